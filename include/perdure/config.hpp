@@ -1,0 +1,29 @@
+// How to set up a node. Parameters of the protocol stand in src/node/params.hpp, each with its reason.
+#pragma once
+
+#include <perdure/types.hpp>
+
+namespace perdure {
+
+struct Quotas {                     // of an anchor; an edge stores what its user joins
+  u64 total_bytes = u64{4096} << 20;
+  u64 topic_bytes = u64{256} << 20;
+  u64 device_bytes = u64{64} << 20;
+  u32 lease_days = 30;
+};
+
+struct Config {
+  std::string app;                  // names the network
+  Seed device_seed;                 // makes the device key; kept by the host
+  Seed random_seed;                 // fresh at each start
+  std::string name;                 // what others see beside the id; may be empty
+  bool anchor = false;              // always on, blind, stores what members bring; serves every app whose network id it is told
+  bool rtc = true;                  // the host can make DataChannels
+  std::vector<std::string> anchors; // ws:// or wss://
+  Quotas quotas;
+  std::vector<std::string> apps;    // an anchor: the networks it serves; none: any
+  u32 cache_bytes = 4u << 20;       // rows kept in memory
+  u32 links_max = 64;               // an anchor: 512
+};
+
+}  // namespace perdure

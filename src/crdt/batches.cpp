@@ -1,0 +1,53 @@
+#include "crdt/batches.hpp"
+
+#include <algorithm>
+
+namespace perdure::crdt {
+
+namespace {
+std::size_t bytes_of(const Batches::Ptr& opened) { return opened ? opened->sealed_bytes : 0; }
+}  // namespace
+
+Batches::Ptr Batches::get(store::LogNo log, u64 index) {
+  for (Kept& kept : kept_) {
+    if (kept.index != index || kept.log != log) continue;
+    kept.used = ++uses_;
+    return kept.opened;
+  }
+  if (index > ~u32{0}) return nullptr;
+  const auto row = rows_.get(store::key('B', topic_, log, static_cast<u32>(index)));
+  if (!row) {
+    absent_ = absent_ || !rows_.missed();
+    return nullptr;
+  }
+  Kept kept{log, index, ++uses_, open(log, index, *row)};
+  Ptr opened = kept.opened;
+  keep(std::move(kept));
+  return opened;
+}
+
+void Batches::ask(store::LogNo log, u64 index) {
+  if (index <= ~u32{0}) (void)rows_.get(store::key('B', topic_, log, static_cast<u32>(index)));
+}
+
+Batches::Ptr Batches::open(store::LogNo log, u64 index, ByteView sealed) const {
+  const LogName* name = logs_.by_number(log);
+  if (!name) return nullptr;
+  const auto plain = log::unseal_batch(keys_, {network_, keys_.id, name->id, index}, sealed);
+  if (!plain) return nullptr;
+  auto batch = log::decode_batch(*plain, name->id);
+  if (!batch) return nullptr;
+  return std::make_shared<const Opened>(Opened{std::move(*batch), sealed.size()});
+}
+
+void Batches::keep(Kept kept) {
+  kept_bytes_ += bytes_of(kept.opened);
+  kept_.push_back(std::move(kept));
+  while (kept_.size() > kept_max || (kept_bytes_ > kept_bytes_max && kept_.size() > 1)) {
+    auto oldest = std::min_element(kept_.begin(), kept_.end(), [](const Kept& a, const Kept& b) { return a.used < b.used; });
+    kept_bytes_ -= bytes_of(oldest->opened);
+    kept_.erase(oldest);
+  }
+}
+
+}  // namespace perdure::crdt

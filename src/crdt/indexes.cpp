@@ -1,0 +1,66 @@
+#include "crdt/indexes.hpp"
+
+#include "codec/bytes.hpp"
+#include "crdt/position.hpp"
+
+namespace perdure::crdt {
+
+namespace {
+constexpr u8 format = 1;
+
+template <class I, class F>
+void each_root(I& indexes, F f) {
+  for (auto* root : {&indexes.timeline, &indexes.keys, &indexes.versions, &indexes.conflicts, &indexes.held, &indexes.arrivals,
+                     &indexes.voids})
+    f(*root);
+}
+}  // namespace
+
+Bytes encode_indexes(const Indexes& indexes) {
+  codec::Writer w;
+  w.u8(format);
+  each_root(indexes, [&](const store::IndexRoot& root) {
+    w.varint(root.page).varint(root.height).varint(root.next_page).varint(root.entries).varint(root.weight);
+  });
+  w.varint(indexes.arrived).raw(indexes.arrival_hash).varint(indexes.greatest.value).varint(indexes.held_bytes);
+  w.bytes(indexes.read_mark).varint(indexes.read_messages);
+  return std::move(w).take();
+}
+
+Result<Indexes> decode_indexes(ByteView in) {
+  codec::Reader r(in);
+  Indexes indexes;
+  if (r.u8() != format) return Error{Code::malformed, "indexes of an unknown format"};
+  bool sane = true;
+  each_root(indexes, [&](store::IndexRoot& root) {
+    root.page = static_cast<u32>(r.varint_max(~u32{0}));
+    root.height = static_cast<u32>(r.varint_max(store::index_height_max));
+    root.next_page = static_cast<u32>(r.varint_max(~u32{0}));
+    root.entries = r.varint();
+    root.weight = r.varint();
+    sane = sane && (root.page == 0) == (root.height == 0) && root.page < root.next_page;
+  });
+  indexes.arrived = r.varint();
+  const ByteView hash = r.raw(indexes.arrival_hash.size());
+  std::copy(hash.begin(), hash.end(), indexes.arrival_hash.begin());
+  indexes.greatest.value = r.varint();
+  indexes.held_bytes = r.varint();
+  indexes.read_mark = own(r.bytes(position_key_size));
+  indexes.read_messages = r.varint();
+  const bool mark = indexes.read_mark.empty() || indexes.read_mark.size() == position_key_size;
+  if (!r.done() || !sane || !mark) return Error{Code::malformed, "indexes that contradict themselves"};
+  return indexes;
+}
+
+Indexes load_indexes(store::Rows& rows, store::TopicNo topic) {
+  const auto row = rows.get(store::key('I', topic));
+  if (!row) return {};
+  auto indexes = decode_indexes(*row);
+  return indexes ? std::move(*indexes) : Indexes{};
+}
+
+void save_indexes(store::Rows& rows, store::TopicNo topic, const Indexes& indexes) {
+  rows.put(store::key('I', topic), encode_indexes(indexes));
+}
+
+}  // namespace perdure::crdt

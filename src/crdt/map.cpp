@@ -1,0 +1,296 @@
+#include "crdt/map.hpp"
+
+#include "crypto/hash.hpp"
+
+namespace perdure::crdt {
+
+namespace {
+constexpr u8 kind_loser = 0, kind_ghost = 1;
+constexpr u8 flag_erased = 1, flag_more = 2;
+// Up to here the losers are looked through; with more the batch is read to know the place.
+constexpr u64 losers_scanned_max = 64;
+
+Bytes hash_of(ByteView key) {
+  Bytes hash(16);
+  crypto::blake2b_into(hash, {}, {key});
+  return hash;
+}
+
+Bytes loser_key(ByteView hash, const Position& at) {
+  codec::Writer w;
+  w.raw(hash).u8(kind_loser).raw(position_key(at));
+  return std::move(w).take();
+}
+
+Bytes ghost_prefix(ByteView hash, const OpId& id) {
+  codec::Writer w;
+  w.raw(hash).u8(kind_ghost).fixed(id.log).be32(id.batch).be32(id.position);
+  return std::move(w).take();
+}
+
+Bytes ghost_key(ByteView hash, const OpId& id, const Position& namer) {
+  Bytes key = ghost_prefix(hash, id);
+  const Bytes at = position_key(namer);
+  key.insert(key.end(), at.begin(), at.end());
+  return key;
+}
+
+bool starts_with(ByteView key, ByteView prefix) {
+  return key.size() >= prefix.size() && store::equal(key.subspan(0, prefix.size()), prefix);
+}
+
+Bytes encode(const Map::Record& record) {
+  codec::Writer w;
+  const bool more = record.losers > 0 || record.ghosts > 0;
+  w.u8(static_cast<u8>((record.winner.erased ? flag_erased : 0) | (more ? flag_more : 0)));
+  w.be64(record.winner.at.time.value).varint(record.winner.log).varint(record.winner.at.batch).varint(record.winner.at.position);
+  if (more) w.varint(record.losers).varint(record.ghosts);
+  return std::move(w).take();
+}
+}  // namespace
+
+Map::Map(store::Rows& rows, store::TopicNo topic, Indexes& indexes, const Standing& standing)
+    : standing_(standing),
+      indexes_(indexes),
+      keys_(rows, topic, static_cast<u8>(Tree::keys), indexes.keys),
+      versions_(rows, topic, static_cast<u8>(Tree::versions), indexes.versions),
+      conflicts_(rows, topic, static_cast<u8>(Tree::conflicts), indexes.conflicts) {}
+
+void Map::flush() {
+  keys_.flush();
+  versions_.flush();
+  conflicts_.flush();
+}
+
+// ---- records
+
+Map::Record Map::decode(ByteView value) const {
+  codec::Reader r(value);
+  Record record;
+  const u8 flags = r.u8();
+  const HybridTime time{r.be64()};
+  record.winner.log = static_cast<store::LogNo>(r.varint());
+  const u64 batch = r.varint();
+  record.winner.at = standing_.position(record.winner.log, time, batch, static_cast<u32>(r.varint()));
+  record.winner.erased = (flags & flag_erased) != 0;
+  if ((flags & flag_more) != 0) {
+    record.losers = r.varint();
+    record.ghosts = r.varint();
+  }
+  return record;
+}
+
+std::optional<Map::Record> Map::record(ByteView key) const {
+  const auto entry = keys_.find(key);
+  if (!entry) return std::nullopt;
+  return decode(entry->value);
+}
+
+Place Map::loser(const store::Index::Cursor& at) const {
+  codec::Reader r(at.value());
+  Place place;
+  place.at = position_of(at.key().subspan(17));
+  place.log = static_cast<store::LogNo>(r.varint());
+  place.erased = r.u8() != 0;
+  return place;
+}
+
+std::vector<Place> Map::losers(ByteView key, u64 limit) const {
+  std::vector<Place> out;
+  Bytes from = hash_of(key);
+  from.push_back(kind_loser);
+  Bytes behind = from;
+  ++behind.back();
+  for (auto c = versions_.seek_before(behind); c.valid() && starts_with(c.key(), from) && out.size() < limit; c.previous())
+    out.push_back(loser(c));
+  return out;
+}
+
+Map::Edit Map::begin(ByteView key) const {
+  Edit edit{own(key), {}, record(key), 0};
+  if (edit.record) edit.losers_before = edit.record->losers;
+  return edit;
+}
+
+void Map::end(Edit& edit) {
+  const u64 losers_now = edit.record ? edit.record->losers : 0;
+  if (edit.losers_before == 0 && losers_now > 0) conflicts_.insert(edit.key, {});
+  if (edit.losers_before > 0 && losers_now == 0) conflicts_.erase(edit.key);
+  if (edit.record) keys_.insert(edit.key, encode(*edit.record), edit.record->winner.erased ? 0 : 1);
+  else keys_.erase(edit.key);
+}
+
+void Map::add_loser(Edit& edit, const Place& place) {
+  if (edit.hash.empty()) edit.hash = hash_of(edit.key);
+  codec::Writer w;
+  w.varint(place.log).u8(place.erased ? 1 : 0);
+  versions_.insert(loser_key(edit.hash, place.at), w.peek(), 0);
+  ++edit.now().losers;
+}
+
+void Map::erase_loser(Edit& edit, const Position& at) {
+  if (edit.hash.empty()) edit.hash = hash_of(edit.key);
+  if (versions_.erase(loser_key(edit.hash, at))) --edit.now().losers;
+}
+
+void Map::add_ghost(Edit& edit, const OpId& id, const Position& namer) {
+  if (edit.hash.empty()) edit.hash = hash_of(edit.key);
+  const u64 before = indexes_.versions.entries;
+  versions_.insert(ghost_key(edit.hash, id, namer), {}, 0);
+  edit.now().ghosts += indexes_.versions.entries - before;      // an op may say a name twice
+}
+
+bool Map::take_ghosts(Edit& edit, const OpId& id, const Position& at) {
+  if (!edit.record || edit.now().ghosts == 0) return false;
+  if (edit.hash.empty()) edit.hash = hash_of(edit.key);
+  const Bytes prefix = ghost_prefix(edit.hash, id);
+  std::vector<Bytes> found;
+  for (auto c = versions_.seek(prefix); c.valid() && starts_with(c.key(), prefix); c.next()) found.push_back(own(c.key()));
+  bool replaced = false;
+  for (const Bytes& key : found) {
+    replaced = replaced || at < position_of(ByteView(key).subspan(prefix.size()));
+    if (versions_.erase(key)) --edit.now().ghosts;
+  }
+  return replaced;
+}
+
+// ---- an op comes
+
+void Map::apply(const Place& version, const log::Op& op) {
+  Edit edit = begin(op.key);
+  const bool replaced = take_ghosts(edit, standing_.id(version), version.at);
+  if (!edit.record) {
+    edit.record = Record{version, 0, 0};
+    replace_names(edit, version.at, op.replaces);
+    end(edit);
+    return;
+  }
+  const Place before = edit.now().winner;
+  // The winner is compared first, because nearly every op names just that.
+  bool names_winner = false;
+  const OpId winner = standing_.id(before);
+  for (const OpId& id : op.replaces) names_winner = names_winner || id == winner;
+  replace_names(edit, version.at, op.replaces);
+  if (before.at < version.at) {
+    if (!names_winner) add_loser(edit, before);
+    edit.now().winner = version;
+  } else if (!replaced && before.at != version.at) {
+    add_loser(edit, version);
+  }
+  end(edit);
+}
+
+// What `namer` names ceases to be a loser, or is remembered if it is still to come. The winner is the caller's.
+void Map::replace_names(Edit& edit, const Position& namer, const std::vector<OpId>& names) {
+  const OpId winner = standing_.id(edit.now().winner);
+  for (const OpId& id : names) {
+    if (id == winner) continue;
+    if (const auto loser = unreplaced_loser(edit, id)) {
+      if (loser->at < namer) erase_loser(edit, loser->at);
+    } else if (standing_.awaited(id)) {
+      add_ghost(edit, id, namer);
+    }
+  }
+}
+
+std::optional<Place> Map::unreplaced_loser(Edit& edit, const OpId& id) const {
+  if (edit.now().losers == 0) return std::nullopt;
+  if (edit.hash.empty()) edit.hash = hash_of(edit.key);
+  if (edit.now().losers > losers_scanned_max) {
+    auto place = standing_.version(id, edit.key);
+    if (place && !versions_.find(loser_key(edit.hash, place->at))) place.reset();
+    return place;
+  }
+  Bytes prefix = edit.hash;
+  prefix.push_back(kind_loser);
+  for (auto c = versions_.seek(prefix); c.valid() && starts_with(c.key(), prefix); c.next()) {
+    const Place place = loser(c);
+    if (place.at.batch == id.batch && place.at.position == id.position && standing_.id(place) == id) return place;
+  }
+  return std::nullopt;
+}
+
+// ---- ops go
+
+void Map::remove(ByteView key, const Removed& removed) {
+  Edit edit = begin(key);
+  if (!edit.record) return;
+  edit.hash = hash_of(key);
+  for (const auto& [namer, names] : removed)
+    for (const OpId& id : names)
+      if (versions_.erase(ghost_key(edit.hash, id, namer))) --edit.now().ghosts;
+  auto left = left_after(edit, removed);
+  for (const Place& place : losers(key, ~u64{0})) erase_loser(edit, place.at);
+  if (left.empty()) {
+    edit.record.reset();
+  } else {
+    edit.now().winner = left.rbegin()->second;
+    left.erase(std::prev(left.end()));
+    for (const auto& [at, place] : left) add_loser(edit, place);
+  }
+  end(edit);
+}
+
+// The unreplaced versions without the removed ones.
+std::map<Position, Place> Map::left_after(Edit& edit, const Removed& removed) const {
+  std::vector<Place> unreplaced = losers(edit.key, ~u64{0});
+  unreplaced.push_back(edit.now().winner);
+  std::map<Position, Place> left;
+  for (const Place& place : unreplaced)
+    if (!removed.count(place.at)) left.emplace(place.at, place);
+  // Only what a removed op named can come back, and only if no other names it: these are greater than the least of them.
+  const auto least = least_named(edit, removed);
+  if (!least) return left;
+  Descent descent(standing_, edit.key);
+  for (const Place& place : unreplaced) descent.push(place);
+  std::map<Position, bool> replaced;
+  while (!descent.empty() && descent.top().at >= *least) {
+    const Place place = descent.top();
+    const auto gone = removed.find(place.at);
+    for (const Position& named : descent.pop(gone == removed.end() ? nullptr : &gone->second))
+      if (gone == removed.end()) replaced[named] = true;
+    // All that is greater has been seen.
+    if (gone == removed.end() && !replaced.count(place.at)) left.emplace(place.at, place);
+  }
+  return left;
+}
+
+std::optional<Position> Map::least_named(const Edit& edit, const Removed& removed) const {
+  std::optional<Position> least;
+  for (const auto& [namer, names] : removed)
+    for (const OpId& id : names) {
+      const auto place = standing_.version(id, edit.key);
+      if (!place || place->at >= namer || removed.count(place->at)) continue;
+      if (!least || place->at < *least) least = place->at;
+    }
+  return least;
+}
+
+// ---- a walk
+
+std::vector<Position> Descent::pop(const std::vector<OpId>* names) {
+  // With every run of a step the walk asks for as much again as it has come, so that a long history takes few runs.
+  constexpr u64 ahead_max = 64;
+  const Place place = top();
+  pending_.erase(std::prev(pending_.end()));
+  ++depth_;
+  std::vector<Position> named;
+  std::optional<Standing::Found> found;
+  if (!names) {
+    found = standing_.find(standing_.id(place));
+    if (!found) return named;
+    names = &found->op().replaces;
+  }
+  for (const OpId& id : *names) {
+    const auto lesser = standing_.version(id, key_);
+    if (!lesser) {
+      if (standing_.missed()) standing_.ask_before(id, std::min(depth_, ahead_max));
+    } else if (lesser->at < place.at) {
+      named.push_back(lesser->at);
+      push(*lesser);
+    }
+  }
+  return named;
+}
+
+}  // namespace perdure::crdt

@@ -1,0 +1,147 @@
+// From batches to what an app sees: the timeline and the map of one topic, as paged indexes over rows.
+//
+//     Replica replica(rows, topic, logs, keys, network);            // in a step; reads and writes `rows`
+//     replica.add(log, from, to, corrected_now);                    // after log::accept or log::append, in the same step
+//     replica.cut(log, new_cut);                                    // void or fork: from there on nothing of the log counts
+//     replica.release(corrected_now);                               // held-back batches that are due
+//     replica.finish();                                             // writes the indexes row; changes() says what to tell the app
+//
+// Counted: neither held back nor at or behind the log's cut (LogState::cut). Everything here is a function of the set of
+// batches, cuts and the corrected clock: replicas that hold the same show the same, in whatever order it came.
+// A batch that cannot be unsealed or decoded is kept and forwarded but says nothing (`opaque`).
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "crdt/arrivals.hpp"
+#include "crdt/batches.hpp"
+#include "crdt/indexes.hpp"
+#include "crdt/logs.hpp"
+#include "crdt/map.hpp"
+#include "crdt/position.hpp"
+#include "crdt/standing.hpp"
+#include "identity/identity.hpp"
+#include "log/batch.hpp"
+#include "log/state.hpp"
+
+namespace perdure::crdt {
+
+struct Message {
+  OpId id;
+  DeviceId author;
+  HybridTime time;
+  Bytes value;
+};
+struct Version {
+  OpId id;
+  DeviceId author;
+  HybridTime time;
+  std::optional<Bytes> value;     // nothing: deleted
+};
+struct KeyState {
+  Version winner;
+  std::vector<Version> losers;    // greatest first, at most 256 and 1 MiB of values
+};
+
+// What changed in the course of a Replica's life, for those who watch.
+struct Changes {
+  bool timeline = false;
+  bool held = false;
+  std::vector<std::string> keys;  // at most 256; then all_keys
+  bool all_keys = false;
+};
+
+class Replica {
+ public:
+  Replica(store::Rows&, store::TopicNo, const Logs&, const identity::TopicKeys&, const NetworkId&);
+  Replica(const Replica&) = delete;
+  Replica& operator=(const Replica&) = delete;
+
+  // `logs` still shows the state before the step (held = from); the batches are in rows. corrected_now_ms decides what is held back.
+  void add(store::LogNo, u64 from, u64 to, u64 corrected_now_ms);
+  // From `from` (less than the cut that `logs` shows) on, nothing of the log counts any more.
+  void cut(store::LogNo, u64 from);
+  // Counts held-back batches that are due, at most 256; true if more are waiting.
+  bool release(u64 corrected_now_ms);
+  std::optional<u64> next_due_ms() const;        // corrected wall time at which release() has work
+  void finish();
+
+  // Voids that concern logs of this step, by the number of the voided log: those that the batches added declare (only in the
+  // first batch of a log, by its own device, about its other logs), and those declared earlier about a log whose first batches
+  // are added now. They hold whether or not the batch that declares them counts, so that the order of arrival decides
+  // nothing. The caller lowers LogState::voided_from and calls cut(). The same void may be told again.
+  const std::vector<std::pair<store::LogNo, log::Void>>& voids() const;
+  const Changes& changes() const;
+  Indexes& indexes();
+  // An index page or row cannot be read, or a batch that should be here is absent: say so only of a run that missed nothing.
+  // The indexes can be rebuilt: erase the rows I and X of the topic and add all batches to logs that hold nothing.
+  bool corrupt() const;
+
+  // ---- reading; nothing is written. An empty answer with rows.missed() means: again later.
+  struct PageOptions {
+    std::optional<OpId> before, after;           // exclusive; an id that is not counted or not known gives not_found
+    u32 limit = 50;                              // at most 256, and at most 1 MiB of values (at least one message)
+    bool reverse = false;
+  };
+  struct PageResult { std::vector<Message> messages; bool more = false; };
+  Result<PageResult> messages(const PageOptions&);
+  Result<PageResult> latest(u32 limit);          // the newest, oldest first
+  std::optional<Message> message(const OpId&);   // counted messages only
+  // Each message newly counted after arrival `after`, once, in order of arrival. Returns the arrival number to go on from.
+  // Ends with a whole batch, so it may give up to 255 more than `limit`. Start from indexes().arrived to hear what is new.
+  struct LiveResult { std::vector<Message> messages; u64 next = 0; };
+  LiveResult arrived_since(u64 after, u32 limit);
+  u64 length();                                  // messages counted
+  u64 unread();
+  void mark_read(std::optional<OpId> id);        // up to there, or all; never back; needs finish(). Own messages are as unread as others.
+
+  u64 map_size();
+  std::optional<KeyState> key(std::string_view);                       // nothing: never set, or nothing of it counts
+  struct EntriesOptions { std::string prefix; std::optional<std::string> after; u32 limit = 256; };
+  struct EntriesResult { std::vector<std::pair<std::string, Version>> entries; bool more = false; };   // winners that are no deletions, by key
+  EntriesResult entries(const EntriesOptions&);
+  struct ConflictsResult { std::vector<std::pair<std::string, KeyState>> conflicts; bool more = false; };
+  ConflictsResult conflicts(const EntriesOptions&);
+  // The key's counted versions, greatest first, after `after`; at most `limit`. Walks the versions that each one replaced.
+  struct HistoryResult { std::vector<Version> versions; bool more = false; };
+  HistoryResult history(std::string_view key, std::optional<OpId> after, u32 limit);
+  std::vector<OpId> unreplaced(std::string_view key);                  // what a new set or delete must name (at most 16, greatest first)
+
+  // All ops of these batches of a log, counted or not, oldest first: to be appended again after a void.
+  std::vector<log::Op> ops_of(store::LogNo, u64 from_batch, u64 to_batch);
+
+  // One digest over what equal replicas agree on: batches by log (held, last root), timeline order, map with conflicts, cuts. For
+  // tests, simulator and replay; reads everything. The order of the logs does not matter.
+  Hash digest(const std::vector<std::pair<store::LogNo, log::LogState>>&);
+
+ private:
+  static Indexes load(store::Rows&, store::TopicNo, bool& corrupt);
+  bool due(HybridTime time, u64 corrected_now_ms) const;
+  void count(store::LogNo, u64 index, const log::Batch&);
+  void uncount(store::LogNo, u64 index, const log::Batch&, std::map<Bytes, Map::Removed>& removed);
+  void hold_back(store::LogNo, u64 index, const Batches::Opened&);
+  void let_go(const Bytes& held_key);
+  void declare(store::LogNo, const log::Batch&);
+  void recall_voids(store::LogNo);
+  void note_key(ByteView key);
+  u64 messages_read(const Position& batch, const log::Batch&) const;     // of its messages, those at or before the read mark
+  Version version(const Place&, const log::Op&) const;
+  std::optional<Version> version(const Place&);                          // nothing: not at hand
+  std::optional<KeyState> state_of(ByteView key, const Map::Record&);
+
+  store::Rows& rows_;
+  store::TopicNo topic_;
+  bool corrupt_ = false;
+  Indexes indexes_;
+  store::Index timeline_, held_, voids_tree_;
+  Batches batches_;
+  Standing standing_;
+  Map map_;
+  Arrivals arrivals_;
+  std::vector<std::pair<store::LogNo, log::Void>> voids_;
+  Changes changes_;
+  std::set<Bytes> keys_noted_;
+};
+
+}  // namespace perdure::crdt

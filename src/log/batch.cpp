@@ -1,0 +1,259 @@
+#include "log/batch.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/assert.hpp"
+#include "codec/bytes.hpp"
+#include "codec/value.hpp"
+#include "crypto/hash.hpp"
+
+namespace perdure::log {
+
+namespace {
+
+constexpr u8 shape_deps = 0x0f;
+constexpr u8 shape_voids = 0x10;
+constexpr u8 shape_table = 0x20;
+constexpr u8 shape_lone = 0x40;
+constexpr u8 kind_bits = 2;
+
+// The most that a lone op has around its value: head, deps, voids, table, key, replaced versions.
+constexpr std::size_t around_max = 1 + 8 + 10 + deps_max * (8 + 10 + 8) + 1 + voids_max * (32 + 10) + 2 +
+                                   names_max * 32 + 1 + 2 + key_max + names_max * (1 + 5 + 2);
+static_assert(value_max + around_max + sealing <= sealed_max);
+static_assert(deps_max <= shape_deps && (names_max << kind_bits) + 3 <= 0xff);
+
+bool has_key(Op::Kind kind) { return kind != Op::Kind::message; }
+bool has_value(Op::Kind kind) { return kind != Op::Kind::erase; }
+
+// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool is_utf8(ByteView in) {
+  for (std::size_t i = 0; i < in.size();) {
+    const u8 lead = in[i++];
+    if (lead < 0x80) continue;
+    if (lead < 0xc2 || lead > 0xf4) return false;
+    const std::size_t more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    if (in.size() - i < more) return false;
+    const u8 low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    const u8 high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (in[i] < low || in[i] > high) return false;
+    for (std::size_t k = 1; k < more; ++k)
+      if ((in[i + k] & 0xc0) != 0x80) return false;
+    i += more;
+  }
+  return true;
+}
+
+// Log ids in order of first use; 0 is the log itself.
+class Table {
+ public:
+  explicit Table(const LogId& self) { numbers_[self] = 0; }
+  void use(const LogId& log) {
+    if (numbers_.emplace(log, static_cast<u32>(logs.size() + 1)).second) logs.push_back(log);
+  }
+  u32 number(const LogId& log) const { return numbers_.find(log)->second; }
+  std::vector<LogId> logs;
+
+ private:
+  std::map<LogId, u32> numbers_;
+};
+
+void check_limits(const Batch& b) {
+  PERDURE_ASSERT(b.deps.size() <= deps_max && b.voids.size() <= voids_max);
+  PERDURE_ASSERT(!b.ops.empty() && b.ops.size() <= ops_max);
+  for (const Op& op : b.ops) {
+    PERDURE_ASSERT(op.value.size() <= value_max && has_value(op.kind) == !op.value.empty());
+    PERDURE_ASSERT(op.key.size() <= key_max && has_key(op.kind) == !op.key.empty());
+    PERDURE_ASSERT(op.replaces.size() <= names_max && (has_key(op.kind) || op.replaces.empty()));
+  }
+}
+
+void put_op(codec::Writer& w, const Op& op, const Table& table, bool lone) {
+  w.u8(static_cast<u8>(static_cast<unsigned>(op.kind) | op.replaces.size() << kind_bits));
+  if (has_key(op.kind)) w.bytes(op.key);
+  for (const OpId& id : op.replaces) w.varint(table.number(id.log)).varint(id.batch).varint(id.position);
+  if (!has_value(op.kind)) return;
+  if (lone)
+    w.raw(op.value);
+  else
+    w.bytes(op.value);
+}
+
+// Reads the parts of a batch; `used` checks that the table is in order of first use.
+class BatchReader {
+ public:
+  BatchReader(ByteView in, const LogId& self) : r_(in), size_(in.size()), self_(self) {}
+
+  std::optional<Batch> batch() {
+    Batch b;
+    const u8 shape = r_.u8();
+    if (shape & 0x80) return std::nullopt;
+    const bool lone = (shape & shape_lone) != 0;
+    if (!lone && size_ > plain_max) return std::nullopt;
+    b.time = {r_.be64()};
+    b.first_op = r_.varint();
+    if (!deps(b, shape & shape_deps) || !voids(b, shape & shape_voids) || !table(shape & shape_table))
+      return std::nullopt;
+    while (r_.left() > 0) {
+      if (b.ops.size() == (lone ? 1 : ops_max)) return std::nullopt;
+      if (!op(b.ops.emplace_back(), lone)) return std::nullopt;
+    }
+    if (!r_.done() || b.ops.empty() || lone != (b.ops.size() == 1) || used_ != table_.size()) return std::nullopt;
+    return b;
+  }
+
+ private:
+  bool deps(Batch& b, std::size_t count) {
+    if (count > deps_max) return false;
+    for (std::size_t i = 0; i < count; ++i) {
+      Dep& d = b.deps.emplace_back();
+      eight(d.log);
+      d.length = r_.varint();
+      eight(d.last_leaf);
+    }
+    return r_.ok();
+  }
+
+  bool voids(Batch& b, bool present) {
+    if (!present) return true;
+    const std::size_t count = r_.u8();
+    if (count == 0 || count > voids_max) return false;
+    for (std::size_t i = 0; i < count; ++i) {
+      Void& v = b.voids.emplace_back();
+      v.log = r_.fixed<LogId>();
+      v.from = r_.varint();
+    }
+    return r_.ok();
+  }
+
+  bool table(bool present) {
+    if (!present) return true;
+    const u64 count = r_.varint_max(ops_max * names_max);
+    if (count == 0 || count > r_.left() / LogId::size) return false;
+    table_.reserve(count);
+    for (u64 i = 0; i < count; ++i) table_.push_back(r_.fixed<LogId>());
+    std::vector<LogId> sorted = table_;
+    sorted.push_back(self_);
+    std::sort(sorted.begin(), sorted.end());
+    return std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end();
+  }
+
+  bool op(Op& op, bool lone) {
+    const unsigned head = r_.u8();
+    const unsigned kind = head & ((1u << kind_bits) - 1);
+    const std::size_t names = head >> kind_bits;
+    if (kind == 0 || names > names_max) return false;
+    op.kind = static_cast<Op::Kind>(kind);
+    if (!has_key(op.kind) && names > 0) return false;
+    if (has_key(op.kind)) {
+      op.key = own(r_.bytes(key_max));
+      if (op.key.empty() || !is_utf8(op.key)) return false;
+    }
+    for (std::size_t i = 0; i < names; ++i)
+      if (!replaced(op.replaces.emplace_back())) return false;
+    if (has_value(op.kind)) {
+      ByteView value = lone ? r_.rest() : r_.bytes(value_max);
+      if (value.size() > value_max || !codec::is_value(value)) return false;
+      op.value = own(value);
+    }
+    return r_.ok();
+  }
+
+  bool replaced(OpId& id) {
+    const u64 entry = r_.varint_max(table_.size());
+    if (entry > used_ + 1) return false;
+    if (entry == used_ + 1) ++used_;
+    id.batch = static_cast<u32>(r_.varint_max(~u32{0}));
+    id.position = static_cast<u32>(r_.varint_max(ops_max - 1));
+    if (!r_.ok()) return false;
+    id.log = entry == 0 ? self_ : table_[entry - 1];
+    return true;
+  }
+
+  void eight(std::array<u8, 8>& out) {
+    ByteView v = r_.raw(8);
+    if (v.size() == 8) std::copy(v.begin(), v.end(), out.begin());
+  }
+
+  codec::Reader r_;
+  std::size_t size_;
+  LogId self_;
+  std::vector<LogId> table_;
+  std::size_t used_ = 0;
+};
+
+crypto::Nonce24 nonce_of(const identity::TopicKeys& keys, const Place& place, ByteView salt) {
+  crypto::Nonce24 nonce{};
+  codec::Writer index;
+  index.be64(place.index);
+  crypto::blake2b_into(nonce, keys.seal_key.view(), {keys.epoch_id, place.log.view(), index.peek(), salt});
+  return nonce;
+}
+
+Bytes aad_of(const identity::TopicKeys& keys, const Place& place) {
+  codec::Writer w;
+  w.fixed(place.network).fixed(place.topic).fixed(place.log).be64(place.index).raw(keys.epoch_id);
+  return std::move(w).take();
+}
+
+// Epochs after the first come with removal of members.
+constexpr u64 first_epoch = 0;
+
+}  // namespace
+
+Bytes encode_batch(const Batch& b, const LogId& self) {
+  check_limits(b);
+  Table table(self);
+  for (const Op& op : b.ops)
+    for (const OpId& id : op.replaces) {
+      PERDURE_ASSERT(id.position < ops_max);
+      table.use(id.log);
+    }
+  const bool lone = b.ops.size() == 1;
+  std::size_t shape = b.deps.size();
+  if (!b.voids.empty()) shape |= shape_voids;
+  if (!table.logs.empty()) shape |= shape_table;
+  if (lone) shape |= shape_lone;
+
+  codec::Writer w;
+  w.u8(static_cast<u8>(shape)).be64(b.time.value).varint(b.first_op);
+  for (const Dep& d : b.deps) w.raw(d.log).varint(d.length).raw(d.last_leaf);
+  if (!b.voids.empty()) w.u8(static_cast<u8>(b.voids.size()));
+  for (const Void& v : b.voids) w.fixed(v.log).varint(v.from);
+  if (!table.logs.empty()) w.varint(table.logs.size());
+  for (const LogId& log : table.logs) w.fixed(log);
+  for (const Op& op : b.ops) put_op(w, op, table, lone);
+  PERDURE_ASSERT(lone || w.size() <= plain_max);
+  return std::move(w).take();
+}
+
+Result<Batch> decode_batch(ByteView in, const LogId& self) {
+  std::optional<Batch> batch = BatchReader(in, self).batch();
+  if (!batch) return Error{Code::malformed, "not a batch"};
+  return std::move(*batch);
+}
+
+Bytes seal_batch(const identity::TopicKeys& keys, const Place& place, ByteView plain, crypto::Random& random) {
+  std::array<u8, 32> fresh{};
+  random.fill(fresh);
+  std::array<u8, 8> salt{};
+  crypto::blake2b_into(salt, keys.seal_key.view(), {view("perdure/salt/1"), fresh, plain});
+  Bytes sealed = crypto::seal(keys.seal_key, nonce_of(keys, place, salt), aad_of(keys, place), plain);
+  codec::Writer w;
+  w.reserve(sealing + plain.size());
+  w.varint(first_epoch).raw(salt).raw(sealed);
+  return std::move(w).take();
+}
+
+std::optional<Bytes> unseal_batch(const identity::TopicKeys& keys, const Place& place, ByteView sealed) {
+  if (sealed.size() > sealed_max) return std::nullopt;
+  codec::Reader r(sealed);
+  const u64 epoch = r.varint();
+  ByteView salt = r.raw(8);
+  ByteView box = r.rest();
+  if (!r.ok() || epoch != first_epoch || box.size() < crypto::seal_overhead) return std::nullopt;
+  return crypto::unseal(keys.seal_key, nonce_of(keys, place, salt), aad_of(keys, place), box);
+}
+
+}  // namespace perdure::log

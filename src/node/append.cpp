@@ -1,0 +1,393 @@
+// Own batches: what was appended in a turn, or while a save was under way, is sealed together, saved, and only then spoken of.
+#include <algorithm>
+
+#include "codec/bytes.hpp"
+#include "codec/value.hpp"
+#include "log/batch.hpp"
+#include "log/nodes.hpp"
+#include "node/impl.hpp"
+#include "node/op_text.hpp"
+
+namespace perdure {
+
+namespace {
+
+// What an op adds to a batch at most: its bytes, lengths and kind, and the versions that it names with their logs' ids.
+std::size_t room_of(const log::Op& op) { return op.key.size() + op.value.size() + 16 + op.replaces.size() * (LogId::size + 12); }
+
+bool alone(const log::Op& op) { return room_of(op) > log::plain_max - 1024; }
+
+// Cuts ops into batches within the limits; the ops keep their order.
+std::vector<std::vector<log::Op>> cut_into_batches(std::vector<log::Op> ops) {
+  std::vector<std::vector<log::Op>> batches;
+  std::size_t room = 0;
+  for (log::Op& op : ops) {
+    bool fits = !batches.empty() && batches.back().size() < log::ops_max && room + room_of(op) <= log::plain_max - 1024 && !alone(op);
+    if (!fits) {
+      batches.emplace_back();
+      room = 0;
+    }
+    room += alone(op) ? log::plain_max : room_of(op);
+    batches.back().push_back(std::move(op));
+  }
+  return batches;
+}
+
+}  // namespace
+
+// One step of appending. Ids of ops are known before they are sealed, so that a later op can name an earlier one of the same turn.
+class Appender {
+ public:
+  Appender(store::Rows& rows, Topic& topic, const identity::Identity& self, crypto::Random& random, u64 now_ms)
+      : rows_(rows), topic_(topic), self_(self), random_(random), now_ms_(now_ms), merge_(rows, topic, now_ms) {}
+
+  // The log to append to: ours, or a new incarnation. False if rows were missing.
+  void open(u64 fresh_incarnation, bool force_fresh) {
+    if (topic_.own_log && !force_fresh) {
+      auto state = sync::read_state(rows_, topic_, *topic_.own_log);
+      if (state && state->held == state->head.length && state->cut() == log::no_cut && state->held + 4096 < log::batches_max) {
+        no_ = *topic_.own_log;
+        state_ = std::move(*state);
+        return;
+      }
+      if (rows_.missed()) return;
+    }
+    if (topic_.own_log) {
+      if (auto old = sync::read_state(rows_, topic_, *topic_.own_log)) {
+        old->own = false;
+        rows_.put(store::key('L', topic_.no, *topic_.own_log), log::encode_state(*old));
+      }
+    }
+    fresh_ = true;
+    no_ = topic_.add_log(self_.id(), fresh_incarnation);
+    state_ = {};
+    state_.opening = {self_.id(), fresh_incarnation, identity::open_log(topic_.network, *topic_.keys, self_.id(), fresh_incarnation)};
+    state_.own = true;
+  }
+
+  void undo() {
+    if (!fresh_) return;
+    topic_.numbers.erase(topic_.logs.back().working.id);
+    topic_.logs.pop_back();
+  }
+
+  // Ops whose key is set name what is unreplaced, and what this very turn has set before.
+  void add(std::vector<log::Op> ops, std::vector<log::Void> voids, const std::map<LogNo, u64>& seen, bool keep_names) {
+    const LogId self = topic_.logs[no_].working.id;
+    std::vector<std::vector<log::Op>> batches;
+    // Names first: they change how much fits. Ids depend on the cut, so names of this turn's own ops are given by serial number first.
+    for (log::Op& op : ops) {
+      if (op.kind == log::Op::Kind::message) continue;
+      if (!keep_names) op.replaces = merge_.replica().unreplaced(text(op.key));
+      if (op.replaces.size() >= log::names_max) op.replaces.resize(log::names_max - 1);
+      op.replaces.push_back({});                      // room for an op of this turn
+    }
+    if (rows_.missed()) return;
+    batches = cut_into_batches(std::move(ops));
+    std::map<Bytes, OpId> set_here;
+    std::vector<Bytes> sealed;
+    u64 index = state_.held, first_op = state_.head.ops;
+    HybridTime time = clock::next(merge_.replica().indexes().greatest, now_ms_);
+    time.value = std::max(time.value, state_.head.time.value + 1);
+    for (auto& batch_ops : batches) {
+      log::Batch batch;
+      batch.time = time;
+      batch.first_op = first_op;
+      if (index == state_.held) {
+        batch.deps = deps(seen);
+        batch.voids = voids;
+      }
+      for (std::size_t i = 0; i < batch_ops.size(); ++i) {
+        log::Op& op = batch_ops[i];
+        if (op.kind == log::Op::Kind::message) continue;
+        op.replaces.pop_back();
+        if (auto earlier = set_here.find(op.key); earlier != set_here.end()) {
+          if (keep_names) op.replaces.push_back(earlier->second);
+          else op.replaces = {earlier->second};       // the earlier one has named the rest
+        }
+        set_here[op.key] = OpId{self, static_cast<u32>(index), static_cast<u32>(i)};
+      }
+      batch.ops = std::move(batch_ops);
+      last_ = OpId{self, static_cast<u32>(index), static_cast<u32>(batch.ops.size() - 1)};
+      places_.push_back({static_cast<u32>(index), static_cast<u32>(batch.ops.size())});
+      sealed.push_back(log::seal_batch(*topic_.keys, {topic_.network, topic_.id, self, index}, log::encode_batch(batch, self), random_));
+      first_op += batch.ops.size();
+      ++index;
+      last_time_ = time;
+      ++time.value;
+    }
+    if (rows_.missed() || sealed.empty()) return;
+    u64 before = state_.held;
+    log::append(rows_, topic_.no, no_, state_, self_, topic_.id, sealed, first_op, last_time_);
+    merge_.add(no_, before, state_.held);
+  }
+
+  // The id of the n-th op that this step appended.
+  OpId id_of(std::size_t n) const {
+    for (const auto& [batch, count] : places_) {
+      if (n < count) return {last_.log, batch, static_cast<u32>(n)};
+      n -= count;
+    }
+    return last_;
+  }
+
+  void finish(std::vector<sync::LogUpdate>& updates, crdt::Changes& changes, sync::Counters& counters) {
+    merge_.finish(updates, changes, counters);
+    if (auto now = sync::read_state(rows_, topic_, no_)) state_ = std::move(*now);
+    updates.push_back({no_, sync::held_of(rows_, topic_, no_, state_)});
+    if (rows_.missed()) return;
+    for (const sync::LogUpdate& update : updates) topic_.logs[update.no].working.cut = update.held.cut;
+    sync::LogEntry& entry = topic_.logs[no_];
+    if (fresh_) {
+      if (topic_.own_log) topic_.logs[*topic_.own_log].own = false;
+      topic_.own_log = no_;
+      entry.own = true;
+    }
+    entry.working.held = state_.held;
+    topic_.bytes += state_.bytes - entry.bytes;
+    topic_.device_bytes[entry.working.device] += state_.bytes - entry.bytes;
+    entry.bytes = state_.bytes;
+  }
+
+  sync::Merge& merge() { return merge_; }
+  LogNo no() const { return no_; }
+
+ private:
+  // The logs that have grown since our last batch, newest first.
+  std::vector<log::Dep> deps(const std::map<LogNo, u64>& seen) {
+    std::vector<std::pair<HybridTime, LogNo>> grown;
+    for (LogNo n = 0; n < topic_.logs.size(); ++n) {
+      const sync::LogEntry& entry = topic_.logs[n];
+      if (n == no_ || entry.working.held == 0) continue;
+      auto before = seen.find(n);
+      if (before == seen.end() || before->second != entry.working.held) grown.push_back({entry.held.time, n});
+    }
+    std::sort(grown.rbegin(), grown.rend());
+    if (grown.size() > log::deps_max) grown.resize(log::deps_max);
+    std::vector<log::Dep> out;
+    for (const auto& [time, n] : grown) {
+      auto state = sync::read_state(rows_, topic_, n);
+      if (!state || state->held == 0) continue;
+      auto leaf = log::StoredNodes(rows_, topic_.no, n, *state).node(0, state->held - 1);
+      if (!leaf) continue;
+      log::Dep dep;
+      std::copy_n(topic_.logs[n].working.id.bytes.begin(), 8, dep.log.begin());
+      dep.length = state->held;
+      std::copy_n(leaf->bytes.begin(), 8, dep.last_leaf.begin());
+      out.push_back(dep);
+    }
+    return out;
+  }
+
+  store::Rows& rows_;
+  Topic& topic_;
+  const identity::Identity& self_;
+  crypto::Random& random_;
+  u64 now_ms_;
+  sync::Merge merge_;
+  LogNo no_ = 0;
+  bool fresh_ = false;
+  log::LogState state_;
+  OpId last_;
+  HybridTime last_time_;
+  std::vector<std::pair<u32, u32>> places_;
+};
+
+void Node::Impl::call(u32 id, Append& c) {
+  TopicPtr topic = open_one(id, c.topic);
+  if (!topic) return;
+  if (auto known = receipts_.find(c.tag); known != receipts_.end()) return reply(id, Appended{known->second});
+  std::size_t bytes = 0;
+  if (c.ops.empty()) return fail(id, Code::bad_argument, "There is nothing to append.");
+  for (const NewOp& op : c.ops) {
+    bytes += op.key.size() + op.value.size();
+    if (op.kind < 1 || op.kind > 3) return fail(id, Code::bad_argument, "An op is a message, a set or a delete.");
+    if (op.kind != 1 && op.key.empty()) return fail(id, Code::bad_argument, "A key has at least one character.");
+    if (op.key.size() > log::key_max) return fail(id, Code::too_large, "A key has at most 1,024 bytes of UTF-8.");
+    if (op.value.size() > log::value_max) return fail(id, Code::too_large, "A value has at most 256 KiB; keep files elsewhere and store where they are.");
+    if (op.kind != 3 && !codec::is_value(op.value)) return fail(id, Code::bad_argument, "The value is not one MessagePack value, or nested more than 64 deep.");
+  }
+  if (bytes > params::append_bytes_max) return fail(id, Code::too_large, "One call appends at most 16 MiB; split it.");
+  TopicExtra& e = extra(topic);
+  if (e.waiting_bytes + bytes > params::waiting_bytes_max)
+    return fail(id, Code::too_large, "64 MiB are waiting for the disk already; await earlier appends before making more.");
+  for (const WaitingAppend& w : e.waiting)
+    if (w.tag == c.tag && w.call != id && !c.tag.is_zero()) return fail(id, Code::bad_argument, "That append is under way already.");
+  e.waiting_bytes += bytes;
+  e.waiting.push_back({id, c.tag, std::move(c.ops), bytes});
+  append_waiting(topic);
+}
+
+void Node::Impl::append_waiting(const TopicPtr& topic) {
+  TopicExtra& e = extra(topic);
+  if (e.appending || e.releasing || e.rescuing || e.waiting.empty() || !topic->loaded) return;
+  // A clock that was years ahead: our own last batch is held back. What it holds is appended again under a time that others share.
+  if (topic->own_log) {
+    const sync::LogEntry& own_entry = topic->logs[*topic->own_log];
+    if (own_entry.held.time.ms() > corrected_now_ms() + clock::hold_back_ms && own_entry.held.length > 0 && own_entry.held.cut == log::no_cut) return reissue_held(topic);
+  }
+  e.appending = true;
+  auto calls = std::make_shared<std::vector<WaitingAppend>>();
+  std::size_t bytes = 0;
+  while (!e.waiting.empty() && (calls->empty() || bytes + e.waiting.front().bytes <= params::append_bytes_max)) {
+    bytes += e.waiting.front().bytes;
+    calls->push_back(std::move(e.waiting.front()));
+    e.waiting.pop_front();
+  }
+  e.waiting_bytes -= bytes;
+
+  struct Result {
+    std::vector<sync::LogUpdate> updates;
+    crdt::Changes changes;
+    sync::Counters counters;
+    LogNo no = 0;
+    std::vector<std::string> ids;
+  };
+  auto result = std::make_shared<Result>();
+  u64 incarnation = random_.next();
+  bool unsure = std::exchange(topic->own_unsure, false);
+  u32 receipt_row = next_receipt_row_++ % params::receipt_rows;
+  auto seen = std::make_shared<std::map<LogNo, u64>>(e.dep_lengths);
+  desk_.run(topic->queue(), [this, topic, calls, result, incarnation, unsure, receipt_row, seen](store::Rows& rows) {
+    *result = {};
+    Appender appender(rows, *topic, *identity_, random_, corrected_now_ms());
+    appender.open(incarnation, unsure);
+    if (rows.missed()) return;
+    std::vector<log::Op> ops;
+    for (const WaitingAppend& call : *calls)
+      for (const NewOp& op : call.ops) ops.push_back({static_cast<log::Op::Kind>(op.kind), own(view(op.key)), op.value, {}});
+    appender.add(std::move(ops), {}, *seen, false);
+    if (rows.missed()) return appender.undo();
+    codec::Writer receipts;
+    std::size_t n = 0;
+    for (const WaitingAppend& call : *calls) {
+      n += call.ops.size();
+      result->ids.push_back(op_text(appender.id_of(n - 1)));
+      if (!call.tag.is_zero()) receipts.fixed(call.tag).bytes(std::string_view(result->ids.back()));
+    }
+    if (receipts.size() > 0) rows.put(store::key('R', receipt_row), std::move(receipts).take());
+    appender.finish(result->updates, result->changes, result->counters);
+    if (rows.missed()) return appender.undo();
+    result->no = appender.no();
+  }, [this, topic, calls, result](SaveOutcome saved) {
+    auto found = extras_.find(topic->no);
+    if (saved != SaveOutcome::ok) {
+      Code code = saved == SaveOutcome::full ? Code::storage_full : Code::storage_unavailable;
+      std::string why = saved == SaveOutcome::full ? "The disk is full: this was not stored. Free some space and try again."
+                                                   : "The store could not be written to: this was not stored. Try again.";
+      for (const WaitingAppend& call : *calls) fail(call.call, code, why);
+      if (found != extras_.end()) found->second.appending = false;
+      return;
+    }
+    for (const sync::LogUpdate& update : result->updates) topic->apply(update);
+    topic->counters = result->counters;
+    for (std::size_t i = 0; i < calls->size(); ++i) {
+      remember_receipt((*calls)[i].tag, result->ids[i]);
+      reply((*calls)[i].call, Appended{result->ids[i]});
+    }
+    stored(topic, result->changes);
+    status_dirty_ = true;
+    sync_.spread(topic, result->no, std::nullopt);
+    if (found == extras_.end()) return;
+    found->second.appending = false;
+    found->second.dep_lengths.clear();
+    for (LogNo n = 0; n < topic->logs.size(); ++n) found->second.dep_lengths[n] = topic->logs[n].working.held;
+    append_waiting(topic);
+  });
+}
+
+void Node::Impl::remember_receipt(const RequestTag& tag, const std::string& id) {
+  if (tag.is_zero() || !receipts_.emplace(tag, id).second) return;
+  receipt_order_.push_back(tag);
+  if (receipt_order_.size() > params::receipts_max) {
+    receipts_.erase(receipt_order_.front());
+    receipt_order_.pop_front();
+  }
+}
+
+// Two branches of our own log: a new incarnation voids the log from there on, and appends the ops of both again.
+void Node::Impl::lost_own(const TopicPtr& topic, LogNo no, u64 from, std::vector<log::Op> theirs) {
+  auto found = extras_.find(topic->no);
+  if (found == extras_.end() || found->second.rescuing || topic->logs[no].working.cut <= from) return;
+  TopicExtra& e = found->second;
+  e.rescuing = true;
+  metrics_["rescues"] += 1;
+  struct Result { std::vector<sync::LogUpdate> updates; crdt::Changes changes; sync::Counters counters; LogNo no = 0; };
+  auto result = std::make_shared<Result>();
+  u64 incarnation = random_.next();
+  desk_.run(topic->queue(), [this, topic, no, from, theirs = std::move(theirs), incarnation, result](store::Rows& rows) {
+    *result = {};
+    Appender appender(rows, *topic, *identity_, random_, corrected_now_ms());
+    std::vector<log::Op> ops = theirs;
+    std::vector<log::Op> ours = appender.merge().replica().ops_of(no, from, topic->logs[no].working.held);
+    if (rows.missed()) return;
+    std::move(ours.begin(), ours.end(), std::back_inserter(ops));
+    const LogId voided = topic->logs[no].working.id;
+    for (log::Op& op : ops) std::erase_if(op.replaces, [&](const OpId& id) { return id.log == voided && id.batch >= from; });
+    appender.open(incarnation, true);
+    if (rows.missed()) return appender.undo();
+    if (ops.empty()) return appender.undo();
+    appender.add(std::move(ops), {{voided, from}}, {}, true);
+    if (rows.missed()) return appender.undo();
+    appender.finish(result->updates, result->changes, result->counters);
+    if (rows.missed()) return appender.undo();
+    result->no = appender.no();
+  }, [this, topic, result](SaveOutcome saved) {
+    if (auto again = extras_.find(topic->no); again != extras_.end()) again->second.rescuing = false;
+    if (saved != SaveOutcome::ok || result->updates.empty()) return;
+    for (const sync::LogUpdate& update : result->updates) topic->apply(update);
+    topic->counters = result->counters;
+    stored(topic, result->changes);
+    sync_.spread(topic, result->no, std::nullopt);
+    append_waiting(topic);
+  });
+}
+
+// Finds the first batch of ours that is dated ahead, and appends everything from there on again.
+void Node::Impl::reissue_held(const TopicPtr& topic) {
+  LogNo no = *topic->own_log;
+  u64 latest = corrected_now_ms() + clock::hold_back_ms;
+  auto from = std::make_shared<std::optional<u64>>();
+  extra(topic).releasing = true;
+  desk_.run(topic->queue(), [topic, no, latest, from](store::Rows& rows) {
+    from->reset();
+    const crdt::LogName& name = topic->logs[no].working;
+    for (u64 i = name.held; i-- > 0;) {
+      auto sealed = rows.get(store::key('B', topic->no, no, static_cast<u32>(i)));
+      if (!sealed) return;
+      auto plain = log::unseal_batch(*topic->keys, {topic->network, topic->id, name.id, i}, *sealed);
+      auto batch = plain ? log::decode_batch(*plain, name.id) : Result<log::Batch>(Error{});
+      if (batch && batch->time.ms() <= latest) break;
+      *from = i;
+    }
+  }, [this, topic, no, from](SaveOutcome saved) {
+    if (auto e = extras_.find(topic->no); e != extras_.end()) e->second.releasing = false;
+    if (saved == SaveOutcome::ok && *from) lost_own(topic, no, **from, {});
+  });
+}
+
+void Node::Impl::release_due(const TopicPtr& topic) {
+  if (!topic->open || !topic->loaded || !topic->keys || !topic->counters.next_due_ms || *topic->counters.next_due_ms > corrected_now_ms()) return;
+  auto found = extras_.find(topic->no);
+  if (found == extras_.end() || found->second.releasing) return;
+  found->second.releasing = true;
+  struct Result { std::vector<sync::LogUpdate> updates; crdt::Changes changes; sync::Counters counters; };
+  auto result = std::make_shared<Result>();
+  desk_.run(topic->queue(), [this, topic, result](store::Rows& rows) {
+    *result = {};
+    sync::Merge merge(rows, *topic, corrected_now_ms());
+    merge.release();
+    merge.finish(result->updates, result->changes, result->counters);
+    if (rows.missed()) return;
+    for (const sync::LogUpdate& update : result->updates) topic->logs[update.no].working.cut = update.held.cut;
+  }, [this, topic, result](SaveOutcome saved) {
+    if (auto e = extras_.find(topic->no); e != extras_.end()) e->second.releasing = false;
+    if (saved != SaveOutcome::ok) return;
+    for (const sync::LogUpdate& update : result->updates) topic->apply(update);
+    topic->counters = result->counters;
+    stored(topic, result->changes);
+    append_waiting(topic);
+  });
+}
+
+}  // namespace perdure

@@ -1,0 +1,275 @@
+// From a first contact to direct links: introductions, signals through common peers, DataChannels, relays where those fail.
+#include <algorithm>
+
+#include "node/impl.hpp"
+
+namespace perdure {
+
+using peers::Link;
+
+// ---- introductions: whoever is linked to two members of a topic tells them of each other --------------------------------------------
+
+void Node::Impl::introduce(Link& fresh, const TopicPtr& topic) {
+  if (fresh.anchor) return;
+  wire::Introduce others;
+  for (LinkId id : sync_.links(topic)) {
+    auto it = links_.find(id);
+    if (it == links_.end() || id == fresh.id || it->second->anchor || it->second->peer == fresh.peer) continue;
+    if (others.present.size() < 128) others.present.push_back({it->second->peer, it->second->rtc});
+    send_on(*it->second, wire::Introduce{{{fresh.peer, fresh.rtc}}, {}}, it->second->aliases[topic->no]);
+  }
+  if (!others.present.empty()) send_on(fresh, others, fresh.aliases[topic->no]);
+}
+
+void Node::Impl::withdraw(const Link& gone, TopicNo no) {
+  auto topic = topics_.find(no);
+  if (gone.anchor || topic == topics_.end()) return;
+  for (LinkId id : sync_.links(topic->second)) {
+    auto it = links_.find(id);
+    if (it == links_.end() || it->second->anchor || it->second->peer == gone.peer) continue;
+    send_on(*it->second, wire::Introduce{{}, {gone.peer}}, it->second->aliases[no]);
+  }
+}
+
+void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Introduce& message) {
+  auto& known = link.introduced[topic->no];
+  for (const wire::Introduced& other : message.present) {
+    if (other.device == identity_->id() || known.size() >= params::contacts_max) continue;
+    known.insert(other.device);
+    note_contact(other.device, other.rtc, link.id, topic->no);
+    sync_.ack_all_of(topic, other.device);
+  }
+  for (const DeviceId& gone : message.gone) {
+    known.erase(gone);
+    auto c = contacts_.find(gone);
+    if (c != contacts_.end()) {
+      c->second.hubs.erase(link.id);
+      if (c->second.hubs.empty()) contacts_.erase(c);
+    }
+    // A relayed link to it has lost its way.
+    if (Link* l = link_to(gone); l && l->kind == LinkKind::relayed && l->hub == link.id) link_closed(l->id, true);
+    member_gone(topic, gone);
+  }
+  extra(topic).members_dirty = true;
+  peers_dirty_ = true;
+}
+
+void Node::Impl::note_contact(const DeviceId& id, bool rtc, LinkId hub, TopicNo topic) {
+  if (config_.anchor || id == identity_->id()) return;
+  if (!contacts_.contains(id) && contacts_.size() >= params::contacts_max) return;
+  auto [it, fresh] = contacts_.try_emplace(id);
+  Contact& c = it->second;
+  if (fresh) {
+    c.known_since_ms = now_.steady_ms;
+    c.next_try_ms = now_.steady_ms;
+  }
+  c.rtc = rtc;
+  c.hubs[hub] += 1;
+  c.topic = topic;
+}
+
+void Node::Impl::forget_hub(LinkId hub) {
+  for (auto it = contacts_.begin(); it != contacts_.end();) {
+    it->second.hubs.erase(hub);
+    if (it->second.hubs.empty() && !link_to(it->first)) it = contacts_.erase(it);
+    else ++it;
+  }
+}
+
+// ---- dialling ------------------------------------------------------------------------------------------------------------------------
+
+bool Node::Impl::within_reach(const DeviceId& id) const {
+  Hash own = peers::affinity(identity_->id(), id);
+  std::size_t better = 0;
+  for (const auto& [other, contact] : contacts_)
+    if (other != id && peers::affinity(identity_->id(), other) < own) ++better;
+  return better < params::links_direct_max;
+}
+
+void Node::Impl::dial_contacts() {
+  if (config_.anchor || closing_) return;
+  std::vector<u32> late;
+  for (auto& [no, attempt] : attempts_) if (attempt.deadline_ms <= now_.steady_ms) late.push_back(no);
+  for (u32 no : late) {
+    // The link that may have opened is not greeted yet; it goes with the attempt.
+    auto link = attempts_[no].link;
+    if (link && links_.contains(*link)) link_closed(*link, false);
+    else rtc_ended(no);
+  }
+  for (auto& [id, contact] : contacts_) {
+    if (!(identity_->id() < id)) continue;            // the lower id begins
+    Link* link = link_to(id);
+    if (link && link->kind == LinkKind::datachannel) continue;
+    if (contact.next_try_ms > now_.steady_ms || contact.hubs.empty() || !within_reach(id)) continue;
+    bool trying = std::any_of(attempts_.begin(), attempts_.end(), [&](const auto& a) { return a.second.peer == id; });
+    if (trying) continue;
+    if (config_.rtc && contact.rtc) attempt_rtc(id, contact);
+    else if (!link) attempt_relay(id, contact);
+  }
+}
+
+void Node::Impl::attempt_rtc(const DeviceId& id, Contact& contact) {
+  auto topic = topics_.find(contact.topic);
+  if (topic == topics_.end() || !topic->second->keys) return;
+  u32 no = next_attempt_++;
+  Attempt& a = attempts_[no];
+  a.peer = id;
+  a.initiator = true;
+  random_.fill(a.nonce);
+  a.deadline_ms = now_.steady_ms + params::rtc_ms_max;
+  contact.next_try_ms = now_.steady_ms + params::rtc_ms_max;
+  actions_.push_back(RtcOpen{no, true, {}});
+  peers_dirty_ = true;
+}
+
+void Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
+  contact.next_try_ms = now_.steady_ms + params::rtc_retry_ms;
+  for (const auto& [hub, topics] : contact.hubs) {
+    auto carrier = links_.find(hub);
+    if (carrier == links_.end() || carrier->second->peer == id || carrier->second->kind == LinkKind::relayed) continue;
+    auto link = std::make_unique<Link>();
+    link->id = LinkId{next_relayed_++};
+    link->kind = LinkKind::relayed;
+    link->dialler = true;
+    link->hub = hub;
+    link->expected = id;
+    link->self = identity_;
+    link->session = std::make_unique<session::Session>(*identity_, static_key_, random_, session::Session::Options{true, LinkKind::relayed, {}});
+    Link& l = *(links_[link->id] = std::move(link));
+    return open_session(l);
+  }
+}
+
+// An attempt is over: by a channel that closed, by failure, or by time.
+void Node::Impl::rtc_ended(u32 no) {
+  actions_.push_back(RtcClose{no});
+  auto it = attempts_.find(no);
+  if (it == attempts_.end()) return;
+  Attempt attempt = it->second;
+  attempts_.erase(it);
+  peers_dirty_ = true;
+  auto c = contacts_.find(attempt.peer);
+  if (c == contacts_.end() || !attempt.initiator) return;
+  u64 wait = params::rtc_retry_ms << std::min(c->second.failures++, 4u);
+  if (!link_to(attempt.peer)) attempt_relay(attempt.peer, c->second);
+  c->second.next_try_ms = now_.steady_ms + wait / 2 + random_.below(wait / 2);
+}
+
+// ---- signals -------------------------------------------------------------------------------------------------------------------------
+
+void Node::Impl::send_signal(const DeviceId& to, const peers::SignalText& text) {
+  auto c = contacts_.find(to);
+  if (c == contacts_.end()) return;
+  auto topic = topics_.find(c->second.topic);
+  if (topic == topics_.end() || !topic->second->keys) return;
+  auto signal = peers::seal_signal(*identity_, to, *topic->second->keys, text, random_);
+  if (!signal) return;
+  if (Link* direct = link_to(to)) return send_on(*direct, *signal);
+  for (const auto& [hub, n] : c->second.hubs)
+    if (auto link = links_.find(hub); link != links_.end() && link->second->greeted) return send_on(*link->second, *signal);
+}
+
+void Node::Impl::on_signal(Link& link, const wire::Signal& signal) {
+  if (signal.to != identity_->id()) {
+    // Forwarded for whoever is linked to us under its own name, at a bounded rate.
+    u64 refill = (now_.steady_ms - link.signals_at) * params::signals_per_minute / 60'000;
+    if (refill > 0) {
+      link.signals -= static_cast<u32>(std::min<u64>(link.signals, refill));
+      link.signals_at = now_.steady_ms;
+    }
+    if (signal.from != link.peer || link.signals >= params::signals_burst) return void(metrics_["signals_dropped"] += 1);
+    ++link.signals;
+    Link* target = link_to(signal.to);
+    if (!target || target->self->network() != link.self->network()) return send_on(link, wire::Unreachable{signal.to});
+    metrics_["signals"] += 1;
+    return send_on(*target, signal);
+  }
+  if (config_.anchor) return;
+  auto opened = peers::open_signal(*identity_, signal);
+  if (!opened) return;                                // whoever forwarded it could not know
+  for (auto& [no, topic] : topics_) {
+    if (!topic->open || !topic->keys || peers::signal_proof(*topic->keys, signal.from, signal.to, opened->text.nonce) != opened->proof) continue;
+    if (!contacts_.contains(signal.from)) note_contact(signal.from, true, link.id, no);
+    return on_signal_text(signal.from, opened->text);
+  }
+}
+
+void Node::Impl::on_signal_text(const DeviceId& from, const peers::SignalText& text) {
+  auto same = std::find_if(attempts_.begin(), attempts_.end(), [&](const auto& a) { return a.second.peer == from && a.second.nonce == text.nonce; });
+  switch (text.kind) {
+    case SignalKind::offer: {
+      if (!config_.rtc || !(from < identity_->id()) || same != attempts_.end() || attempts_.size() >= 4 * params::links_direct_max) return;
+      auto fingerprint = peers::fingerprint_of(text.text);
+      if (!fingerprint || !within_reach(from)) return;
+      std::vector<u32> older;
+      for (auto& [no, a] : attempts_) if (a.peer == from) older.push_back(no);
+      for (u32 no : older) rtc_ended(no);
+      u32 no = next_attempt_++;
+      Attempt& a = attempts_[no];
+      a.peer = from;
+      a.nonce = text.nonce;
+      a.remote = fingerprint;
+      a.deadline_ms = now_.steady_ms + params::rtc_ms_max;
+      actions_.push_back(RtcOpen{no, false, {}});
+      actions_.push_back(RtcSignal{no, SignalKind::offer, text.text});
+      peers_dirty_ = true;
+      return;
+    }
+    case SignalKind::answer: {
+      if (same == attempts_.end() || !same->second.initiator || same->second.remote) return;
+      same->second.remote = peers::fingerprint_of(text.text);
+      if (!same->second.remote) return rtc_ended(same->first);
+      actions_.push_back(RtcSignal{same->first, SignalKind::answer, text.text});
+      return;
+    }
+    case SignalKind::candidate:
+      if (same != attempts_.end()) actions_.push_back(RtcSignal{same->first, SignalKind::candidate, text.text});
+      return;
+  }
+}
+
+void Node::Impl::on_rtc_signal(const RtcSignal& signal) {
+  auto it = attempts_.find(signal.attempt);
+  if (it == attempts_.end()) return;
+  Attempt& a = it->second;
+  if (signal.kind != SignalKind::candidate) {
+    a.local = peers::fingerprint_of(signal.text);
+    if (!a.local) return rtc_ended(signal.attempt);
+  }
+  send_signal(a.peer, {a.nonce, signal.kind, signal.text});
+}
+
+// ---- relays --------------------------------------------------------------------------------------------------------------------------
+
+void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
+  if (!relay.arriving) {
+    Link* target = link_to(relay.other);
+    if (!target || target->kind == LinkKind::relayed || target->self->network() != link.self->network()) return send_on(link, wire::Unreachable{relay.other});
+    metrics_["relayed_bytes"] += relay.bytes.size();
+    return send_on(*target, wire::Relay{link.peer, true, relay.bytes});
+  }
+  if (config_.anchor) return;
+  for (auto& [id, l] : links_)
+    if (l->kind == LinkKind::relayed && l->hub == link.id && l->expected == relay.other) return link_received(id, relay.bytes);
+  auto c = contacts_.find(relay.other);
+  if (c == contacts_.end() || !(relay.other < identity_->id())) return;   // nobody we know, or ours to begin
+  auto fresh = std::make_unique<Link>();
+  fresh->id = LinkId{next_relayed_++};
+  fresh->kind = LinkKind::relayed;
+  fresh->hub = link.id;
+  fresh->expected = relay.other;
+  fresh->self = identity_;
+  fresh->session = std::make_unique<session::Session>(*identity_, static_key_, random_, session::Session::Options{false, LinkKind::relayed, {}});
+  LinkId id = fresh->id;
+  Link& l = *(links_[id] = std::move(fresh));
+  open_session(l);
+  link_received(id, relay.bytes);
+}
+
+void Node::Impl::on_unreachable(Link& link, const wire::Unreachable& message) {
+  std::vector<LinkId> dead;
+  for (auto& [id, l] : links_) if (l->kind == LinkKind::relayed && l->hub == link.id && l->expected == message.other) dead.push_back(id);
+  for (LinkId id : dead) link_closed(id, true);
+}
+
+}  // namespace perdure

@@ -1,0 +1,286 @@
+// The node's state and the switch between its parts. Each part has a file of its own: start, links, dialling, topics, append,
+// queries, presence, notices.
+#pragma once
+
+#include <perdure/node.hpp>
+
+#include <deque>
+
+#include "clock/hybrid.hpp"
+#include "crypto/random.hpp"
+#include "node/params.hpp"
+#include "peers/links.hpp"
+#include "peers/signal.hpp"
+#include "store/desk.hpp"
+#include "sync/merge.hpp"
+#include "sync/sync.hpp"
+
+namespace perdure {
+
+using sync::Topic;
+using sync::TopicPtr;
+using store::LogNo;
+using store::TopicNo;
+
+struct WaitingAppend {
+  u32 call = 0;
+  RequestTag tag;
+  std::vector<NewOp> ops;
+  std::size_t bytes = 0;
+};
+
+struct Said {                                        // a presence or profile, the newest of its device
+  u64 sequence = 0;
+  u64 heard_ms = 0;                                  // steady
+  Bytes frame;                                       // as it came, for who enters later
+  std::optional<Bytes> value;
+};
+
+// What the node keeps of a topic beside sync's own state.
+struct TopicExtra {
+  std::deque<WaitingAppend> waiting;
+  std::size_t waiting_bytes = 0;
+  bool appending = false;
+  std::map<LogNo, u64> dep_lengths;                  // as of our last batch
+  std::vector<u32> opening_calls;                    // calls that wait until it is loaded
+  std::map<std::pair<DeviceId, u8>, Said> said;      // by device and kind
+  std::optional<Bytes> own_presence;
+  u64 own_presence_at = 0;                           // last sent, steady
+  u64 own_sequence = 0;
+  bool own_presence_due = false;
+  std::map<DeviceId, std::string> names;             // kept in W rows
+  std::map<DeviceId, u64> last_seen_ms;              // wall
+  bool releasing = false;
+  bool rescuing = false;
+  bool failed = false;                               // loaded again after a failed save
+  TopicNotice pending_notice;                        // keys and flags gathered since the last notice
+  TopicNotice last_notice;
+  bool dirty = false;
+  bool members_dirty = false;
+  std::vector<MemberOut> last_members;
+  u64 unlinked_ms = 0;                               // anchors: since when nobody uses it
+};
+
+struct Waiter { u32 call = 0; TopicNo topic = 0; OpId id; u32 copies = 0; bool anchored = false; bool synced = false; };
+
+struct AnchorEntry {
+  std::optional<DeviceId> pinned;                    // at first contact
+  AnchorState state = AnchorState::connecting;
+  std::string reason;
+  u64 next_dial_ms = 0;
+  u32 failures = 0;
+  std::optional<LinkId> link;
+  bool dialling = false;
+};
+
+// Somebody who shares a topic with us and whom we might link to.
+struct Contact {
+  bool rtc = false;
+  std::map<LinkId, u32> hubs;                        // links that introduced it, in how many topics
+  TopicNo topic = 0;                                 // one that we share, for the proof in signals
+  u64 next_try_ms = 0;
+  u32 failures = 0;
+  u64 known_since_ms = 0;
+};
+
+struct Attempt {
+  DeviceId peer;
+  bool initiator = false;
+  peers::Nonce nonce{};
+  std::optional<std::array<u8, 32>> local, remote;
+  u64 deadline_ms = 0;
+  std::optional<LinkId> link;                        // once the channel stands
+};
+
+class Node::Impl final : public sync::SyncHost {
+ public:
+  explicit Impl(Config config);
+  Turn handle(Instant now, std::vector<Event> events);
+  const DeviceId& id() const { return identity_->id(); }
+
+ private:
+  // ---- node.cpp
+  void on_event(Event& event);
+  void on_time();
+  std::optional<u64> deadline() const;
+  void reply(u32 call, ReplyBody body) { actions_.push_back(Reply{call, std::move(body)}); }
+  void fail(u32 call, Code code, std::string text) { reply(call, Error{code, std::move(text)}); }
+
+  // ---- start.cpp
+  void start(const Start&);
+  void take_meta(const std::vector<std::pair<Bytes, Bytes>>& rows);
+  void take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows);
+  void started();
+  void save_meta();
+  void save_topic(const TopicPtr&, store::Desk::Done done);
+  void on_reopened(bool ok);
+  void trouble(Code code, std::string text);
+  void no_trouble(Code code);
+  void close(u32 call);
+  bool all_saved() const;
+
+  // ---- links.cpp
+  void link_opened(const LinkOpened&);
+  void link_received(LinkId, ByteView);
+  void link_closed(LinkId, bool told);
+  void open_session(peers::Link&);
+  void on_frame(peers::Link&, ByteView);
+  void on_greeting(peers::Link&, const wire::Greeting&);
+  void settle_duplicates(peers::Link& fresh);
+  void link_up(peers::Link&);
+  void ping(peers::Link&);
+  void on_pong(peers::Link&, const wire::Pong&);
+  void say_topics(peers::Link&);
+  void say_topic(peers::Link&, const TopicPtr&);
+  void on_topics(peers::Link&, const wire::Topics&);
+  void on_enter(peers::Link&, u32 alias, const wire::Enter&);
+  void on_refused(peers::Link&, u32 alias, const wire::Refused&);
+  void share(peers::Link&, const TopicPtr&, u32 their_alias);
+  void unshare(peers::Link&, const TopicPtr&);
+  void transmit(peers::Link&, ByteView bytes);
+  template <class M> void send_on(peers::Link& link, const M& message, u32 alias = 0) { send(link.id, wire::encode({.alias = alias}, message)); }
+  peers::Link* link_to(const DeviceId&);
+  void links_time();
+  void dial_anchors();
+  void add_anchor(const std::string& url, bool persist);
+  void remove_anchor(const std::string& url);
+  bool is_anchor(const DeviceId&) const;             // a configured one
+  void update_clock();
+
+  // ---- dialling.cpp
+  void introduce(peers::Link& fresh, const TopicPtr&);
+  void withdraw(const peers::Link& gone, TopicNo);
+  void on_introduce(peers::Link&, const TopicPtr&, const wire::Introduce&);
+  void note_contact(const DeviceId&, bool rtc, LinkId hub, TopicNo);
+  void forget_hub(LinkId);
+  void dial_contacts();
+  bool within_reach(const DeviceId&) const;          // among the links_direct_max of the lowest affinity
+  void attempt_rtc(const DeviceId&, Contact&);
+  void attempt_relay(const DeviceId&, Contact&);
+  void on_signal(peers::Link&, const wire::Signal&);
+  void on_signal_text(const DeviceId& from, const peers::SignalText&);
+  void on_rtc_signal(const RtcSignal&);
+  void rtc_ended(u32 attempt);
+  void send_signal(const DeviceId& to, const peers::SignalText&);
+  void on_relay(peers::Link&, const wire::Relay&);
+  void on_unreachable(peers::Link&, const wire::Unreachable&);
+
+  // ---- topics.cpp
+  void on_call(Call& call);
+  void call(u32 id, TopicNamed&);
+  void call(u32 id, TopicCreate&);
+  void call(u32 id, TopicJoin&);
+  void call(u32 id, TopicJoinCode&);
+  void call(u32 id, TopicClose&);
+  void call(u32 id, TopicLeave&);
+  void call(u32 id, TopicInvite&);
+  void call(u32 id, TopicShortcode&);
+  void call(u32 id, Cancel&);
+  void call(u32 id, AnchorAdd&);
+  void call(u32 id, AnchorRemove&);
+  void call(u32 id, SetPresence&);
+  void call(u32 id, PullLimit&);
+  void enter(u32 id, const Secret&, std::optional<std::string> name, std::optional<std::string> shortcode);
+  void open_topic(const TopicPtr&, std::optional<u32> call);
+  void load_topic(const TopicPtr&);
+  void topic_loaded(const TopicPtr&);
+  void close_topic(const TopicPtr&);
+  TopicPtr open_one(u32 call, TopicNo);              // or replies that it is not open
+  TopicPtr make_topic(const NetworkId&, const TopicId&);
+  TopicExtra& extra(const TopicPtr& topic) { return extras_[topic->no]; }
+
+  // ---- append.cpp
+  void call(u32 id, Append&);
+  void append_waiting(const TopicPtr&);
+  void lost_own(const TopicPtr&, LogNo, u64 from, std::vector<log::Op> theirs) override;
+  void reissue_held(const TopicPtr&);
+  void release_due(const TopicPtr&);
+  void remember_receipt(const RequestTag&, const std::string& id);
+
+  // ---- queries.cpp
+  void call(u32 id, Messages&);
+  void call(u32 id, Latest&);
+  void call(u32 id, GetMessage&);
+  void call(u32 id, Live&);
+  void call(u32 id, MarkRead&);
+  void call(u32 id, MapGet&);
+  void call(u32 id, MapEntries&);
+  void call(u32 id, MapConflicts&);
+  void call(u32 id, MapHistory&);
+  void call(u32 id, GetDigest&);
+  void call(u32 id, GetCopies&);
+  void call(u32 id, WaitCopies&);
+  void call(u32 id, WaitSynced&);
+  void call(u32 id, Close&) { close(id); }
+  template <class F> void query(u32 id, TopicNo, F ask);
+  std::pair<std::vector<DeviceId>, std::vector<DeviceId>> copies_of(const TopicPtr&, const OpId&, bool acked_only) const;
+  void check_waiters();
+
+  // ---- presence.cpp
+  void on_presence(peers::Link&, const TopicPtr&, const wire::Frame&);
+  void say(const TopicPtr&, u8 kind, const std::optional<Bytes>& value, std::optional<LinkId> only);
+  void say_to_newcomer(peers::Link&, const TopicPtr&);
+  void presence_time();
+  void member_gone(const TopicPtr&, const DeviceId&);
+  bool in_reach(const TopicPtr&, const DeviceId&) const;
+  std::vector<MemberOut> members(const TopicPtr&);
+
+  // ---- notices.cpp
+  void notices();
+  StatusNotice status();
+  void topic_notice(const TopicPtr&);
+
+  // ---- what sync asks
+  void send(LinkId, Bytes frame) override;
+  u64 buffered(LinkId) const override;
+  void fault(LinkId, sync::Fault) override;
+  u64 corrected_now_ms() const override { return clock::corrected(now_.wall_ms, offset_); }
+  wire::Epoch epoch() const override { return epoch_; }
+  void rolled_back() override;
+  void stored(const TopicPtr&, const crdt::Changes&) override;
+  void progressed(const TopicPtr&) override;
+  void acked(const TopicPtr&) override;
+  void storage_failed(SaveOutcome) override;
+  wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes) override;
+  void count(const char* name, u64 n) override { metrics_[name] += n; }
+
+  Config config_;
+  std::shared_ptr<identity::Identity> identity_;
+  crypto::Random random_;
+  session::StaticKey static_key_;
+  store::Desk desk_;
+  sync::Sync sync_;
+  Instant now_;
+  std::vector<Action> actions_;
+  bool started_ = false, closing_ = false, over_ = false, online_ = true, hidden_ = false;
+  int start_reads_ = 0;
+  std::deque<Call> early_calls_;
+  std::vector<u32> close_calls_;
+  wire::Epoch epoch_{};
+  TopicNo next_topic_ = 1;
+  std::map<TopicNo, TopicPtr> topics_;
+  std::map<TopicNo, TopicExtra> extras_;
+  std::map<std::pair<NetworkId, TopicId>, TopicNo> topic_numbers_;
+  std::map<LinkId, std::unique_ptr<peers::Link>> links_;
+  std::vector<LinkId> closing_links_;
+  u32 next_relayed_ = 1u << 31;
+  std::map<std::string, AnchorEntry> anchors_;
+  std::map<DeviceId, Contact> contacts_;
+  std::map<u32, Attempt> attempts_;
+  u32 next_attempt_ = 1;
+  std::map<u32, Waiter> waiters_;
+  std::map<RequestTag, std::string> receipts_;
+  std::deque<RequestTag> receipt_order_;
+  u32 next_receipt_row_ = 0;
+  std::optional<i64> offset_;
+  std::optional<i64> skew_;
+  std::map<Code, std::string> trouble_;
+  std::map<std::string, u64> metrics_;
+  wire::Refusal refusal_{};
+  u64 total_bytes_ = 0;                              // anchors: sealed bytes of all topics
+  bool status_dirty_ = true, peers_dirty_ = true, anchors_dirty_ = true, topics_dirty_ = true;
+  std::optional<Bytes> last_status_, last_peers_;
+  u64 metrics_at_ = 0;
+};
+
+}  // namespace perdure

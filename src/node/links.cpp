@@ -1,0 +1,430 @@
+// Links: sessions on them, who is there, which topics are shared, whether they still live; and the anchors we keep dialling.
+#include <algorithm>
+
+#include "codec/bytes.hpp"
+#include "node/impl.hpp"
+
+namespace perdure {
+
+using peers::Link;
+
+namespace {
+
+std::string hex(ByteView bytes) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  for (u8 b : bytes) {
+    out += digits[b >> 4];
+    out += digits[b & 15];
+  }
+  return out;
+}
+
+std::optional<NetworkId> parse_network(std::string_view text) {
+  NetworkId id;
+  if (text.size() != 2 * NetworkId::size) return std::nullopt;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    int v = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (v < 0) return std::nullopt;
+    id.bytes[i / 2] = static_cast<u8>(id.bytes[i / 2] << 4 | v);
+  }
+  return id;
+}
+
+}  // namespace
+
+void Node::Impl::link_opened(const LinkOpened& event) {
+  auto link = std::make_unique<Link>();
+  link->id = event.link;
+  link->kind = event.kind;
+  link->dialler = event.dialler;
+  link->url = event.url;
+  link->attempt = event.attempt;
+  link->self = identity_;
+  if (auto a = anchors_.find(event.url); event.kind == LinkKind::websocket && event.dialler && a != anchors_.end()) {
+    a->second.dialling = false;
+    a->second.link = event.link;
+    anchors_dirty_ = true;
+  }
+  if (config_.anchor) {
+    auto network = parse_network(event.network);
+    bool served = config_.apps.empty();
+    for (const std::string& app : config_.apps) served |= network && identity::network_id(app) == *network;
+    if (!network || !served || links_.size() >= config_.links_max) {
+      metrics_["refusals"] += 1;
+      closing_links_.push_back(event.link);
+      return;
+    }
+    link->self = std::make_shared<identity::Identity>(*network, config_.device_seed);
+  }
+  Bytes binding;
+  if (event.kind == LinkKind::datachannel) {
+    auto a = attempts_.find(event.attempt);
+    if (a == attempts_.end() || !a->second.local || !a->second.remote) {
+      closing_links_.push_back(event.link);
+      return;
+    }
+    a->second.link = event.link;
+    link->expected = a->second.peer;
+    link->dialler = a->second.initiator;
+    binding = peers::binding_of(*a->second.local, *a->second.remote);
+  }
+  auto key = static_key_;
+  if (config_.anchor) key = session::make_static_key(*link->self, random_);   // signed for that network
+  link->session = std::make_unique<session::Session>(*link->self, key, random_, session::Session::Options{link->dialler, link->kind, std::move(binding)});
+  Link& l = *(links_[event.link] = std::move(link));
+  open_session(l);
+}
+
+void Node::Impl::open_session(Link& link) {
+  link.opened_ms = link.heard_ms = link.pinged_ms = now_.steady_ms;
+  status_dirty_ = true;
+  for (Bytes& b : link.session->start()) transmit(link, b);
+}
+
+void Node::Impl::transmit(Link& link, ByteView bytes) {
+  if (link.kind == LinkKind::relayed) {
+    auto hub = links_.find(link.hub);
+    if (hub != links_.end()) send_on(*hub->second, wire::Relay{*link.expected, false, own(bytes)});
+    return;
+  }
+  link.buffered += bytes.size();
+  metrics_["bytes_out"] += bytes.size();
+  actions_.push_back(Send{link.id, own(bytes)});
+}
+
+void Node::Impl::link_received(LinkId id, ByteView bytes) {
+  auto it = links_.find(id);
+  if (it == links_.end()) return;
+  Link& link = *it->second;
+  link.heard_ms = now_.steady_ms;
+  metrics_["bytes_in"] += bytes.size();
+  bool before = link.session->established();
+  session::Session::Input in = link.session->on_bytes(bytes);
+  for (Bytes& b : in.to_send) transmit(link, b);
+  if (in.fault != session::Fault::none) {
+    metrics_["faults"] += 1;
+    if (auto a = anchors_.find(link.url); a != anchors_.end()) a->second.reason = "This address does not speak Perdure, or another network.";
+    return link_closed(id, false);
+  }
+  if (!before && link.session->established()) {
+    if (link.expected && *link.expected != link.session->peer()) return link_closed(id, false);
+    link.peer = link.session->peer();
+    send_on(link, wire::Greeting{wire::wire_version, static_cast<u8>(config_.anchor ? 1 : 0), config_.rtc, epoch_});
+  }
+  for (const Bytes& frame : in.frames) {
+    auto again = links_.find(id);
+    if (again == links_.end()) return;                // a frame before this one cost it its life
+    on_frame(*again->second, frame);
+  }
+}
+
+void Node::Impl::on_frame(Link& link, ByteView bytes) {
+  auto frame = wire::parse(bytes);
+  if (!frame) return fault(link.id, sync::Fault::malformed);
+  if (!wire::known(frame->tag)) {
+    if (!wire::may_skip(frame->tag)) fault(link.id, sync::Fault::malformed);
+    return;
+  }
+  if (!link.greeted && frame->tag != wire::Tag::greeting) return fault(link.id, sync::Fault::malformed);
+  auto handle = [&]<class M>(auto&& use) {
+    if (auto m = wire::decode<M>(*frame)) use(*m);
+    else fault(link.id, sync::Fault::malformed);
+  };
+  switch (frame->tag) {
+    case wire::Tag::greeting: return handle.template operator()<wire::Greeting>([&](auto& m) { on_greeting(link, m); });
+    case wire::Tag::ping: return handle.template operator()<wire::Ping>([&](auto& m) { send_on(link, wire::Pong{m.id, now_.wall_ms}); });
+    case wire::Tag::pong: return handle.template operator()<wire::Pong>([&](auto& m) { on_pong(link, m); });
+    case wire::Tag::bye: return handle.template operator()<wire::Bye>([&](auto&) { link_closed(link.id, false); });
+    case wire::Tag::topics: return handle.template operator()<wire::Topics>([&](auto& m) { on_topics(link, m); });
+    case wire::Tag::enter: return handle.template operator()<wire::Enter>([&](auto& m) { on_enter(link, frame->header.alias, m); });
+    case wire::Tag::refused: return handle.template operator()<wire::Refused>([&](auto& m) { on_refused(link, frame->header.alias, m); });
+    case wire::Tag::signal: return handle.template operator()<wire::Signal>([&](auto& m) { on_signal(link, m); });
+    case wire::Tag::relay: return handle.template operator()<wire::Relay>([&](auto& m) { on_relay(link, m); });
+    case wire::Tag::unreachable: return handle.template operator()<wire::Unreachable>([&](auto& m) { on_unreachable(link, m); });
+    default: break;
+  }
+  // All others speak of a topic. An alias that we do not know (yet, or no longer) is no fault: the topic may just have been closed.
+  auto alias = link.their_aliases.find(frame->header.alias);
+  if (alias == link.their_aliases.end()) return;
+  auto found = topics_.find(alias->second);
+  if (found == topics_.end()) return;
+  TopicPtr topic = found->second;
+  if (frame->tag == wire::Tag::introduce) return handle.template operator()<wire::Introduce>([&](auto& m) { on_introduce(link, topic, m); });
+  if (frame->tag == wire::Tag::presence) return on_presence(link, topic, *frame);
+  sync_.on_frame(now_, topic, link.id, *frame);
+}
+
+void Node::Impl::on_greeting(Link& link, const wire::Greeting& greeting) {
+  if (link.greeted || greeting.version != wire::wire_version) return fault(link.id, sync::Fault::malformed);
+  link.greeted = true;
+  link.anchor = greeting.role == 1;
+  link.rtc = greeting.rtc;
+  link.epoch = greeting.epoch;
+  if (auto a = anchors_.find(link.url); a != anchors_.end() && a->second.link == link.id) {
+    AnchorEntry& anchor = a->second;
+    if (anchor.pinned && *anchor.pinned != link.peer) {
+      anchor.state = AnchorState::refused;
+      anchor.reason = "Another key answers at this address than at first contact. Remove the anchor and add it again if that is right.";
+      anchor.next_dial_ms = now_.steady_ms + params::anchor_retry_ms_max;
+      anchors_dirty_ = true;
+      return link_closed(link.id, false);
+    }
+    bool first = !anchor.pinned;
+    anchor.pinned = link.peer;
+    anchor.state = AnchorState::connected;
+    anchor.reason.clear();
+    anchor.failures = 0;
+    anchors_dirty_ = true;
+    if (first) add_anchor(link.url, true);
+  }
+  settle_duplicates(link);
+  if (links_.contains(link.id)) link_up(link);
+}
+
+// One link a peer: the better kind, of equal ones the newer. Both sides decide alike.
+void Node::Impl::settle_duplicates(Link& fresh) {
+  std::vector<LinkId> worse;
+  bool lost = false;
+  for (auto& [id, other] : links_) {
+    if (id == fresh.id || !other->greeted || other->peer != fresh.peer || other->self->network() != fresh.self->network()) continue;
+    if (peers::rank(other->kind) > peers::rank(fresh.kind)) lost = true;
+    else worse.push_back(id);
+  }
+  if (lost) return link_closed(fresh.id, false);
+  for (LinkId id : worse) {
+    send_on(*links_[id], wire::Bye{1});
+    link_closed(id, false);
+  }
+}
+
+void Node::Impl::link_up(Link& link) {
+  metrics_["links_opened"] += 1;
+  peers_dirty_ = status_dirty_ = true;
+  if (link.attempt != 0) attempts_.erase(link.attempt);
+  ping(link);
+  if (started_) say_topics(link);
+}
+
+void Node::Impl::link_closed(LinkId id, bool told) {
+  auto it = links_.find(id);
+  if (it == links_.end()) return;
+  std::unique_ptr<Link> link = std::move(it->second);
+  links_.erase(it);
+  if (!told && link->kind != LinkKind::relayed) closing_links_.push_back(id);
+  status_dirty_ = peers_dirty_ = true;
+  if (auto a = anchors_.find(link->url); a != anchors_.end() && a->second.link == id) {
+    AnchorEntry& anchor = a->second;
+    anchor.link.reset();
+    if (anchor.state != AnchorState::refused) anchor.state = link->greeted ? AnchorState::connecting : AnchorState::unreachable;
+    if (!link->greeted) ++anchor.failures;
+    u64 wait = std::min(params::anchor_retry_ms << std::min(anchor.failures, 6u), params::anchor_retry_ms_max);
+    anchor.next_dial_ms = std::max(anchor.next_dial_ms, now_.steady_ms + wait / 2 + random_.below(wait / 2 + 1));
+    anchors_dirty_ = true;
+  }
+  if (link->attempt != 0) rtc_ended(link->attempt);
+  std::vector<TopicNo> shared;
+  for (const auto& [alias, no] : link->their_aliases) shared.push_back(no);
+  for (TopicNo no : shared)
+    if (auto t = topics_.find(no); t != topics_.end()) unshare(*link, t->second);
+  forget_hub(id);
+  std::vector<LinkId> carried;
+  for (auto& [other, l] : links_) if (l->kind == LinkKind::relayed && l->hub == id) carried.push_back(other);
+  for (LinkId other : carried) link_closed(other, true);
+  for (TopicNo no : shared)
+    if (auto t = topics_.find(no); t != topics_.end()) member_gone(t->second, link->peer);
+}
+
+Link* Node::Impl::link_to(const DeviceId& peer) {
+  for (auto& [id, link] : links_) if (link->greeted && link->peer == peer) return link.get();
+  return nullptr;
+}
+
+// ---- topics ------------------------------------------------------------------------------------------------------------------
+
+void Node::Impl::say_topics(Link& link) {
+  if (config_.anchor) return;                         // it holds no keys, it is told
+  for (auto& [no, topic] : topics_) if (topic->open && topic->keys) say_topic(link, topic);
+}
+
+void Node::Impl::say_topic(Link& link, const TopicPtr& topic) {
+  if (!link.greeted || link.aliases.contains(topic->no) || !topic->keys) return;
+  if (link.anchor) {
+    u32 alias = link.next_alias++;
+    link.aliases[topic->no] = alias;
+    send_on(link, wire::Enter{topic->id, peers::enter_signature(*topic->keys, link.session->handshake_hash(), identity_->id())}, alias);
+    return share(link, topic, alias);                 // an anchor speaks of it by our alias
+  }
+  // One at a time: padded, so that the number of topics does not show.
+  wire::Topics message;
+  u32 alias = link.next_alias;
+  link.aliases[topic->no] = alias;
+  message.macs.push_back(peers::topic_mac(*topic->keys, link.session->handshake_hash(), identity_->id(), link.peer));
+  for (int i = 1; i < 16; ++i) {
+    wire::Mac padding;
+    random_.fill(padding);
+    message.macs.push_back(padding);
+  }
+  link.next_alias += 16;
+  send_on(link, message);
+  auto expected = peers::topic_mac(*topic->keys, link.session->handshake_hash(), link.peer, identity_->id());
+  if (auto known = link.unmatched.find(expected); known != link.unmatched.end()) {
+    u32 theirs = known->second;
+    link.unmatched.erase(known);
+    share(link, topic, theirs);
+  }
+}
+
+void Node::Impl::on_topics(Link& link, const wire::Topics& message) {
+  std::map<wire::Mac, TopicPtr> expected;
+  for (auto& [no, topic] : topics_)
+    if (topic->open && topic->keys) expected.emplace(peers::topic_mac(*topic->keys, link.session->handshake_hash(), link.peer, identity_->id()), topic);
+  for (const wire::Mac& mac : message.macs) {
+    u32 alias = ++link.macs_got;
+    if (auto it = expected.find(mac); it != expected.end()) share(link, it->second, alias);
+    else if (link.unmatched.size() < peers::unmatched_max) link.unmatched[mac] = alias;
+  }
+}
+
+void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
+  if (!config_.anchor || alias == 0) return fault(link.id, sync::Fault::malformed);
+  if (!peers::may_enter(enter.topic, link.session->handshake_hash(), link.peer, enter.signature))
+    return send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::not_proved)}, alias);
+  NetworkId network = link.self->network();
+  auto known = topic_numbers_.find({network, enter.topic});
+  TopicPtr topic = known == topic_numbers_.end() ? make_topic(network, enter.topic) : topics_[known->second];
+  topic->last_used_ms = now_.wall_ms;
+  save_topic(topic, [](SaveOutcome) {});
+  if (!topic->open) open_topic(topic, std::nullopt);
+  link.aliases[topic->no] = alias;
+  share(link, topic, alias);
+}
+
+void Node::Impl::on_refused(Link& link, u32 alias, const wire::Refused& refused) {
+  auto a = anchors_.find(link.url);
+  if (a == anchors_.end()) return;
+  std::string why;
+  switch (static_cast<wire::Refusal>(refused.reason)) {
+    case wire::Refusal::not_served: why = "This anchor does not serve this app."; break;
+    case wire::Refusal::not_proved: why = "This anchor did not accept the proof of membership."; break;
+    case wire::Refusal::total_quota: why = "This anchor is full; ask who runs it for more room, or add another."; break;
+    case wire::Refusal::topic_quota: why = "This topic is at the anchor's limit; nothing more of it is stored there."; break;
+    case wire::Refusal::device_quota: why = "This device is at the anchor's limit for this topic."; break;
+    case wire::Refusal::full_disk: why = "The anchor's disk is full."; break;
+    case wire::Refusal::too_many_links: why = "This anchor serves as many links as it may."; break;
+  }
+  a->second.state = AnchorState::refused;
+  a->second.reason = why;
+  anchors_dirty_ = true;
+  trouble(Code::not_allowed, link.url + ": " + why);
+  auto no = link.their_aliases.find(alias);
+  if (no == link.their_aliases.end()) return;
+  if (auto t = topics_.find(no->second); t != topics_.end()) sync_.refused(t->second, link.id);
+}
+
+// Both sides know the topic: from here on sync speaks of it.
+void Node::Impl::share(Link& link, const TopicPtr& topic, u32 their_alias) {
+  link.their_aliases[their_alias] = topic->no;
+  if (sync_.exchange(topic, link.id)) return;
+  say_topic(link, topic);
+  sync_.attach(topic, {link.id, link.peer, link.anchor, link.session->handshake_hash(), link.epoch, link.aliases[topic->no]}, now_);
+  introduce(link, topic);
+  say_to_newcomer(link, topic);
+  if (!link.anchor) note_contact(link.peer, link.rtc, link.id, topic->no);
+  extra(topic).members_dirty = extra(topic).dirty = true;
+}
+
+void Node::Impl::unshare(Link& link, const TopicPtr& topic) {
+  sync_.detach(topic, link.id);
+  withdraw(link, topic->no);
+  std::erase_if(link.their_aliases, [&](const auto& p) { return p.second == topic->no; });
+  if (sync_.links(topic).empty()) extra(topic).unlinked_ms = now_.steady_ms;
+}
+
+// ---- time ----------------------------------------------------------------------------------------------------------------------
+
+void Node::Impl::ping(Link& link) {
+  link.pinged_ms = now_.steady_ms;
+  link.ping_wall_ms = now_.wall_ms;
+  send_on(link, wire::Ping{++link.ping, now_.wall_ms});
+}
+
+void Node::Impl::on_pong(Link& link, const wire::Pong& pong) {
+  if (pong.id != link.ping) return;
+  u64 trip = now_.steady_ms - link.pinged_ms;
+  link.round_trip_ms = static_cast<u32>(std::min<u64>(trip, 60'000));
+  link.offset_ms = static_cast<i64>(pong.wall_ms) - static_cast<i64>(link.ping_wall_ms + trip / 2);
+  peers_dirty_ = true;
+  update_clock();
+}
+
+void Node::Impl::update_clock() {
+  std::vector<i64> anchors, others, all;
+  for (auto& [id, link] : links_) {
+    if (!link->greeted || !link->offset_ms) continue;
+    all.push_back(*link->offset_ms);
+    (link->anchor && is_anchor(link->peer) ? anchors : others).push_back(*link->offset_ms);
+  }
+  offset_ = config_.anchor ? std::nullopt : clock::correction(anchors, others);
+  std::optional<i64> skew;
+  if (!all.empty()) {
+    std::sort(all.begin(), all.end());
+    skew = all[(all.size() - 1) / 2];
+  }
+  if (skew != skew_) status_dirty_ = true;
+  skew_ = skew;
+}
+
+void Node::Impl::links_time() {
+  std::vector<LinkId> dead;
+  for (auto& [id, link] : links_) {
+    bool late = !link->greeted && link->opened_ms + peers::handshake_ms_max <= now_.steady_ms;
+    bool silent = link->greeted && link->heard_ms + peers::silence_ms_max <= now_.steady_ms;
+    if (late || silent) dead.push_back(id);
+    else if (link->greeted && link->pinged_ms + peers::ping_interval_ms <= now_.steady_ms) ping(*link);
+  }
+  for (LinkId id : dead) link_closed(id, false);
+}
+
+// ---- anchors ---------------------------------------------------------------------------------------------------------------------
+
+void Node::Impl::add_anchor(const std::string& url, bool persist) {
+  if (!anchors_.contains(url)) {
+    if (anchors_.size() >= params::anchors_max) return;
+    anchors_[url].next_dial_ms = now_.steady_ms;
+    anchors_dirty_ = status_dirty_ = true;
+  }
+  if (!persist) return;
+  const AnchorEntry& a = anchors_[url];
+  Bytes row = a.pinned ? own(a.pinned->view()) : Bytes{};
+  desk_.run(0, [url, row](store::Rows& rows) { rows.put(store::key('A', view(url)), row); }, [](SaveOutcome) {});
+}
+
+void Node::Impl::remove_anchor(const std::string& url) {
+  auto it = anchors_.find(url);
+  if (it == anchors_.end()) return;
+  std::optional<LinkId> link = it->second.link;
+  anchors_.erase(it);
+  anchors_dirty_ = true;
+  if (link) link_closed(*link, false);
+  desk_.run(0, [url](store::Rows& rows) { rows.erase(store::key('A', view(url))); }, [](SaveOutcome) {});
+}
+
+void Node::Impl::dial_anchors() {
+  if (!started_ || !online_ || closing_) return;
+  for (auto& [url, a] : anchors_) {
+    if (a.link || a.dialling || a.next_dial_ms > now_.steady_ms) continue;
+    a.dialling = true;
+    if (a.state == AnchorState::unreachable) a.state = AnchorState::connecting;
+    actions_.push_back(Dial{url, hex(identity_->network().view())});
+    anchors_dirty_ = status_dirty_ = true;
+  }
+}
+
+bool Node::Impl::is_anchor(const DeviceId& id) const {
+  for (const auto& [url, a] : anchors_) if (a.pinned == id) return true;
+  return false;
+}
+
+}  // namespace perdure

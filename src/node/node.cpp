@@ -1,0 +1,185 @@
+#include "node/impl.hpp"
+
+namespace perdure {
+
+Node::Node(Config config) : impl_(std::make_unique<Impl>(std::move(config))) {}
+Node::~Node() = default;
+Node::Node(Node&&) noexcept = default;
+Node& Node::operator=(Node&&) noexcept = default;
+Turn Node::handle(Instant now, std::vector<Event> events) { return impl_->handle(now, std::move(events)); }
+const DeviceId& Node::id() const { return impl_->id(); }
+
+Node::Impl::Impl(Config config)
+    : config_(std::move(config)),
+      identity_(std::make_shared<identity::Identity>(config_.app, config_.device_seed)),
+      random_(config_.random_seed),
+      static_key_(session::make_static_key(*identity_, random_)),
+      desk_(config_.cache_bytes),
+      sync_(desk_, *identity_, config_.anchor, *this) {
+  desk_.on_failure = [this](SaveOutcome outcome) { storage_failed(outcome); };
+  desk_.on_reopened = [this](bool ok) { on_reopened(ok); };
+}
+
+Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
+  now_ = now;
+  if (!over_) {
+    for (Event& event : events) on_event(event);
+    on_time();
+    sync_.flush(now_);
+    // Steps may finish at once and let others begin: until nothing moves.
+    for (std::size_t before = ~std::size_t{0}; before != actions_.size() || desk_.ready();) {
+      before = actions_.size();
+      desk_.flush(actions_);
+      sync_.flush(now_);
+      check_waiters();
+    }
+    notices();
+    // Last, so that what was sent in this turn goes out first.
+    for (LinkId link : std::exchange(closing_links_, {})) actions_.push_back(CloseLink{link});
+  }
+  Turn turn;
+  turn.actions = std::exchange(actions_, {});
+  turn.deadline_ms = deadline();
+  return turn;
+}
+
+void Node::Impl::on_event(Event& event) {
+  std::visit(
+      [this]<class E>(E& e) {
+        if constexpr (std::is_same_v<E, Start>) start(e);
+        else if constexpr (std::is_same_v<E, RowsRead> || std::is_same_v<E, Saved> || std::is_same_v<E, Reopened>) desk_.on_event(e);
+        else if constexpr (std::is_same_v<E, LinkOpened>) link_opened(e);
+        else if constexpr (std::is_same_v<E, LinkReceived>) link_received(e.link, e.bytes);
+        else if constexpr (std::is_same_v<E, LinkClosed>) link_closed(e.link, true);
+        else if constexpr (std::is_same_v<E, LinkDrained>) {
+          if (auto it = links_.find(e.link); it != links_.end()) it->second->buffered = e.buffered;
+        } else if constexpr (std::is_same_v<E, DialFailed>) {
+          auto it = anchors_.find(e.url);
+          if (it == anchors_.end()) return;
+          AnchorEntry& a = it->second;
+          a.dialling = false;
+          ++a.failures;
+          if (a.state != AnchorState::refused) a.state = AnchorState::unreachable;
+          u64 wait = std::min(params::anchor_retry_ms << std::min(a.failures, 6u), params::anchor_retry_ms_max);
+          a.next_dial_ms = now_.steady_ms + wait / 2 + random_.below(wait / 2 + 1);
+          anchors_dirty_ = status_dirty_ = true;
+        } else if constexpr (std::is_same_v<E, RtcSignal>) on_rtc_signal(e);
+        else if constexpr (std::is_same_v<E, RtcFailed>) rtc_ended(e.attempt);
+        else if constexpr (std::is_same_v<E, Network>) {
+          online_ = e.online;
+          status_dirty_ = true;
+          if (online_) for (auto& [url, a] : anchors_) a.next_dial_ms = now_.steady_ms;
+        } else if constexpr (std::is_same_v<E, Visibility>) hidden_ = e.hidden;
+        else if constexpr (std::is_same_v<E, Goodbye>) {
+          for (auto& [id, link] : links_)
+            if (link->greeted) send_on(*link, wire::Bye{});
+        } else if constexpr (std::is_same_v<E, Call>) {
+          if (!started_ && early_calls_.size() < params::early_calls_max) early_calls_.push_back(std::move(e));
+          else if (!started_) fail(e.call, Code::storage_unavailable, "Too many calls before the store was read; wait for the first to resolve.");
+          else on_call(e);
+        }
+      },
+      event);
+}
+
+void Node::Impl::on_time() {
+  links_time();
+  dial_anchors();
+  dial_contacts();
+  presence_time();
+  for (auto& [no, topic] : topics_) release_due(topic);
+  if (config_.anchor && started_ && metrics_at_ <= now_.steady_ms) {
+    metrics_at_ = now_.steady_ms + 1'000;
+    MetricsNotice notice;
+    u64 logs = 0;
+    for (auto& [no, topic] : topics_) logs += topic->logs.size();
+    metrics_["links"] = links_.size();
+    metrics_["topics"] = topics_.size();
+    metrics_["logs"] = logs;
+    metrics_["total_bytes"] = total_bytes_;
+    metrics_["saved_bytes"] = desk_.saved_bytes();
+    for (const auto& [name, value] : metrics_) notice.counters.emplace_back(name, value);
+    actions_.push_back(std::move(notice));
+  }
+}
+
+std::optional<u64> Node::Impl::deadline() const {
+  if (over_) return std::nullopt;
+  std::optional<u64> at = sync_.deadline();
+  auto take = [&](u64 t) { if (!at || t < *at) at = t; };
+  for (const auto& [id, link] : links_) {
+    if (!link->greeted) take(link->opened_ms + peers::handshake_ms_max);
+    else take(std::min(link->pinged_ms + peers::ping_interval_ms, link->heard_ms + peers::silence_ms_max));
+  }
+  if (started_ && online_)
+    for (const auto& [url, a] : anchors_)
+      if (!a.link && !a.dialling) take(a.next_dial_ms);
+  for (const auto& [no, attempt] : attempts_) take(attempt.deadline_ms);
+  for (const auto& [id, contact] : contacts_) if (contact.next_try_ms > now_.steady_ms) take(contact.next_try_ms);
+  for (const auto& [no, e] : extras_) {
+    if (e.own_presence) take(e.own_presence_at + (e.own_presence_due ? params::presence_interval_ms : params::presence_again_ms));
+    else if (e.own_presence_due) take(e.own_presence_at + params::presence_interval_ms);
+    for (const auto& [who, said] : e.said) if (who.second == 1 && said.value) take(said.heard_ms + params::presence_silence_ms);
+  }
+  u64 corrected = clock::corrected(now_.wall_ms, offset_);
+  for (const auto& [no, topic] : topics_)
+    if (topic->counters.next_due_ms && topic->open) take(now_.steady_ms + (*topic->counters.next_due_ms > corrected ? *topic->counters.next_due_ms - corrected : 1));
+  if (config_.anchor && started_) take(metrics_at_);
+  if (at && *at <= now_.steady_ms) at = now_.steady_ms + 1;
+  return at;
+}
+
+// ---- what sync asks ---------------------------------------------------------------------------------------------------------
+
+void Node::Impl::send(LinkId id, Bytes frame) {
+  auto it = links_.find(id);
+  if (it == links_.end() || !it->second->session || !it->second->session->established()) return;
+  for (Bytes& piece : it->second->session->send(frame)) transmit(*it->second, piece);
+}
+
+u64 Node::Impl::buffered(LinkId id) const {
+  auto it = links_.find(id);
+  if (it == links_.end()) return 0;
+  if (it->second->kind == LinkKind::relayed) return buffered(it->second->hub);
+  return it->second->buffered;
+}
+
+void Node::Impl::fault(LinkId id, sync::Fault) {
+  metrics_["faults"] += 1;
+  link_closed(id, false);
+}
+
+void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
+  TopicExtra& e = extra(topic);
+  e.dirty = true;
+  e.members_dirty = true;
+  topics_dirty_ = true;
+  e.pending_notice.timeline |= changes.timeline;
+  e.pending_notice.all_keys |= changes.all_keys;
+  auto& keys = e.pending_notice.keys;
+  if (keys.size() + changes.keys.size() > 256) e.pending_notice.all_keys = true;
+  else keys.insert(keys.end(), changes.keys.begin(), changes.keys.end());
+  no_trouble(Code::storage_full);
+}
+
+void Node::Impl::progressed(const TopicPtr& topic) { extra(topic).dirty = true; }
+
+void Node::Impl::acked(const TopicPtr& topic) {
+  TopicExtra& e = extra(topic);
+  e.dirty = true;
+  e.pending_notice.copies = true;
+  status_dirty_ = true;
+}
+
+wire::Refusal* Node::Impl::quota(const Topic& topic, const DeviceId& device, u64 bytes) {
+  if (!config_.anchor) return nullptr;
+  auto used = topic.device_bytes.find(device);
+  u64 of_device = used == topic.device_bytes.end() ? 0 : used->second;
+  if (total_bytes_ + bytes > config_.quotas.total_bytes) refusal_ = wire::Refusal::total_quota;
+  else if (topic.bytes + bytes > config_.quotas.topic_bytes) refusal_ = wire::Refusal::topic_quota;
+  else if (of_device + bytes > config_.quotas.device_bytes) refusal_ = wire::Refusal::device_quota;
+  else return nullptr;
+  return &refusal_;
+}
+
+}  // namespace perdure

@@ -1,0 +1,118 @@
+// What the app is told: at most one notice of each kind a turn, and only what differs from the last one.
+#include <algorithm>
+
+#include "node/impl.hpp"
+
+namespace perdure {
+
+namespace {
+
+bool same(const TopicNotice& a, const TopicNotice& b) {
+  return a.state == b.state && a.length == b.length && a.unread == b.unread && a.pending == b.pending && a.behind == b.behind && a.held == b.held && a.peers == b.peers &&
+         a.map_size == b.map_size;
+}
+
+bool same(const std::vector<MemberOut>& a, const std::vector<MemberOut>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const MemberOut& x, const MemberOut& y) {
+    return x.id == y.id && x.name == y.name && x.online == y.online && x.own == y.own && (x.online || x.last_seen_ms == y.last_seen_ms);
+  });
+}
+
+}  // namespace
+
+StatusNotice Node::Impl::status() {
+  StatusNotice s;
+  bool connecting = false;
+  for (const auto& [id, link] : links_) {
+    if (!link->greeted) {
+      connecting = true;
+      continue;
+    }
+    switch (link->kind) {
+      case LinkKind::datachannel: ++s.webrtc; break;
+      case LinkKind::websocket: ++s.websocket; break;
+      case LinkKind::relayed: ++s.relayed; break;
+      case LinkKind::local: ++s.local; break;
+    }
+  }
+  for (const auto& [url, a] : anchors_) connecting |= a.dialling;
+  s.state = s.webrtc + s.websocket + s.relayed + s.local > 0 ? 1 : connecting && online_ ? 2 : 3;
+  for (auto& [no, topic] : topics_) if (topic->open && topic->keys) s.pending += sync_.pending(topic);
+  s.skew_ms = skew_;
+  for (const auto& [code, text] : trouble_) s.trouble.push_back({code, text});
+  return s;
+}
+
+void Node::Impl::topic_notice(const TopicPtr& topic) {
+  TopicExtra& e = extra(topic);
+  TopicNotice n = std::exchange(e.pending_notice, {});
+  n.topic = topic->no;
+  n.state = sync_.state(topic);
+  n.length = topic->counters.length;
+  n.unread = topic->counters.unread;
+  n.pending = sync_.pending(topic);
+  n.behind = sync_.behind(topic);
+  n.held = topic->counters.held_back;
+  n.map_size = topic->counters.map_size;
+  std::set<DeviceId> peers;
+  for (LinkId id : sync_.links(topic))
+    if (auto link = links_.find(id); link != links_.end() && !link->second->anchor) peers.insert(link->second->peer);
+  n.peers = static_cast<u32>(peers.size());
+  bool news = n.timeline || n.copies || n.all_keys || !n.keys.empty();
+  if (!news && same(n, e.last_notice) && e.last_notice.topic == n.topic) return;
+  e.last_notice = n;
+  actions_.push_back(std::move(n));
+}
+
+void Node::Impl::notices() {
+  if (!started_ || config_.anchor) return;
+  for (auto& [no, topic] : topics_) {
+    if (!topic->open || !topic->loaded) continue;
+    TopicExtra& e = extra(topic);
+    if (std::exchange(e.dirty, false)) topic_notice(topic);
+    if (std::exchange(e.members_dirty, false)) {
+      MembersNotice notice{no, members(topic)};
+      if (!same(notice.members, e.last_members)) {
+        e.last_members = notice.members;
+        actions_.push_back(std::move(notice));
+      }
+    }
+  }
+  if (std::exchange(status_dirty_, false)) actions_.push_back(status());
+  if (std::exchange(peers_dirty_, false)) {
+    PeersNotice notice;
+    std::set<DeviceId> linked;
+    auto name_of = [&](const DeviceId& id) {
+      for (const auto& [no, e] : extras_) if (auto it = e.names.find(id); it != e.names.end()) return it->second;
+      return std::string();
+    };
+    for (const auto& [id, link] : links_) {
+      if (!link->greeted) continue;
+      linked.insert(link->peer);
+      notice.peers.push_back({link->peer, name_of(link->peer), PeerState::connected, link->kind, link->round_trip_ms, link->anchor});
+    }
+    for (const auto& [no, attempt] : attempts_)
+      if (linked.insert(attempt.peer).second) notice.peers.push_back({attempt.peer, name_of(attempt.peer), PeerState::connecting, LinkKind::datachannel, std::nullopt, false});
+    for (const auto& [id, contact] : contacts_)
+      if (linked.insert(id).second) notice.peers.push_back({id, name_of(id), PeerState::away, LinkKind::relayed, std::nullopt, false});
+    std::sort(notice.peers.begin(), notice.peers.end(), [](const PeerOut& a, const PeerOut& b) { return a.id < b.id; });
+    actions_.push_back(std::move(notice));
+  }
+  if (std::exchange(anchors_dirty_, false)) {
+    AnchorsNotice notice;
+    for (const auto& [url, a] : anchors_) notice.anchors.push_back({url, a.state, a.pinned, a.reason});
+    actions_.push_back(std::move(notice));
+  }
+  if (std::exchange(topics_dirty_, false)) {
+    TopicsNotice notice;
+    for (const auto& [no, topic] : topics_) {
+      if (topic->left || !topic->keys) continue;
+      TopicOut out{topic->id, topic->name, topic->counters.unread, std::nullopt};
+      if (topic->counters.greatest.value != 0) out.last_activity_ms = topic->counters.greatest.ms();
+      notice.topics.push_back(std::move(out));
+    }
+    actions_.push_back(std::move(notice));
+  }
+}
+
+}  // namespace perdure

@@ -1,0 +1,222 @@
+// What is said and never stored: presence and names, sealed under the topic and signed by the device; anchors pass it on blindly.
+#include <algorithm>
+
+#include "codec/bytes.hpp"
+#include "codec/value.hpp"
+#include "crypto/hash.hpp"
+#include "crypto/seal.hpp"
+#include "node/impl.hpp"
+
+namespace perdure {
+
+using peers::Link;
+
+namespace {
+
+constexpr u8 kind_presence = 1;
+constexpr u8 kind_profile = 2;
+constexpr std::size_t name_max = 256;
+
+Bytes context(const Topic& topic, const DeviceId& device, u8 kind, u64 sequence) {
+  codec::Writer w;
+  w.raw(view("perdure/presence/1")).fixed(topic.network).fixed(topic.id).fixed(device).u8(kind).be64(sequence);
+  return std::move(w).take();
+}
+
+crypto::Nonce24 nonce_of(const Seed& key, ByteView salt, ByteView context) {
+  crypto::Nonce24 nonce;
+  crypto::blake2b_into(nonce, key.view(), {salt, context});
+  return nonce;
+}
+
+// { there?, value } and the signature, sealed.
+Bytes seal_said(const Topic& topic, const identity::Identity& self, u8 kind, u64 sequence, const std::optional<Bytes>& value, crypto::Random& random) {
+  Bytes about = context(topic, self.id(), kind, sequence);
+  codec::Writer plain;
+  plain.u8(value ? 1 : 0);
+  if (value) plain.raw(*value);
+  plain.fixed(crypto::sign(self.key(), {about, plain.peek()}));
+  Seed key = crypto::derive(topic.keys->seal_key.view(), "perdure/presence/1");
+  std::array<u8, 8> salt;
+  random.fill(salt);
+  codec::Writer out;
+  out.raw(salt).raw(crypto::seal(key, nonce_of(key, salt, about), about, plain.peek()));
+  return std::move(out).take();
+}
+
+// Nothing if it is not sealed under the topic or not signed by the device.
+std::optional<std::optional<Bytes>> open_said(const Topic& topic, const wire::Presence& said) {
+  if (said.sealed.size() < 8) return std::nullopt;
+  Bytes about = context(topic, said.device, said.kind, said.sequence);
+  Seed key = crypto::derive(topic.keys->seal_key.view(), "perdure/presence/1");
+  ByteView sealed(said.sealed);
+  auto plain = crypto::unseal(key, nonce_of(key, sealed.first(8), about), about, sealed.subspan(8));
+  if (!plain || plain->size() < 1 + Signature::size) return std::nullopt;
+  ByteView content = ByteView(*plain).first(plain->size() - Signature::size);
+  if (!crypto::verify(said.device.view(), {about, content}, Signature::from(ByteView(*plain).last(Signature::size)))) return std::nullopt;
+  if (content[0] == 0) return std::optional<Bytes>{};
+  return std::optional<Bytes>(own(content.subspan(1)));
+}
+
+}  // namespace
+
+void Node::Impl::call(u32 id, SetPresence& c) {
+  TopicPtr topic = open_one(id, c.topic);
+  if (!topic) return;
+  if (c.value && c.value->size() > wire::presence_max) return fail(id, Code::too_large, "A presence has at most 4 KiB.");
+  if (c.value && !codec::is_value(*c.value)) return fail(id, Code::bad_argument, "The presence is not one MessagePack value.");
+  TopicExtra& e = extra(topic);
+  e.own_presence = std::move(c.value);
+  e.own_presence_due = true;
+  reply(id, Nothing{});
+}
+
+void Node::Impl::say(const TopicPtr& topic, u8 kind, const std::optional<Bytes>& value, std::optional<LinkId> only) {
+  TopicExtra& e = extra(topic);
+  e.own_sequence = std::max(e.own_sequence + 1, now_.wall_ms);       // newer than what a life before this one said
+  wire::Presence said{identity_->id(), kind, e.own_sequence, seal_said(*topic, *identity_, kind, e.own_sequence, value, random_)};
+  for (LinkId id : sync_.links(topic)) {
+    if (only && id != *only) continue;
+    if (auto link = links_.find(id); link != links_.end()) send_on(*link->second, said, link->second->aliases[topic->no]);
+  }
+}
+
+// To a new link: our name and presence; an anchor passes on what it has heard of those who are linked to it now.
+void Node::Impl::say_to_newcomer(Link& link, const TopicPtr& topic) {
+  TopicExtra& e = extra(topic);
+  if (topic->keys) {
+    if (!config_.name.empty()) say(topic, kind_profile, own(view(config_.name)), link.id);
+    if (e.own_presence) say(topic, kind_presence, e.own_presence, link.id);
+    return;
+  }
+  for (const auto& [who, said] : e.said) {
+    if (who.first == link.peer || said.frame.empty()) continue;
+    auto frame = wire::parse(said.frame);
+    if (auto m = frame ? wire::decode<wire::Presence>(*frame) : std::nullopt) send_on(link, *m, link.aliases[topic->no]);
+  }
+}
+
+void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Frame& frame) {
+  auto said = wire::decode<wire::Presence>(frame);
+  if (!said || (said->kind != kind_presence && said->kind != kind_profile)) return fault(link.id, sync::Fault::malformed);
+  if (said->device == identity_->id()) return;
+  TopicExtra& e = extra(topic);
+  auto key = std::pair{said->device, said->kind};
+  auto known = e.said.find(key);
+  if (known != e.said.end() && known->second.sequence >= said->sequence) return;
+  if (known == e.said.end() && e.said.size() >= params::said_max) return;
+  if (!topic->keys) {
+    // Blind: only from the device itself, so nobody speaks for others and nothing circles.
+    if (link.peer != said->device) return;
+    Said& s = e.said[key];
+    s.sequence = said->sequence;
+    s.heard_ms = now_.steady_ms;
+    s.frame = wire::encode({}, *said);
+    for (LinkId id : sync_.links(topic))
+      if (auto other = links_.find(id); other != links_.end() && id != link.id) send_on(*other->second, *said, other->second->aliases[topic->no]);
+    return;
+  }
+  auto value = open_said(*topic, *said);
+  if (!value) return;                                 // an anchor that passed it on could not know
+  Said& s = e.said[key];
+  bool changed = s.value != *value;
+  s.sequence = said->sequence;
+  s.heard_ms = now_.steady_ms;
+  s.value = *value;
+  if (said->kind == kind_presence) {
+    if (changed && (!*value || codec::is_value(**value))) actions_.push_back(PresenceNotice{topic->no, said->device, *value});
+    return;
+  }
+  std::string name(text(value->value_or(Bytes{})));
+  if (name.size() > name_max || e.names[said->device] == name) return;
+  e.names[said->device] = name;
+  e.members_dirty = true;
+  peers_dirty_ = true;
+  codec::Writer row;
+  row.be64(now_.wall_ms).raw(view(name));
+  desk_.run(topic->queue(), [key = store::key('W', topic->no, said->device.view()), row = std::move(row).take()](store::Rows& rows) { rows.put(key, row); }, [](SaveOutcome) {});
+}
+
+void Node::Impl::presence_time() {
+  for (auto& [no, e] : extras_) {
+    auto found = topics_.find(no);
+    if (found == topics_.end() || !found->second->open || !found->second->loaded) continue;
+    TopicPtr topic = found->second;
+    bool again = e.own_presence && e.own_presence_at + params::presence_again_ms <= now_.steady_ms;
+    if ((e.own_presence_due && e.own_presence_at + params::presence_interval_ms <= now_.steady_ms) || again) {
+      e.own_presence_due = false;
+      e.own_presence_at = now_.steady_ms;
+      say(topic, kind_presence, e.own_presence, std::nullopt);
+    }
+    for (auto& [who, said] : e.said) {
+      if (who.second != kind_presence || !said.value || said.heard_ms + params::presence_silence_ms > now_.steady_ms) continue;
+      said.value.reset();
+      actions_.push_back(PresenceNotice{no, who.first, std::nullopt});
+    }
+  }
+}
+
+// Linked, or linked to somebody that we are linked to.
+bool Node::Impl::in_reach(const TopicPtr& topic, const DeviceId& device) const {
+  for (const auto& [id, link] : links_) {
+    if (!link->greeted || !sync_.exchange(topic, id)) continue;
+    if (link->peer == device) return true;
+    auto known = link->introduced.find(topic->no);
+    if (known != link->introduced.end() && known->second.contains(device)) return true;
+  }
+  return false;
+}
+
+void Node::Impl::member_gone(const TopicPtr& topic, const DeviceId& device) {
+  auto found = extras_.find(topic->no);
+  if (found == extras_.end() || in_reach(topic, device)) return;
+  TopicExtra& e = found->second;
+  e.members_dirty = true;
+  e.last_seen_ms[device] = now_.wall_ms;
+  for (u8 kind : {kind_presence, kind_profile}) {
+    auto said = e.said.find({device, kind});
+    if (said == e.said.end()) continue;
+    if (kind == kind_presence && said->second.value && topic->keys) actions_.push_back(PresenceNotice{topic->no, device, std::nullopt});
+    // The sequence stays: what was said before the goodbye is not heard again.
+    said->second.value.reset();
+    said->second.frame.clear();
+    if (!topic->keys) e.said.erase(said);
+  }
+}
+
+std::vector<MemberOut> Node::Impl::members(const TopicPtr& topic) {
+  TopicExtra& e = extra(topic);
+  std::map<DeviceId, MemberOut> all;
+  auto member = [&](const DeviceId& id) -> MemberOut& {
+    MemberOut& m = all[id];
+    m.id = id;
+    m.own = id == identity_->id();
+    return m;
+  };
+  member(identity_->id()).online = true;
+  if (!config_.name.empty()) member(identity_->id()).name = config_.name;
+  for (const sync::LogEntry& entry : topic->logs) {
+    if (entry.held.length == 0) continue;
+    MemberOut& m = member(entry.working.device);
+    m.last_seen_ms = std::max(m.last_seen_ms.value_or(0), entry.held.time.ms());
+  }
+  for (const auto& [id, link] : links_) {
+    if (!link->greeted || link->anchor || !sync_.exchange(topic, id)) continue;
+    member(link->peer).online = true;
+  }
+  for (const auto& [id, link] : links_) {
+    auto known = link->introduced.find(topic->no);
+    if (known != link->introduced.end() && sync_.exchange(topic, id))
+      for (const DeviceId& device : known->second) member(device).online = true;
+  }
+  for (const auto& [device, at] : e.last_seen_ms)
+    if (all.contains(device)) all[device].last_seen_ms = std::max(all[device].last_seen_ms.value_or(0), at);
+  std::vector<MemberOut> out;
+  for (auto& [id, m] : all) {
+    if (auto name = e.names.find(id); name != e.names.end() && !m.own) m.name = name->second;
+    out.push_back(std::move(m));
+  }
+  return out;
+}
+
+}  // namespace perdure

@@ -1,0 +1,266 @@
+// What an app asks: answered from the indexes, in steps that write nothing.
+#include "node/impl.hpp"
+#include "node/op_text.hpp"
+
+namespace perdure {
+
+namespace {
+
+constexpr const char* unknown_message = "There is no such message here (yet).";
+
+template <class F>
+void each(const std::vector<crdt::Message>& in, F use) {
+  for (const crdt::Message& m : in) use(m);
+}
+
+VersionOut version_out(const crdt::Version& v) { return {op_text(v.id), v.author, v.time.ms(), v.value}; }
+
+}  // namespace
+
+// Runs `ask(replica)` in a step and replies with what it returns: a ReplyBody.
+template <class F>
+void Node::Impl::query(u32 id, TopicNo no, F ask) {
+  TopicPtr topic = open_one(id, no);
+  if (!topic) return;
+  if (!topic->keys) return fail(id, Code::not_allowed, "An anchor cannot read.");
+  auto answer = std::make_shared<ReplyBody>();
+  desk_.run(topic->queue(), [this, topic, answer, ask](store::Rows& rows) {
+    crdt::Replica replica(rows, topic->no, *topic, *topic->keys, topic->network);
+    *answer = ask(*topic, replica);
+  }, [this, id, answer](SaveOutcome saved) {
+    if (saved == SaveOutcome::ok) reply(id, std::move(*answer));
+    else fail(id, Code::storage_unavailable, "The store could not be read; try again.");
+  });
+}
+
+namespace {
+
+std::vector<MessageOut> messages_out(const std::vector<crdt::Message>& in, const DeviceId& self) {
+  std::vector<MessageOut> out;
+  each(in, [&](const crdt::Message& m) { out.push_back({op_text(m.id), m.author, m.time.ms(), m.author == self, m.value}); });
+  return out;
+}
+
+}  // namespace
+
+void Node::Impl::call(u32 id, Messages& c) {
+  query(id, c.topic, [c, self = identity_->id()](Topic& topic, crdt::Replica& replica) -> ReplyBody {
+    crdt::Replica::PageOptions options;
+    options.limit = c.limit;
+    options.reverse = c.reverse;
+    for (auto [given, parsed] : {std::pair{&c.before, &options.before}, std::pair{&c.after, &options.after}}) {
+      if (!*given) continue;
+      *parsed = parse_op(topic, **given);
+      if (!*parsed) return Error{Code::not_found, unknown_message};
+    }
+    auto page = replica.messages(options);
+    if (!page) return page.error();
+    return MessagePage{messages_out(page->messages, self), page->more};
+  });
+}
+
+void Node::Impl::call(u32 id, Latest& c) {
+  query(id, c.topic, [limit = c.limit, self = identity_->id()](Topic&, crdt::Replica& replica) -> ReplyBody {
+    auto page = replica.latest(limit);
+    if (!page) return page.error();
+    return MessagePage{messages_out(page->messages, self), page->more};
+  });
+}
+
+void Node::Impl::call(u32 id, GetMessage& c) {
+  query(id, c.topic, [text = c.id, self = identity_->id()](Topic& topic, crdt::Replica& replica) -> ReplyBody {
+    auto op = parse_op(topic, text);
+    auto message = op ? replica.message(*op) : std::nullopt;
+    if (!message) return MessagePage{};
+    return MessagePage{messages_out({*message}, self), false};
+  });
+}
+
+void Node::Impl::call(u32 id, Live& c) {
+  query(id, c.topic, [c, self = identity_->id()](Topic&, crdt::Replica& replica) -> ReplyBody {
+    if (!c.after) return LivePage{{}, replica.indexes().arrived};
+    auto live = replica.arrived_since(*c.after, c.limit);
+    return LivePage{messages_out(live.messages, self), live.next};
+  });
+}
+
+void Node::Impl::call(u32 id, MarkRead& c) {
+  TopicPtr topic = open_one(id, c.topic);
+  if (!topic) return;
+  std::optional<OpId> op;
+  if (c.id) {
+    op = parse_op(*topic, *c.id);
+    if (!op) return fail(id, Code::not_found, unknown_message);
+  }
+  auto counters = std::make_shared<sync::Counters>();
+  desk_.run(topic->queue(), [this, topic, op, counters](store::Rows& rows) {
+    sync::Merge merge(rows, *topic, corrected_now_ms());
+    merge.replica().mark_read(op);
+    std::vector<sync::LogUpdate> none;
+    crdt::Changes changes;
+    merge.finish(none, changes, *counters);
+  }, [this, topic, id, counters](SaveOutcome saved) {
+    if (saved != SaveOutcome::ok) return fail(id, saved == SaveOutcome::full ? Code::storage_full : Code::storage_unavailable, "The mark could not be stored.");
+    topic->counters = *counters;
+    extra(topic).dirty = true;
+    topics_dirty_ = true;
+    reply(id, Nothing{});
+  });
+}
+
+void Node::Impl::call(u32 id, MapGet& c) {
+  query(id, c.topic, [key = c.key](Topic&, crdt::Replica& replica) -> ReplyBody {
+    auto state = replica.key(key);
+    if (!state) return MapPage{};
+    return MapPage{{{key, version_out(state->winner)}}, false};
+  });
+}
+
+void Node::Impl::call(u32 id, MapEntries& c) {
+  query(id, c.topic, [c](Topic&, crdt::Replica& replica) -> ReplyBody {
+    auto found = replica.entries({c.prefix, c.after, c.limit});
+    MapPage page{{}, found.more};
+    for (auto& [key, version] : found.entries) page.entries.push_back({key, version_out(version)});
+    return page;
+  });
+}
+
+void Node::Impl::call(u32 id, MapConflicts& c) {
+  query(id, c.topic, [c](Topic&, crdt::Replica& replica) -> ReplyBody {
+    auto found = replica.conflicts({c.prefix, c.after, c.limit});
+    ConflictPage page{{}, found.more};
+    for (auto& [key, state] : found.conflicts) {
+      ConflictOut out{key, version_out(state.winner), {}};
+      for (const crdt::Version& loser : state.losers) out.losers.push_back(version_out(loser));
+      page.conflicts.push_back(std::move(out));
+    }
+    return page;
+  });
+}
+
+void Node::Impl::call(u32 id, MapHistory& c) {
+  query(id, c.topic, [c](Topic& topic, crdt::Replica& replica) -> ReplyBody {
+    std::optional<OpId> after;
+    if (c.after) {
+      after = parse_op(topic, *c.after);
+      if (!after) return Error{Code::not_found, unknown_message};
+    }
+    auto found = replica.history(c.key, after, c.limit);
+    HistoryPage page{{}, found.more};
+    for (const crdt::Version& v : found.versions) page.versions.push_back(version_out(v));
+    return page;
+  });
+}
+
+void Node::Impl::call(u32 id, GetDigest& c) {
+  TopicPtr topic = open_one(id, c.topic);
+  if (!topic || !topic->keys) return;
+  auto digest = std::make_shared<Hash>();
+  desk_.run(topic->queue(), [topic, digest](store::Rows& rows) {
+    std::vector<std::pair<LogNo, log::LogState>> logs;
+    for (const auto& [log_id, no] : topic->numbers) {
+      auto state = sync::read_state(rows, *topic, no);
+      if (state && state->held > 0) logs.emplace_back(no, std::move(*state));
+    }
+    if (rows.missed()) return;
+    crdt::Replica replica(rows, topic->no, *topic, *topic->keys, topic->network);
+    *digest = replica.digest(logs);
+  }, [this, id, digest](SaveOutcome saved) {
+    if (saved != SaveOutcome::ok) return fail(id, Code::storage_unavailable, "The store could not be read.");
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string hex;
+    for (u8 b : digest->bytes) {
+      hex += digits[b >> 4];
+      hex += digits[b & 15];
+    }
+    reply(id, Text{hex});
+  });
+}
+
+// ---- copies --------------------------------------------------------------------------------------------------------------------------
+
+// Who is known to hold an op: by signed acknowledgement of our own logs, else also by what linked peers say of their frontiers.
+std::pair<std::vector<DeviceId>, std::vector<DeviceId>> Node::Impl::copies_of(const TopicPtr& topic, const OpId& op, bool acked_only) const {
+  std::set<DeviceId> who;
+  if (auto no = topic->by_id(op.log))
+    for (const auto& [key, mark] : sync_.acks(topic)) if (key.second == *no && mark.length > op.batch) who.insert(key.first);
+  if (!acked_only) for (const DeviceId& id : sync_.holders(topic, op.log, op.batch)) who.insert(id);
+  std::pair<std::vector<DeviceId>, std::vector<DeviceId>> out;
+  for (const DeviceId& id : who) (is_anchor(id) ? out.second : out.first).push_back(id);
+  return out;
+}
+
+void Node::Impl::call(u32 id, GetCopies& c) {
+  TopicPtr topic = open_one(id, c.topic);
+  if (!topic) return;
+  CopyList list;
+  if (c.id) {
+    auto op = parse_op(*topic, *c.id);
+    if (!op) return reply(id, list);
+    LogNo no = *topic->by_id(op->log);
+    list.here = topic->logs[no].held.length > op->batch;
+    std::tie(list.peers, list.anchors) = copies_of(topic, *op, false);
+    return reply(id, list);
+  }
+  // All of the topic: who holds the newest batch of every log.
+  list.here = true;
+  std::map<DeviceId, std::size_t> counts;
+  std::size_t logs = 0;
+  for (const auto& [log, no] : topic->numbers) {
+    u64 counted = topic->logs[no].held.counted();
+    if (counted == 0) continue;
+    ++logs;
+    auto [peers, anchors] = copies_of(topic, OpId{log, static_cast<u32>(counted - 1), 0}, false);
+    for (auto* group : {&peers, &anchors}) for (const DeviceId& who : *group) ++counts[who];
+  }
+  for (const auto& [who, n] : counts) if (n == logs) (is_anchor(who) ? list.anchors : list.peers).push_back(who);
+  reply(id, list);
+}
+
+void Node::Impl::call(u32 id, WaitCopies& c) {
+  TopicPtr topic = open_one(id, c.topic);
+  if (!topic) return;
+  auto op = parse_op(*topic, c.id);
+  if (!op) return fail(id, Code::not_found, unknown_message);
+  if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already.");
+  waiters_[id] = {id, c.topic, *op, c.copies, c.anchored, false};
+}
+
+void Node::Impl::call(u32 id, WaitSynced& c) {
+  if (!open_one(id, c.topic)) return;
+  if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already.");
+  waiters_[id] = {id, c.topic, {}, 0, false, true};
+}
+
+void Node::Impl::check_waiters() {
+  std::vector<u32> ready;
+  for (const auto& [call, w] : waiters_) {
+    auto found = topics_.find(w.topic);
+    if (found == topics_.end() || !found->second->open) {
+      ready.push_back(call);
+      continue;
+    }
+    if (w.synced) {
+      if (sync_.synced(found->second)) ready.push_back(call);
+      continue;
+    }
+    auto [peers, anchors] = copies_of(found->second, w.id, true);
+    if (w.anchored ? !anchors.empty() : peers.size() + anchors.size() >= w.copies) ready.push_back(call);
+  }
+  for (u32 call : ready) {
+    auto found = topics_.find(waiters_[call].topic);
+    bool open = found != topics_.end() && found->second->open;
+    waiters_.erase(call);
+    if (open) reply(call, Nothing{});
+    else fail(call, Code::closed, "The topic was closed.");
+  }
+  if (!close_calls_.empty() && all_saved()) {
+    for (auto& [call, w] : std::exchange(waiters_, {})) fail(call, Code::closed, "The peer was closed.");
+    std::vector<LinkId> all;
+    for (auto& [id, link] : links_) all.push_back(id);
+    for (LinkId id : all) link_closed(id, false);
+    for (u32 call : std::exchange(close_calls_, {})) reply(call, Nothing{});
+  }
+}
+
+}  // namespace perdure

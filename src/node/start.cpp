@@ -1,0 +1,182 @@
+// Reading the store at the start and after a failure; closing.
+#include "codec/bytes.hpp"
+#include "node/impl.hpp"
+
+namespace perdure {
+
+namespace {
+constexpr u32 format_version = 1;
+}
+
+void Node::Impl::start(const Start& event) {
+  if (event.lost_store) trouble(Code::storage_lost, "This device's store is gone; what others hold is fetched again.");
+  for (const std::string& url : config_.anchors) add_anchor(url, false);
+  start_reads_ = 4;
+  auto read = [this](char kind, auto take) {
+    Bytes from = store::key(kind);
+    desk_.read_range(from, store::prefix_end(from), 0, false, [this, take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+      if (!ok) return;
+      take(rows);
+      if (--start_reads_ == 0) started();
+    });
+  };
+  read('M', [this](const auto& rows) { take_meta(rows); });
+  read('T', [this](const auto& rows) { take_topics(rows); });
+  read('A', [this](const auto& rows) {
+    for (const auto& [key, value] : rows) {
+      std::string url(text(ByteView(key).subspan(1)));
+      add_anchor(url, false);
+      if (auto it = anchors_.find(url); it != anchors_.end() && value.size() == DeviceId::size) it->second.pinned = DeviceId::from(value);
+    }
+  });
+  read('R', [this](const auto& rows) {
+    for (const auto& [key, value] : rows) {
+      codec::Reader k(ByteView(key).subspan(1));
+      next_receipt_row_ = std::max(next_receipt_row_, k.be32() + 1);
+      codec::Reader r(value);
+      while (r.left() > 0) {
+        auto tag = r.fixed<RequestTag>();
+        std::string id(text(r.bytes(64)));
+        if (!r.ok()) break;
+        remember_receipt(tag, id);
+      }
+    }
+  });
+}
+
+void Node::Impl::take_meta(const std::vector<std::pair<Bytes, Bytes>>& rows) {
+  if (!rows.empty()) {
+    codec::Reader r(rows.front().second);
+    u64 version = r.varint();
+    ByteView epoch = r.raw(8);
+    auto next = static_cast<TopicNo>(r.varint_max(~u32{0}));
+    if (version > format_version) {
+      over_ = true;                                  // rows of a newer version are never touched
+      return;
+    }
+    if (r.done()) {
+      std::copy(epoch.begin(), epoch.end(), epoch_.begin());
+      next_topic_ = std::max(next_topic_, next);
+      return;
+    }
+  }
+  random_.fill(epoch_);
+  save_meta();
+}
+
+void Node::Impl::save_meta() {
+  codec::Writer w;
+  w.varint(format_version).raw(epoch_).varint(next_topic_);
+  desk_.run(0, [row = std::move(w).take()](store::Rows& out) { out.put(store::key('M'), row); }, [](SaveOutcome) {});
+}
+
+void Node::Impl::take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows) {
+  for (const auto& [key, value] : rows) {
+    codec::Reader k(ByteView(key).subspan(1));
+    TopicNo no = k.be32();
+    codec::Reader r(value);
+    auto network = r.fixed<NetworkId>();
+    auto id = r.fixed<TopicId>();
+    bool has_secret = r.u8() == 1;
+    Secret secret;
+    if (has_secret) secret = r.fixed<Secret>();
+    std::string name(text(r.bytes(4096)));
+    std::string shortcode(text(r.bytes(64)));
+    u8 flags = r.u8();
+    u64 used = r.varint();
+    if (!k.done() || !r.done()) continue;
+    auto topic = std::make_shared<Topic>();
+    topic->no = no;
+    topic->network = network;
+    topic->id = id;
+    if (has_secret) topic->keys = identity::topic_keys(secret);
+    if (flags & 1) topic->name = name;
+    if (flags & 2) topic->shortcode = shortcode;
+    topic->left = (flags & 4) != 0;
+    topic->last_used_ms = used;
+    next_topic_ = std::max(next_topic_, no + 1);
+    topics_[no] = topic;
+    topic_numbers_[{network, id}] = no;
+  }
+}
+
+void Node::Impl::save_topic(const TopicPtr& topic, store::Desk::Done done) {
+  codec::Writer w;
+  w.fixed(topic->network).fixed(topic->id).u8(topic->keys ? 1 : 0);
+  if (topic->keys) w.fixed(topic->keys->secret);
+  w.bytes(std::string_view(topic->name.value_or(""))).bytes(std::string_view(topic->shortcode.value_or("")));
+  w.u8(static_cast<u8>((topic->name ? 1 : 0) | (topic->shortcode ? 2 : 0) | (topic->left ? 4 : 0))).varint(topic->last_used_ms);
+  desk_.run(topic->queue(), [key = store::key('T', topic->no), row = std::move(w).take()](store::Rows& out) { out.put(key, row); }, std::move(done));
+}
+
+void Node::Impl::started() {
+  if (over_) return;
+  started_ = true;
+  if (config_.anchor)
+    for (auto& [no, topic] : topics_) open_topic(topic, std::nullopt);   // its quotas count what is stored
+  status_dirty_ = anchors_dirty_ = topics_dirty_ = true;
+  for (Call& call : std::exchange(early_calls_, {})) on_call(call);
+  for (auto& [id, link] : links_) if (link->greeted) say_topics(*link);
+}
+
+void Node::Impl::storage_failed(SaveOutcome outcome) {
+  metrics_["save_failures"] += 1;
+  if (outcome == SaveOutcome::superseded) {
+    over_ = true;
+    return;
+  }
+  if (outcome == SaveOutcome::full) trouble(Code::storage_full, "The disk is full: nothing new is stored. What was accepted before is kept; free some space.");
+  else trouble(Code::storage_unavailable, "The store could not be written to; it is being opened again.");
+  // Whether a batch of ours is in there is not known: the next append begins a new incarnation.
+  if (outcome == SaveOutcome::unknown) for (auto& [no, topic] : topics_) topic->own_unsure = true;
+}
+
+void Node::Impl::on_reopened(bool ok) {
+  if (!ok) return trouble(Code::storage_unavailable, "The store could not be opened again; reload the page.");
+  no_trouble(Code::storage_unavailable);
+  total_bytes_ = 0;
+  if (!started_) return start(Start{});
+  for (auto& [no, topic] : topics_) {
+    if (!topic->open) continue;
+    topic->forget();
+    TopicExtra& e = extra(topic);
+    e.appending = e.releasing = e.rescuing = false;
+    e.dep_lengths.clear();
+    e.failed = true;
+    load_topic(topic);
+  }
+}
+
+void Node::Impl::rolled_back() {
+  random_.fill(epoch_);
+  save_meta();
+  metrics_["rollbacks"] += 1;
+  // All greet anew under the new epoch.
+  std::vector<LinkId> all;
+  for (auto& [id, link] : links_) all.push_back(id);
+  for (LinkId id : all) link_closed(id, false);
+}
+
+void Node::Impl::trouble(Code code, std::string text) {
+  trouble_[code] = std::move(text);
+  status_dirty_ = true;
+}
+
+void Node::Impl::no_trouble(Code code) {
+  if (trouble_.erase(code) > 0) status_dirty_ = true;
+}
+
+bool Node::Impl::all_saved() const {
+  for (const auto& [no, e] : extras_) if (e.appending || !e.waiting.empty()) return false;
+  return desk_.idle();
+}
+
+void Node::Impl::close(u32 call) {
+  if (!closing_) {
+    closing_ = true;
+    for (auto& [id, link] : links_) if (link->greeted) send_on(*link, wire::Bye{});
+  }
+  close_calls_.push_back(call);                      // answered in check_waiters, once all is saved
+}
+
+}  // namespace perdure

@@ -1,0 +1,250 @@
+// Topics: made, joined, opened, closed, left; and calls that need no rows.
+#include "identity/invite.hpp"
+#include "node/impl.hpp"
+
+namespace perdure {
+
+void Node::Impl::on_call(Call& call) {
+  if (closing_ && !std::holds_alternative<Close>(call.body)) return fail(call.call, Code::closed, "The peer is closed.");
+  std::visit([&](auto& body) { this->call(call.call, body); }, call.body);
+}
+
+void Node::Impl::call(u32 id, TopicNamed& c) {
+  for (auto& [no, topic] : topics_)
+    if (topic->name == c.name && !topic->left && topic->keys) return open_topic(topic, id);
+  enter(id, random_.fixed<Secret>(), c.name, std::nullopt);
+}
+
+void Node::Impl::call(u32 id, TopicCreate& c) {
+  if (!c.shortcode) return enter(id, random_.fixed<Secret>(), c.name, std::nullopt);
+  std::string code = identity::encode_shortcode(random_.next() >> 4);
+  auto secret = identity::secret_of_shortcode(code, identity_->network());
+  if (!secret) return reply(id, secret.error());
+  enter(id, *secret, c.name, code);
+}
+
+void Node::Impl::call(u32 id, TopicJoin& c) {
+  auto invite = identity::decode_invite(c.invite, identity_->network());
+  if (!invite) return reply(id, invite.error());
+  for (const std::string& url : invite->anchors) add_anchor(url, true);
+  enter(id, invite->secret, c.name, std::nullopt);
+}
+
+void Node::Impl::call(u32 id, TopicJoinCode& c) {
+  auto secret = identity::secret_of_shortcode(c.code, identity_->network());
+  if (!secret) return reply(id, secret.error());
+  enter(id, *secret, c.name, c.code);
+}
+
+// Joining twice gives the same topic; a topic that was left is joined again.
+void Node::Impl::enter(u32 id, const Secret& secret, std::optional<std::string> name, std::optional<std::string> shortcode) {
+  identity::TopicKeys keys = identity::topic_keys(secret);
+  auto known = topic_numbers_.find({identity_->network(), keys.id});
+  TopicPtr topic = known == topic_numbers_.end() ? make_topic(identity_->network(), keys.id) : topics_[known->second];
+  bool changed = known == topic_numbers_.end() || topic->left || (name && topic->name != name);
+  topic->keys = std::move(keys);
+  topic->left = false;
+  if (name) topic->name = std::move(name);
+  if (shortcode) {
+    if (auto plain = identity::normalize_shortcode(*shortcode)) topic->shortcode = *plain;
+  }
+  topics_dirty_ = true;
+  if (!changed) return open_topic(topic, id);
+  save_topic(topic, [this, topic, id](SaveOutcome saved) {
+    if (saved == SaveOutcome::ok) return open_topic(topic, id);
+    fail(id, saved == SaveOutcome::full ? Code::storage_full : Code::storage_unavailable, "The topic could not be stored on this device.");
+  });
+}
+
+TopicPtr Node::Impl::make_topic(const NetworkId& network, const TopicId& id) {
+  auto topic = std::make_shared<Topic>();
+  topic->no = next_topic_++;
+  topic->network = network;
+  topic->id = id;
+  topic->last_used_ms = now_.wall_ms;
+  topics_[topic->no] = topic;
+  topic_numbers_[{network, id}] = topic->no;
+  save_meta();
+  return topic;
+}
+
+void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
+  TopicExtra& e = extra(topic);
+  if (topic->open && topic->loaded) {
+    if (call) reply(*call, OpenedTopic{topic->no, topic->id, topic->name});
+    e.dirty = e.members_dirty = true;
+    e.last_notice = {};                               // whoever asked wants to hear how it stands
+    e.last_members.clear();
+    return;
+  }
+  if (call) e.opening_calls.push_back(*call);
+  if (topic->open) return;                            // on its way
+  topic->open = true;
+  load_topic(topic);
+}
+
+// Frontier first, then what the indexes know, then acknowledgements and names.
+void Node::Impl::load_topic(const TopicPtr& topic) {
+  auto range = [this, topic](char kind, auto take) {
+    Bytes from = store::key(kind, topic->no);
+    desk_.read_range(from, store::prefix_end(from), 0, false, [take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) { if (ok) take(rows); });
+  };
+  range('L', [this, topic, range](const auto& rows) {
+    topic->forget();
+    if (sync::load_logs(*topic, rows)) metrics_["corrupt_rows"] += 1;
+    auto counters = std::make_shared<sync::Counters>();
+    auto updates = std::make_shared<std::vector<sync::LogUpdate>>();
+    desk_.run(topic->queue(), [this, topic, counters, updates](store::Rows& out) {
+      updates->clear();
+      for (LogNo no = 0; no < topic->logs.size(); ++no) {
+        const sync::LogEntry& entry = topic->logs[no];
+        if (entry.held.counted() == entry.held.length) continue;
+        if (auto state = sync::read_state(out, *topic, no)) updates->push_back({no, sync::held_of(out, *topic, no, *state)});
+      }
+      if (topic->keys) {
+        sync::Merge merge(out, *topic, corrected_now_ms());
+        *counters = merge.counters();
+      } else {
+        crdt::Indexes indexes = crdt::load_indexes(out, topic->no);
+        counters->arrived = indexes.arrived;
+        counters->arrival_hash = indexes.arrival_hash;
+      }
+    }, [this, topic, counters, updates, range](SaveOutcome saved) {
+      if (saved != SaveOutcome::ok) return;
+      for (const sync::LogUpdate& update : *updates) topic->apply(update);
+      topic->counters = *counters;
+      range('K', [this, topic](const auto& acks) { sync_.load_acks(topic, acks); });
+      range('W', [this, topic](const auto& names) {
+        for (const auto& [key, value] : names) {
+          if (key.size() != 1 + 4 + DeviceId::size || value.size() < 8) continue;
+          codec::Reader r(value);
+          DeviceId device = DeviceId::from(ByteView(key).subspan(5));
+          extra(topic).last_seen_ms[device] = r.be64();
+          extra(topic).names[device] = std::string(text(r.rest()));
+        }
+        topic_loaded(topic);
+      });
+    });
+  });
+}
+
+void Node::Impl::topic_loaded(const TopicPtr& topic) {
+  topic->loaded = true;
+  if (config_.anchor) total_bytes_ += topic->bytes;
+  TopicExtra& e = extra(topic);
+  e.dirty = e.members_dirty = true;
+  topics_dirty_ = true;
+  e.pending_notice.timeline = e.pending_notice.all_keys = true;
+  for (u32 call : std::exchange(e.opening_calls, {})) reply(call, OpenedTopic{topic->no, topic->id, topic->name});
+  for (auto& [id, link] : links_) if (link->greeted && !config_.anchor) say_topic(*link, topic);
+  sync_.reload(topic, now_, std::exchange(e.failed, false));
+  append_waiting(topic);
+}
+
+void Node::Impl::close_topic(const TopicPtr& topic) {
+  if (!topic->open) return;
+  for (auto& [id, link] : links_) {
+    if (!sync_.exchange(topic, id)) continue;
+    unshare(*link, topic);
+  }
+  // What a link calls by that alias is not heard any more; opening again makes a new one.
+  for (auto& [id, link] : links_) link->aliases.erase(topic->no);
+  sync_.detach_all(topic);
+  topic->open = false;
+  extras_.erase(topic->no);
+  topic->forget();
+  topics_dirty_ = true;
+}
+
+TopicPtr Node::Impl::open_one(u32 call, TopicNo no) {
+  auto it = topics_.find(no);
+  if (it != topics_.end() && it->second->open && it->second->loaded) return it->second;
+  fail(call, Code::closed, "The topic is closed; open it again with topic() or join().");
+  return nullptr;
+}
+
+void Node::Impl::call(u32 id, TopicClose& c) {
+  auto it = topics_.find(c.topic);
+  if (it == topics_.end() || !it->second->open) return reply(id, Nothing{});
+  TopicPtr topic = it->second;
+  // Behind the steps that are under way: what was accepted is durable by then.
+  desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic, id](SaveOutcome) {
+    close_topic(topic);
+    reply(id, Nothing{});
+  });
+}
+
+void Node::Impl::call(u32 id, TopicLeave& c) {
+  auto it = topics_.find(c.topic);
+  if (it == topics_.end()) return reply(id, Nothing{});
+  TopicPtr topic = it->second;
+  desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic, id, forget = c.forget](SaveOutcome) {
+    close_topic(topic);
+    topic->left = true;
+    topics_dirty_ = true;
+    auto done = [this, id](SaveOutcome saved) {
+      if (saved == SaveOutcome::ok) reply(id, Nothing{});
+      else fail(id, Code::storage_unavailable, "The topic could not be left: the store could not be written to.");
+    };
+    if (!forget) return save_topic(topic, done);
+    topic_numbers_.erase({topic->network, topic->id});
+    topics_.erase(topic->no);
+    for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'K', 'C', 'W'}) {
+      Bytes from = store::key(kind, topic->no);
+      Bytes to = store::prefix_end(from);
+      if (kind == 'W') desk_.erase_range(std::move(from), std::move(to), done);
+      else desk_.erase_range(std::move(from), std::move(to), [](SaveOutcome) {});
+    }
+  });
+}
+
+void Node::Impl::call(u32 id, TopicInvite& c) {
+  TopicPtr topic = open_one(id, c.topic);
+  if (!topic) return;
+  identity::Invite invite;
+  std::copy_n(topic->network.bytes.begin(), 4, invite.network_tag.begin());
+  invite.secret = topic->keys->secret;
+  for (const auto& [url, a] : anchors_)
+    if (invite.anchors.size() < 3 && a.state != AnchorState::refused && url.size() <= 200) invite.anchors.push_back(url);
+  reply(id, Text{identity::encode_invite(invite)});
+}
+
+void Node::Impl::call(u32 id, TopicShortcode& c) {
+  TopicPtr topic = open_one(id, c.topic);
+  if (!topic) return;
+  std::string code = topic->shortcode.value_or("");
+  std::string grouped;
+  for (std::size_t i = 0; i < code.size(); ++i) {
+    if (i > 0 && i % 4 == 0) grouped += '-';
+    grouped += code[i];
+  }
+  reply(id, Text{grouped});
+}
+
+void Node::Impl::call(u32, Cancel& c) { waiters_.erase(c.call); }
+
+void Node::Impl::call(u32 id, AnchorAdd& c) {
+  bool valid = (c.url.starts_with("ws://") || c.url.starts_with("wss://")) && c.url.size() > 6 && c.url.size() <= 200;
+  if (!valid) return fail(id, Code::bad_argument, "An anchor's address begins with ws:// or wss:// and has at most 200 characters.");
+  if (!anchors_.contains(c.url) && anchors_.size() >= params::anchors_max) return fail(id, Code::bad_argument, "There are 16 anchors already; remove one first.");
+  add_anchor(c.url, true);
+  reply(id, Nothing{});
+}
+
+void Node::Impl::call(u32 id, AnchorRemove& c) {
+  remove_anchor(c.url);
+  reply(id, Nothing{});
+}
+
+void Node::Impl::call(u32 id, PullLimit& c) {
+  TopicPtr topic = open_one(id, c.topic);
+  if (!topic) return;
+  topic->pull_limited = true;
+  topic->pull_limits.clear();
+  for (const auto& [log, length] : c.limits)
+    if (log.size() == LogId::size) topic->pull_limits[LogId::from(log)] = length;
+  sync_.reload(topic, now_, false);
+  reply(id, Nothing{});
+}
+
+}  // namespace perdure

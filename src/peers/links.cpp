@@ -1,0 +1,40 @@
+#include "peers/links.hpp"
+
+#include "codec/bytes.hpp"
+#include "crypto/hash.hpp"
+
+namespace perdure::peers {
+
+wire::Mac topic_mac(const identity::TopicKeys& keys, const Hash& session, const DeviceId& from, const DeviceId& to) {
+  wire::Mac mac;
+  crypto::blake2b_into(mac, keys.match_key.view(), {view("perdure/match/1"), session.view(), from.view(), to.view()});
+  return mac;
+}
+
+namespace {
+Bytes enter_statement(const Hash& session, const DeviceId& member) {
+  codec::Writer w;
+  w.raw(view("perdure/enter/1")).fixed(session).fixed(member);
+  return std::move(w).take();
+}
+}  // namespace
+
+Signature enter_signature(const identity::TopicKeys& keys, const Hash& session, const DeviceId& self) {
+  return crypto::sign(keys.topic_key, {enter_statement(session, self)});
+}
+
+bool may_enter(const TopicId& topic, const Hash& session, const DeviceId& peer, const Signature& signature) {
+  return crypto::verify(topic.view(), {enter_statement(session, peer)}, signature);
+}
+
+int rank(LinkKind kind) {
+  switch (kind) {
+    case LinkKind::datachannel: return 4;
+    case LinkKind::websocket: return 3;
+    case LinkKind::local: return 2;
+    case LinkKind::relayed: return 1;
+  }
+  return 0;
+}
+
+}  // namespace perdure::peers

@@ -1,0 +1,62 @@
+// The links of this node: one session each, who is at the other end, what both have agreed on.
+#pragma once
+
+#include <perdure/events.hpp>
+
+#include <map>
+#include <memory>
+#include <set>
+
+#include "identity/identity.hpp"
+#include "session/session.hpp"
+#include "store/keys.hpp"
+#include "wire/frames.hpp"
+
+namespace perdure::peers {
+
+inline constexpr u64 handshake_ms_max = 10'000;       // an honest peer needs three messages
+inline constexpr u64 ping_interval_ms = 5'000;        // round trips stay fresh on the page, and silence is noticed
+inline constexpr u64 silence_ms_max = 20'000;         // four pings: then the link is dead
+inline constexpr std::size_t unmatched_max = 4096;    // MACs of topics that only the peer has open
+
+struct Link {
+  LinkId id;
+  LinkKind kind = LinkKind::websocket;
+  bool dialler = false;
+  std::string url;                                    // that we dialled
+  u32 attempt = 0;                                    // RTC attempt
+  std::optional<DeviceId> expected;                   // who must be there
+  LinkId hub;                                         // relayed: the link that carries it
+  std::shared_ptr<identity::Identity> self;           // as what we speak here: an anchor serves several networks
+  std::unique_ptr<session::Session> session;
+  u64 opened_ms = 0, heard_ms = 0, pinged_ms = 0;     // steady
+  bool greeted = false;                               // their greeting is here: the link counts
+  DeviceId peer;
+  bool anchor = false;
+  bool rtc = false;
+  wire::Epoch epoch{};
+  u32 ping = 0;                                       // the last one sent
+  u64 ping_wall_ms = 0;
+  std::optional<u32> round_trip_ms;
+  std::optional<i64> offset_ms;                       // their wall clock less ours
+  u64 buffered = 0;                                   // bytes sent since the host last said it had room
+  u32 next_alias = 1;
+  std::map<store::TopicNo, u32> aliases;              // ours, by topic
+  std::map<u32, store::TopicNo> their_aliases;
+  u32 macs_got = 0;
+  std::map<wire::Mac, u32> unmatched;
+  std::map<store::TopicNo, std::set<DeviceId>> introduced;   // whom the peer said it is linked to, by topic
+  u64 signals_at = 0;                                 // token bucket of forwarded signals
+  u32 signals = 0;
+};
+
+// The MAC by which `from` shows `to` that it knows a topic, on one session only.
+wire::Mac topic_mac(const identity::TopicKeys&, const Hash& session, const DeviceId& from, const DeviceId& to);
+// What a member signs with the topic key to enter a topic at an anchor.
+Signature enter_signature(const identity::TopicKeys&, const Hash& session, const DeviceId& self);
+bool may_enter(const TopicId&, const Hash& session, const DeviceId& peer, const Signature&);
+
+// Which of two links to one peer is better; of equal ones the newer.
+int rank(LinkKind kind);
+
+}  // namespace perdure::peers

@@ -1,0 +1,338 @@
+#include "store/index.hpp"
+
+#include "base/assert.hpp"
+
+namespace perdure::store {
+
+namespace {
+// The shortest key that is greater than `left` and not greater than `right`: what an inner page needs to tell them apart.
+Bytes separator(ByteView left, ByteView right) {
+  std::size_t same = 0;
+  while (same < left.size() && same < right.size() && left[same] == right[same]) ++same;
+  return own(right.subspan(0, std::min(same + 1, right.size())));
+}
+}  // namespace
+
+Index::Index(Rows& rows, TopicNo topic, u8 tree, IndexRoot& root) : rows_(rows), topic_(topic), tree_(tree), root_(root) {
+  if (root.height > index_height_max || (root.page == 0) != (root.height == 0)) corrupt_ = true;
+}
+
+// ---- pages
+
+IndexPage* Index::load(u32 number, u32 level) const {
+  if (corrupt_) return nullptr;
+  if (auto at = pages_.find(number); at != pages_.end()) {
+    if (at->second->level == level) return at->second.get();
+    corrupt_ = true;
+    return nullptr;
+  }
+  if (number == 0 || number >= root_.next_page) {
+    corrupt_ = true;
+    return nullptr;
+  }
+  const auto row = rows_.get(row_key(number));
+  if (!row && rows_.missed()) return nullptr;
+  auto page = row ? IndexPage::decode(number, level, *row) : std::nullopt;
+  if (!page) {
+    corrupt_ = true;
+    return nullptr;
+  }
+  return (pages_[number] = std::make_unique<IndexPage>(std::move(*page))).get();
+}
+
+IndexPage* Index::child(const IndexPage& parent, std::size_t slot) const { return load(parent.child(slot), parent.level - 1); }
+
+IndexPage& Index::create(u32 level) {
+  const u32 number = root_.next_page++;
+  auto& page = pages_[number];
+  if (page) released_.push_back(std::move(page));
+  page = std::make_unique<IndexPage>(number, level);
+  page->dirty = true;
+  return *page;
+}
+
+void Index::release(u32 number) {
+  if (auto at = pages_.find(number); at != pages_.end()) {
+    if (at->second->stored) rows_.erase(row_key(number));
+    released_.push_back(std::move(at->second));
+    pages_.erase(at);
+  }
+  if (number + 1 == root_.next_page) --root_.next_page;
+}
+
+void Index::flush() {
+  for (auto& [number, page] : pages_) {
+    if (!page->dirty) continue;
+    rows_.put(row_key(number), page->encode());
+    page->dirty = false;
+    page->stored = true;
+  }
+}
+
+bool Index::descend(ByteView key, Path& path) const {
+  IndexPage* page = root_.page == 0 ? nullptr : load(root_.page, root_.height - 1);
+  while (page) {
+    Step& step = path.steps[path.depth++];
+    step.page = page;
+    if (page->level == 0) {
+      step.slot = page->lower_bound(key);
+      return true;
+    }
+    step.slot = page->child_for(key);
+    page = child(*page, step.slot);
+  }
+  return false;
+}
+
+// ---- changing
+
+void Index::insert(ByteView key, ByteView value, u64 weight) {
+  PERDURE_ASSERT(key.size() <= index_page_max);
+  if (corrupt_) return;
+  if (root_.page == 0) {
+    root_.page = create(0).number;
+    root_.height = 1;
+  }
+  Path path;
+  if (!descend(key, path)) return;
+  Step& leaf = path.steps[path.depth - 1];
+  u64 before = 0;
+  bool append = false;
+  if (leaf.slot < leaf.page->count() && equal(leaf.page->key(leaf.slot), key)) {
+    before = leaf.page->weight(leaf.slot);
+    leaf.page->replace(leaf.slot, value, weight);
+  } else {
+    leaf.page->insert(leaf.slot, key, value, weight);
+    ++root_.entries;
+    append = leaf.slot + 1 == leaf.page->count();
+    for (u32 d = 0; d + 1 < path.depth; ++d) append = append && path.steps[d].slot + 1 == path.steps[d].page->count();
+  }
+  add_weight(path, weight - before);
+  split_up(path, append);
+}
+
+bool Index::erase(ByteView key) {
+  Path path;
+  if (corrupt_ || !descend(key, path)) return false;
+  Step& leaf = path.steps[path.depth - 1];
+  if (leaf.slot == leaf.page->count() || !equal(leaf.page->key(leaf.slot), key)) return false;
+  const u64 weight = leaf.page->weight(leaf.slot);
+  leaf.page->erase(leaf.slot);
+  --root_.entries;
+  add_weight(path, 0 - weight);
+  shrink_up(path);
+  return true;
+}
+
+void Index::add_weight(Path& path, u64 delta) {
+  if (delta == 0) return;
+  root_.weight += delta;
+  for (u32 d = 0; d + 1 < path.depth; ++d) {
+    const Step& step = path.steps[d];
+    step.page->set_weight(step.slot, step.page->weight(step.slot) + delta);
+  }
+}
+
+void Index::split_up(Path& path, bool append) {
+  for (u32 d = path.depth; d-- > 1;) split(*path.steps[d - 1].page, path.steps[d - 1].slot, append);
+  IndexPage* top = path.steps[0].page;
+  while (top->over() && root_.height < index_height_max) {
+    IndexPage& above = create(top->level + 1);
+    above.insert_child(0, {}, top->number, root_.weight);
+    root_.page = above.number;
+    ++root_.height;
+    split(above, 0, append);
+    top = &above;
+  }
+}
+
+void Index::split(IndexPage& parent, std::size_t slot, bool append) {
+  IndexPage* page = child(parent, slot);
+  if (!page || !page->over()) return;
+  IndexPage& right = create(page->level);
+  page->move_tail(append ? page->count() - 1 : page->middle(), right);
+  const Bytes low = page->level == 0 ? separator(page->key(page->count() - 1), right.key(0)) : own(right.key(0));
+  const u64 weight = right.weight_of_all();
+  parent.set_weight(slot, parent.weight(slot) - weight);
+  parent.insert_child(slot + 1, low, right.number, weight);
+  split(parent, slot + 1, false);
+  split(parent, slot, false);
+}
+
+void Index::shrink_up(Path& path) {
+  for (u32 d = path.depth; d-- > 1;) shrink(*path.steps[d - 1].page, path.steps[d - 1].slot);
+  IndexPage* top = path.steps[0].page;
+  while (top && top->level > 0 && top->count() == 1) {
+    const u32 old = top->number;
+    IndexPage* below = child(*top, 0);
+    if (!below) return;
+    root_.page = below->number;
+    --root_.height;
+    release(old);
+    top = below;
+  }
+  if (top && top->count() == 0) {
+    release(top->number);
+    root_.page = root_.height = 0;
+  }
+}
+
+void Index::shrink(IndexPage& parent, std::size_t slot) {
+  IndexPage* page = child(parent, slot);
+  if (!page) return;
+  if (page->count() == 0) {
+    release(page->number);
+    parent.erase(slot);
+    return;
+  }
+  if (!page->sparse()) return;
+  if (slot + 1 < parent.count() && merge(parent, slot)) return;
+  if (slot > 0) merge(parent, slot - 1);
+}
+
+bool Index::merge(IndexPage& parent, std::size_t slot) {
+  IndexPage* left = child(parent, slot);
+  IndexPage* right = child(parent, slot + 1);
+  corrupt_ = corrupt_ || (left && left == right);
+  // Some room stays, so that the next insert does not split it again.
+  if (corrupt_ || !left || !right || left->bytes() + right->bytes() > index_page_max / 4 * 3) return false;
+  for (std::size_t i = 0; i < right->count(); ++i) {
+    // The first child of an inner page takes all from the page's own bound on, which stands in the parent.
+    const ByteView key = i == 0 && right->level > 0 ? parent.key(slot + 1) : right->key(i);
+    left->insert(left->count(), key, right->value(i), right->weight(i));
+  }
+  parent.set_weight(slot, parent.weight(slot) + parent.weight(slot + 1));
+  parent.erase(slot + 1);
+  release(right->number);
+  return true;
+}
+
+// ---- reading
+
+std::optional<Index::Entry> Index::find(ByteView key) const {
+  Path path;
+  if (!descend(key, path)) return std::nullopt;
+  const Step& leaf = path.steps[path.depth - 1];
+  if (leaf.slot == leaf.page->count() || !equal(leaf.page->key(leaf.slot), key)) return std::nullopt;
+  return Entry{own(key), own(leaf.page->value(leaf.slot)), leaf.page->weight(leaf.slot)};
+}
+
+u64 Index::weight_before(ByteView key) const {
+  Path path;
+  if (!descend(key, path)) return 0;
+  u64 sum = 0;
+  for (u32 d = 0; d < path.depth; ++d)
+    for (std::size_t i = 0; i < path.steps[d].slot; ++i) sum += path.steps[d].page->weight(i);
+  return sum;
+}
+
+Index::Cursor Index::stand(ByteView key) const {
+  Cursor c;
+  c.index_ = this;
+  Path path;
+  if (!descend(key, path)) return c;
+  c.depth_ = path.depth;
+  for (u32 d = 0; d < path.depth; ++d) c.path_[d] = {path.steps[d].page, path.steps[d].slot};
+  return c;
+}
+
+Index::Cursor Index::seek(ByteView key) const {
+  Cursor c = stand(key);
+  if (!c.valid() || c.leaf().slot < c.leaf().page->count()) return c;
+  --c.path_[c.depth_ - 1].slot;                     // behind the end of this leaf: step over it
+  c.next();
+  return c;
+}
+
+Index::Cursor Index::seek_before(ByteView key) const {
+  Cursor c = stand(key);
+  if (c.valid()) c.previous();
+  return c;
+}
+
+Index::Cursor Index::first() const { return seek({}); }
+
+Index::Cursor Index::last() const {
+  Cursor c;
+  c.index_ = this;
+  IndexPage* top = root_.page == 0 ? nullptr : load(root_.page, root_.height - 1);
+  if (!top || top->count() == 0) return c;
+  c.path_[0] = {top, top->count() - 1};
+  c.depth_ = 1;
+  c.descend_last(1);
+  return c;
+}
+
+Index::Cursor Index::seek_weight(u64 n) const {
+  Cursor c;
+  c.index_ = this;
+  const IndexPage* page = root_.page == 0 ? nullptr : load(root_.page, root_.height - 1);
+  while (page) {
+    std::size_t i = 0;
+    while (i < page->count() && n >= page->weight(i)) n -= page->weight(i++);
+    if (i == page->count()) break;
+    c.path_[c.depth_++] = {page, i};
+    if (page->level == 0) return c;
+    page = child(*page, i);
+  }
+  c.depth_ = 0;
+  return c;
+}
+
+// Below the step at depth - 1: always the first slot. A child that is not at hand is passed over, so that its neighbours
+// are asked for in the same run.
+void Index::Cursor::descend_first(u32 depth) {
+  while (path_[depth - 1].page->level > 0) {
+    Step& above = path_[depth - 1];
+    const IndexPage* page = index_->child(*above.page, above.slot);
+    if (page && page->count() > 0) {
+      path_[depth++] = {page, 0};
+      continue;
+    }
+    while (depth > 0 && path_[depth - 1].slot + 1 >= path_[depth - 1].page->count()) --depth;
+    if (depth == 0 || index_->corrupt_) {
+      depth_ = 0;
+      return;
+    }
+    ++path_[depth - 1].slot;
+  }
+  depth_ = depth;
+}
+
+void Index::Cursor::descend_last(u32 depth) {
+  while (path_[depth - 1].page->level > 0) {
+    Step& above = path_[depth - 1];
+    const IndexPage* page = index_->child(*above.page, above.slot);
+    if (page && page->count() > 0) {
+      path_[depth++] = {page, page->count() - 1};
+      continue;
+    }
+    while (depth > 0 && path_[depth - 1].slot == 0) --depth;
+    if (depth == 0 || index_->corrupt_) {
+      depth_ = 0;
+      return;
+    }
+    --path_[depth - 1].slot;
+  }
+  depth_ = depth;
+}
+
+void Index::Cursor::next() {
+  u32 depth = depth_;
+  while (depth > 0 && path_[depth - 1].slot + 1 >= path_[depth - 1].page->count()) --depth;
+  depth_ = depth;
+  if (depth == 0) return;
+  ++path_[depth - 1].slot;
+  descend_first(depth);
+}
+
+void Index::Cursor::previous() {
+  u32 depth = depth_;
+  while (depth > 0 && path_[depth - 1].slot == 0) --depth;
+  depth_ = depth;
+  if (depth == 0) return;
+  --path_[depth - 1].slot;
+  descend_last(depth);
+}
+
+}  // namespace perdure::store

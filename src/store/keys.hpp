@@ -1,0 +1,36 @@
+// Every row key in one table. Keys sort bytewise; numbers are big-endian, so ranges are contiguous.
+//
+//     M                      the device: format version, store epoch, counters          (store/meta.hpp)
+//     T topic                a topic: secret or id, name, flags                          (node)
+//     L topic log            a log: opening, head, peaks, tail of leaf hashes            (log/state.hpp)
+//     B topic log index      a sealed batch
+//     N topic log level n    64 tree nodes of level 0, 6, 12, … in one row               (log/nodes.hpp)
+//     I topic                the roots and counters of a topic's indexes                 (crdt/indexes.hpp)
+//     X topic tree page      a page of an index                                          (store/index.hpp)
+//     K topic acker          how far a peer has acknowledged our logs                    (sync)
+//     C topic peer           where we left off in that peer's arrival order              (sync)
+//     W topic device         what a member calls itself, when it was last seen           (node)
+//     R request              the receipt of an append, for a retry after a hand-over     (node)
+//     A url                  an anchor: its pinned key                                   (node)
+#pragma once
+
+#include <perdure/types.hpp>
+
+#include <initializer_list>
+
+namespace perdure::store {
+
+using TopicNo = u32;      // this device's number of a topic; never reused
+using LogNo = u32;        // this device's number of a log in a topic, by first arrival
+
+Bytes key(char kind);
+Bytes key(char kind, TopicNo topic);
+Bytes key(char kind, TopicNo topic, u32 second);
+Bytes key(char kind, TopicNo topic, u32 second, u32 third);
+Bytes key(char kind, TopicNo topic, u32 second, u8 third, u32 fourth);
+Bytes key(char kind, TopicNo topic, ByteView rest);
+Bytes key(char kind, ByteView rest);
+// The first key that does not start with `prefix`; prefix is not all 0xff.
+Bytes prefix_end(ByteView prefix);
+
+}  // namespace perdure::store

@@ -1,0 +1,31 @@
+// Rows as a step sees them: key bytes to value bytes, ordered, with what the step has written on top.
+//
+// A step is a plain function over rows. It may run before all the rows it needs have been read: a row that is not at hand
+// looks absent, is noted as missing, and the step runs again, from the start, once it has been read. So a step
+// must bear absent rows without asserting, must change nothing but `rows` and its own result, and must be repeatable.
+//
+//     void count_up(Rows& rows) {
+//       u64 n = decode(rows.get(key));      // absent reads as nothing
+//       rows.put(key, encode(n + 1));
+//     }
+#pragma once
+
+#include <perdure/types.hpp>
+
+#include <optional>
+
+namespace perdure::store {
+
+class Rows {
+ public:
+  virtual ~Rows() = default;
+  // Borrowed until the same key is put or erased, or the step ends.
+  virtual std::optional<ByteView> get(ByteView key) = 0;
+  virtual void put(Bytes key, Bytes value) = 0;
+  virtual void erase(Bytes key) = 0;
+  // True once a row was asked for that is not at hand: the step will run again, its result is thrown away. Loops may
+  // go on, to note more missing rows at once, or stop.
+  virtual bool missed() const = 0;
+};
+
+}  // namespace perdure::store

@@ -1,0 +1,178 @@
+// Signed acknowledgements: "I hold so much of that log on stable storage" (DESIGN 6).
+#include "codec/bytes.hpp"
+#include "crypto/sign.hpp"
+#include "log/batch.hpp"
+#include "log/nodes.hpp"
+#include "sync/sync.hpp"
+
+namespace perdure::sync {
+
+namespace {
+
+Bytes statement(const Topic& topic, const LogId& log, u64 from, u64 length, const Hash& root, const DeviceId& acker, const wire::Epoch& epoch) {
+  codec::Writer w;
+  w.raw(view("perdure/ack/1")).fixed(topic.network).fixed(topic.id).fixed(log).be64(from).be64(length).fixed(root).fixed(acker).raw(epoch);
+  return std::move(w).take();
+}
+
+std::array<u8, 8> be(u64 v) {
+  codec::Writer w;
+  w.be64(v);
+  std::array<u8, 8> out{};
+  std::copy(w.peek().begin(), w.peek().end(), out.begin());
+  return out;
+}
+
+Bytes ack_key(const Topic& topic, const DeviceId& acker) { return store::key('K', topic.no, acker.view()); }
+
+constexpr std::size_t ackers_max = 256;               // remembered for a topic; who comes later is not counted
+
+using Marks = std::map<store::LogNo, AckMark>;
+
+Bytes encode_marks(const Marks& marks) {
+  codec::Writer out;
+  for (const auto& [log, mark] : marks) out.varint(log).varint(mark.length).varint(mark.ops).raw(mark.epoch);
+  return std::move(out).take();
+}
+
+Marks decode_marks(ByteView row) {
+  Marks marks;
+  codec::Reader in(row);
+  while (in.left() > 0) {
+    auto log = static_cast<store::LogNo>(in.varint_max(~u32{0}));
+    AckMark mark;
+    mark.length = in.varint();
+    mark.ops = in.varint();
+    ByteView epoch = in.raw(8);
+    if (!in.ok()) break;
+    std::copy(epoch.begin(), epoch.end(), mark.epoch.begin());
+    marks[log] = mark;
+  }
+  return marks;
+}
+
+// Ops of the log's first `length` batches; nothing if the next batch is not to be read.
+std::optional<u64> ops_at(store::Rows& rows, const Topic& topic, store::LogNo no, const log::LogState& state, u64 length) {
+  if (length == state.held) return state.head.ops;
+  auto sealed = rows.get(store::key('B', topic.no, no, static_cast<u32>(length)));
+  if (!sealed || !topic.keys) return std::nullopt;
+  const LogId& id = topic.logs[no].working.id;
+  auto plain = log::unseal_batch(*topic.keys, {topic.network, topic.id, id, length}, *sealed);
+  if (!plain) return std::nullopt;
+  auto batch = log::decode_batch(*plain, id);
+  if (!batch) return std::nullopt;
+  return batch->first_op;
+}
+
+}  // namespace
+
+void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
+  auto found = topics_.find(topic->no);
+  if (found == topics_.end() || no >= topic->logs.size()) return;
+  TopicSync& t = found->second;
+  const LogEntry& entry = topic->logs[no];
+  if (entry.held.length == 0 || entry.held.length > entry.held.cut) return;      // of a log that parts nothing can be attested
+  std::vector<Exchange*> to;
+  for (auto& [link, e] : t.exchanges) if (e.peer == entry.working.device) to.push_back(&e);
+  if (to.empty() && !anchor_) for (auto& [link, e] : t.exchanges) if (e.anchor) to.push_back(&e);
+  if (to.empty()) return;
+  wire::Ack ack;
+  ack.author = entry.working.device;
+  ack.incarnation = be(entry.working.incarnation);
+  ack.acker = self_.id();
+  ack.length = entry.held.length;
+  ack.epoch = host_.epoch();
+  ack.signature = crypto::sign(self_.key(), {statement(*topic, entry.working.id, 0, ack.length, entry.held.root, ack.acker, ack.epoch)});
+  for (Exchange* e : to) send(*e, ack);
+  t.acked_at[no] = now_.steady_ms;
+  host_.count("acknowledged", 1);
+}
+
+void Sync::ack_all_of(const TopicPtr& topic, const DeviceId& author) {
+  auto found = topics_.find(topic->no);
+  if (found == topics_.end()) return;
+  for (store::LogNo no = 0; no < topic->logs.size(); ++no)
+    if (topic->logs[no].working.device == author && topic->logs[no].held.length > 0 && author != self_.id()) found->second.ack_due.emplace(no, now_.steady_ms);
+}
+
+void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
+  TopicPtr topic = t.topic;
+  if (ack.author != self_.id()) {
+    for (auto& [link, other] : t.exchanges)
+      if (other.peer == ack.author && link != e.link) send(other, ack);
+    return;
+  }
+  codec::Reader r(ack.incarnation);
+  auto no = topic->by_id(topic->log_id(ack.author, r.be64()));
+  if (!no || ack.from != 0 || ack.acker == self_.id()) return;
+  auto key = AckKey{ack.acker, *no};
+  if (auto known = t.acks.find(key); known != t.acks.end() && known->second.epoch == ack.epoch && known->second.length >= ack.length) return;
+  if (!t.acks.contains(key) && t.acks.size() >= ackers_max) return;
+  auto good = std::make_shared<std::optional<AckMark>>();
+  LogId id = topic->logs[*no].working.id;
+  desk_.run(topic->queue(), [this, topic, ack, no = *no, id, good](store::Rows& rows) {
+    good->reset();
+    auto state = read_state(rows, *topic, no);
+    if (!state || ack.length > state->held || ack.length == 0) return;
+    log::StoredNodes nodes(rows, topic->no, no, *state);
+    auto peaks = ack.length == state->held ? std::optional(state->peaks) : log::peaks_of(nodes, ack.length);
+    if (!peaks || rows.missed()) return;
+    if (!crypto::verify(ack.acker.view(), {statement(*topic, id, 0, ack.length, peaks->root(), ack.acker, ack.epoch)}, ack.signature)) return;
+    auto ops = ops_at(rows, *topic, no, *state, ack.length);
+    if (!ops) return;
+    *good = AckMark{ack.length, *ops, ack.epoch};
+    Marks marks;
+    if (auto row = rows.get(ack_key(*topic, ack.acker))) marks = decode_marks(*row);
+    std::erase_if(marks, [&](const auto& m) { return m.second.epoch != ack.epoch; });
+    marks[no] = **good;
+    rows.put(ack_key(*topic, ack.acker), encode_marks(marks));
+  }, [this, topic, key, ack, good](SaveOutcome saved) {
+    auto found = topics_.find(topic->no);
+    if (saved != SaveOutcome::ok || !*good || found == topics_.end()) return;
+    AckMark& mark = found->second.acks[key];
+    if (mark.epoch != ack.epoch || mark.length < ack.length) mark = **good;
+    host_.acked(topic);
+  });
+}
+
+const std::map<AckKey, AckMark>& Sync::acks(const TopicPtr& topic) const {
+  static const std::map<AckKey, AckMark> none;
+  auto t = topics_.find(topic->no);
+  return t == topics_.end() ? none : t->second.acks;
+}
+
+u64 Sync::pending(const TopicPtr& topic) const {
+  u64 pending = 0;
+  for (store::LogNo no = 0; no < topic->logs.size(); ++no) {
+    const LogEntry& entry = topic->logs[no];
+    if (entry.working.device != self_.id() || entry.held.length == 0 || entry.held.length > entry.held.cut) continue;
+    u64 acked = 0;
+    for (const auto& [key, mark] : acks(topic)) if (key.second == no) acked = std::max(acked, mark.ops);
+    pending += entry.held.ops - std::min(acked, entry.held.ops);
+  }
+  return pending;
+}
+
+void Sync::load_acks(const TopicPtr& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+  TopicSync& t = of(topic);
+  t.acks.clear();
+  for (const auto& [key, value] : rows) {
+    if (key.size() != 1 + 4 + DeviceId::size) continue;
+    DeviceId acker = DeviceId::from(ByteView(key).subspan(5));
+    for (const auto& [log, mark] : decode_marks(value)) t.acks[{acker, log}] = mark;
+  }
+}
+
+void Sync::voided_epoch(const TopicPtr& topic, const DeviceId& acker, const wire::Epoch& now) {
+  TopicSync& t = of(topic);
+  bool any = false;
+  for (auto it = t.acks.begin(); it != t.acks.end();) {
+    if (it->first.first == acker && it->second.epoch != now) it = t.acks.erase(it), any = true;
+    else ++it;
+  }
+  if (!any) return;
+  desk_.run(topic->queue(), [key = ack_key(*topic, acker)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
+  host_.acked(topic);
+}
+
+}  // namespace perdure::sync

@@ -1,0 +1,102 @@
+// What we know and owe of one topic on one link.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "base/bounded.hpp"
+#include "sync/topic.hpp"
+
+namespace perdure::sync {
+
+// Parameters, each with its reason.
+inline constexpr u64 push_bytes_max = 64 * 1024;          // unasked, in answer to a greeting: one page's worth
+inline constexpr u64 want_bytes_max = 512 * 1024;         // one want: half a second of a slow home uplink
+inline constexpr u64 window_bytes = 1024 * 1024;          // wanted and not yet arrived, per link
+inline constexpr std::size_t pulls_max = 8;               // wants under way, per link
+inline constexpr std::size_t serves_max = 64;             // wants that a peer may have under way with us; more closes the link
+inline constexpr std::size_t theirs_max = 65'536;         // logs a peer may speak of; more closes the link
+inline constexpr u64 queued_bytes_max = 3 * 1024 * 1024;  // pages waiting for storage, per link; more closes the link
+inline constexpr u64 buffered_bytes_max = 512 * 1024;     // in the host's buffer before we stop serving
+inline constexpr u64 announce_delay_ms = 100;             // gathers announcements
+inline constexpr u64 check_interval_ms = 30'000;          // anti-entropy
+inline constexpr u64 ack_interval_ms = 200;               // at most 5 a second and log
+inline constexpr u64 held_back_pull_max = 1024 * 1024;    // bytes dated ahead that we store before we stop asking for more
+inline constexpr u64 failed_pause_ms = 5'000;             // after a failed save, before anything is pulled again
+
+inline constexpr std::size_t inquests_max = 16;           // forks are rare; a peer with more waits for the next greeting
+inline constexpr std::size_t rescue_bytes_max = 16u << 20;   // of a lost branch that are appended again: one appendAll
+
+struct Their {                                            // what the peer is known to hold of a log
+  u64 length = 0;
+  u64 ops = 0;
+  u64 time_s = 0;
+  std::array<u8, 4> root{};
+};
+
+struct Pull {                                             // a want of ours under way
+  wire::LogTag log{};
+  u64 bytes = 0;
+};
+
+struct Serve {                                            // a page that we owe, or the end of an answer
+  enum class Kind : u8 { want, push, done } kind = Kind::want;
+  u32 request = 0;
+  wire::LogTag log{};
+  u64 from = 0, to = 0, bytes = 0;
+};
+
+// Finding where two branches of a log part (DESIGN 3, forks on purpose).
+struct Inquest {
+  bool by_page = false;                                   // their page did not fit: if the trees agree, they lied
+  bool proved = false;                                    // their head is signed over the tree that we descend
+  u64 length = 0;                                         // of their branch
+  u32 level = 0;                                          // node under comparison
+  u64 index = 0;
+  Hash theirs;                                            // its hash there
+};
+
+// Our own log has another branch over there: its ops are fetched, to be appended again.
+struct Rescue {
+  store::LogNo no = 0;
+  u64 at = 0;                                             // first batch that differs
+  u64 length = 0;                                         // of their branch
+  log::Peaks peaks;                                       // of what was fetched so far
+  std::vector<log::Op> ops;
+  std::size_t bytes = 0;
+};
+
+struct Exchange {
+  LinkId link;
+  DeviceId peer;
+  bool anchor = false;                                    // the peer is one
+  Hash session;                                           // handshake hash
+  wire::Epoch epoch{};                                    // of the peer's store
+  u32 alias = 0;                                          // ours, in frames that we send
+  std::map<wire::LogTag, store::LogNo> tags;              // of the logs that we know
+  std::map<wire::LogTag, Their> theirs;
+  std::set<wire::LogTag> behind;                          // logs of which they hold more than we do
+  std::set<wire::LogTag> stuck;                           // … that they could not give, until they speak of them again
+  bool hello_got = false;
+  bool done_got = false;
+  bool answering = false;                                 // their hello is being answered: pushes share a budget
+  bool refused = false;                                   // they store nothing more of ours
+  std::optional<wire::Cursor> offered;                    // kept once nothing is behind
+  std::map<u32, Pull> pulls;
+  u64 pull_bytes = 0;
+  u32 next_request = 1;
+  std::deque<Serve> serves;                               // wants: at most serves_max; pushes: one a log
+  std::size_t wants_owed = 0;
+  u64 push_left = 0;
+  std::vector<wire::Item> unpushed;                       // told instead
+  bool serving = false;                                   // a page is being read
+  u64 queued_bytes = 0;
+  std::set<store::LogNo> announce;
+  std::optional<u64> announce_at;
+  u64 check_at = 0;
+  std::map<wire::LogTag, Inquest> inquests;               // at most inquests_max
+  std::map<wire::LogTag, Rescue> rescues;                 // of our own logs
+  u32 generation = 0;                                     // tells a later exchange on the same link from this one
+};
+
+}  // namespace perdure::sync

@@ -1,0 +1,146 @@
+// The first steps of the ladder: fingerprint, cursor, whole frontier.
+#include "crdt/arrivals.hpp"
+#include "sync/sync.hpp"
+
+namespace perdure::sync {
+
+namespace {
+constexpr u32 arrivals_max = 4096;                    // more news than that, and the whole frontier is cheaper
+}
+
+wire::Cursor Sync::own_cursor(const Topic& topic) const { return {host_.epoch(), topic.counters.arrived, topic.counters.arrival_hash}; }
+
+// Where we left off in the peer's order is kept in a row; so greeting takes a step.
+void Sync::hello(TopicSync& t, Exchange& e) {
+  TopicPtr topic = t.topic;
+  auto cursor = std::make_shared<std::optional<wire::Cursor>>();
+  Bytes row_key = store::key('C', topic->no, e.peer.view());
+  desk_.run(topic->queue(), [=](store::Rows& rows) {
+    cursor->reset();
+    if (auto row = rows.get(row_key)) {
+      wire::Cursor c;
+      wire::GetFields get(*row);
+      c.fields(get);
+      if (get.done()) *cursor = c;
+    }
+  }, [this, topic, cursor, link = e.link, generation = e.generation](SaveOutcome saved) {
+    Exchange* ex = find(topic, link);
+    if (saved != SaveOutcome::ok || !ex || ex->generation != generation) return;
+    wire::Hello hello;
+    hello.fingerprint = fingerprint_of(ex->session, *topic);
+    for (const auto& [id, no] : topic->numbers)
+      if (topic->logs[no].held.counted() > 0) ++hello.count;
+    if (hello.count <= wire::hello_items_max)
+      for (const auto& [id, no] : topic->numbers)
+        if (topic->logs[no].held.counted() > 0) hello.items.push_back(item_of(ex->session, topic->logs[no]));
+    if (*cursor && (*cursor)->epoch == ex->epoch) hello.cursor = *cursor;
+    send(*ex, hello);
+  });
+}
+
+void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
+  Topic& topic = *t.topic;
+  e.hello_got = true;
+  e.refused = false;
+  e.stuck.clear();
+  e.push_left = push_bytes_max;
+  if (hello.fingerprint == fingerprint_of(e.session, topic)) {
+    for (const auto& [id, no] : topic.numbers) {
+      const Held& held = topic.logs[no].held;
+      if (held.counted() > 0) e.theirs[tag_of(e.session, id)] = {held.counted(), held.ops, held.time.ms() / 1000, log::root_tag(held.root)};
+    }
+    e.behind.clear();
+    e.done_got = true;
+    return host_.progressed(t.topic);
+  }
+  if (hello.cursor && hello.cursor->epoch == host_.epoch() && hello.cursor->number > topic.counters.arrived) {
+    host_.rolled_back();
+    return;                                           // a new epoch: both sides greet anew
+  }
+  e.answering = true;
+  bool all = hello.items.size() == hello.count;
+  if (all) e.theirs.clear(), e.behind.clear();
+  on_items(t, e, hello.items);
+  if (!all && hello.cursor && hello.cursor->epoch == host_.epoch()) return answer_since(t.topic, e.link, *hello.cursor);
+  answer_all(t, e);
+}
+
+// Step 2: what has arrived here since the peer left off.
+void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) {
+  struct Found { bool fits = false; std::set<store::LogNo> logs; };
+  auto found = std::make_shared<Found>();
+  desk_.run(topic->queue(), [=](store::Rows& rows) {
+    *found = {};
+    auto indexes = crdt::load_indexes(rows, topic->no);
+    crdt::Arrivals arrivals(rows, topic->no, indexes);
+    auto hash = arrivals.hash_at(since.number);
+    if (!hash || *hash != since.hash || indexes.arrived - since.number > arrivals_max) return;
+    found->fits = true;
+    for (const auto& a : arrivals.read(since.number, arrivals_max)) found->logs.insert(a.log);
+  }, [this, topic, link, found](SaveOutcome saved) {
+    Exchange* e = find(topic, link);
+    if (!e || saved != SaveOutcome::ok) return;
+    TopicSync& t = topics_[topic->no];
+    if (!found->fits) return answer_all(t, *e);
+    wire::Items news;
+    for (store::LogNo no : found->logs) {
+      if (no >= topic->logs.size() || topic->logs[no].held.counted() == 0) continue;
+      news.items.push_back(item_of(e->session, topic->logs[no]));
+      if (news.items.size() == wire::items_max) send(*e, std::exchange(news, {}));
+    }
+    if (!news.items.empty()) send(*e, news);
+    e->serves.push_back({.kind = Serve::Kind::done});
+    serve(t, *e);
+  });
+}
+
+// Steps 1 and 3: what the peer lacks, by what it said or else by all that we hold; small things are pushed at once.
+void Sync::answer_all(TopicSync& t, Exchange& e) {
+  Topic& topic = *t.topic;
+  std::size_t count = 0;
+  for (const auto& [id, no] : topic.numbers) count += topic.logs[no].held.counted() > 0;
+  bool told = count <= wire::hello_items_max;         // our own hello holds them all
+  wire::Items news;
+  for (const auto& [id, no] : topic.numbers) {
+    const LogEntry& entry = topic.logs[no];
+    if (entry.held.counted() == 0) continue;
+    auto tag = tag_of(e.session, id);
+    auto their = e.theirs.find(tag);
+    u64 theirs = their == e.theirs.end() ? 0 : their->second.length;
+    if (told) {
+      if (theirs < entry.held.counted() && !e.refused && e.serves.size() < logs_max)
+        e.serves.push_back({Serve::Kind::push, 0, tag, theirs, entry.held.counted(), 0});
+      continue;
+    }
+    news.items.push_back(item_of(e.session, entry));
+    if (news.items.size() == wire::items_max) send(e, std::exchange(news, {}));
+  }
+  if (!news.items.empty()) send(e, news);
+  e.serves.push_back({.kind = Serve::Kind::done});
+  serve(t, e);
+}
+
+void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& items) {
+  for (const wire::Item& item : items) {
+    if (e.theirs.size() >= theirs_max && !e.theirs.contains(item.log)) return host_.fault(e.link, Fault::too_much);
+    e.stuck.erase(item.log);
+    note_theirs(t, e, item.log, {item.length, item.ops, item.time_s, item.root});
+    // Equal lengths and different roots, or a log cut off over there: two histories under one name.
+    auto known = e.tags.find(item.log);
+    if (known == e.tags.end()) continue;
+    const Held& held = t.topic->logs[known->second].held;
+    bool differs = item.length > 0 && item.length == held.counted() && item.root != log::root_tag(held.root);
+    bool cut = item.cut != 0 && item.cut - 1 < held.counted();
+    if (differs || cut) open_inquest(t, e, item.log, false);
+  }
+  if (e.done_got) pull(t, e);
+  host_.progressed(t.topic);
+}
+
+void Sync::note_theirs(TopicSync& t, Exchange& e, const wire::LogTag& tag, const Their& their) {
+  e.theirs[tag] = their;
+  if (their.length > ours(*t.topic, e, tag) && limit(*t.topic, e, tag) > ours(*t.topic, e, tag)) e.behind.insert(tag);
+  else e.behind.erase(tag);
+}
+
+}  // namespace perdure::sync

@@ -1,0 +1,61 @@
+#include "sync/merge.hpp"
+
+namespace perdure::sync {
+
+Merge::Merge(store::Rows& rows, Topic& topic, u64 corrected_now_ms)
+    : rows_(rows), topic_(topic), now_ms_(corrected_now_ms), replica_(rows, topic.no, topic, *topic.keys, topic.network) {}
+
+void Merge::add(store::LogNo no, u64 from, u64 to) {
+  replica_.add(no, from, to, now_ms_);
+  carry_out_voids();
+}
+
+// Repeats are harmless: a cut never moves up.
+void Merge::carry_out_voids() {
+  for (; voids_done_ < replica_.voids().size(); ++voids_done_) {
+    auto [voided, v] = replica_.voids()[voids_done_];
+    cut(voided, v.from, false);
+  }
+}
+
+void Merge::cut(store::LogNo no, u64 from, bool forked) {
+  auto state = read_state(rows_, topic_, no);
+  if (!state) return;
+  if (from < state->cut()) {
+    replica_.cut(no, from);
+    cuts_[no] = from;
+  }
+  u64& kind = forked ? state->forked_from : state->voided_from;
+  kind = std::min(kind, from);
+  rows_.put(store::key('L', topic_.no, no), log::encode_state(*state));
+}
+
+void Merge::release() {
+  replica_.release(now_ms_);
+  carry_out_voids();
+}
+
+Counters Merge::counters() {
+  Counters c;
+  crdt::Indexes& indexes = replica_.indexes();
+  c.length = replica_.length();
+  c.unread = replica_.unread();
+  c.map_size = replica_.map_size();
+  c.held_back = indexes.held.weight;
+  c.held_bytes = indexes.held_bytes;
+  c.next_due_ms = replica_.next_due_ms();
+  c.arrived = indexes.arrived;
+  c.arrival_hash = indexes.arrival_hash;
+  c.greatest = indexes.greatest;
+  return c;
+}
+
+void Merge::finish(std::vector<LogUpdate>& updates, crdt::Changes& changes, Counters& counters_out) {
+  replica_.finish();
+  changes = replica_.changes();
+  counters_out = counters();
+  for (const auto& [no, from] : cuts_)
+    if (auto state = read_state(rows_, topic_, no)) updates.push_back({no, held_of(rows_, topic_, no, *state)});
+}
+
+}  // namespace perdure::sync

@@ -1,0 +1,33 @@
+// One step's worth of merging into a topic: batches in, voids carried out, what changed out.
+#pragma once
+
+#include "crdt/replica.hpp"
+#include "sync/topic.hpp"
+
+namespace perdure::sync {
+
+class Merge {
+ public:
+  // The topic's working state is as before the step; it must have keys.
+  Merge(store::Rows& rows, Topic& topic, u64 corrected_now_ms);
+  void add(store::LogNo, u64 from, u64 to);           // batches that are in rows
+  void cut(store::LogNo, u64 from, bool forked);      // nothing of the log counts from there on
+  void release();                                     // held-back batches that are due
+  // Writes indexes and the cuts of logs. `updates` gets every log whose cut changed: to be applied once durable, and their working
+  // cut at once, if no row was missing.
+  void finish(std::vector<LogUpdate>& updates, crdt::Changes& changes, Counters& counters);
+  crdt::Replica& replica() { return replica_; }
+  Counters counters();
+
+ private:
+  void carry_out_voids();
+
+  store::Rows& rows_;
+  Topic& topic_;
+  u64 now_ms_;
+  crdt::Replica replica_;
+  std::size_t voids_done_ = 0;
+  std::map<store::LogNo, u64> cuts_;                  // made in this step
+};
+
+}  // namespace perdure::sync

@@ -1,0 +1,79 @@
+// Fetching what the peer holds and we do not: wants under a byte window, one link a log.
+#include "sync/sync.hpp"
+
+#include "clock/hybrid.hpp"
+
+namespace perdure::sync {
+
+// Batches that we hold or are about to: what a want starts from.
+u64 Sync::ours(const Topic& topic, const Exchange& e, const wire::LogTag& tag) const {
+  auto it = e.tags.find(tag);
+  return it == e.tags.end() ? 0 : topic.logs[it->second].working.held;
+}
+
+// How far it makes sense to fetch: to the cut, or as far as a test allows.
+u64 Sync::limit(const Topic& topic, const Exchange& e, const wire::LogTag& tag) const {
+  auto it = e.tags.find(tag);
+  u64 most = it == e.tags.end() ? log::no_cut : topic.logs[it->second].working.cut;
+  if (!topic.pull_limited) return most;
+  u64 allowed = 0;
+  if (it != e.tags.end()) {
+    auto l = topic.pull_limits.find(topic.logs[it->second].working.id);
+    if (l != topic.pull_limits.end()) allowed = l->second;
+  } else {
+    for (const auto& [id, n] : topic.pull_limits) if (tag_of(e.session, id) == tag) allowed = n;
+  }
+  return std::min(most, allowed);
+}
+
+void Sync::pull(TopicSync& t, Exchange& e) {
+  Topic& topic = *t.topic;
+  if (!e.done_got || t.paused_until != 0 || desk_.failed()) return;
+  for (auto it = e.behind.begin(); it != e.behind.end() && e.pulls.size() < pulls_max && e.pull_bytes < window_bytes;) {
+    wire::LogTag tag = *it;
+    const Their& their = e.theirs[tag];
+    u64 from = ours(topic, e, tag);
+    u64 to = std::min(their.length, limit(topic, e, tag));
+    if (from >= to) {
+      it = e.behind.erase(it);
+      continue;
+    }
+    ++it;
+    if (e.stuck.contains(tag)) continue;
+    bool asked = std::any_of(e.pulls.begin(), e.pulls.end(), [&](const auto& p) { return p.second.log == tag; });
+    if (asked) continue;
+    bool ahead = their.time_s * 1000 > host_.corrected_now_ms() + clock::hold_back_ms;
+    if (ahead && topic.counters.held_bytes > held_back_pull_max) continue;
+    if (auto known = e.tags.find(tag); known != e.tags.end()) {
+      if (!t.pulling.emplace(known->second, e.link).second) continue;    // another link brings it
+    }
+    u32 request = e.next_request++;
+    e.pulls.emplace(request, Pull{tag, want_bytes_max});
+    e.pull_bytes += want_bytes_max;
+    send(e, wire::Want{tag, from, to, want_bytes_max}, request);
+  }
+  drained(t, e);
+}
+
+void Sync::end_pull(TopicSync& t, Exchange& e, u32 request) {
+  auto it = e.pulls.find(request);
+  if (it == e.pulls.end()) return;
+  e.pull_bytes -= it->second.bytes;
+  if (auto known = e.tags.find(it->second.log); known != e.tags.end()) {
+    auto p = t.pulling.find(known->second);
+    if (p != t.pulling.end() && p->second == e.link) t.pulling.erase(p);
+  }
+  e.pulls.erase(it);
+}
+
+// Once nothing is behind we know all that the peer had when it said `done`: next time it can begin from there.
+void Sync::drained(TopicSync& t, Exchange& e) {
+  if (!e.offered || !e.behind.empty() || !e.pulls.empty() || e.queued_bytes > 0 || t.topic->pull_limited) return;
+  wire::PutFields put;
+  e.offered->fields(put);
+  e.offered.reset();
+  desk_.run(t.topic->queue(), [key = store::key('C', t.topic->no, e.peer.view()), value = std::move(put).take()](store::Rows& rows) { rows.put(key, value); },
+            [](SaveOutcome) {});
+}
+
+}  // namespace perdure::sync

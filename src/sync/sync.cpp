@@ -1,0 +1,206 @@
+#include "sync/sync.hpp"
+
+namespace perdure::sync {
+
+void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now) {
+  now_ = now;
+  TopicSync& t = of(topic);
+  Exchange e;
+  e.link = a.link;
+  e.peer = a.peer;
+  e.anchor = a.anchor;
+  e.session = a.session;
+  e.epoch = a.epoch;
+  e.alias = a.alias;
+  e.generation = next_generation_++;
+  e.check_at = now.steady_ms + check_interval_ms;
+  for (const auto& [id, no] : topic->numbers) e.tags.emplace(tag_of(e.session, id), no);
+  voided_epoch(topic, a.peer, a.epoch);
+  auto [it, fresh] = t.exchanges.insert_or_assign(a.link, std::move(e));
+  if (topic->loaded) hello(t, it->second);
+  ack_all_of(topic, a.peer);
+  host_.progressed(topic);
+}
+
+void Sync::detach(const TopicPtr& topic, LinkId link) {
+  auto it = topics_.find(topic->no);
+  if (it == topics_.end()) return;
+  TopicSync& t = it->second;
+  if (t.exchanges.erase(link) == 0) return;
+  std::erase_if(t.pulling, [&](const auto& p) { return p.second == link; });
+  for (auto& [other, e] : t.exchanges) pull(t, e);
+  host_.progressed(topic);
+}
+
+void Sync::detach_all(const TopicPtr& topic) { topics_.erase(topic->no); }
+
+Sync::TopicSync& Sync::of(const TopicPtr& topic) {
+  TopicSync& t = topics_[topic->no];
+  if (!t.topic) t.topic = topic;
+  return t;
+}
+
+Exchange* Sync::find(const TopicPtr& topic, LinkId link) {
+  auto t = topics_.find(topic->no);
+  if (t == topics_.end()) return nullptr;
+  auto e = t->second.exchanges.find(link);
+  return e == t->second.exchanges.end() ? nullptr : &e->second;
+}
+
+void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire::Frame& frame) {
+  now_ = now;
+  Exchange* e = find(topic, link);
+  if (!e) return;                                     // said before we learnt that we share the topic
+  TopicSync& t = topics_[topic->no];
+  if (!topic->loaded) return;                         // both sides greet anew once it is
+  auto handle = [&]<class M>(auto&& use) {
+    if (auto m = wire::decode<M>(frame)) use(*m);
+    else host_.fault(link, Fault::malformed);
+  };
+  switch (frame.tag) {
+    case wire::Tag::hello: return handle.template operator()<wire::Hello>([&](auto& m) { on_hello(t, *e, m); });
+    case wire::Tag::items: return handle.template operator()<wire::Items>([&](auto& m) { on_items(t, *e, m.items); });
+    case wire::Tag::done:
+      return handle.template operator()<wire::Done>([&](auto& m) {
+        e->done_got = true;
+        e->offered = m.cursor;
+        pull(t, *e);
+      });
+    case wire::Tag::want:
+      return handle.template operator()<wire::Want>([&](auto& m) {
+        if (e->wants_owed >= serves_max || frame.header.request == 0) return host_.fault(link, Fault::too_much);
+        ++e->wants_owed;
+        e->serves.push_back({Serve::Kind::want, frame.header.request, m.log, m.from, m.to, std::min(m.bytes, want_bytes_max)});
+        serve(t, *e);
+      });
+    case wire::Tag::page: return on_page(t, *e, frame);
+    case wire::Tag::no_page:
+      return handle.template operator()<wire::NoPage>([&](auto& m) {
+        if (!e->pulls.contains(frame.header.request)) return host_.fault(link, Fault::unasked);
+        end_pull(t, *e, frame.header.request);
+        e->stuck.insert(m.log);
+        pull(t, *e);
+      });
+    case wire::Tag::check:
+      return handle.template operator()<wire::Check>([&](auto& m) {
+        if (m.fingerprint != fingerprint_of(e->session, *topic)) hello(t, *e);
+      });
+    case wire::Tag::ack: return handle.template operator()<wire::Ack>([&](auto& m) { on_ack(t, *e, m); });
+    case wire::Tag::ask_proof: return handle.template operator()<wire::AskProof>([&](auto& m) { on_ask_proof(t, *e, m); });
+    case wire::Tag::proof: return handle.template operator()<wire::Proof>([&](auto& m) { on_proof(t, *e, m); });
+    case wire::Tag::ask_nodes: return handle.template operator()<wire::AskNodes>([&](auto& m) { on_ask_nodes(t, *e, m); });
+    case wire::Tag::nodes: return handle.template operator()<wire::Nodes>([&](auto& m) { on_nodes(t, *e, m); });
+    default: return host_.fault(link, Fault::malformed);
+  }
+}
+
+void Sync::refused(const TopicPtr& topic, LinkId link) {
+  if (Exchange* e = find(topic, link)) {
+    e->refused = true;
+    std::erase_if(e->serves, [](const Serve& s) { return s.kind == Serve::Kind::push; });
+  }
+}
+
+void Sync::reload(const TopicPtr& topic, Instant now, bool failed) {
+  now_ = now;
+  TopicSync& t = of(topic);
+  t.pulling.clear();
+  t.paused_until = failed ? now.steady_ms + failed_pause_ms : 0;
+  std::vector<Attachment> again;
+  for (auto& [link, e] : t.exchanges) again.push_back({link, e.peer, e.anchor, e.session, e.epoch, e.alias});
+  for (const Attachment& a : again) attach(topic, a, now);
+}
+
+void Sync::flush(Instant now) {
+  now_ = now;
+  for (auto& [no, t] : topics_) {
+    for (auto& [link, e] : t.exchanges) {
+      if (e.announce_at && *e.announce_at <= now.steady_ms) announce(t, e);
+      if (e.check_at <= now.steady_ms) {
+        e.check_at = now.steady_ms + check_interval_ms;
+        if (e.hello_got && e.serves.empty() && e.pulls.empty()) send(e, wire::Check{fingerprint_of(e.session, *t.topic)});
+      }
+      if (!e.serves.empty()) serve(t, e);
+    }
+    if (t.paused_until != 0 && t.paused_until <= now.steady_ms) {
+      t.paused_until = 0;
+      for (auto& [link, e] : t.exchanges) pull(t, e);
+    }
+    std::vector<store::LogNo> due;
+    for (const auto& [log, at] : t.ack_due) if (at <= now.steady_ms) due.push_back(log);
+    for (store::LogNo log : due) {
+      t.ack_due.erase(log);
+      acknowledge(t.topic, log);
+    }
+  }
+}
+
+std::optional<u64> Sync::deadline() const {
+  std::optional<u64> at;
+  auto take = [&](u64 t) { if (!at || t < *at) at = t; };
+  for (const auto& [no, t] : topics_) {
+    for (const auto& [link, e] : t.exchanges) {
+      take(e.check_at);
+      if (e.announce_at) take(*e.announce_at);
+    }
+    if (t.paused_until != 0) take(t.paused_until);
+    for (const auto& [log, due] : t.ack_due) take(due);
+  }
+  return at;
+}
+
+// ---- what the façade asks ------------------------------------------------------------------------------------------------
+
+const Exchange* Sync::exchange(const TopicPtr& topic, LinkId link) const { return const_cast<Sync*>(this)->find(topic, link); }
+
+std::vector<LinkId> Sync::links(const TopicPtr& topic) const {
+  std::vector<LinkId> out;
+  if (auto t = topics_.find(topic->no); t != topics_.end())
+    for (const auto& [link, e] : t->second.exchanges) out.push_back(link);
+  return out;
+}
+
+u64 Sync::behind(const TopicPtr& topic) const {
+  u64 most = 0;
+  auto t = topics_.find(topic->no);
+  if (t == topics_.end()) return 0;
+  for (const auto& [link, e] : t->second.exchanges) {
+    u64 ops = 0;
+    for (const auto& tag : e.behind) {
+      auto their = e.theirs.find(tag);
+      if (their == e.theirs.end()) continue;
+      auto known = e.tags.find(tag);
+      u64 have = known == e.tags.end() || topic->logs[known->second].held.length == 0 ? 0 : topic->logs[known->second].held.ops;
+      ops += their->second.ops > have ? their->second.ops - have : 1;
+    }
+    most = std::max(most, ops);
+  }
+  return most;
+}
+
+bool Sync::synced(const TopicPtr& topic) const {
+  auto t = topics_.find(topic->no);
+  if (t == topics_.end()) return false;
+  for (const auto& [link, e] : t->second.exchanges)
+    if (e.done_got && e.behind.empty() && e.pulls.empty() && e.queued_bytes == 0) return true;
+  return false;
+}
+
+TopicState Sync::state(const TopicPtr& topic) const {
+  auto t = topics_.find(topic->no);
+  if (t == topics_.end() || t->second.exchanges.empty()) return TopicState::alone;
+  return synced(topic) && behind(topic) == 0 ? TopicState::live : TopicState::syncing;
+}
+
+std::vector<DeviceId> Sync::holders(const TopicPtr& topic, const LogId& log, u64 batch) const {
+  std::vector<DeviceId> out;
+  auto t = topics_.find(topic->no);
+  if (t == topics_.end()) return out;
+  for (const auto& [link, e] : t->second.exchanges) {
+    auto their = e.theirs.find(tag_of(e.session, log));
+    if (their != e.theirs.end() && their->second.length > batch) out.push_back(e.peer);
+  }
+  return out;
+}
+
+}  // namespace perdure::sync

@@ -1,0 +1,155 @@
+// Makes two frontiers equal, cheapest step first (DESIGN 6), for every open topic on every link that shares it.
+//
+//     sync.attach(topic, {.link = …, .session = …, …}, now);      both sides have shown that they know the topic
+//     sync.on_frame(now, topic, link, frame);                     hello, items, done, want, page, no_page, check, ack, forks
+//     sync.spread(topic, log, {});                                own batches are durable: push or announce them
+//     sync.flush(now);                                            at the end of each turn: what has become possible
+//
+// A peer that breaks the rules is handed to `fault` and loses its link; it can make nothing else happen.
+#pragma once
+
+#include <functional>
+
+#include "crypto/random.hpp"
+#include "store/desk.hpp"
+#include "sync/exchange.hpp"
+
+namespace perdure::sync {
+
+// Why a peer lost its link; for metrics and tests.
+enum class Fault : u8 { none, malformed, not_opened, unasked, too_much, forged };
+
+struct AckMark { u64 length = 0; u64 ops = 0; wire::Epoch epoch{}; };    // ops: of the log's first `length` batches
+using AckKey = std::pair<DeviceId, store::LogNo>;             // acker, log
+
+// What sync asks of whoever owns the links and tells whoever faces the app.
+class SyncHost {
+ public:
+  virtual ~SyncHost() = default;
+  virtual void send(LinkId, Bytes frame) = 0;
+  virtual u64 buffered(LinkId) const = 0;                     // bytes sent and not yet on their way
+  virtual void fault(LinkId, Fault) = 0;
+  virtual u64 corrected_now_ms() const = 0;
+  virtual wire::Epoch epoch() const = 0;                      // of our own store
+  virtual void rolled_back() = 0;                             // a peer knows more of our order of arrival than we do: a backup was restored
+  virtual void stored(const TopicPtr&, const crdt::Changes&) = 0;       // something new is durable, or counts differently
+  virtual void progressed(const TopicPtr&) = 0;               // behind, live, synced may have changed
+  virtual void acked(const TopicPtr&) = 0;
+  virtual void storage_failed(SaveOutcome) = 0;
+  virtual wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes) = 0;   // anchors: why not to store so much more; null: welcome
+  virtual void lost_own(const TopicPtr&, store::LogNo, u64 from, std::vector<log::Op> theirs) = 0;   // an own head contradicts our rows from there on
+  virtual void count(const char* name, u64 n) = 0;            // metrics
+};
+
+struct Attachment { LinkId link; DeviceId peer; bool anchor = false; Hash session; wire::Epoch epoch{}; u32 alias = 0; };
+
+class Sync {
+ public:
+  Sync(store::Desk& desk, const identity::Identity& self, bool anchor, SyncHost& host) : desk_(desk), self_(self), anchor_(anchor), host_(host) {}
+
+  void attach(const TopicPtr&, const Attachment&, Instant now);
+  void detach(const TopicPtr&, LinkId);
+  void detach_all(const TopicPtr&);
+  void on_frame(Instant now, const TopicPtr&, LinkId, const wire::Frame&);
+  void spread(const TopicPtr&, store::LogNo, std::optional<LinkId> source);
+  void refused(const TopicPtr&, LinkId);                     // the peer stores nothing more of this topic
+  void reload(const TopicPtr&, Instant now, bool failed);    // rows were read (again): greet anew; after a failure pull only after a pause
+  void flush(Instant now);
+  std::optional<u64> deadline() const;
+
+  const Exchange* exchange(const TopicPtr&, LinkId) const;
+  std::vector<LinkId> links(const TopicPtr&) const;
+  u64 behind(const TopicPtr&) const;                          // ops, by what the best informed peer says
+  TopicState state(const TopicPtr&) const;
+  bool synced(const TopicPtr&) const;                         // with one peer at least
+  std::vector<DeviceId> holders(const TopicPtr&, const LogId&, u64 batch) const;      // linked peers known to hold it
+
+  // Acknowledgements of our own logs.
+  const std::map<AckKey, AckMark>& acks(const TopicPtr&) const;
+  u64 pending(const TopicPtr&) const;                         // own ops that nobody has acknowledged
+  void load_acks(const TopicPtr&, const std::vector<std::pair<Bytes, Bytes>>& rows);
+  void voided_epoch(const TopicPtr&, const DeviceId& acker, const wire::Epoch& now);  // acknowledgements of other epochs are void
+  void ack_all_of(const TopicPtr&, const DeviceId& author);   // that author has come into reach
+
+ private:
+  using Key = std::pair<store::TopicNo, LinkId>;
+  struct TopicSync {
+    TopicPtr topic;
+    std::map<LinkId, Exchange> exchanges;
+    std::map<store::LogNo, LinkId> pulling;
+    std::map<AckKey, AckMark> acks;
+    std::map<store::LogNo, u64> ack_due;                      // when to acknowledge; steady ms
+    std::map<store::LogNo, u64> acked_at;
+    u64 paused_until = 0;
+  };
+  struct Taken {                                              // what became of a page
+    log::Verdict verdict = log::Verdict::malformed;
+    bool refused = false;
+    wire::Refusal refusal = wire::Refusal::topic_quota;
+    store::LogNo no = 0;
+    bool fresh = false;                                       // the log was not known before
+    u64 end = 0;                                              // batches the sender holds at least
+    std::vector<LogUpdate> updates;
+    crdt::Changes changes;
+    Counters counters;
+    u64 bytes = 0;
+  };
+
+  TopicSync& of(const TopicPtr& topic);
+  Exchange* find(const TopicPtr&, LinkId);
+  template <class M> void send(const Exchange& e, const M& message, u32 request = 0);
+  u64 ours(const Topic&, const Exchange&, const wire::LogTag&) const;
+  u64 limit(const Topic&, const Exchange&, const wire::LogTag&) const;
+
+  // greeting.cpp
+  void hello(TopicSync&, Exchange&);
+  void on_hello(TopicSync&, Exchange&, const wire::Hello&);
+  void answer_since(const TopicPtr&, LinkId, wire::Cursor);
+  void answer_all(TopicSync&, Exchange&);
+  void on_items(TopicSync&, Exchange&, const std::vector<wire::Item>&);
+  void note_theirs(TopicSync&, Exchange&, const wire::LogTag&, const Their&);
+  wire::Cursor own_cursor(const Topic&) const;
+  // pull.cpp
+  void pull(TopicSync&, Exchange&);
+  void drained(TopicSync&, Exchange&);
+  void end_pull(TopicSync&, Exchange&, u32 request);
+  // serve.cpp
+  void serve(TopicSync&, Exchange&);
+  void served(const TopicPtr&, LinkId, u32 generation, Serve, const std::optional<log::Page>&);
+  void announce(TopicSync&, Exchange&);
+  // take.cpp
+  void on_page(TopicSync&, Exchange&, const wire::Frame&);
+  void take(store::Rows&, Topic&, log::Page&, const log::Opening*, store::LogNo, Taken&);
+  void taken(const TopicPtr&, LinkId, u32 generation, u32 request, wire::LogTag, const Taken&, SaveOutcome);
+  // acks.cpp
+  void acknowledge(const TopicPtr&, store::LogNo);
+  void on_ack(TopicSync&, Exchange&, const wire::Ack&);
+  // inquest.cpp
+  void open_inquest(TopicSync&, Exchange&, const wire::LogTag&, bool by_page);
+  void on_ask_proof(TopicSync&, Exchange&, const wire::AskProof&);
+  void on_proof(TopicSync&, Exchange&, const wire::Proof&);
+  void compare(const TopicPtr&, Exchange&, const wire::LogTag&, const wire::Proof&);
+  void on_ask_nodes(TopicSync&, Exchange&, const wire::AskNodes&);
+  void on_nodes(TopicSync&, Exchange&, const wire::Nodes&);
+  void descend(TopicSync&, Exchange&, const wire::LogTag&);
+  // rescue.cpp
+  void parted(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, u64 length);
+  void begin_rescue(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, u64 length);
+  void want_rescue(Exchange&, const wire::LogTag&);
+  bool on_rescue_page(TopicSync&, Exchange&, const wire::LogTag&, const wire::Page&);
+
+  store::Desk& desk_;
+  const identity::Identity& self_;
+  const bool anchor_;
+  SyncHost& host_;
+  std::map<store::TopicNo, TopicSync> topics_;
+  Instant now_;
+  u32 next_generation_ = 1;
+};
+
+template <class M>
+void Sync::send(const Exchange& e, const M& message, u32 request) {
+  host_.send(e.link, wire::encode({.alias = e.alias, .request = request}, message));
+}
+
+}  // namespace perdure::sync

@@ -1,0 +1,192 @@
+// Taking pages in: checked against the log, stored, merged, and only then acknowledged and passed on.
+#include "codec/bytes.hpp"
+#include "crdt/arrivals.hpp"
+#include "crdt/replica.hpp"
+#include "sync/merge.hpp"
+#include "sync/sync.hpp"
+
+namespace perdure::sync {
+
+namespace {
+
+log::Page page_of(const wire::Page& frame, const log::Opening& opening) {
+  log::Page page;
+  page.opening = opening;
+  page.from = frame.from;
+  page.batches = frame.batches;
+  page.completion = frame.completion;
+  page.head = {frame.length, frame.ops, HybridTime{frame.time}, frame.signature};
+  return page;
+}
+
+log::Opening opening_of(const wire::OpeningField& field) {
+  codec::Reader r(field.incarnation);
+  return {field.device, r.be64(), field.certificate};
+}
+
+}  // namespace
+
+void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
+  auto message = wire::decode<wire::Page>(frame);
+  if (!message || message->batches.empty()) return host_.fault(e.link, Fault::malformed);
+  TopicPtr topic = t.topic;
+  wire::LogTag tag = message->log;
+  log::Opening opening;
+  if (message->opening) {
+    opening = opening_of(*message->opening);
+    tag = tag_of(e.session, topic->log_id(opening.device, opening.incarnation));
+  }
+  u32 request = frame.header.request;
+  if (request != 0) {
+    auto pull = e.pulls.find(request);
+    if (pull == e.pulls.end() || pull->second.log != tag) return host_.fault(e.link, Fault::unasked);
+  }
+  if (on_rescue_page(t, e, tag, *message)) {
+    if (message->last) end_pull(t, e, request);
+    return want_rescue(e, tag);
+  }
+  u64 size = frame.body.size();
+  if (e.queued_bytes + size > queued_bytes_max) return host_.fault(e.link, Fault::too_much);
+  auto known = e.tags.find(tag);
+  if (known == e.tags.end() && !message->opening) {
+    if (message->last) end_pull(t, e, request);
+    return;                                           // a push that extends what we do not have: its owner thinks too well of us
+  }
+  u64 end = message->from + message->batches.size();
+  // A test that limits what is pulled cannot verify a part of a page.
+  if (topic->pull_limited && end > limit(*topic, e, tag)) {
+    Their& their = e.theirs[tag];
+    note_theirs(t, e, tag, {std::max(their.length, end), message->ops, message->time >> 16, their.root});
+    if (message->last) end_pull(t, e, request);
+    return pull(t, e);
+  }
+  e.queued_bytes += size;
+  host_.count("batches_in", message->batches.size());
+  std::optional<log::Opening> given;
+  if (message->opening) given = opening;
+  auto page = std::make_shared<log::Page>(page_of(*message, opening));
+  auto result = std::make_shared<Taken>();
+  std::optional<store::LogNo> no;
+  if (known != e.tags.end()) no = known->second;
+  desk_.run(topic->queue(), [this, topic, page, given, no, result](store::Rows& rows) {
+    *result = {};
+    take(rows, *topic, *page, given ? &*given : nullptr, no.value_or(0), *result);
+  }, [this, topic, link = e.link, generation = e.generation, request, last = message->last, tag, size, result](SaveOutcome saved) {
+    if (Exchange* ex = find(topic, link); ex && ex->generation == generation) {
+      ex->queued_bytes -= size;
+      if (last && saved == SaveOutcome::ok) end_pull(topics_[topic->no], *ex, request);
+    }
+    taken(topic, link, generation, request, tag, *result, saved);
+  });
+}
+
+// In a step. Runs again if rows were missing, so it leaves the topic as it found it until then.
+void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Opening* opening, store::LogNo no, Taken& out) {
+  out.end = page.from + page.batches.size();
+  if (opening) {
+    auto found = topic.by_id(topic.log_id(opening->device, opening->incarnation));
+    if (!found && topic.logs.size() >= logs_max) return void(out.verdict = log::Verdict::malformed);
+    out.fresh = !found;
+    no = found ? *found : topic.add_log(opening->device, opening->incarnation);
+  }
+  auto drop = [&] {
+    if (!out.fresh) return;
+    topic.numbers.erase(topic.logs.back().working.id);
+    topic.logs.pop_back();
+  };
+  out.no = no;
+  LogEntry& entry = topic.logs[no];
+  log::LogState state;
+  if (!out.fresh) {
+    auto stored = read_state(rows, topic, no);
+    if (!stored) return void(out.verdict = log::Verdict::gap);
+    state = std::move(*stored);
+  }
+  if (!opening) page.opening = state.opening;
+  u64 size = 0;
+  for (const Bytes& b : page.batches) size += b.size();
+  if (const wire::Refusal* why = host_.quota(topic, entry.working.device, size)) {
+    out.refused = true;
+    out.refusal = *why;
+    out.verdict = log::Verdict::known;
+    return drop();
+  }
+  u64 before = state.held;
+  out.verdict = log::accept(rows, topic.no, no, state, topic.network, topic.id, page);
+  if (rows.missed() || out.verdict != log::Verdict::accepted) return drop();
+  if (topic.keys) {
+    Merge merge(rows, topic, host_.corrected_now_ms());
+    merge.add(no, before, state.held);
+    merge.finish(out.updates, out.changes, out.counters);
+  } else {
+    crdt::Indexes indexes = crdt::load_indexes(rows, topic.no);
+    crdt::Arrivals arrivals(rows, topic.no, indexes);
+    arrivals.append(no, entry.working.id, before, state.held - before);
+    arrivals.flush();
+    crdt::save_indexes(rows, topic.no, indexes);
+    out.counters.arrived = indexes.arrived;
+    out.counters.arrival_hash = indexes.arrival_hash;
+  }
+  if (rows.missed()) return drop();
+  // The void may have reached the very log that was taken in.
+  if (auto now = read_state(rows, topic, no)) state = std::move(*now);
+  out.updates.push_back({no, held_of(rows, topic, no, state)});
+  if (rows.missed()) return drop();
+  for (LogUpdate& update : out.updates) topic.logs[update.no].working.cut = update.held.cut;
+  entry.working.held = state.held;
+  topic.bytes += state.bytes - entry.bytes;
+  topic.device_bytes[entry.working.device] += state.bytes - entry.bytes;
+  out.bytes = state.bytes - entry.bytes;
+  entry.bytes = state.bytes;
+}
+
+void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request, wire::LogTag tag, const Taken& result, SaveOutcome saved) {
+  if (saved != SaveOutcome::ok) return;               // everything is read again; the peer is asked again
+  Exchange* e = find(topic, link);
+  if (e && e->generation != generation) e = nullptr;
+  bool accepted = result.verdict == log::Verdict::accepted;
+  if (accepted) {
+    for (const LogUpdate& update : result.updates) topic->apply(update);
+    topic->counters = result.counters;
+    host_.count("stored_bytes", result.bytes);
+  }
+  if (e && (accepted || result.verdict == log::Verdict::known) && !result.refused) {
+    e->tags.emplace(tag, result.no);
+    Their& their = e->theirs[tag];
+    note_theirs(topics_[topic->no], *e, tag, {std::max(their.length, result.end), std::max(their.ops, accepted ? topic->logs[result.no].held.ops : 0), their.time_s, their.root});
+  }
+  if (accepted) {
+    if (auto t = topics_.find(topic->no); t != topics_.end() && topic->logs[result.no].working.device != self_.id()) {
+      auto last = t->second.acked_at.find(result.no);
+      u64 earliest = last == t->second.acked_at.end() ? 0 : last->second + ack_interval_ms;
+      t->second.ack_due.emplace(result.no, std::max(now_.steady_ms, earliest));
+    }
+    host_.stored(topic, result.changes);
+    spread(topic, result.no, link);
+  }
+  if (!e) return;
+  TopicSync& t = topics_[topic->no];
+  if (result.refused) {
+    e->stuck.insert(tag);
+    host_.count("refusals", 1);
+    send(*e, wire::Refused{static_cast<u8>(result.refusal)});
+  }
+  switch (result.verdict) {
+    case log::Verdict::not_opened: return host_.fault(link, Fault::not_opened);
+    case log::Verdict::malformed: return host_.fault(link, Fault::malformed);
+    case log::Verdict::mismatch:
+      e->stuck.insert(tag);
+      if (e->tags.contains(tag)) open_inquest(t, *e, tag, true);
+      else return host_.fault(link, Fault::forged);   // nothing of ours that it could contradict
+      break;
+    case log::Verdict::gap:
+    case log::Verdict::known:
+    case log::Verdict::accepted: break;
+  }
+  if (request != 0 && !e->pulls.contains(request)) e->stuck.erase(tag);
+  if (result.verdict == log::Verdict::mismatch || result.refused) e->stuck.insert(tag);
+  pull(t, *e);
+  host_.progressed(topic);
+}
+
+}  // namespace perdure::sync

@@ -1,0 +1,122 @@
+#include "sync/topic.hpp"
+
+#include "codec/bytes.hpp"
+#include "crypto/hash.hpp"
+#include "log/nodes.hpp"
+
+namespace perdure::sync {
+
+std::optional<store::LogNo> Topic::by_id(const LogId& log) const {
+  auto it = numbers.find(log);
+  if (it == numbers.end()) return std::nullopt;
+  return it->second;
+}
+
+store::LogNo Topic::add_log(const DeviceId& device, u64 incarnation) {
+  auto no_ = static_cast<store::LogNo>(logs.size());
+  LogEntry entry;
+  entry.working.id = log_id(device, incarnation);
+  entry.working.device = device;
+  entry.working.incarnation = incarnation;
+  numbers.emplace(entry.working.id, no_);
+  logs.push_back(std::move(entry));
+  return no_;
+}
+
+void Topic::forget() {
+  loaded = false;
+  logs.clear();
+  numbers.clear();
+  own_log.reset();
+  counters = {};
+  bytes = 0;
+  device_bytes.clear();
+}
+
+void Topic::apply(const LogUpdate& update) {
+  if (update.no < logs.size()) logs[update.no].held = update.held;
+}
+
+std::optional<log::LogState> read_state(store::Rows& rows, const Topic& topic, store::LogNo log) {
+  auto row = rows.get(store::key('L', topic.no, log));
+  if (!row) return std::nullopt;
+  auto state = log::decode_state(*row);
+  if (!state) return std::nullopt;
+  return std::move(*state);
+}
+
+Held held_of(store::Rows& rows, const Topic& topic, store::LogNo log, const log::LogState& state) {
+  Held held{state.held, state.head.ops, state.head.time, {}, state.cut()};
+  if (held.counted() == state.held) {
+    held.root = state.peaks.root();
+  } else {
+    log::StoredNodes nodes(rows, topic.no, log, state);
+    if (auto peaks = log::peaks_of(nodes, held.counted())) held.root = peaks->root();
+  }
+  return held;
+}
+
+bool load_logs(Topic& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+  bool corrupt = false;
+  for (const auto& [key, value] : rows) {
+    codec::Reader r(key);
+    r.u8();
+    r.be32();
+    u32 no = r.be32();
+    if (!r.done() || no > logs_max) continue;
+    // A number whose row is lost stays taken: index rows may speak of it.
+    while (topic.logs.size() <= no) topic.logs.emplace_back();
+    auto state = log::decode_state(value);
+    if (!state) {
+      corrupt = true;
+      continue;
+    }
+    LogEntry& entry = topic.logs[no];
+    entry.working.device = state->opening.device;
+    entry.working.incarnation = state->opening.incarnation;
+    entry.working.id = topic.log_id(state->opening.device, state->opening.incarnation);
+    entry.working.held = state->held;
+    entry.working.cut = state->cut();
+    entry.bytes = state->bytes;
+    entry.own = state->own;
+    entry.held = {state->held, state->head.ops, state->head.time, {}, state->cut()};
+    if (entry.held.counted() == state->held) entry.held.root = state->peaks.root();
+    topic.numbers.emplace(entry.working.id, no);
+    topic.bytes += state->bytes;
+    topic.device_bytes[entry.working.device] += state->bytes;
+    if (state->own) topic.own_log = no;
+  }
+  return corrupt;
+}
+
+wire::LogTag tag_of(const Hash& session, const LogId& log) {
+  wire::LogTag tag;
+  crypto::blake2b_into(tag, session.view(), {log.view()});
+  return tag;
+}
+
+wire::Item item_of(const Hash& session, const LogEntry& entry) {
+  const Held& held = entry.held;
+  wire::Item item;
+  item.log = tag_of(session, entry.working.id);
+  item.length = held.counted();
+  item.ops = held.ops;
+  item.time_s = held.time.ms() / 1000;
+  item.root = log::root_tag(held.root);
+  item.cut = held.cut == log::no_cut ? 0 : held.cut + 1;
+  return item;
+}
+
+wire::Fingerprint fingerprint_of(const Hash& session, const Topic& topic) {
+  codec::Writer all;
+  for (const auto& [id, no] : topic.numbers) {
+    const Held& held = topic.logs[no].held;
+    if (held.counted() == 0) continue;
+    all.fixed(id).be64(held.counted()).fixed(held.root);
+  }
+  wire::Fingerprint out;
+  crypto::blake2b_into(out, session.view(), {view("perdure/frontier/1"), all.peek()});
+  return out;
+}
+
+}  // namespace perdure::sync

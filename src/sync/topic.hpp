@@ -1,0 +1,89 @@
+// One topic in memory: its keys, its logs, its frontier. Everything else is in rows.
+//
+// Two views of each log stand side by side. `working` is what the next step builds on: it changes when a step has run. `held` is what is on
+// stable storage: it changes when the save is confirmed, and it alone is spoken of to others.
+#pragma once
+
+#include <perdure/events.hpp>
+
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "crdt/replica.hpp"
+#include "identity/identity.hpp"
+#include "log/state.hpp"
+#include "store/desk.hpp"
+#include "wire/frames.hpp"
+
+namespace perdure::sync {
+
+inline constexpr std::size_t logs_max = 65'536;      // of one topic; a page that opens one more is refused
+
+struct Held {                                        // of one log, durable; a log with a cut speaks of what is before it
+  u64 length = 0;                                    // batches here
+  u64 ops = 0;                                       // of the newest head
+  HybridTime time;
+  Hash root;                                         // at min(length, cut)
+  u64 cut = log::no_cut;
+  u64 counted() const { return length < cut ? length : cut; }
+};
+
+struct LogEntry {
+  crdt::LogName working;
+  u64 bytes = 0;
+  bool own = false;                                  // we write it (older incarnations of ours are not own any more)
+  Held held;
+};
+
+// What a step found out, to be taken over once it is durable.
+struct LogUpdate { store::LogNo no = 0; Held held; };
+
+// Numbers that the app sees, as the newest step left them.
+struct Counters { u64 length = 0, unread = 0, held_back = 0, held_bytes = 0, map_size = 0; std::optional<u64> next_due_ms; u64 arrived = 0; std::array<u8, 8> arrival_hash{}; HybridTime greatest; };
+
+class Topic final : public crdt::Logs {
+ public:
+  store::TopicNo no = 0;
+  NetworkId network;
+  TopicId id;
+  std::optional<identity::TopicKeys> keys;           // none on an anchor: it stores blindly
+  std::optional<std::string> name;
+  std::optional<std::string> shortcode;
+  bool open = false;                                 // followed: synced and shown
+  bool loaded = false;
+  bool left = false;
+  bool own_unsure = false;                           // a save of ours ended in doubt: the next append opens an incarnation
+  std::vector<LogEntry> logs;                        // by number
+  std::map<LogId, store::LogNo> numbers;
+  std::optional<store::LogNo> own_log;
+  std::map<LogId, u64> pull_limits;                  // tests: pull at most so many batches of a log, none of others
+  bool pull_limited = false;
+  Counters counters;                                 // durable
+  u64 bytes = 0;                                     // of sealed batches, working
+  std::map<DeviceId, u64> device_bytes;              // the same by author
+  u64 last_used_ms = 0;                              // wall; an anchor's lease counts from here
+
+  const crdt::LogName* by_number(store::LogNo n) const override { return n < logs.size() ? &logs[n].working : nullptr; }
+  std::optional<store::LogNo> by_id(const LogId& log) const override;
+  LogId log_id(const DeviceId& device, u64 incarnation) const { return identity::log_id(network, id, device, incarnation); }
+  store::LogNo add_log(const DeviceId& device, u64 incarnation);     // working; held is empty
+  void forget();                                     // everything that rows can give again
+  void apply(const LogUpdate& update);
+  u64 queue() const { return u64{no} + 1; }          // of the desk; 0 is the device's own
+};
+using TopicPtr = std::shared_ptr<Topic>;
+
+// The state of one log, read in a step. Nothing if the row is absent or corrupt.
+std::optional<log::LogState> read_state(store::Rows&, const Topic&, store::LogNo);
+// What others may be told of it, read in the same step that changed it.
+Held held_of(store::Rows&, const Topic&, store::LogNo, const log::LogState&);
+// Takes the L rows of a topic over; what is corrupt is left out, to be fetched again. True if rows were left out.
+bool load_logs(Topic&, const std::vector<std::pair<Bytes, Bytes>>& rows);
+
+// ---- what is said of a frontier on one session -------------------------------------------------------------------------
+wire::LogTag tag_of(const Hash& session, const LogId& log);
+wire::Item item_of(const Hash& session, const LogEntry& entry);
+wire::Fingerprint fingerprint_of(const Hash& session, const Topic& topic);
+
+}  // namespace perdure::sync

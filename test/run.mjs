@@ -1,0 +1,134 @@
+// Runs test suites and says which passed.
+//
+//   node test/run.mjs [SUITE…]      by name; all of them without one
+//
+// A suite is listed when its files are in the tree. All together have 40 minutes on two cores; a suite that can use any
+// amount of time is handed what is left, in seconds, through PERDURE_BUDGET_SECONDS.
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+
+const budgetSeconds = Number(process.env.PERDURE_BUDGET_SECONDS ?? 40 * 60);
+
+/** Files in `folder`, and one level below, whose name ends so. */
+function found(folder, ending) {
+  return existsSync(folder)
+    ? readdirSync(folder, { recursive: true }).filter(name => name.endsWith(ending)).map(name => `${folder}/${name}`).sort()
+    : [];
+}
+
+const build = (preset, ...targets) => ["wasm/build.sh", preset, ...targets];
+const node = (...args) => [process.execPath, ...args];
+const script = path => ({ when: () => existsSync(path), steps: () => [node(path)] });
+
+// In this order. `takes`: roughly how many seconds it needs on two cores, which are kept back from the elastic ones
+// before it; `elastic`: it uses the time it is handed, of which `share` is the part.
+const suites = [
+  { name: "tidy", takes: 2, ...script("test/tidy/check.mjs") },
+  {
+    name: "unit",
+    takes: 90,
+    when: () => found("test/unit", "_test.cpp").length > 0,
+    steps: () => [build("asan", "perdure_unit"), ["build/asan/perdure_unit", "--colour-mode", "none"]],
+  },
+  {
+    name: "wasm-unit",
+    takes: 120,
+    when: () => found("test/unit", "_test.cpp").length > 0,
+    steps: () => [build("wasm-test", "perdure_unit"), node("build/wasm-test/perdure_unit.cjs", "--colour-mode", "none")],
+  },
+  {
+    name: "web",
+    takes: 300,
+    setup: ["browsers"],
+    when: () => found("test/web", ".test.ts").length > 0,
+    steps: () => [node("web/build.mjs"), node("test/web/support/run.mjs")],
+  },
+  {
+    name: "pack",
+    takes: 120,
+    setup: ["browsers"],
+    when: () => found("test/pack", ".test.mjs").length > 0,
+    steps: () => [node("web/build.mjs"), node("--test", "--test-concurrency=1", ...found("test/pack", ".test.mjs"))],
+  },
+  { name: "replay", takes: 300, ...script("test/replay/run.mjs") },
+  {
+    name: "sim",
+    takes: 120,
+    elastic: true,
+    share: 0.5,
+    when: () => found("test/sim", ".cpp").length > 0,
+    steps: () => [build("native", "perdure_sim"), ["build/native/perdure_sim"]],
+  },
+  { name: "fuzz", takes: 60, elastic: true, share: 0.5, setup: ["fuzz"], ...script("test/fuzz/run.mjs") },
+];
+
+/** Resolves with whether it ended well. What it started dies with it when the time is over. */
+function run([command, ...args], { env, seconds }) {
+  return new Promise(resolve => {
+    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"], detached: true, env: { ...process.env, ...env } });
+    const kill = () => {
+      try {
+        process.kill(-child.pid, "SIGKILL");
+      } catch {
+        // It has ended already.
+      }
+    };
+    const interrupted = () => {
+      kill();
+      process.exit(130);
+    };
+    const timer = setTimeout(() => {
+      console.log(`Stopped after ${Math.round(seconds)} s: the time for the tests is over.`);
+      kill();
+    }, seconds * 1000);
+    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, interrupted);
+    const end = ok => {
+      clearTimeout(timer);
+      for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, interrupted);
+      resolve(ok);
+    };
+    child.on("error", error => {
+      console.log(String(error));
+      end(false);
+    });
+    child.on("close", code => end(code === 0));
+  });
+}
+
+const started = Date.now();
+const left = () => Math.max(1, budgetSeconds - (Date.now() - started) / 1000);
+
+const known = suites.filter(suite => suite.when());
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter(name => !known.some(suite => suite.name === name));
+if (unknown.length > 0) {
+  console.error(`No such suite: ${unknown.join(", ")}. There are: ${known.map(suite => suite.name).join(", ")}.`);
+  process.exit(2);
+}
+const chosen = wanted.length > 0 ? known.filter(suite => wanted.includes(suite.name)) : known;
+
+const verdicts = [];
+for (const [index, suite] of chosen.entries()) {
+  console.log(`\n== ${suite.name}`);
+  const at = Date.now();
+  const later = chosen.slice(index + 1);
+  const free = left() - later.reduce((sum, { takes }) => sum + takes, 0);
+  // The last elastic suite takes all that is free.
+  const part = later.some(({ elastic }) => elastic) ? suite.share : 1;
+  const env = suite.elastic ? { PERDURE_BUDGET_SECONDS: String(Math.max(suite.takes, Math.floor(free * part))) } : {};
+  const steps = [...(suite.setup ? [["wasm/setup.sh", ...suite.setup]] : []), ...suite.steps()];
+  let ok = true;
+  for (const step of steps) ok = ok && (await run(step, { env, seconds: left() }));
+  const seconds = (Date.now() - at) / 1000;
+  verdicts.push({ name: suite.name, ok, seconds });
+  console.log(`== ${suite.name}: ${ok ? "passed" : "FAILED"} in ${seconds.toFixed(1)} s`);
+}
+
+console.log("");
+for (const { name, ok, seconds } of verdicts) console.log(`${ok ? "passed" : "FAILED"}  ${seconds.toFixed(1).padStart(7)} s  ${name}`);
+const failed = verdicts.filter(({ ok }) => !ok).length;
+console.log(`${verdicts.length - failed} passed, ${failed} failed`);
+process.exit(failed > 0 ? 1 : 0);

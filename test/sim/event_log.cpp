@@ -1,0 +1,26 @@
+#include "sim/event_log.hpp"
+
+#include "codec/bytes.hpp"
+#include "crypto/hash.hpp"
+#include "node/boundary.hpp"
+
+namespace perdure::sim {
+
+void EventLog::add(u64 now_ms, u32 host, const std::vector<Event>& in, const Turn& out) {
+  codec::Writer record;
+  record.raw(state_.view()).be64(now_ms).be32(host).bytes(encode_events(in)).bytes(encode_turn(out));
+  state_ = crypto::blake2b({record.peek()});
+}
+
+std::string EventLog::hex() const { return sim::hex(state_.view().first(16)); }
+
+std::string hex(ByteView bytes) {
+  std::string out;
+  for (u8 b : bytes) {
+    out += "0123456789abcdef"[b >> 4];
+    out += "0123456789abcdef"[b & 15];
+  }
+  return out;
+}
+
+}  // namespace perdure::sim

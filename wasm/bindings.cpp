@@ -1,0 +1,84 @@
+// The whole boundary between JavaScript and the core: one object, two buffers, one call.
+//
+//     const core = new module.Core(config);               // bytes as src/node/boundary.hpp has them
+//     module.HEAPU8.set(events, core.inbox(events.length));
+//     const length = core.turn(steadyMs, wallMs, events.length);
+//     const turn = module.HEAPU8.subarray(core.outbox(), core.outbox() + length);   // to be read before the next call
+//
+// Nothing here calls JavaScript. Pointers and views are void after the next call of any Core of the module.
+#include "base/assert.hpp"
+#include "node/boundary.hpp"
+
+#include <perdure/node.hpp>
+
+#include <emscripten/bind.h>
+
+#include <string>
+
+namespace perdure {
+namespace {
+
+// One great turn (an appendAll of 16 MiB) must not hold its buffer for ever.
+constexpr std::size_t buffer_kept_max = std::size_t{1} << 20;
+
+std::uintptr_t address(const Bytes& buffer) { return reinterpret_cast<std::uintptr_t>(buffer.data()); }
+
+Config config_of(const std::string& bytes) {
+  Result<Config> config = decode_config(view(bytes));
+  PERDURE_ASSERT(config);
+  return std::move(*config);
+}
+
+class Core {
+ public:
+  // Throws nothing: a configuration that is not one is a fault of the shim, and stops the module.
+  explicit Core(const std::string& config) : node_(config_of(config)) {}
+
+  // Where to put `size` bytes of events before turn().
+  std::uintptr_t inbox(std::size_t size) {
+    if (size <= buffer_kept_max && inbox_.capacity() > buffer_kept_max) inbox_ = Bytes();
+    if (inbox_.size() < size || inbox_.size() > buffer_kept_max) inbox_.resize(size);
+    return address(inbox_);
+  }
+
+  // Hands the first `length` bytes of the inbox to the core. Returns the length of the outbox, 0 if the events are malformed.
+  std::size_t turn(double steady_ms, double wall_ms, std::size_t length) {
+    outbox_ = Bytes();
+    if (length > inbox_.size()) return 0;
+    Result<std::vector<Event>> events = decode_events(ByteView(inbox_).first(length));
+    if (!events) return 0;
+    const Instant now{static_cast<u64>(steady_ms), static_cast<u64>(wall_ms)};
+    outbox_ = encode_turn(node_.handle(now, std::move(*events)));
+    return outbox_.size();
+  }
+
+  std::uintptr_t outbox() const { return address(outbox_); }
+
+  // The device's public key in 64 hex digits.
+  std::string id() const {
+    std::string hex;
+    for (const u8 byte : node_.id().bytes) {
+      hex += "0123456789abcdef"[byte >> 4];
+      hex += "0123456789abcdef"[byte & 15];
+    }
+    return hex;
+  }
+
+ private:
+  Node node_;
+  Bytes inbox_;
+  Bytes outbox_;
+};
+
+}  // namespace
+
+EMSCRIPTEN_BINDINGS(perdure) {
+  emscripten::class_<Core>("Core")
+      .constructor<std::string>()
+      .function("inbox", &Core::inbox)
+      .function("turn", &Core::turn)
+      .function("outbox", &Core::outbox)
+      .function("id", &Core::id);
+}
+
+}  // namespace perdure

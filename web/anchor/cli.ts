@@ -1,0 +1,132 @@
+#!/usr/bin/env node
+// npx perdure anchor: an anchor in a process of its own.
+import { networkInterfaces } from "node:os";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { startAnchor, type AnchorOptions } from "./index.js";
+import { ownVersion } from "./version.js";
+
+const help = `Usage: perdure anchor [options]
+
+Runs an anchor: it stores what members of a topic bring, sealed, and hands it to those who come later.
+
+  --host ADDRESS     listen there (default 127.0.0.1: this machine only; 0.0.0.0: everybody)
+  --port NUMBER      listen there (default 8787; 0: any that is free)
+  --data FILE        keep everything in this SQLite file (default anchor.db)
+  --serve DIR        serve the files of this folder on the same port
+  --cert FILE        certificate and key, for wss:// and https://; read again on SIGHUP
+  --key FILE
+  --public-url URL   the wss:// address that others use, if it stands behind a proxy
+  --app NAME         serve this app only; may be given several times (default: any app)
+  --total-mb N       store at most so much (default 4096)
+  --topic-mb N       … of one topic (default 256)
+  --device-mb N      … of one device in one topic (default 64)
+  --links N          let in at most so many at once (default 512)
+  --lease-days N     keep a topic so long after the last visit (default 30)
+  --help             show this
+  --version          show the version
+
+It is healthy while GET /healthz answers 200. Figures for Prometheus: GET /metrics. SIGTERM and Ctrl-C stop it cleanly.`;
+
+/** Ends the process with one line. */
+class Refusal extends Error {}
+
+const [major = 0] = process.versions.node.split(".").map(Number);
+if (major < 20) {
+  console.error(`perdure: Node 20 or newer is needed; this is ${process.versions.node}.`);
+  process.exit(1);
+}
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(`perdure: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(error instanceof Refusal ? 2 : 1);
+});
+
+async function main(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parse(args);
+  if (values.help === true || (positionals.length === 0 && args.length === 0)) return console.log(help);
+  if (values.version === true) return console.log(await ownVersion());
+  if (positionals.length !== 1 || positionals[0] !== "anchor") {
+    throw new Refusal(`${positionals.length === 0 ? "A command is missing" : `There is no command "${positionals.join(" ")}"`}. Try: perdure anchor --help`);
+  }
+  const options = optionsOf(values);
+  const anchor = await startAnchor(options);
+  console.log(greeting(options, anchor.url, anchor.id));
+  stopOnSignals(() => anchor.close());
+  await anchor.ended;
+}
+
+function parse(args: readonly string[]) {
+  try {
+    const text = { type: "string" } as const;
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        host: text, port: text, data: text, serve: text, cert: text, key: text, "public-url": text, app: { type: "string", multiple: true },
+        "total-mb": text, "topic-mb": text, "device-mb": text, links: text, "lease-days": text, help: { type: "boolean", short: "h" }, version: { type: "boolean" },
+      },
+    });
+  } catch (error) {
+    const said = error instanceof Error ? error.message.split(/\. |\n/)[0] ?? "" : String(error);
+    throw new Refusal(`${said}. Try: perdure anchor --help`);
+  }
+}
+
+type Values = ReturnType<typeof parse>["values"];
+
+function optionsOf(values: Values): AnchorOptions {
+  if ((values.cert === undefined) !== (values.key === undefined)) throw new Refusal("--cert and --key belong together.");
+  const number = (name: "port" | "total-mb" | "topic-mb" | "device-mb" | "links" | "lease-days"): number | undefined => {
+    const text = values[name];
+    if (text === undefined) return undefined;
+    if (!/^\d+(\.\d+)?$/.test(text)) throw new Refusal(`--${name} needs a number, not "${text}".`);
+    return Number(text);
+  };
+  return given({
+    data: values.data ?? "anchor.db",
+    port: number("port"),
+    host: values.host,
+    tls: values.cert === undefined || values.key === undefined ? undefined : { cert: values.cert, key: values.key },
+    publicUrl: values["public-url"],
+    apps: values.app,
+    serve: values.serve,
+    quotas: given({ totalMB: number("total-mb"), topicMB: number("topic-mb"), deviceMB: number("device-mb"), links: number("links"), leaseDays: number("lease-days") }),
+  });
+}
+
+/** Without what is undefined. */
+function given<T extends object>(all: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+}
+
+function greeting({ data, host, apps, serve, quotas = {} }: AnchorOptions, url: string, id: string): string {
+  const everywhere = host === "0.0.0.0" || host === "::";
+  const others = everywhere ? Object.values(networkInterfaces()).flatMap(list => list ?? []).filter(({ internal, family }) => !internal && family === "IPv4") : [];
+  const port = new URL(url).port;
+  const where = data === ":memory:" ? "memory, gone when it stops" : resolve(data);
+  return [
+    `A Perdure anchor runs at ${url}`,
+    ...others.map(({ address }) => `  also at   ${url.startsWith("wss") ? "wss" : "ws"}://${address}${port === "" ? "" : `:${port}`}`),
+    `  id        ${id}`,
+    `  serves    ${apps === undefined ? "every app" : `the app${apps.length === 1 ? "" : "s"} ${apps.join(", ")}`}, at most ${quotas.links ?? 512} links at once`,
+    `  stores    at most ${quotas.totalMB ?? 4096} MB in all, ${quotas.topicMB ?? 256} MB a topic, ${quotas.deviceMB ?? 64} MB a device in a topic,`,
+    `            each topic until ${quotas.leaseDays ?? 30} days after its last visit; all of it sealed, it cannot read it`,
+    `  in        ${where}`,
+    ...(serve === undefined ? [] : [`  files     ${resolve(serve)} at ${url.replace(/^ws/, "http")}/`]),
+  ].join("\n");
+}
+
+function stopOnSignals(stop: () => Promise<void>): void {
+  let asked = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      // Who asks twice is in a hurry; what was acknowledged is on disk anyway.
+      if (asked) process.exit(1);
+      asked = true;
+      stop().then(() => process.exit(0), (error: unknown) => {
+        console.error(`perdure: ${error instanceof Error ? error.message : String(error)}`);
+        process.exit(1);
+      });
+    });
+  }
+}

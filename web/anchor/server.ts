@@ -1,0 +1,230 @@
+// The anchor's one port: WebSockets in, /healthz, /metrics and static files.
+//
+//     const server = new AnchorServer(settings, files, visits);
+//     await server.listen();
+//     server.open({ accept, health, metrics });        // until then everybody is asked to wait
+import { readFileSync } from "node:fs";
+import { createServer as createHttp, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import { createServer as createHttps, Server as HttpsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer, type WebSocket } from "ws";
+import { badArgument, PerdureError } from "../src/errors.js";
+import type { StaticFiles } from "./files.js";
+import { addressOf, Gate } from "./gate.js";
+import type { Settings } from "./options.js";
+import { Pace } from "./pace.js";
+
+/** What stands behind the doors. */
+export interface Doors {
+  /** A WebSocket that asks for this network. */
+  accept(socket: WebSocket, network: string): void;
+  /** What keeps the anchor from its work, in words; empty if nothing does. */
+  health(): Promise<string>;
+  metrics(): Promise<string>;
+}
+
+/** Messages of links hold 16 KiB and what seals them. */
+export const messageBytesMax = 64 * 1024;
+/** A link that has so much waiting does not read: it is ended. */
+const unreadBytesMax = 32 << 20;
+/** Connections beside the links: requests, and links that are told that there is no room. */
+const connectionsSpare = 128;
+/** Close codes of RFC 6455: come back later; going away. */
+const tryAgainLater = 1013;
+
+export class AnchorServer {
+  readonly #settings: Settings;
+  readonly #files: StaticFiles | undefined;
+  readonly #refused: (reason: string) => void;
+  readonly #server: Server | HttpsServer;
+  readonly #sockets = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload: messageBytesMax, perMessageDeflate: false, maxFragments: 64 });
+  readonly #links = new Set<WebSocket>();
+  readonly #refusing = new Set<WebSocket>();
+  readonly #raw = new Map<WebSocket, Socket>();
+  readonly #gate = new Gate();
+  readonly #pace = new Pace();
+  readonly #watch = setInterval(() => this.#endUnread(), 1_000);
+  #doors: Doors | undefined;
+  #bytes = { in: 0, out: 0 };
+
+  /** Throws bad-argument if the files for TLS cannot be used. `refused` is told why somebody was not let in. */
+  constructor(settings: Settings, files: StaticFiles | undefined, refused: (reason: string) => void) {
+    this.#settings = settings;
+    this.#files = files;
+    this.#refused = refused;
+    // Whoever sends nothing, or a byte now and then, keeps no connection for long.
+    const patience: ServerOptions = { headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 2_500, maxHeaderSize: 16 * 1024 };
+    this.#server = settings.tls === undefined ? createHttp(patience) : createHttps({ ...patience, handshakeTimeout: 10_000, ...readTls(settings.tls) });
+    this.#server.timeout = 60_000;
+    this.#server.maxConnections = settings.quotas.links + connectionsSpare;
+    this.#server.on("request", (request, response) => this.#request(request, response));
+    this.#server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    this.#watch.unref();
+  }
+
+  /** The port once it listens. Rejects with bad-argument if it cannot be had. */
+  async listen(): Promise<number> {
+    const { host, port } = this.#settings;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", error => reject(explain(error, host, port)));
+      this.#server.listen({ host, port }, resolve);
+    });
+    this.#server.removeAllListeners("error");
+    this.#server.on("error", () => undefined);
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  open(doors: Doors): void {
+    this.#doors = doors;
+  }
+
+  /** Reads the files for TLS again: for links to come. Throws bad-argument and keeps the old ones if they cannot be used. */
+  reload(): void {
+    const { tls } = this.#settings;
+    if (tls !== undefined && this.#server instanceof HttpsServer) this.#server.setSecureContext(readTls(tls));
+  }
+
+  get links(): number {
+    return this.#links.size;
+  }
+
+  /** Bytes on links, those that have ended included. */
+  bytes(): { in: number; out: number } {
+    const sum = { ...this.#bytes };
+    for (const socket of this.#raw.values()) {
+      sum.in += socket.bytesRead;
+      sum.out += socket.bytesWritten;
+    }
+    return sum;
+  }
+
+  /** Nobody comes in any more. */
+  shut(): void {
+    this.#doors = undefined;
+    this.#server.close();
+  }
+
+  /** Ends what is still connected: links that are closing have a second for it. */
+  async close(): Promise<void> {
+    this.shut();
+    clearInterval(this.#watch);
+    this.#pace.stop();
+    const until = performance.now() + 1_000;
+    while (this.#raw.size > 0 && performance.now() < until) await new Promise(resolve => setTimeout(resolve, 10));
+    for (const socket of [...this.#links, ...this.#refusing]) socket.terminate();
+    this.#server.closeAllConnections();
+    // Until it has let go of the port.
+    while (this.#server.listening) await new Promise(resolve => setTimeout(resolve, 5));
+  }
+
+  // ---- requests ----------------------------------------------------------------------------------------------------------
+  #request(request: IncomingMessage, response: ServerResponse): void {
+    this.#answer(request, response).catch(() => response.destroy());
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.setHeader("x-content-type-options", "nosniff");
+    request.resume();
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.writeHead(405, { allow: "GET, HEAD", "content-type": "text/plain; charset=utf-8" }).end("Only GET and HEAD.\n");
+      return;
+    }
+    const path = (request.url ?? "/").replace(/[?#].*$/s, "");
+    if (path === "/healthz") return this.#health(response);
+    if (path === "/metrics") {
+      if (this.#doors === undefined) return waitALittle(response);
+      response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" }).end(await this.#doors.metrics());
+    } else if (this.#files !== undefined) {
+      await this.#files.answer(request, path, response);
+    } else {
+      const here = path === "/";
+      response.writeHead(here ? 200 : 404, { "content-type": "text/plain; charset=utf-8" })
+        .end(here ? "This is a Perdure anchor. It speaks WebSocket here; see also /healthz and /metrics.\n" : "Not found.\n");
+    }
+  }
+
+  async #health(response: ServerResponse): Promise<void> {
+    const trouble = this.#doors === undefined ? "The anchor is starting or stopping." : await this.#doors.health();
+    response.writeHead(trouble === "" ? 200 : 503, { "content-type": "application/json", "cache-control": "no-store" })
+      .end(`${JSON.stringify(trouble === "" ? { perdure: "anchor", status: "ok" } : { perdure: "anchor", status: "failing", trouble })}\n`);
+  }
+
+  // ---- links -------------------------------------------------------------------------------------------------------------
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on("error", () => socket.destroy());
+    const doors = this.#doors;
+    const address = addressOf(request.socket.remoteAddress, request.headers["x-forwarded-for"], this.#settings.publicUrl !== undefined);
+    const network = new URLSearchParams(/\?(.*)$/s.exec(request.url ?? "")?.[1] ?? "").get("network") ?? "";
+    if (doors === undefined) return this.#turnAway(socket, "503 Service Unavailable", "starting", "The anchor is starting or stopping.");
+    if (!this.#gate.admits(address, performance.now())) return this.#turnAway(socket, "429 Too Many Requests", "rate", "Too many connections from this address.");
+    if (!/^[0-9a-f]{64}$/.test(network)) return this.#turnAway(socket, "400 Bad Request", "network", "The address needs ?network= and 64 hex digits.");
+    this.#sockets.handleUpgrade(request, socket, head, link => {
+      if (this.#links.size >= this.#settings.quotas.links) return this.#noRoom(link);
+      this.#count(link, request.socket);
+      this.#pace.watch(link);
+      doors.accept(link, network);
+    });
+  }
+
+  #turnAway(socket: Duplex, status: string, reason: string, text: string): void {
+    this.#refused(reason);
+    const retry = status.startsWith("400") ? "" : "Retry-After: 5\r\n";
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\n${retry}Content-Length: ${text.length + 1}\r\n\r\n${text}\n`);
+    setTimeout(() => socket.destroy(), 1_000).unref();
+  }
+
+  /** Pages cannot see why a handshake failed, but they see how a WebSocket closed. */
+  #noRoom(link: WebSocket): void {
+    this.#refused("links");
+    this.#refusing.add(link);
+    link.on("error", () => undefined);
+    link.on("close", () => this.#refusing.delete(link));
+    link.close(tryAgainLater, "This anchor has no free link. Try again later.");
+    setTimeout(() => link.terminate(), 1_000).unref();
+  }
+
+  #count(link: WebSocket, socket: Socket): void {
+    socket.setKeepAlive(true, 30_000);
+    socket.setNoDelay(true);
+    this.#links.add(link);
+    this.#raw.set(link, socket);
+    link.on("close", () => {
+      this.#links.delete(link);
+      this.#raw.delete(link);
+      this.#bytes.in += socket.bytesRead;
+      this.#bytes.out += socket.bytesWritten;
+    });
+  }
+
+  #endUnread(): void {
+    for (const link of this.#links) {
+      if (link.bufferedAmount <= unreadBytesMax) continue;
+      this.#refused("slow");
+      link.terminate();
+    }
+  }
+}
+
+function waitALittle(response: ServerResponse): void {
+  response.writeHead(503, { "content-type": "text/plain; charset=utf-8", "retry-after": "5" }).end("The anchor is starting or stopping.\n");
+}
+
+function readTls(files: { readonly cert: string; readonly key: string }): { cert: Buffer; key: Buffer } {
+  const read = (file: string, path: string): Buffer => {
+    try {
+      return readFileSync(file);
+    } catch (cause) {
+      throw new PerdureError("bad-argument", `The file ${file} cannot be read.`, { path, cause });
+    }
+  };
+  return { cert: read(files.cert, "tls.cert"), key: read(files.key, "tls.key") };
+}
+
+function explain(error: unknown, host: string, port: number): PerdureError {
+  const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
+  if (code === "EADDRINUSE") return badArgument(`Port ${port} on ${host} is in use. Choose another one, or 0 for any that is free.`, "port");
+  if (code === "EACCES") return badArgument(`Port ${port} on ${host} needs rights that this user does not have. Choose one above 1023.`, "port");
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return badArgument(`${host} is no address of this machine.`, "host");
+  return new PerdureError("bad-argument", `Port ${port} on ${host} cannot be had (${error instanceof Error ? error.message : String(error)}).`, { cause: error });
+}

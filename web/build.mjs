@@ -1,0 +1,133 @@
+// Makes dist/, which is what npm packs: the bundles, perdure.wasm beside them, the declarations.
+//
+//   node web/build.mjs            does nothing when no input has changed
+//
+// All entries share their chunks, so that the one `new URL("perdure.wasm", import.meta.url)`, which Emscripten's glue
+// holds, stands once in dist/: a second one would make bundlers ship two copies.
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+
+// The name in dist/, its source, and whether users import it.
+const entries = [
+  { name: "index", source: "web/src/index.ts", typed: true },
+  { name: "worker", source: "web/src/worker.ts", typed: false },
+  { name: "anchor", source: "web/anchor/index.ts", typed: true },
+  { name: "cli", source: "web/anchor/cli.ts", typed: false },
+  { name: "testing", source: "web/src/testing/index.ts", typed: true },
+].filter(entry => existsSync(entry.source));
+
+const wasm = ["perdure.mjs", "perdure.wasm", "perdure.d.mts"].map(name => join("build/wasm", name));
+const sqlite = "node_modules/@sqlite.org/sqlite-wasm/dist";
+const stamp = "build/web.inputs";
+
+function fail(text) {
+  console.error(`build: ${text}`);
+  process.exit(1);
+}
+
+function run(command, args) {
+  if (spawnSync(command, args, { stdio: ["ignore", "inherit", "inherit"] }).status !== 0) fail(`this failed: ${command} ${args.join(" ")}`);
+}
+
+function files(folder) {
+  return existsSync(folder)
+    ? readdirSync(folder, { withFileTypes: true, recursive: true }).filter(entry => entry.isFile()).map(entry => join(entry.parentPath ?? entry.path, entry.name)).sort()
+    : [];
+}
+
+function inputs() {
+  const hash = createHash("sha256");
+  for (const file of ["package.json", "package-lock.json", "tsconfig.json", "web/build.mjs", ...files("web/src"), ...files("web/anchor"), ...wasm]) {
+    hash.update(`${file}\0`).update(existsSync(file) ? readFileSync(file) : "").update("\0");
+  }
+  return hash.digest("hex");
+}
+
+/** sqlite-wasm names two more workers by URL. We use neither, and a bundler would look for them in vain. */
+const withoutSqliteWorkers = {
+  name: "without-sqlite-workers",
+  setup({ onLoad }) {
+    onLoad({ filter: /sqlite-wasm[/\\]dist[/\\]index\.mjs$/ }, ({ path }) => ({
+      contents: readFileSync(path, "utf8").replace(/new URL\("sqlite3-(opfs-async-proxy\.js|worker1\.mjs)", import\.meta\.url\)/g, "undefined"),
+      loader: "js",
+    }));
+  },
+};
+
+async function bundle(out) {
+  await build({
+    entryPoints: Object.fromEntries(entries.map(({ name, source }) => [name, source])),
+    outdir: out,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    // One output for pages, workers and Node: what only Node has is imported by the anchor alone.
+    platform: "browser",
+    external: ["node:*", "ws", "better-sqlite3", "node-datachannel"],
+    target: ["es2022"],
+    chunkNames: "chunk-[hash]",
+    minify: true,
+    legalComments: "none",
+    logLevel: "warning",
+    plugins: [withoutSqliteWorkers],
+  });
+  cpSync("build/wasm/perdure.wasm", join(out, "perdure.wasm"));
+
+  const scripts = files(out).filter(file => file.endsWith(".js")).map(file => readFileSync(file, "utf8")).join("\n");
+  const urls = scripts.match(/new URL\(\s*["'`](\.\/)?perdure\.wasm["'`]/g) ?? [];
+  if (urls.length > 1) fail(`the bundles name perdure.wasm ${urls.length} times instead of once.`);
+  if (scripts.includes('"sqlite3.wasm"')) cpSync(join(sqlite, "sqlite3.wasm"), join(out, "sqlite3.wasm"));
+}
+
+/** Declarations of all that users can import, and no more: the rest would drag in types of packages they do not have. */
+async function declare(out) {
+  const types = join(out, "types");
+  const args = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noEmit", "false", "--declaration", "--emitDeclarationOnly",
+    "--rootDir", "web", "--outDir", types, "--incremental", "--tsBuildInfoFile", "build/web.tsbuildinfo"];
+  rmSync("build/web.tsbuildinfo", { force: true });
+  const status = await new Promise(resolve => spawn(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] }).on("close", resolve));
+  if (status !== 0) fail("the types do not hold.");
+
+  const kept = new Set();
+  const follow = file => {
+    if (kept.has(file) || !existsSync(file)) return;
+    kept.add(file);
+    for (const [, specifier] of readFileSync(file, "utf8").matchAll(/(?:from|import\()\s*["'](\.{1,2}\/[^"']+)["']/g)) {
+      follow(normalize(join(dirname(file), specifier.replace(/\.js$/, ".d.ts"))));
+    }
+  };
+  for (const { name, source, typed } of entries) {
+    if (!typed) continue;
+    const inner = source.replace(/^web\//, "types/").replace(/\.ts$/, "");
+    follow(normalize(join(out, `${inner}.d.ts`)));
+    // AsyncDisposable, for users whose `lib` stops at ES2022.
+    writeFileSync(join(out, `${name}.d.ts`), `/// <reference lib="esnext.disposable" />\nexport * from "./${inner}.js";\n`);
+  }
+  for (const file of files(types)) if (!kept.has(normalize(file))) rmSync(file);
+}
+
+const started = Date.now();
+if (existsSync("wasm/bindings.cpp")) run("wasm/build.sh", ["wasm", "perdure"]);
+if (entries.length === 0) fail("web/src holds no entry point.");
+const now = inputs();
+if (existsSync("dist") && existsSync(stamp) && readFileSync(stamp, "utf8") === now) {
+  console.log("build: dist/ is up to date.");
+  process.exit(0);
+}
+if (!wasm.every(existsSync)) fail("perdure.wasm was not built: wasm/bindings.cpp is missing.");
+
+// Beside the old one, which stays in use until the new one is complete.
+const fresh = "build/dist.new";
+rmSync(fresh, { recursive: true, force: true });
+mkdirSync(fresh, { recursive: true });
+await Promise.all([bundle(fresh), declare(fresh)]);
+rmSync("dist", { recursive: true, force: true });
+renameSync(fresh, "dist");
+writeFileSync(stamp, now);
+console.log(`build: dist/ made in ${((Date.now() - started) / 1000).toFixed(1)} s.`);

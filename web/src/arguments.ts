@@ -1,0 +1,74 @@
+// What callers may hand in, checked before anything happens.
+import { isWellFormed, utf8 } from "./bytes.js";
+import { badArgument, PerdureError } from "./errors.js";
+
+/** The longest map key, in bytes of UTF-8. */
+export const keyMax = 1024;
+/** The longest name of an app, a peer or a topic, in bytes of UTF-8. */
+export const nameMax = 256;
+
+/** A text that says something. Throws bad-argument, too-large. */
+export function checkText(what: string, text: unknown, max = nameMax): string {
+  if (typeof text !== "string" || text === "") throw badArgument(`${what} must be a text that is not empty.`);
+  return checkLength(what, text, max);
+}
+
+/** A map key. Throws bad-argument, too-large. */
+export function checkKey(key: unknown): string {
+  return checkText("A key", key, keyMax);
+}
+
+/** The beginning of map keys; may be empty. */
+export function checkPrefix(prefix: unknown = ""): string {
+  if (typeof prefix !== "string") throw badArgument("A prefix must be a text.");
+  return checkLength("A prefix", prefix, keyMax);
+}
+
+/** An id of a message or a version, as this package gave it out. */
+export function checkId(what: string, id: unknown): string {
+  return checkText(what, id);
+}
+
+export function checkOptionalId(what: string, id: unknown): string | undefined {
+  return id === undefined ? undefined : checkId(what, id);
+}
+
+/** How many; undefined and Infinity: all. */
+export function checkLimit(limit: unknown): number {
+  if (limit === undefined || limit === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  return checkCount("limit", limit);
+}
+
+export function checkCount(what: string, count: unknown): number {
+  if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0 || count > 0xffffffff) throw badArgument(`${what} must be a whole number from 0 on.`);
+  return count;
+}
+
+/** The address of an anchor, as text. */
+export function checkAnchor(url: unknown): string {
+  const text = url instanceof URL ? url.href : url;
+  if (typeof text !== "string") throw badArgument("An anchor's address must be a text or a URL.");
+  let parsed: URL;
+  try {
+    parsed = new URL(text.trim());
+  } catch {
+    throw badArgument(`"${text}" is no address of an anchor: write it as wss://anchor.example.`);
+  }
+  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") throw badArgument(`"${text}" is no address of an anchor: it must begin with wss:// or ws://.`);
+  if (parsed.hash !== "") throw badArgument(`"${text}" is no address of an anchor: it holds a "#".`);
+  return checkLength("An anchor's address", parsed.pathname === "/" && parsed.search === "" ? parsed.href.replace(/\/$/, "") : parsed.href, 200);
+}
+
+export function checkPage(page: unknown): URL {
+  try {
+    return new URL(page instanceof URL ? page.href : String(page));
+  } catch {
+    throw badArgument(`"${String(page)}" is no address of a page: give it whole, as location.href is.`);
+  }
+}
+
+function checkLength(what: string, text: string, max: number): string {
+  if (!isWellFormed(text)) throw badArgument(`${what} holds half of a surrogate pair; text.toWellFormed() mends that.`);
+  if (text.length > max || (3 * text.length > max && utf8(text).length > max)) throw new PerdureError("too-large", `${what} takes more than ${max} bytes.`);
+  return text;
+}

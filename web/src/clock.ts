@@ -1,0 +1,64 @@
+// Time as a Driver sees it.
+
+/** Clocks and the two ways of doing something later. Tests put virtual time in its place. */
+export interface Clock {
+  /** Milliseconds that never go back. */
+  steadyMs(): number;
+  /** Milliseconds since 1970. */
+  wallMs(): number;
+  /** Runs once at that steady time, in place of what was asked for before; undefined: not at all. */
+  wakeAt(steadyMs: number | undefined, run: () => void): void;
+  /** Runs in a task of its own, as soon as the thread is free: what came meanwhile is in by then. */
+  soon(run: () => void): void;
+}
+
+/** What setTimeout can wait for at most. */
+const timerMax = 0x7fffffff;
+
+/** Those of this thread. */
+export class SystemClock implements Clock {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #tasks = new Tasks();
+
+  steadyMs(): number {
+    return performance.now();
+  }
+
+  wallMs(): number {
+    return Date.now();
+  }
+
+  wakeAt(steadyMs: number | undefined, run: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (steadyMs === undefined) return;
+    const wait = Math.ceil(steadyMs - performance.now());
+    this.#timer = setTimeout(() => (wait > timerMax ? this.wakeAt(steadyMs, run) : run()), Math.min(Math.max(wait, 0), timerMax));
+  }
+
+  soon(run: () => void): void {
+    this.#tasks.add(run);
+  }
+}
+
+/** Tasks without the 4 ms that nested timers wait. */
+class Tasks {
+  readonly #waiting: (() => void)[] = [];
+  readonly #kick: () => void;
+
+  constructor() {
+    const run = (): void => this.#waiting.shift()?.();
+    if (typeof setImmediate === "function") {
+      this.#kick = () => void setImmediate(run);
+    } else {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = run;
+      this.#kick = () => port2.postMessage(0);
+    }
+  }
+
+  add(run: () => void): void {
+    this.#waiting.push(run);
+    this.#kick();
+  }
+}

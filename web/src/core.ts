@@ -1,0 +1,181 @@
+// The only file that knows Emscripten: one WebAssembly instance, any number of cores in it.
+//
+//     const module = await loadCore();
+//     const core = module.create(config);
+//     const { actions, deadlineMs } = core.turn({ steadyMs, wallMs }, events);
+import createPerdure from "../../build/wasm/perdure.mjs";
+import { encodeConfig, getTurn, putEvents } from "./boundary.js";
+import type { CoreConfig, Event, Turn } from "./boundary.js";
+import { Writer } from "./bytes.js";
+import { PerdureError } from "./errors.js";
+import { inNode } from "./platform.js";
+import type { PeerOptions } from "./types.js";
+
+/** What wasm/bindings.cpp exports, and what Emscripten adds. */
+interface Glue {
+  readonly HEAPU8: Uint8Array;
+  readonly Core: new (config: Uint8Array) => RawCore;
+}
+interface RawCore {
+  inbox(size: number): number;
+  turn(steadyMs: number, wallMs: number, length: number): number;
+  outbox(): number;
+  id(): string;
+  delete(): void;
+}
+interface GlueOptions {
+  wasmBinary?: ArrayBuffer;
+  instantiateWasm?(imports: WebAssembly.Imports, receive: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void): object;
+  print?(line: string): void;
+  printErr?(line: string): void;
+}
+
+/** How a user says where perdure.wasm is. */
+export type WasmSource = NonNullable<PeerOptions["wasm"]>;
+
+/** What the core's clocks are told. Fractions are cut off. */
+export interface Instant {
+  readonly steadyMs: number;
+  readonly wallMs: number;
+}
+
+/** One WebAssembly instance. */
+export interface CoreModule {
+  /** A new core. The seeds of its configuration are 32 bytes each. */
+  create(config: CoreConfig): Core;
+}
+
+/** Compiles and instantiates perdure.wasm. Rejects with `wasm-blocked` if the page's content security policy forbids it, else with
+ *  `wasm-failed`; the message says what helps. */
+export async function loadCore(wasm?: WasmSource): Promise<CoreModule> {
+  const quiet = { print: () => undefined, printErr: () => undefined };
+  let fault: unknown;
+  let failed: (reason: unknown) => void = () => undefined;
+  const failure = new Promise<never>((_, reject) => (failed = reject));
+  failure.catch(() => undefined);
+  const options: GlueOptions = { ...quiet };
+  try {
+    const source = wasm ?? (await besideInNode());
+    if (source instanceof WebAssembly.Module) {
+      options.instantiateWasm = (imports, receive) => {
+        // Not the synchronous way: pages may not block for that long.
+        WebAssembly.instantiate(source, imports).then(instance => receive(instance, source)).catch(failed);
+        return {};
+      };
+    } else if (source !== undefined) {
+      options.wasmBinary = await bytesOf(source);
+    }
+    const glue = await Promise.race([createPerdure(options) as Promise<unknown>, failure]);
+    return new Module(glue as Glue);
+  } catch (error) {
+    fault = error;
+  }
+  throw fault instanceof PerdureError ? fault : explain(fault);
+}
+
+class Module implements CoreModule {
+  readonly #glue: Glue;
+  readonly #writer = new Writer();
+
+  constructor(glue: Glue) {
+    this.#glue = glue;
+  }
+
+  create(config: CoreConfig): Core {
+    return new Core(this.#glue, this.#writer, new this.#glue.Core(encodeConfig(config)));
+  }
+}
+
+/** One core. Whoever made it calls `free` in the end. */
+export class Core {
+  /** The device's public key, 64 hex digits. */
+  readonly id: string;
+  readonly #glue: Glue;
+  readonly #writer: Writer;
+  #raw: RawCore | undefined;
+
+  constructor(glue: Glue, writer: Writer, raw: RawCore) {
+    this.#glue = glue;
+    this.#writer = writer;
+    this.#raw = raw;
+    this.id = raw.id();
+  }
+
+  /** Tells the core what happened; what it answers is to be carried out in order. Throws `closed` after free(), `wasm-failed` if the
+   *  core has stopped: then this core is over. */
+  turn(now: Instant, events: readonly Event[]): Turn {
+    const raw = this.#raw;
+    if (raw === undefined) throw new PerdureError("closed", "This core has ended.");
+    const writer = this.#writer;
+    try {
+      writer.clear();
+      putEvents(writer, events);
+      const inbox = raw.inbox(writer.length);
+      this.#glue.HEAPU8.set(writer.view(), inbox);
+      const length = raw.turn(now.steadyMs, now.wallMs, writer.length);
+      if (length === 0) throw new Error("the core did not understand its events");
+      const outbox = raw.outbox();
+      // The memory may have grown, and then older views of it are void.
+      return getTurn(this.#glue.HEAPU8.subarray(outbox, outbox + length));
+    } catch (error) {
+      this.#raw = undefined;
+      throw new PerdureError("wasm-failed", "Perdure's core has stopped. What was accepted is on disk: reload the page, and please report this.", { cause: error });
+    }
+  }
+
+  /** Gives its memory back. Twice is harmless. */
+  free(): void {
+    this.#raw?.delete();
+    this.#raw = undefined;
+  }
+}
+
+/** In Node fetch() reads no files: perdure.wasm lies beside this module. */
+async function besideInNode(): Promise<BufferSource | undefined> {
+  if (!inNode) return undefined;
+  return readFileInNode(new URL(import.meta.url.replace(/[^/]*$/, "perdure.wasm")));
+}
+
+async function readFileInNode(url: URL): Promise<BufferSource> {
+  // Bundlers for pages must not look for it.
+  const name = "node:fs/promises";
+  const { readFile } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as typeof import("node:fs/promises");
+  try {
+    return new Uint8Array(await readFile(url));
+  } catch (cause) {
+    throw new PerdureError("wasm-failed", `${url.href} cannot be read. Give its place in openPeer({ wasm }), as a URL or as bytes.`, { cause });
+  }
+}
+
+async function bytesOf(source: string | URL | BufferSource): Promise<ArrayBuffer> {
+  if (source instanceof ArrayBuffer) return checked(new Uint8Array(source), "What openPeer({ wasm }) was given");
+  if (ArrayBuffer.isView(source)) return checked(new Uint8Array(source.buffer, source.byteOffset, source.byteLength), "What openPeer({ wasm }) was given");
+  const url = new URL(source, typeof location === "object" ? location.href : import.meta.url);
+  if (inNode && url.protocol === "file:") return bytesOf(await readFileInNode(url));
+  let response: Response;
+  try {
+    response = await fetch(url);
+  } catch (cause) {
+    throw new PerdureError("wasm-failed", `${url.href} cannot be fetched. Check openPeer({ wasm }) and that the server allows it.`, { cause });
+  }
+  if (!response.ok) throw new PerdureError("wasm-failed", `${url.href} is not there (HTTP ${response.status}). Check the address in openPeer({ wasm }).`);
+  return checked(new Uint8Array(await response.arrayBuffer()), url.href);
+}
+
+/** Exactly the bytes of a WebAssembly file. */
+function checked(bytes: Uint8Array, what: string): ArrayBuffer {
+  if (bytes[0] === 0 && bytes[1] === 0x61 && bytes[2] === 0x73 && bytes[3] === 0x6d) return bytes.slice().buffer;
+  const html = bytes[0] === 0x3c ? ": the server sent a page in place of the file" : "";
+  throw new PerdureError("wasm-failed", `${what} is not perdure.wasm${html}. Put perdure.wasm where it can be fetched and give its address in openPeer({ wasm }).`);
+}
+
+function explain(cause: unknown): PerdureError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (/content security policy|\bCSP\b|unsafe-eval/i.test(text)) {
+    return new PerdureError("wasm-blocked", "This page's Content-Security-Policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src.", { cause });
+  }
+  const why = /magic|doctype|3c 21|3c 68/i.test(text)
+    ? "The server sent something else in place of perdure.wasm, as dev servers and fallback pages do."
+    : "perdure.wasm could not be loaded.";
+  return new PerdureError("wasm-failed", `${why} Copy it from the package (perdure/perdure.wasm) to your static files and give its address in openPeer({ wasm }).`, { cause });
+}

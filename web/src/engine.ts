@@ -1,0 +1,53 @@
+// What the API objects talk to: a Driver in the same thread, or a proxy to the tab that runs the core.
+import type { CallBody, Notice, ReplyBody } from "./boundary.js";
+import type { PeerStatus } from "./types.js";
+import type { ErrorData } from "./errors.js";
+
+/** One running peer, seen from one of its users. */
+export interface Engine {
+  /** The device's public key, 64 hex digits. */
+  readonly id: string;
+  /** Rejects with a PerdureError, or with signal.reason (then the core forgets the call). */
+  call(body: CallBody, options?: { signal?: AbortSignal }): Promise<ReplyBody>;
+  /** The latest notice of each kind (and topic, and device) is told again to a new listener, at once. */
+  onNotice(listener: (notice: Notice) => void): () => void;
+  /** How it runs: which tab, which storage. A new object when something changed. */
+  info(): EngineInfo;
+  onInfo(listener: (info: EngineInfo) => void): () => void;
+  /** Resolves when everything accepted is on disk. Twice is harmless. */
+  close(): Promise<void>;
+}
+
+export interface EngineInfo {
+  readonly tab: "leader" | "follower";
+  readonly storage: PeerStatus["storage"];
+  /** What the shim has to tell beside the core. */
+  readonly trouble: readonly ErrorData[];
+}
+
+/** What the API objects need of the thread they live in. Tests put a virtual one in its place. */
+export interface Surroundings {
+  /** Runs once, before the next frame is painted, or soon where nothing is painted. */
+  frame(run: () => void): void;
+  /** Fresh random bytes. */
+  random(size: number): Uint8Array;
+}
+
+/** Those of a page, a worker or Node. */
+export const surroundings: Surroundings = {
+  frame(run) {
+    if (typeof requestAnimationFrame !== "function") {
+      setTimeout(run, 16);
+      return;
+    }
+    // A hidden page paints nothing, and its frames never come.
+    const once = (): void => {
+      cancelAnimationFrame(painted);
+      clearTimeout(hidden);
+      run();
+    };
+    const painted = requestAnimationFrame(once);
+    const hidden = setTimeout(once, 100);
+  },
+  random: size => crypto.getRandomValues(new Uint8Array(size)),
+};

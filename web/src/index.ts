@@ -1,0 +1,38 @@
+// perdure: data that lives in the browsers of the people who use it.
+//
+//     const peer = await openPeer({ app: "talkbox", anchors: ["wss://anchor.example"] });
+//     const topic = await peer.topic("lunch");
+//     topic.latest(50).subscribe(({ messages }) => render(messages));
+//     await topic.append({ text: "hello" });
+//
+// Importing this touches nothing: no window, no storage, no WebAssembly.
+import type { Engine } from "./engine.js";
+import { Opener } from "./open.js";
+import { inNode } from "./platform.js";
+import type { Peer, PeerOptions } from "./types.js";
+
+export { PerdureError } from "./errors.js";
+export type { ErrorCode } from "./errors.js";
+export type {
+  AnchorInfo, Batch, Conflict, Copies, Limits, Member, Message, MessagesOptions, Page, Peer, PeerInfo, PeerOptions, PeerStatus, Presence, Receipt,
+  Shape, Topic, TopicInfo, TopicMap, TopicStatus, Version, View,
+} from "./types.js";
+
+async function start(options: PeerOptions): Promise<Engine> {
+  if (inNode) {
+    const { nodeEngine } = await import("./host-node.js");
+    return nodeEngine(options);
+  }
+  const { browserEngine } = await import("./host.js");
+  return browserEngine(options);
+}
+
+let opener: Opener | undefined;
+
+/** Opens this device's peer. Resolves when it can read and write here, online or not. The same app and instance opened
+ *  twice in one page gives two handles on one peer, which closes with the last of them. Rejects with `bad-argument`,
+ *  `storage-unavailable`, `outdated`, `insecure-context`, `wasm-blocked` or `wasm-failed`, or with the signal's reason. */
+export async function openPeer(options: PeerOptions): Promise<Peer> {
+  opener ??= new Opener(start);
+  return opener.open(options);
+}

@@ -1,0 +1,131 @@
+// Links: ordered, reliable pipes of byte messages to other peers, and what a Driver asks of whoever makes them.
+//
+//     const links = makeLinks({ webSocket: url => new WebSocket(url), local: "talkbox" })(events);
+//     links.dial("wss://anchor.example", network);        // events.opened(1, "websocket", true, { url }) or events.dialFailed(url)
+
+import { LocalBus, type LocalOptions } from "./local.js";
+import type { RtcPort } from "./rtc.js";
+import { RtcLinks } from "./rtc.js";
+import { WebSockets, type MakeWebSocket } from "./websocket.js";
+
+export type LinkKind = "websocket" | "datachannel" | "local";
+export type SignalKind = "offer" | "answer" | "candidate";
+
+/** What a Driver needs to carry out link actions. Nothing here throws; what fails is told as an event. */
+export interface Links {
+  dial(url: string, network: string): void;
+  /** One message. The bytes are borrowed until this returns. To a link that is closed: nothing. */
+  send(link: number, bytes: Uint8Array): void;
+  /** Once what was sent is out, at most a second later. Nothing more is received from it; `closed` is told. */
+  close(link: number): void;
+  rtcOpen(attempt: number, initiator: boolean, ice: readonly string[]): void;
+  rtcSignal(attempt: number, kind: SignalKind, text: string): void;
+  /** Also closes its link. */
+  rtcClose(attempt: number): void;
+  closeAll(): void;
+}
+
+/** What a Driver is told. Links are numbered here, from 1, never twice. */
+export interface LinkEvents {
+  opened(link: number, path: LinkKind, dialler: boolean, from: LinkOrigin): void;
+  /** The bytes belong to the listener. */
+  received(link: number, bytes: Uint8Array): void;
+  /** Once for every link that was opened, whoever closed it. */
+  closed(link: number): void;
+  /** What waits to be sent has fallen under `drainedBytes` after having been above. */
+  drained(link: number, buffered: number): void;
+  dialFailed(url: string): void;
+  signal(attempt: number, kind: SignalKind, text: string): void;
+  /** Once, for an attempt that got no link. */
+  rtcFailed(attempt: number): void;
+}
+
+/** url: of the dial; attempt: of rtcOpen; network: what the other side asked for, where it dialled. */
+export interface LinkOrigin { readonly url?: string; readonly attempt?: number; readonly network?: string }
+
+/** A link as its transport sees it. */
+export interface Pipe {
+  send(bytes: Uint8Array): void;
+  /** Ends it once what was sent is out, at most a second later; then the transport says `closed`. */
+  close(): void;
+}
+
+/** What a transport tells of one pipe. */
+export interface PipeEvents {
+  received(bytes: Uint8Array): void;
+  drained(buffered: number): void;
+  closed(): void;
+}
+
+/** Under so much waiting the core sends on: enough to keep a fast link busy for some milliseconds. */
+export const drainedBytes = 256 * 1024;
+/** How long a link may take to say its last words. */
+export const closeMs = 1000;
+
+/** The numbers of links and what they stand for. Shared by all transports of one Driver. */
+export class LinkTable {
+  readonly events: LinkEvents;
+  readonly #pipes = new Map<number, Pipe>();
+  #next = 1;
+
+  constructor(events: LinkEvents) { this.events = events; }
+
+  /** Numbers an open pipe and tells the Driver. */
+  add(pipe: Pipe, path: LinkKind, dialler: boolean, from: LinkOrigin): PipeEvents {
+    const link = this.#next++;
+    this.#pipes.set(link, pipe);
+    let open = true;
+    this.events.opened(link, path, dialler, from);
+    return {
+      received: bytes => { if (this.#pipes.has(link)) this.events.received(link, bytes); },
+      drained: buffered => { if (this.#pipes.has(link)) this.events.drained(link, buffered); },
+      closed: () => {
+        this.#pipes.delete(link);
+        if (open) this.events.closed(link);
+        open = false;
+      },
+    };
+  }
+
+  send(link: number, bytes: Uint8Array): void { this.#pipes.get(link)?.send(bytes); }
+
+  close(link: number): void {
+    const pipe = this.#pipes.get(link);
+    this.#pipes.delete(link);                 // what comes from now on is not heard
+    pipe?.close();
+  }
+
+  closeAll(): void { for (const link of [...this.#pipes.keys()]) this.close(link); }
+}
+
+export interface LinksOptions {
+  readonly webSocket: MakeWebSocket;
+  /** Where connections are made. None: every attempt fails. */
+  readonly rtc?: RtcPort;
+  /** Finds peers of this network on the same origin. None: they are not looked for. */
+  readonly local?: LocalOptions;
+}
+
+/** Links over everything that there is here, for a Driver. */
+export function makeLinks(options: LinksOptions): (events: LinkEvents) => Links {
+  return events => {
+    const table = new LinkTable(events);
+    const webSockets = new WebSockets(table, options.webSocket);
+    const rtc = options.rtc === undefined ? undefined : new RtcLinks(table, options.rtc);
+    const local = options.local === undefined ? undefined : new LocalBus(table, options.local);
+    return {
+      dial: (url, network) => webSockets.dial(url, network),
+      send: (link, bytes) => table.send(link, bytes),
+      close: link => table.close(link),
+      rtcOpen: (attempt, initiator, ice) => rtc === undefined ? events.rtcFailed(attempt) : rtc.open(attempt, initiator, ice),
+      rtcSignal: (attempt, kind, text) => rtc?.signal(attempt, kind, text),
+      rtcClose: attempt => rtc?.close(attempt),
+      closeAll: () => {
+        local?.leave();
+        table.closeAll();
+        webSockets.stop();
+        rtc?.closeAll();
+      },
+    };
+  };
+}

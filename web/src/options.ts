@@ -1,0 +1,32 @@
+// What openPeer takes, checked before anything happens.
+import { checkText } from "./arguments.js";
+import { edgeConfig } from "./config.js";
+import { badArgument } from "./errors.js";
+import { inNode } from "./platform.js";
+import type { PeerOptions } from "./types.js";
+
+/** Throws bad-argument for options that mean nothing here. */
+export function checkOptions(options: PeerOptions): void {
+  if (typeof options !== "object" || options === null) throw badArgument('openPeer needs options: openPeer({ app: "the name of your app" }).');
+  checkText("app", options.app);
+  if (options.name !== undefined && options.name !== "") checkText("name", options.name);
+  if (options.instance !== undefined) checkText("instance", options.instance);
+  checkStorage(options.storage);
+  if (options.rtc !== undefined && options.rtc !== false && (typeof options.rtc !== "object" || options.rtc === null)) throw badArgument("rtc must be an RTCConfiguration or false.");
+  if (options.worker !== undefined && options.worker !== false && typeof options.worker !== "string" && !(options.worker instanceof URL)) {
+    throw badArgument("worker must be the address of perdure/worker or false.");
+  }
+  const none = new Uint8Array(32);
+  edgeConfig(options, none, none);
+}
+
+function checkStorage(storage: PeerOptions["storage"] = "auto"): void {
+  const file = typeof storage === "object" && storage !== null && typeof storage.file === "string" && storage.file !== "";
+  if (!file && storage !== "auto" && storage !== "indexeddb" && storage !== "opfs" && storage !== "memory") {
+    throw badArgument('storage must be "auto", "indexeddb", "opfs", "memory" or { file }.');
+  }
+  if (inNode && !file && storage !== "memory") {
+    throw badArgument('In Node say where to keep things: openPeer({ storage: { file: "peer.db" } }) keeps them, openPeer({ storage: "memory" }) forgets them.');
+  }
+  if (!inNode && file) throw badArgument('storage: { file } is for Node; a page has "auto", "indexeddb", "opfs" and "memory".');
+}

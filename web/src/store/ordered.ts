@@ -1,0 +1,112 @@
+// What all stores have in common: order, the failure barrier, copies of what is handed in. A backend below it only has to
+// carry out one thing at a time.
+//
+// Reads run beside one another; a save waits for what was issued before it, and what comes later waits for the save.
+
+import { PerdureError } from "../errors.js";
+import { compareBytes, type Change, type Own, type Row, type SaveOutcome, type Store, type StoreKind, type Usage } from "./store.js";
+
+/** One opener's hold on a disk. Never called while a commit is under way. */
+export interface Backend {
+  read(keys: readonly Uint8Array[]): Row[] | Promise<Row[]>;
+  /** from < to; limit 0: all. */
+  range(from: Uint8Array, to: Uint8Array, limit: number, reverse: boolean): Row[] | Promise<Row[]>;
+  /** Atomic and durable; compares the generation in the same transaction. May reject: then nothing was written. */
+  commit(change: Change): SaveOutcome | Promise<SaveOutcome>;
+  /** Makes the disk usable again after trouble. False if it is not, or if another opener has it. */
+  recover(): boolean | Promise<boolean>;
+  usage(): Usage | Promise<Usage>;
+  getOwn(key: string): unknown;
+  putOwn(key: string, value: unknown): void | Promise<void>;
+  close(): void | Promise<void>;
+}
+
+export class OrderedStore implements Store, Own {
+  readonly kind: StoreKind;
+  readonly wasEmpty: boolean;
+  readonly #backend: Backend;
+  #saves: Promise<unknown> = Promise.resolve();       // until the last save issued is done
+  #all: Promise<unknown> = Promise.resolve();         // until everything issued is done
+  #barrier = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(kind: StoreKind, wasEmpty: boolean, backend: Backend) {
+    this.kind = kind;
+    this.wasEmpty = wasEmpty;
+    this.#backend = backend;
+  }
+
+  read(keys: readonly Uint8Array[]): Promise<Row[]> {
+    const wanted = keys.map(copy);
+    return this.#reading(() => this.#backend.read(wanted));
+  }
+
+  range(from: Uint8Array, to: Uint8Array, limit: number, reverse: boolean): Promise<Row[]> {
+    const [first, end] = [copy(from), copy(to)];
+    return this.#reading(() => (!before(first, end) ? [] : this.#backend.range(first, end, limit, reverse)));
+  }
+
+  async save(change: Change): Promise<SaveOutcome> {
+    const kept = copyChange(change);
+    return this.#writing(async () => {
+      if (this.#barrier) return "failed";
+      const outcome = await attempt(() => this.#backend.commit(kept));
+      this.#barrier = outcome !== "ok";
+      return outcome;
+    }, "failed");
+  }
+
+  async reopen(): Promise<boolean> {
+    return this.#writing(async () => {
+      let ok = false;
+      try { ok = await this.#backend.recover(); } catch { /* not to be had */ }
+      this.#barrier = !ok;
+      return ok;
+    }, false);
+  }
+
+  usage(): Promise<Usage> { return this.#reading(() => this.#backend.usage()); }
+  getOwn(key: string): Promise<unknown> { return this.#reading(() => this.#backend.getOwn(key)); }
+
+  async putOwn(key: string, value: unknown): Promise<void> {
+    const written = this.#writing(async () => { await this.#backend.putOwn(key, value); return true; }, false);
+    if (!(await written)) throw closedStore();
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#all.then(() => this.#backend.close()));
+  }
+
+  #reading<T>(run: () => T | Promise<T>): Promise<T> {
+    if (this.#closed !== undefined) return Promise.reject(closedStore());
+    const done = this.#saves.then(run);
+    this.#all = Promise.allSettled([this.#all, done]);
+    return done;
+  }
+
+  #writing<T>(run: () => Promise<T>, closed: T): Promise<T> {
+    if (this.#closed !== undefined) return Promise.resolve(closed);
+    const done = this.#all.then(run);
+    this.#all = this.#saves = done.then(nothing, nothing);
+    return done;
+  }
+}
+
+async function attempt(commit: () => SaveOutcome | Promise<SaveOutcome>): Promise<SaveOutcome> {
+  try { return await commit(); } catch { return "failed"; }
+}
+
+// Exact copies: a view of the core's memory dies at its next call, and a view of a large buffer would drag all of it along.
+function copy(bytes: Uint8Array): Uint8Array { return new Uint8Array(bytes); }
+
+function copyChange(change: Change): Change {
+  return {
+    puts: change.puts.map(([key, value]) => [copy(key), copy(value)] as const),
+    erases: change.erases.map(copy),
+    eraseRanges: change.eraseRanges.map(([from, to]) => [copy(from), copy(to)] as const).filter(([from, to]) => before(from, to)),
+  };
+}
+
+function before(a: Uint8Array, b: Uint8Array): boolean { return compareBytes(a, b) < 0; }
+function closedStore(): PerdureError { return new PerdureError("closed", "The store is closed."); }
+function nothing(): void { /* what happened has been told to the caller */ }

@@ -1,0 +1,48 @@
+// The device's secret: 32 random bytes made the first time.
+//
+// In browsers it lies in IndexedDB, sealed under an AES key that WebCrypto keeps and never gives out: whoever copies the
+// database's values cannot read it, whoever runs code on this origin can use it. In Node it lies in the SQLite file as it is,
+// and the file's mode is what guards it.
+
+import type { Own } from "./store.js";
+
+export interface Seed {
+  readonly bytes: Uint8Array;
+  /** It was made just now. */
+  readonly fresh: boolean;
+}
+
+interface Wrapped { readonly key: CryptoKey; readonly iv: Uint8Array<ArrayBuffer>; readonly sealed: Uint8Array<ArrayBuffer> }
+
+/** The seed of this browser. Rejects if the browser cannot keep it. One that does not open any more is replaced: the device is
+ *  then another one. */
+export async function wrappedSeed(own: Own, crypto: Crypto = globalThis.crypto): Promise<Seed> {
+  const kept = await own.getOwn("seed");
+  if (isWrapped(kept)) {
+    try {
+      const bytes = new Uint8Array(await crypto.subtle.decrypt({ name: "AES-GCM", iv: kept.iv }, kept.key, kept.sealed));
+      if (bytes.length === 32) return { bytes, fresh: false };
+    } catch { /* damaged */ }
+  }
+  const bytes = crypto.getRandomValues(new Uint8Array(32));
+  const key = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+  const iv = crypto.getRandomValues(new Uint8Array(12));
+  const sealed = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv }, key, bytes));
+  const wrapped: Wrapped = { key, iv, sealed };
+  await own.putOwn("seed", wrapped);
+  return { bytes, fresh: true };
+}
+
+/** The seed of this file or memory. Rejects if it cannot be written. */
+export async function plainSeed(own: Own, crypto: Crypto = globalThis.crypto): Promise<Seed> {
+  const kept = await own.getOwn("seed");
+  if (kept instanceof Uint8Array && kept.length === 32) return { bytes: kept, fresh: false };
+  const bytes = crypto.getRandomValues(new Uint8Array(32));
+  await own.putOwn("seed", bytes);
+  return { bytes, fresh: true };
+}
+
+function isWrapped(value: unknown): value is Wrapped {
+  return typeof value === "object" && value !== null && "key" in value && value.key instanceof CryptoKey
+    && "iv" in value && value.iv instanceof Uint8Array && "sealed" in value && value.sealed instanceof Uint8Array;
+}

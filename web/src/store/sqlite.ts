@@ -1,0 +1,91 @@
+// Rows in a SQLite file, in Node: with node:sqlite where Node has it, else with the package better-sqlite3, which nobody has to
+// install who never opens a file. Write-ahead log, fully synchronous: a commit has survived the power cord when it is told.
+//
+// The file holds the device's key, so it is made readable for its owner alone.
+
+import { chmodSync, closeSync, openSync, statSync } from "node:fs";
+import { OrderedStore } from "./ordered.js";
+import { unavailable } from "./refusals.js";
+import { pageBytes, SqlBackend, type Sql, type SqlValue } from "./sql.js";
+import type { Own, Store } from "./store.js";
+
+export interface SqliteOptions {
+  /** Saves that would make the file larger end as "full". Default: no bound but the disk's. */
+  readonly maxBytes?: number;
+}
+
+/** Opens the file, or ":memory:", and takes it over; made with mode 0600 if it is missing. Rejects with `storage-unavailable` if
+ *  there is no SQLite for Node, if the path cannot be written, or if the file is something else or damaged; with `outdated` if a
+ *  newer package has written it. */
+export async function openSqlite(file: string, options: SqliteOptions = {}): Promise<Store & Own> {
+  const open = await findLibrary();
+  if (file !== ":memory:") makePrivate(file);
+  const { maxBytes } = options;
+  const { backend, wasEmpty } = SqlBackend.takeOver({
+    connect: () => open(file),
+    pragmas: [
+      "PRAGMA busy_timeout = 5000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
+      ...(maxBytes === undefined ? [] : [`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / 4096))}`]),
+    ],
+    usage: (sql) => {
+      const usage = { usedBytes: pageBytes(sql), persisted: file !== ":memory:" };
+      return maxBytes === undefined ? usage : { ...usage, quotaBytes: maxBytes };
+    },
+  });
+  return new OrderedStore("sqlite", wasEmpty, backend);
+}
+
+// What both libraries share, as far as it is used here.
+interface Statement { run(...values: SqlValue[]): unknown; all(...values: SqlValue[]): unknown[]; readonly reader?: boolean }
+interface Database { prepare(sql: string): Statement; close(): void }
+type MakeDatabase = new (file: string) => Database;
+
+async function findLibrary(): Promise<(file: string) => Sql> {
+  // The names are variables so that no bundler looks for what may not be there.
+  const [own, other] = ["node:sqlite", "better-sqlite3"];
+  const builtIn = await load(own, "DatabaseSync");
+  if (builtIn !== undefined) return (file) => connect(new builtIn(file));
+  const installed = await load(other, "default");
+  if (installed !== undefined) return (file) => connect(new installed(file));
+  throw unavailable("This Node has no SQLite. Run: npm install better-sqlite3");
+}
+
+async function load(name: string, what: string): Promise<MakeDatabase | undefined> {
+  try {
+    const module: unknown = await import(name);
+    const made: unknown = typeof module === "object" && module !== null ? Reflect.get(module, what) : undefined;
+    return typeof made === "function" ? (made as MakeDatabase) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function connect(database: Database): Sql {
+  const statements = new Map<string, Statement>();
+  const prepared = (sql: string): Statement => {
+    const known = statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = database.prepare(sql);
+    statements.set(sql, statement);
+    return statement;
+  };
+  return {
+    run: (sql, ...values) => { prepared(sql).run(...values); },
+    // better-sqlite3 refuses `all` for statements that give no rows, as some pragmas do.
+    all: (sql, ...values) => {
+      const statement = prepared(sql);
+      if (statement.reader === false) { statement.run(...values); return []; }
+      return statement.all(...values) as Record<string, unknown>[];
+    },
+    close: () => database.close(),
+  };
+}
+
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, "a", 0o600));
+    if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600);
+  } catch (error) {
+    throw unavailable(`The file ${file} cannot be written.`, error);
+  }
+}

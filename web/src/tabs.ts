@@ -1,0 +1,382 @@
+// Many tabs are one peer. A Web Lock decides which of them runs the core; the others send it their calls and hear its notices, and
+// one of them takes over when it is gone. The store's generation enforces what the lock decides: a leader that was put to sleep
+// and comes back can write nothing and becomes a follower.
+//
+//     const tab = await Tab.open({ name: "talkbox:default", version, lead });      // leads, or follows who does
+//     await tab.call({ kind: "TopicNamed", name: "lunch" });                       // the same in either case
+//
+//   waiting ── gets the lock, opens the store ──> leader ── superseded, woken from the cache ──> waiting
+//   waiting ── welcomed by a leader ──> follower ── gets the lock ──> leader        any ── a newer version is there ──> outdated
+
+import type { CallBody, Notice, ReplyBody } from "./boundary.js";
+import { Bus, type TabMessage } from "./bus.js";
+import type { Engine, EngineInfo } from "./engine.js";
+import { closedError, dataOf, errorOf, PerdureError } from "./errors.js";
+import { Followers } from "./followers.js";
+import { callEach, NoticeBoard } from "./notices.js";
+import { Standing } from "./standing.js";
+import { compareVersions } from "./version.js";
+
+/** A running core, with what only its own tab can tell it. A Driver is one. */
+export interface LeadEngine extends Engine {
+  network(online: boolean): void;
+  visibility(hidden: boolean): void;
+  goodbye(): void;
+}
+
+export interface Lead {
+  readonly engine: LeadEngine;
+  /** Ends it as a crash does: nothing more is said or written, the store is let go. */
+  drop(): Promise<void>;
+}
+
+export interface TabOptions {
+  /** App and instance: tabs of one name are one peer. */
+  readonly name: string;
+  readonly version: string;
+  /** Opens the store and starts the core. `superseded`: to be called when a save was told so. */
+  readonly lead: (superseded: () => void) => Promise<Lead>;
+  /** Told to whoever leads in our place. */
+  readonly anchors?: readonly string[];
+  /** None: alone, as with storage that other tabs cannot see. */
+  readonly locks: LockManager | undefined;
+}
+
+interface Pending {
+  readonly body: CallBody;
+  readonly resolve: (reply: ReplyBody) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly abort: AbortController;      // of the call to our own core
+}
+
+type Role =
+  | { readonly kind: "waiting" }
+  | { readonly kind: "leader"; readonly lead: Lead; readonly followers: Followers | undefined; readonly quiet: () => void }
+  | { readonly kind: "follower"; readonly leader: string; readonly term: string }
+  | { readonly kind: "ended"; readonly reason: PerdureError };
+
+/** After a failed takeover someone else may be luckier; then it is tried again. */
+const retryMs = 1000;
+const outdatedText = "A newer version of this app runs in another tab. Reload this one.";
+
+export class Tab implements Engine {
+  readonly #options: TabOptions;
+  readonly #bus: Bus | undefined;
+  readonly #board = new NoticeBoard();
+  readonly #infoListeners = new Set<(info: EngineInfo) => void>();
+  readonly #pending = new Map<number, Pending>();
+  readonly #standing = new Standing();
+  readonly #present = new Map<string, Notice>();       // presence that was told, to be taken back when its leader is gone
+  readonly #closing = new AbortController();
+  #role: Role = { kind: "waiting" };
+  #release: () => void = () => undefined;              // gives the lock back
+  #nextCall = 1;
+  #id = "";
+  #info: EngineInfo = { tab: "follower", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
+  #online = true;
+  #hidden = false;
+  #ready: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** Resolves when calls can be answered: this tab leads or follows. Rejects as `lead` does, or with `outdated`. */
+  static async open(options: TabOptions): Promise<Tab> {
+    const tab = new Tab(options);
+    await tab.#start();
+    return tab;
+  }
+
+  private constructor(options: TabOptions) {
+    this.#options = options;
+    if (options.locks !== undefined) this.#bus = new Bus(options.name, options.version, message => this.#hear(message));
+  }
+
+  get id(): string { return this.#id; }
+
+  call(body: CallBody, options: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
+    const { signal } = options;
+    if (this.#closed !== undefined) return Promise.reject(closedError());
+    if (this.#role.kind === "ended") return Promise.reject(this.#role.reason);
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
+    const call = this.#nextCall++;
+    return new Promise((resolve, reject) => {
+      const settle = (run: () => void): void => {
+        signal?.removeEventListener("abort", onAbort);
+        this.#pending.delete(call);
+        run();
+      };
+      const pending: Pending = {
+        body, abort: new AbortController(),
+        resolve: reply => settle(() => {
+          this.#standing.answered(body, reply, inner => this.call(inner));
+          resolve(reply);
+        }),
+        reject: reason => settle(() => reject(reason)),
+      };
+      const onAbort = (): void => {
+        pending.reject(signal?.reason);
+        pending.abort.abort();
+        if (this.#role.kind === "follower") this.#bus?.tell(this.#role.leader, { kind: "cancel", call });
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#pending.set(call, pending);
+      this.#send(call, pending);
+    });
+  }
+
+  onNotice(listener: (notice: Notice) => void): () => void { return this.#board.listen(listener); }
+  info(): EngineInfo { return this.#info; }
+
+  onInfo(listener: (info: EngineInfo) => void): () => void {
+    this.#infoListeners.add(listener);
+    return () => void this.#infoListeners.delete(listener);
+  }
+
+  /** Resolves when everything accepted is on disk. Others take over if this tab led. */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  network(online: boolean): void {
+    this.#online = online;
+    if (this.#role.kind === "leader") this.#role.lead.engine.network(online);
+  }
+
+  visibility(hidden: boolean): void {
+    this.#hidden = hidden;
+    if (this.#role.kind === "leader") this.#tellVisibility();
+    else this.#bus?.say({ kind: "hello", hidden });
+  }
+
+  goodbye(): void { if (this.#role.kind === "leader") this.#role.lead.engine.goodbye(); }
+
+  /** The page comes back from the back/forward cache: its lock was taken away meanwhile, so that it begins anew. */
+  resumed(): void { if (this.#role.kind === "leader" && this.#bus !== undefined) this.#stepDown(); }
+
+  // ---- who leads -----------------------------------------------------------------------------------------------------------
+  async #start(): Promise<void> {
+    const { locks } = this.#options;
+    if (locks === undefined) return this.#takeLead();
+    const ready = new Promise<void>((resolve, reject) => { this.#ready = { resolve, reject }; });
+    await new Promise<void>((resolve, reject) => {
+      // While it is held this tab lives. Before that nobody may hear of it.
+      this.#hold(locks, this.#lockOf(this.#bus?.id ?? ""), () => { resolve(); return this.#untilClosed(); }).catch(reject);
+    });
+    this.#stand(locks);
+    this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+    try {
+      await ready;
+    } catch (error) {
+      await this.close();
+      throw error;
+    } finally {
+      this.#ready = undefined;
+    }
+  }
+
+  // Waits for the lock and leads while it has it.
+  #stand(locks: LockManager): void {
+    if (this.#role.kind === "ended" || this.#closing.signal.aborted) return;
+    this.#hold(locks, `perdure:${this.#options.name}`, async () => {
+      if (this.#over()) return;
+      const released = new Promise<void>(resolve => { this.#release = resolve; });
+      try {
+        await this.#takeLead();
+      } catch (error) {
+        this.#leadFailed(locks, error);
+        return;
+      }
+      await released;
+    }).catch(() => undefined);          // aborted by close
+  }
+
+  #leadFailed(locks: LockManager, error: unknown): void {
+    const refusal = error instanceof PerdureError ? error : new PerdureError("storage-unavailable", error instanceof Error ? error.message : String(error));
+    if (refusal.code === "outdated") this.#outdate(refusal);
+    if (this.#ready !== undefined) return this.#ready.reject(refusal);
+    if (this.#over()) return;
+    this.#setInfo({ ...this.#info, trouble: [dataOf(refusal)] });
+    setTimeout(() => this.#stand(locks), retryMs);
+  }
+
+  async #takeLead(): Promise<void> {
+    let superseded = false;
+    const lead = await this.#options.lead(() => {
+      superseded = true;
+      if (this.#role.kind === "leader" && this.#role.lead === lead) this.#stepDown();
+    });
+    if (this.#over() || superseded) {
+      await lead.drop();
+      throw closedError();
+    }
+    const { engine } = lead;
+    const { locks } = this.#options;
+    const term = `${this.#bus?.id ?? ""}-${performance.now()}`;
+    this.#changeLeader();
+    const followers = this.#bus === undefined || locks === undefined ? undefined
+      : new Followers({ engine, bus: this.#bus, term, locks, lockOf: tab => this.#lockOf(tab), onVisibility: () => this.#tellVisibility() });
+    const quiet = [engine.onNotice(notice => this.#tell(notice)), engine.onInfo(info => this.#setInfo({ ...info, tab: "leader" }))];
+    this.#role = { kind: "leader", lead, followers, quiet: () => { for (const stop of quiet) stop(); } };
+    this.#id = engine.id;
+    this.#setInfo({ ...engine.info(), tab: "leader" });
+    if (!this.#online) engine.network(false);
+    if (this.#hidden) this.#tellVisibility();
+    this.#bus?.say({ kind: "leading", term });
+    this.#resend();
+    this.#ready?.resolve();
+  }
+
+  // Whatever was not answered waits for the next leader, which may be this tab again.
+  #stepDown(): void {
+    if (this.#role.kind !== "leader") return;
+    const { lead, followers, quiet } = this.#role;
+    this.#role = { kind: "waiting" };
+    quiet();
+    followers?.end();
+    this.#setInfo({ ...this.#info, tab: "follower" });
+    void lead.drop().catch(() => undefined).then(() => {
+      this.#release();
+      const { locks } = this.#options;
+      if (locks === undefined) return;
+      this.#stand(locks);
+      this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+    });
+  }
+
+  #hear(message: TabMessage): void {
+    if (this.#role.kind === "ended") return;
+    const order = compareVersions(message.version, this.#options.version);
+    if (order > 0) return this.#outdate(new PerdureError("outdated", outdatedText));
+    if (order < 0 && message.kind !== "hello") return;             // it steps aside once it has heard of us
+    const role = this.#role;
+    switch (message.kind) {
+      case "leading":
+        if (role.kind !== "leader") this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+        break;
+      case "welcome": this.#follow(message); break;
+      case "reply": this.#pending.get(message.call)?.resolve(message.body); break;
+      case "refusal": if (this.#fromLeader(message)) this.#pending.get(message.call)?.reject(errorOf(message.error)); break;
+      case "notice": if (this.#fromLeader(message)) this.#tell(message.notice); break;
+      case "info": if (this.#fromLeader(message)) this.#setInfo({ ...message.info, tab: "follower" }); break;
+      case "hello":
+        if (order < 0) this.#bus?.tell(message.from, { kind: "bye" });   // any word of ours tells it that it is outdated
+        else if (role.kind === "leader") role.followers?.hear(message);
+        break;
+      case "bye": case "call": case "cancel":
+        if (role.kind === "leader") role.followers?.hear(message);
+        break;
+    }
+  }
+
+  #follow({ from, term, id, info }: Extract<TabMessage, { kind: "welcome" }>): void {
+    if (this.#role.kind === "leader" || (this.#role.kind === "follower" && this.#role.term === term)) return;
+    this.#changeLeader();
+    this.#role = { kind: "follower", leader: from, term };
+    this.#id = id;
+    this.#setInfo({ ...info, tab: "follower" });
+    for (const url of this.#options.anchors ?? []) this.#quietly({ kind: "AnchorAdd", url });
+    this.#resend();
+    this.#ready?.resolve();
+  }
+
+  // A newer version is there: what is accepted is brought to the disk, then this one never leads again.
+  #outdate(reason: PerdureError): void {
+    const role = this.#role;
+    if (role.kind === "ended") return;
+    this.#role = { kind: "ended", reason };
+    if (role.kind === "leader") {
+      role.quiet();
+      role.followers?.end();
+    }
+    const done = role.kind === "leader" ? role.lead.engine.close().catch(() => undefined) : Promise.resolve();
+    for (const pending of [...this.#pending.values()]) pending.reject(reason);
+    this.#setInfo({ ...this.#info, tab: "follower", trouble: [...this.#info.trouble, dataOf(reason)] });
+    this.#ready?.reject(reason);
+    void done.then(() => { this.#release(); this.#closing.abort(); });
+  }
+
+  async #close(): Promise<void> {
+    const role = this.#role;
+    if (role.kind === "follower") await this.#writesDone();
+    if (this.#role.kind === "leader") {
+      this.#role.quiet();
+      await this.#role.lead.engine.close();
+      this.#role.followers?.end();
+    }
+    if (this.#role.kind !== "ended") this.#role = { kind: "ended", reason: closedError() };
+    for (const pending of [...this.#pending.values()]) pending.reject(closedError());
+    this.#bus?.say({ kind: "bye" });
+    this.#release();
+    this.#closing.abort();
+    this.#bus?.close();
+  }
+
+  // As a follower: calls that write are waited for, also if the leader changes meanwhile; the rest is not.
+  async #writesDone(): Promise<void> {
+    const writes = [...this.#pending.values()].filter(({ body }) => writing.has(body.kind));
+    await Promise.all(writes.map(pending => new Promise<void>(resolve => {
+      const look = setInterval(() => {
+        if ([...this.#pending.values()].includes(pending)) return;
+        clearInterval(look);
+        resolve();
+      }, 10);
+    })));
+  }
+
+  // ---- calls ---------------------------------------------------------------------------------------------------------------
+  #send(call: number, pending: Pending): void {
+    const role = this.#role;
+    if (role.kind === "follower") this.#bus?.tell(role.leader, { kind: "call", call, body: pending.body });
+    if (role.kind !== "leader") return;
+    role.lead.engine.call(pending.body, { signal: pending.abort.signal }).then(pending.resolve, (reason: unknown) => {
+      // One that was cut off by stepping down is asked again.
+      if (this.#role === role) pending.reject(reason);
+    });
+  }
+
+  // To a new leader: first what stands, then what was not answered, each in its old order.
+  #resend(): void {
+    for (const body of this.#standing.again()) this.#quietly(body);
+    for (const [call, pending] of this.#pending) this.#send(call, pending);
+  }
+
+  // For the leader alone; whatever it answers changes nothing here.
+  #quietly(body: CallBody): void {
+    const role = this.#role;
+    if (role.kind === "follower") this.#bus?.tell(role.leader, { kind: "call", call: -this.#nextCall++, body });
+    if (role.kind === "leader") role.lead.engine.call(body).catch(() => undefined);
+  }
+
+  // ---- what is told ----------------------------------------------------------------------------------------------------------
+  #tell(notice: Notice): void {
+    if (notice.kind === "PresenceNotice") {
+      const key = `${notice.topic} ${notice.device}`;
+      if (notice.value === undefined) this.#present.delete(key);
+      else this.#present.set(key, { kind: "PresenceNotice", topic: notice.topic, device: notice.device });
+    }
+    this.#board.tell(notice);
+  }
+
+  // Presence is of those whom the old leader was linked to; the new one tells it anew.
+  #changeLeader(): void {
+    for (const gone of [...this.#present.values()]) this.#tell(gone);
+  }
+
+  #tellVisibility(): void {
+    if (this.#role.kind === "leader") this.#role.lead.engine.visibility(this.#hidden && (this.#role.followers?.allHidden ?? true));
+  }
+
+  #setInfo(info: EngineInfo): void {
+    this.#info = info;
+    callEach(this.#infoListeners, info);
+  }
+
+  #fromLeader({ from }: TabMessage): boolean { return this.#role.kind === "follower" && this.#role.leader === from; }
+  #over(): boolean { return this.#role.kind === "ended" || this.#closed !== undefined; }
+
+  #lockOf(tab: string): string { return `perdure:${this.#options.name}:tab:${tab}`; }
+  #hold(locks: LockManager, name: string, run: () => Promise<void>): Promise<unknown> { return locks.request(name, { signal: this.#closing.signal }, run); }
+  #untilClosed(): Promise<void> { return new Promise(resolve => this.#closing.signal.addEventListener("abort", () => resolve())); }
+}
+
+const writing: ReadonlySet<CallBody["kind"]> = new Set<CallBody["kind"]>([
+  "Append", "TopicNamed", "TopicCreate", "TopicJoin", "TopicJoinCode", "TopicLeave", "MarkRead", "AnchorAdd", "AnchorRemove"]);

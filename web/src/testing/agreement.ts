@@ -1,0 +1,66 @@
+// Do those that can reach each other hold the same?
+import type { Notice } from "../boundary.js";
+import type { Station } from "./station.js";
+import type { VirtualTime } from "./time.js";
+
+/** What a peer says of one of its topics. */
+interface Holding {
+  readonly station: Station;
+  readonly digest: string;
+  readonly length: number;
+  readonly behind: number;
+  readonly pending: number;
+  readonly anchors: readonly string[];
+}
+
+/** What still differs, in words; nothing if all agree. Compared are the digests of every topic that is open somewhere; nobody is
+ *  behind; and where there is somebody else to hold it, nothing is pending and every anchor in reach has it all. */
+export async function differences(groups: readonly (readonly Station[])[], time: VirtualTime): Promise<string[]> {
+  const found: string[] = [];
+  for (const group of groups) {
+    const anchors = group.filter(({ anchorUrl }) => anchorUrl !== undefined);
+    const byTopic = new Map<string, Holding[]>();
+    for (const station of group) {
+      for (const [number, { id }] of station.engine.topics) {
+        const holding = await held(station, number, time);
+        if (holding === undefined) found.push(`${station.label} does not answer about topic ${id.slice(0, 8)}`);
+        else byTopic.set(id, [...(byTopic.get(id) ?? []), holding]);
+      }
+    }
+    for (const [id, holdings] of byTopic) found.push(...disagreements(id.slice(0, 8), holdings, anchors));
+  }
+  return found;
+}
+
+function disagreements(topic: string, holdings: readonly Holding[], anchors: readonly Station[]): string[] {
+  const found: string[] = [];
+  const [first] = holdings;
+  for (const holding of holdings) {
+    const { station: { label }, digest, length, behind, pending } = holding;
+    if (first !== undefined && digest !== first.digest) {
+      found.push(`topic ${topic}: ${label} has ${length} messages (${digest.slice(0, 8)}), ${first.station.label} ${first.length} (${first.digest.slice(0, 8)})`);
+    }
+    if (behind > 0) found.push(`topic ${topic}: ${label} is ${behind} behind`);
+    if (pending > 0 && holdings.length + anchors.length > 1) found.push(`topic ${topic}: ${label} has ${pending} pending`);
+    const empty = length === 0 && digest === first?.digest;
+    for (const anchor of anchors) if (!empty && !holding.anchors.includes(anchor.id)) found.push(`topic ${topic}: ${label} does not know that ${anchor.label} has all of it`);
+  }
+  return found;
+}
+
+/** undefined if no answer comes without time going on: a disk that fails, a core that has ended. */
+async function held(station: Station, topic: number, time: VirtualTime): Promise<Holding | undefined> {
+  let notice: Extract<Notice, { kind: "TopicNotice" }> | undefined;
+  station.engine.onNotice(heard => {
+    if (heard.kind === "TopicNotice" && heard.topic === topic) notice = heard;
+  })();
+  const end = new AbortController();
+  const options = { signal: end.signal };
+  let answer: { digest: string; anchors: readonly string[] } | undefined;
+  const asked = Promise.all([station.engine.call({ kind: "GetDigest", topic }, options), station.engine.call({ kind: "GetCopies", topic }, options)]).then(([digest, copies]) => {
+    if (digest.kind === "Text" && copies.kind === "CopyList") answer = { digest: digest.text, anchors: copies.anchors };
+  }).catch(() => undefined);
+  await Promise.race([asked, time.drain()]);
+  end.abort();
+  return answer === undefined ? undefined : { station, ...answer, length: notice?.length ?? 0, behind: notice?.behind ?? 0, pending: notice?.pending ?? 0 };
+}

@@ -1,0 +1,229 @@
+// The peers of a test network, who can reach whom, and when they agree.
+import { loadCore } from "../core.js";
+import type { CoreModule, WasmSource } from "../core.js";
+import { checkText } from "../arguments.js";
+import { badArgument, closedError, PerdureError } from "../errors.js";
+import { PeerHandle } from "../peer.js";
+import type { PeerOptions } from "../types.js";
+import { differences } from "./agreement.js";
+import { Random } from "./random.js";
+import { Station } from "./station.js";
+import { VirtualTime } from "./time.js";
+import type { TestAnchor, TestNetwork, TestPeer } from "./types.js";
+import { Cables, Port } from "./wires.js";
+
+/** How often settle() looks. */
+const lookEveryMs = 100;
+
+export class Network implements TestNetwork {
+  readonly seed: number;
+  readonly #time = new VirtualTime();
+  readonly #random: Random;
+  readonly #cables: Cables;
+  readonly #stations = new Map<object, Station>();
+  readonly #sides = new Map<Station, number>();
+  readonly #wasm: WasmSource | undefined;
+  #module: Promise<CoreModule> | undefined;
+  #anchors = 0;
+  #peers = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor({ seed = 1, latencyMs = 30, loss = 0, wasm }: { seed?: number; latencyMs?: number; loss?: number; wasm?: WasmSource }) {
+    if (!Number.isSafeInteger(seed) || seed < 0) throw badArgument("seed must be a whole number from 0 on.");
+    if (!(latencyMs >= 0)) throw badArgument("latencyMs must be a number from 0 on.");
+    if (!(loss >= 0 && loss < 1)) throw badArgument("loss must be a number from 0 up to, not including, 1.");
+    this.seed = seed;
+    this.#random = new Random(seed);
+    this.#wasm = wasm;
+    this.#cables = new Cables(this.#time, this.#random, { latencyMs, loss }, (from, url) => this.#answering(from, url));
+  }
+
+  get now(): Date {
+    return new Date(VirtualTime.epoch + this.#time.now);
+  }
+
+  open({ app, name = "", instance = "default" }: Pick<PeerOptions, "app" | "name" | "instance">): Promise<TestPeer> {
+    return this.#telling(async () => {
+      checkText("app", app);
+      const label = name === "" ? `peer ${++this.#peers}${instance === "default" ? "" : ` (${instance})`}` : name;
+      const station = await this.#station({ label, app, name });
+      station.anchors = [...this.#stations.values()].flatMap(({ anchorUrl }) => anchorUrl ?? []);
+      await station.start();
+      const peer = new Device(station, this.#time);
+      this.#stations.set(peer, station);
+      this.#relink();
+      await this.#time.drain();
+      return peer;
+    });
+  }
+
+  anchor(): Promise<TestAnchor> {
+    return this.#telling(async () => {
+      const number = ++this.#anchors;
+      const url = `wss://anchor-${number}.test`;
+      const station = await this.#station({ label: `anchor ${number}`, app: "", name: "", anchorUrl: url });
+      await station.start();
+      const anchor: TestAnchor = {
+        id: station.id,
+        crash: () => station.crash(),
+        restart: ({ empty = false } = {}) => this.#telling(() => restart(station, this.#time, empty)),
+      };
+      this.#stations.set(anchor, station);
+      for (const other of this.#stations.values()) {
+        if (other.anchorUrl !== undefined) continue;
+        other.anchors = [...other.anchors, url];
+        other.engine.driver?.call({ kind: "AnchorAdd", url }).catch(() => undefined);
+      }
+      await this.#time.drain();
+      return anchor;
+    });
+  }
+
+  partition(...sides: readonly (TestPeer | TestAnchor)[][]): void {
+    this.#sides.clear();
+    sides.forEach((side, at) => {
+      for (const member of side) {
+        const station = this.#stations.get(member);
+        if (station === undefined) throw badArgument("Only peers and anchors of this network can be cut off.");
+        this.#sides.set(station, at + 1);
+      }
+    });
+    this.#relink();
+  }
+
+  heal(): void {
+    this.#sides.clear();
+    this.#relink();
+  }
+
+  advance(ms: number): Promise<void> {
+    return this.#telling(async () => {
+      if (!(ms >= 0)) throw badArgument("advance() takes milliseconds from 0 on.");
+      await this.#time.advance(ms);
+    });
+  }
+
+  settle({ withinMs = 60_000 }: { withinMs?: number } = {}): Promise<number> {
+    return this.#telling(async () => {
+      const began = this.#time.now;
+      for (;;) {
+        await this.#time.drain();
+        const found = await differences(this.#groups(), this.#time);
+        if (found.length === 0) return this.#time.now - began;
+        if (this.#time.now - began >= withinMs) throw new Error(`After ${withinMs} ms they do not agree:\n${found.map(line => `  ${line}`).join("\n")}\n`);
+        await this.#time.advance(Math.min(lookEveryMs, began + withinMs - this.#time.now));
+      }
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= Promise.all([...this.#stations.values()].map(station => station.end())).then(() => undefined);
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #station(options: { label: string; app: string; name: string; anchorUrl?: string }): Promise<Station> {
+    // Drawn before anything is awaited: those opened together are told apart by the order of asking.
+    const seed = this.#random.u32();
+    this.#module ??= loadCore(this.#wasm);
+    return new Station({ ...options, seed }, await this.#module, this.#time, this.#cables, () => this.#relink());
+  }
+
+  #reach(a: Station, b: Station): boolean {
+    return a.online && b.online && a.port !== undefined && b.port !== undefined && this.#sides.get(a) === this.#sides.get(b);
+  }
+
+  /** Makes the wires as they should be. Edges of one app are wired to each other; anchors are dialled by the cores. */
+  #relink(): void {
+    const stations = [...this.#stations.values()];
+    for (const [at, a] of stations.entries()) {
+      for (const b of stations.slice(at + 1)) {
+        if (a.port === undefined || b.port === undefined) continue;
+        if (!this.#reach(a, b)) a.port.cut(b.port);
+        else if (a.anchorUrl === undefined && b.anchorUrl === undefined && a.app === b.app && !a.port.neighbours().has(b.port)) Port.connect(a.port, b.port, "local");
+      }
+    }
+  }
+
+  /** The port behind that address, if it can be reached from there. */
+  #answering(from: Port, url: string): Port | undefined {
+    const stations = [...this.#stations.values()];
+    const dialler = stations.find(({ port }) => port === from);
+    const anchor = stations.find(({ anchorUrl }) => anchorUrl === url);
+    return dialler !== undefined && anchor !== undefined && this.#reach(dialler, anchor) ? anchor.port : undefined;
+  }
+
+  /** Those of an app that can reach each other, with the anchors they can reach. */
+  #groups(): Station[][] {
+    const groups: Station[][] = [];
+    const running = [...this.#stations.values()].filter(station => station.engine.driver !== undefined);
+    for (const edge of running.filter(({ anchorUrl }) => anchorUrl === undefined)) {
+      const group = groups.find(([first]) => first !== undefined && first.app === edge.app && this.#reach(first, edge));
+      if (group === undefined) groups.push([edge, ...running.filter(other => other.anchorUrl !== undefined && this.#reach(edge, other))]);
+      else group.push(edge);
+    }
+    return groups;
+  }
+
+  /** Runs it; what goes wrong is told with the seed. */
+  async #telling<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      if (this.#closed !== undefined) throw closedError("This network");
+      return await run();
+    } catch (error) {
+      const text = `${error instanceof Error ? error.message : String(error)} (seed ${this.seed})`;
+      throw error instanceof PerdureError ? new PerdureError(error.code, text, { cause: error }) : new Error(text, { cause: error });
+    }
+  }
+}
+
+async function restart(station: Station, time: VirtualTime, empty: boolean): Promise<void> {
+  if (station.ended) throw closedError();
+  station.crash();
+  if (empty) station.disk.lose();
+  await station.start();
+  await time.drain();
+}
+
+/** A peer with what only a test can do to it. */
+class Device extends PeerHandle implements TestPeer {
+  readonly #station: Station;
+  readonly #time: VirtualTime;
+
+  constructor(station: Station, time: VirtualTime) {
+    super(station.engine, { frame: run => time.soon(run), random: size => station.random.bytes(size) });
+    this.#station = station;
+    this.#time = time;
+  }
+
+  offline(): void {
+    this.#station.setOnline(false);
+  }
+
+  online(): void {
+    this.#station.setOnline(true);
+  }
+
+  crash(): void {
+    this.#station.crash();
+  }
+
+  restart(): Promise<void> {
+    return restart(this.#station, this.#time, false);
+  }
+
+  setClock(offsetMs: number): void {
+    this.#station.clock.offsetMs = offsetMs;
+  }
+
+  loseStorage(): void {
+    this.#station.disk.lose();
+  }
+
+  fillDisk(full: boolean): void {
+    this.#station.disk.full = full;
+  }
+}

@@ -1,0 +1,106 @@
+// An engine whose core can crash and start again under the objects that use it.
+import type { CallBody, Notice, ReplyBody } from "../boundary.js";
+import type { Driver } from "../driver.js";
+import type { Engine, EngineInfo } from "../engine.js";
+import { closedError } from "../errors.js";
+
+const gone: EngineInfo = { tab: "leader", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
+
+/** An open topic: what names it in this core, in all cores, and how to enter it again. */
+interface Open {
+  readonly id: string;
+  invite: string | undefined;
+  handles: number;
+}
+
+/** Hands everything to the driver that runs now. While none does, calls are `closed`. */
+export class SwitchEngine implements Engine {
+  readonly id: string;
+  readonly #notices = new Map<(notice: Notice) => void, () => void>();
+  readonly #infos = new Map<(info: EngineInfo) => void, () => void>();
+  readonly #open = new Map<number, Open>();
+  readonly #onClose: () => Promise<void>;
+  #driver: Driver | undefined;
+
+  constructor(id: string, onClose: () => Promise<void>) {
+    this.id = id;
+    this.#onClose = onClose;
+  }
+
+  /** The topics that are open, by their numbers. */
+  get topics(): ReadonlyMap<number, { readonly id: string }> {
+    return this.#open;
+  }
+
+  get driver(): Driver | undefined {
+    return this.#driver;
+  }
+
+  /** Goes on with that driver; none: it has crashed. */
+  use(driver: Driver | undefined): void {
+    this.#driver = driver;
+    for (const listener of this.#notices.keys()) this.#notices.set(listener, driver?.onNotice(listener) ?? (() => undefined));
+    for (const listener of this.#infos.keys()) this.#infos.set(listener, driver?.onInfo(listener) ?? (() => undefined));
+    if (driver !== undefined) for (const listener of this.#infos.keys()) listener(driver.info());
+  }
+
+  /** Opens in a new core what was open in the last one, if it still knows it. */
+  async reenter(lost: boolean): Promise<void> {
+    const before = [...this.#open];
+    if (lost) this.#open.clear();
+    else for (const [, { invite, handles }] of before) {
+      for (let i = 0; invite !== undefined && i < handles; i++) await this.#driver?.call({ kind: "TopicJoin", invite }).catch(() => undefined);
+    }
+  }
+
+  async call(body: CallBody, options: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
+    const driver = this.#driver;
+    if (driver === undefined) throw closedError();
+    const reply = await driver.call(body, options);
+    if (reply.kind === "OpenedTopic") this.#opened(driver, reply.topic, reply.id);
+    else if (body.kind === "TopicClose" && this.#handles(body.topic, -1) === 0) this.#open.delete(body.topic);
+    else if (body.kind === "TopicLeave") this.#open.delete(body.topic);
+    return reply;
+  }
+
+  onNotice(listener: (notice: Notice) => void): () => void {
+    const own = (notice: Notice): void => listener(notice);
+    this.#notices.set(own, this.#driver?.onNotice(own) ?? (() => undefined));
+    return () => {
+      this.#notices.get(own)?.();
+      this.#notices.delete(own);
+    };
+  }
+
+  info(): EngineInfo {
+    return this.#driver?.info() ?? gone;
+  }
+
+  onInfo(listener: (info: EngineInfo) => void): () => void {
+    const own = (info: EngineInfo): void => listener(info);
+    this.#infos.set(own, this.#driver?.onInfo(own) ?? (() => undefined));
+    return () => {
+      this.#infos.get(own)?.();
+      this.#infos.delete(own);
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#onClose();
+  }
+
+  #opened(driver: Driver, topic: number, id: string): void {
+    if (this.#handles(topic, 1) > 0) return;
+    const open: Open = { id, invite: undefined, handles: 1 };
+    this.#open.set(topic, open);
+    driver.call({ kind: "TopicInvite", topic }).then(reply => {
+      if (reply.kind === "Text") open.invite = reply.text;
+    }).catch(() => undefined);
+  }
+
+  /** How many handles it has after that change; 0 if it is not open. */
+  #handles(topic: number, change: number): number {
+    const open = this.#open.get(topic);
+    return open === undefined ? 0 : (open.handles += change);
+  }
+}

@@ -1,0 +1,46 @@
+// What a test network offers.
+import type { Peer, PeerOptions } from "../types.js";
+
+export interface TestNetwork extends AsyncDisposable {
+  /** Printed by every rejection. */
+  readonly seed: number;
+  /** The virtual time. */
+  readonly now: Date;
+  /** A new device, linked to all others of its app unless cut off from them. */
+  open(options: Pick<PeerOptions, "app" | "name" | "instance">): Promise<TestPeer>;
+  /** A new anchor, which all peers use from now on. */
+  anchor(): Promise<TestAnchor>;
+  /** Cuts all links between the sides. Who is on none of them, or comes later, stands on one more side. */
+  partition(...sides: readonly (TestPeer | TestAnchor)[][]): void;
+  /** Ends every partition. */
+  heal(): void;
+  /** Runs what falls due, in order. */
+  advance(ms: number): Promise<void>;
+  /** Advances until all that can reach each other hold the same. Resolves with the milliseconds that took; rejects with what differs
+   *  and the seed after withinMs, default 60,000. */
+  settle(options?: { withinMs?: number }): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Appends resolve without advance(); replicated() and anchored() need it. */
+export interface TestPeer extends Peer {
+  offline(): void;
+  online(): void;
+  /** Its core is gone at once, with everything not yet on disk. Calls are `closed` until restart(). */
+  crash(): void;
+  /** Starts again from its disk; a peer that runs crashes first. Topics that were open are open again. */
+  restart(): Promise<void>;
+  /** Sets its wall clock so far ahead of the network's. */
+  setClock(offsetMs: number): void;
+  /** Everything on its disk is gone, but not the device's key. A peer that runs can store nothing more until restart(). */
+  loseStorage(): void;
+  /** While full, nothing can be saved. */
+  fillDisk(full: boolean): void;
+}
+
+export interface TestAnchor {
+  readonly id: string;
+  crash(): void;
+  /** empty: with nothing on its disk. */
+  restart(options?: { empty?: boolean }): Promise<void>;
+}

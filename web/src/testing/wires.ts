@@ -1,0 +1,147 @@
+// Links that are queues: ordered and reliable like real ones, with latency. On such a pipe a lost packet is no lost message but
+// a late one, and everything behind it waits: `loss` is the part of messages that take the time of a retransmission longer.
+import type { LinkEvents, Links } from "../links/links.js";
+import type { Random } from "./random.js";
+import type { VirtualTime } from "./time.js";
+
+export interface Weather {
+  readonly latencyMs: number;
+  readonly loss: number;
+}
+
+/** What TCP and SCTP wait at least before they send again. */
+const retransmissionMs = 200;
+
+/** One side of a wire. */
+interface End {
+  readonly port: Port;
+  readonly link: number;
+  /** When the last message to this side arrives. */
+  lastArrival: number;
+}
+
+interface Wire {
+  readonly ends: readonly [End, End];
+  open: boolean;
+}
+
+/** Where the wires of one peer begin. Its core dials through it. */
+export class Port implements Links {
+  readonly #events: LinkEvents;
+  readonly #cables: Cables;
+  readonly #wires = new Map<number, { readonly wire: Wire; readonly far: End; readonly near: End }>();
+  #links = 0;
+  #closed = false;
+
+  constructor(events: LinkEvents, cables: Cables) {
+    this.#events = events;
+    this.#cables = cables;
+  }
+
+  /** Connects two ports at once; the first one counts as the dialler. */
+  static connect(dialler: Port, other: Port, kind: "websocket" | "local", from: { readonly url?: string; readonly network?: string } = {}): void {
+    const ends: [End, End] = [{ port: dialler, link: ++dialler.#links, lastArrival: 0 }, { port: other, link: ++other.#links, lastArrival: 0 }];
+    const wire: Wire = { ends, open: true };
+    for (const [near, far] of [ends, [ends[1], ends[0]]] as const) near.port.#wires.set(near.link, { wire, near, far });
+    dialler.#events.opened(ends[0].link, kind, true, from.url === undefined ? {} : { url: from.url });
+    other.#events.opened(ends[1].link, kind, false, from.network === undefined ? {} : { network: from.network });
+  }
+
+  /** The ports at the other ends. */
+  neighbours(): Set<Port> {
+    return new Set([...this.#wires.values()].map(({ far }) => far.port));
+  }
+
+  /** Cuts every wire to that port, with what is on it. */
+  cut(other: Port): void {
+    for (const { wire, far } of [...this.#wires.values()]) {
+      if (far.port !== other || !wire.open) continue;
+      wire.open = false;
+      for (const end of wire.ends) end.port.#ended(end.link);
+    }
+  }
+
+  dial(url: string, network: string): void {
+    this.#cables.dial(this, url, answer => {
+      if (this.#closed) return;
+      if (answer === undefined) this.#events.dialFailed(url);
+      else Port.connect(this, answer, "websocket", { url, network });
+    });
+  }
+
+  send(link: number, bytes: Uint8Array): void {
+    const { wire, far } = this.#wires.get(link) ?? {};
+    if (wire === undefined || far === undefined) return;
+    this.#cables.carry(far, () => wire.open && far.port.#events.received(far.link, bytes));
+  }
+
+  close(link: number): void {
+    const found = this.#wires.get(link);
+    if (found === undefined) return;
+    this.#wires.delete(link);
+    this.#events.closed(link);
+    // What was sent before arrives before.
+    this.#cables.carry(found.far, () => {
+      if (!found.wire.open) return;
+      found.wire.open = false;
+      found.far.port.#ended(found.far.link);
+    });
+  }
+
+  /** There is no WebRTC here. */
+  rtcOpen(attempt: number): void {
+    this.#events.rtcFailed(attempt);
+  }
+
+  rtcSignal(): void { /* nothing waits for it */ }
+  rtcClose(): void { /* nothing stands */ }
+
+  closeAll(): void {
+    this.#closed = true;
+    for (const link of [...this.#wires.keys()]) this.close(link);
+  }
+
+  /** The power goes: the others notice when their next message would have come. */
+  drop(): void {
+    this.#closed = true;
+    for (const other of this.neighbours()) this.cut(other);
+  }
+
+  #ended(link: number): void {
+    if (this.#wires.delete(link) && !this.#closed) this.#events.closed(link);
+  }
+}
+
+/** What lies between the ports: how long a message takes, and who can be dialled. */
+export class Cables {
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  readonly #weather: Weather;
+  readonly #find: (from: Port, url: string) => Port | undefined;
+
+  constructor(time: VirtualTime, random: Random, weather: Weather, find: (from: Port, url: string) => Port | undefined) {
+    this.#time = time;
+    this.#random = random;
+    this.#weather = weather;
+    this.#find = find;
+  }
+
+  /** Answers after a round trip: the port at that address, if it can be reached by then. */
+  dial(from: Port, url: string, answer: (port: Port | undefined) => void): void {
+    this.#time.at(this.#time.now + 2 * this.#delay(), () => answer(this.#find(from, url)));
+  }
+
+  /** Runs when a message that is sent now arrives, after all that were sent before. */
+  carry(far: End, arrive: () => void): void {
+    far.lastArrival = Math.max(far.lastArrival, this.#time.now + this.#delay());
+    this.#time.at(far.lastArrival, arrive);
+  }
+
+  #delay(): number {
+    const { latencyMs, loss } = this.#weather;
+    // A tenth of it varies, so that not everything happens at one time.
+    let delay = Math.max(1, Math.round(latencyMs * (1 + 0.1 * this.#random.fraction())));
+    while (this.#random.fraction() < loss) delay += retransmissionMs + 2 * latencyMs;
+    return delay;
+  }
+}
