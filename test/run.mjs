@@ -31,13 +31,13 @@ const suites = [
     name: "unit",
     takes: 90,
     when: () => found("test/unit", "_test.cpp").length > 0,
-    steps: () => [build("asan", "perdure_unit"), ["build/asan/perdure_unit", "--colour-mode", "none"]],
+    steps: () => [node("test/vectors/vectors.mjs"), build("asan", "perdure_unit"), ["build/asan/perdure_unit", "--colour-mode", "none"]],
   },
   {
     name: "wasm-unit",
     takes: 120,
     when: () => found("test/unit", "_test.cpp").length > 0,
-    steps: () => [build("wasm-test", "perdure_unit"), node("build/wasm-test/perdure_unit.cjs", "--colour-mode", "none")],
+    steps: () => [node("test/vectors/vectors.mjs"), build("wasm-test", "perdure_unit"), node("build/wasm-test/perdure_unit.cjs", "--colour-mode", "none")],
   },
   {
     name: "web",

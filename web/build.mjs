@@ -43,7 +43,7 @@ function files(folder) {
 
 function inputs() {
   const hash = createHash("sha256");
-  for (const file of ["package.json", "package-lock.json", "tsconfig.json", "web/build.mjs", ...files("web/src"), ...files("web/anchor"), ...wasm]) {
+  for (const file of ["package.json", "package-lock.json", "tsconfig.json", "web/build.mjs", ...files("web/src"), ...files("web/anchor"), ...files("web/demo"), ...wasm]) {
     hash.update(`${file}\0`).update(existsSync(file) ? readFileSync(file) : "").update("\0");
   }
   return hash.digest("hex");
@@ -60,9 +60,9 @@ const withoutSqliteWorkers = {
   },
 };
 
-async function bundle(out) {
+async function bundle(out, entryPoints) {
   await build({
-    entryPoints: Object.fromEntries(entries.map(({ name, source }) => [name, source])),
+    entryPoints,
     outdir: out,
     bundle: true,
     splitting: true,
@@ -83,6 +83,12 @@ async function bundle(out) {
   const urls = scripts.match(/new URL\(\s*["'`](\.\/)?perdure\.wasm["'`]/g) ?? [];
   if (urls.length > 1) fail(`the bundles name perdure.wasm ${urls.length} times instead of once.`);
   if (scripts.includes('"sqlite3.wasm"')) cpSync(join(sqlite, "sqlite3.wasm"), join(out, "sqlite3.wasm"));
+}
+
+/** A folder for any static host. */
+async function demo(out) {
+  await bundle(out, { main: "web/demo/main.ts", worker: "web/src/worker.ts" });
+  for (const name of ["index.html", "style.css"]) cpSync(join("web/demo", name), join(out, name));
 }
 
 /** Declarations of all that users can import, and no more: the rest would drag in types of packages they do not have. */
@@ -126,7 +132,8 @@ if (!wasm.every(existsSync)) fail("perdure.wasm was not built: wasm/bindings.cpp
 const fresh = "build/dist.new";
 rmSync(fresh, { recursive: true, force: true });
 mkdirSync(fresh, { recursive: true });
-await Promise.all([bundle(fresh), declare(fresh)]);
+await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source]))), declare(fresh)]);
+if (existsSync("web/demo/main.ts")) await demo(join(fresh, "demo"));
 rmSync("dist", { recursive: true, force: true });
 renameSync(fresh, "dist");
 writeFileSync(stamp, now);

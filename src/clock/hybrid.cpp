@@ -17,8 +17,7 @@ i64 median(std::vector<i64>& v) {
 // Hybrid logical clocks: Kulkarni, Demirbas, Madappa, Avva, Leone, "Logical Physical Clocks", OPODIS 2014. Differs from
 // the paper: milliseconds and counter are one number, so a full counter carries over instead of being an error.
 HybridTime next(HybridTime greatest_applied, u64 corrected_wall_ms) {
-  constexpr u64 ms_max = (u64{1} << 48) - 1;
-  const HybridTime wall{std::min(corrected_wall_ms, ms_max) << 16};
+  const HybridTime wall{std::min(corrected_wall_ms, wall_ms_max) << 16};
   if (wall > greatest_applied) return wall;
   // At the very end of time nothing is later; a batch that claims it is held back, and its successors with it.
   if (greatest_applied.value == ~u64{0}) return greatest_applied;

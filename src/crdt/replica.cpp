@@ -70,7 +70,7 @@ void Replica::add(store::LogNo log, u64 from, u64 to, u64 corrected_now_ms) {
   if (!name || from >= to) return;
   if (standing_.held(log) == 0) recall_voids(log);
   Arrival run{0, log, from, 0, false, 0, {}};
-  const auto arrive = [&] { arrivals_.append(log, name->id, run.from, run.count, {run.silent, run.messages}); };
+  const auto arrive = [&] { if (!quiet_) arrivals_.append(log, name->id, run.from, run.count, {run.silent, run.messages}); };
   for (u64 index = from; index < to; ++index) {
     standing_.advance(log, index + 1);
     const Batches::Ptr opened = batches_.get(log, index);

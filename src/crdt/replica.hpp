@@ -60,6 +60,7 @@ class Replica {
 
   // `logs` still shows the state before the step (held = from); the batches are in rows. corrected_now_ms decides what is held back.
   void add(store::LogNo, u64 from, u64 to, u64 corrected_now_ms);
+  void quiet() { quiet_ = true; }                // add() notes no arrivals: what is indexed anew has arrived before
   // From `from` (less than the cut that `logs` shows) on, nothing of the log counts any more.
   void cut(store::LogNo, u64 from);
   // Counts held-back batches that are due, at most 256; true if more are waiting.
@@ -133,6 +134,7 @@ class Replica {
   store::Rows& rows_;
   store::TopicNo topic_;
   bool corrupt_ = false;
+  bool quiet_ = false;
   Indexes indexes_;
   store::Index timeline_, held_, voids_tree_;
   Batches batches_;

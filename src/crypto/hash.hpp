@@ -12,7 +12,8 @@ Hash blake2b_keyed(ByteView key, std::initializer_list<ByteView> parts);        
 void blake2b_into(std::span<u8> out, ByteView key, std::initializer_list<ByteView> parts);  // out: 1 to 64 bytes
 Hash sha256(ByteView in);
 
-// 32 bytes for one purpose: BLAKE2b-256 keyed with the secret over the label and the context.
+// 32 bytes for one purpose: BLAKE2b-256 keyed with the secret (16 to 64 bytes) over the label's length in one byte, the label and
+// the context.
 Seed derive(ByteView secret, std::string_view label, ByteView context = {});
 
 bool equal_constant_time(ByteView a, ByteView b);

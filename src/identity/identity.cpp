@@ -20,8 +20,10 @@ Bytes log_name(const NetworkId& network, const TopicId& topic, const DeviceId& d
 
 }  // namespace
 
-Identity::Identity(std::string_view app, const Seed& device_seed)
-    : key_(crypto::signing_key(device_seed)), id_(DeviceId::from(key_.pub)), network_(network_id(app)) {}
+Identity::Identity(std::string_view app, const Seed& device_seed) : Identity(network_id(app), device_seed) {}
+
+Identity::Identity(const NetworkId& network, const Seed& device_seed)
+    : key_(crypto::signing_key(device_seed)), id_(DeviceId::from(key_.pub)), network_(network) {}
 
 NetworkId network_id(std::string_view app) {
   return NetworkId::from(crypto::blake2b({view("perdure/network/1"), view(app)}).view());

@@ -222,10 +222,7 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
   if (e.appending || e.releasing || e.rescuing || e.waiting.empty() || !topic->loaded) return;
   // A clock that was years ahead: our own last batch is held back. What it holds is appended again under a time that others share.
-  if (topic->own_log) {
-    const sync::LogEntry& own_entry = topic->logs[*topic->own_log];
-    if (own_entry.held.time.ms() > corrected_now_ms() + clock::hold_back_ms && own_entry.held.length > 0 && own_entry.held.cut == log::no_cut) return reissue_held(topic);
-  }
+  if (own_last_held(*topic)) return reissue_held(topic);
   e.appending = true;
   auto calls = std::make_shared<std::vector<WaitingAppend>>();
   std::size_t bytes = 0;
@@ -343,8 +340,15 @@ void Node::Impl::lost_own(const TopicPtr& topic, LogNo no, u64 from, std::vector
   });
 }
 
+bool Node::Impl::own_last_held(const Topic& topic) const {
+  if (!topic.own_log || !topic.keys) return false;
+  const sync::Held& held = topic.logs[*topic.own_log].held;
+  return held.length > 0 && held.cut == log::no_cut && held.time.ms() > corrected_now_ms() + clock::hold_back_ms;
+}
+
 // Finds the first batch of ours that is dated ahead, and appends everything from there on again.
 void Node::Impl::reissue_held(const TopicPtr& topic) {
+  if (extra(topic).releasing || extra(topic).appending) return;
   LogNo no = *topic->own_log;
   u64 latest = corrected_now_ms() + clock::hold_back_ms;
   auto from = std::make_shared<std::optional<u64>>();

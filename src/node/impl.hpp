@@ -42,7 +42,8 @@ struct TopicExtra {
   std::size_t waiting_bytes = 0;
   bool appending = false;
   std::map<LogNo, u64> dep_lengths;                  // as of our last batch
-  std::vector<u32> opening_calls;                    // calls that wait until it is loaded
+  std::vector<u32> opening_calls;                    // topic() and join() that wait until it is loaded
+  std::deque<Call> deferred;                         // other calls made meanwhile
   std::map<std::pair<DeviceId, u8>, Said> said;      // by device and kind
   std::optional<Bytes> own_presence;
   u64 own_presence_at = 0;                           // last sent, steady
@@ -184,6 +185,11 @@ class Node::Impl final : public sync::SyncHost {
   void open_topic(const TopicPtr&, std::optional<u32> call);
   void load_topic(const TopicPtr&);
   void topic_loaded(const TopicPtr&);
+  void load_rest(const TopicPtr&);                   // behind the logs: acknowledgements and names
+  void reload_topic(const TopicPtr&);
+  void rebuild(const TopicPtr&);                     // index all batches anew
+  void rebuild_on(const TopicPtr&, LogNo no, u64 at);
+  bool dated_ahead(const Topic&, HybridTime greatest) const;
   void close_topic(const TopicPtr&);
   TopicPtr open_one(u32 call, TopicNo);              // or replies that it is not open
   TopicPtr make_topic(const NetworkId&, const TopicId&);
@@ -193,6 +199,7 @@ class Node::Impl final : public sync::SyncHost {
   void call(u32 id, Append&);
   void append_waiting(const TopicPtr&);
   void lost_own(const TopicPtr&, LogNo, u64 from, std::vector<log::Op> theirs) override;
+  bool own_last_held(const Topic&) const;
   void reissue_held(const TopicPtr&);
   void release_due(const TopicPtr&);
   void remember_receipt(const RequestTag&, const std::string& id);

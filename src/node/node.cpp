@@ -87,7 +87,10 @@ void Node::Impl::on_time() {
   dial_anchors();
   dial_contacts();
   presence_time();
-  for (auto& [no, topic] : topics_) release_due(topic);
+  for (auto& [no, topic] : topics_) {
+    if (topic->open && topic->loaded && dated_ahead(*topic, topic->counters.greatest)) reload_topic(topic);
+    release_due(topic);
+  }
   if (config_.anchor && started_ && metrics_at_ <= now_.steady_ms) {
     metrics_at_ = now_.steady_ms + 1'000;
     MetricsNotice notice;

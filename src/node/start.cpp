@@ -138,12 +138,8 @@ void Node::Impl::on_reopened(bool ok) {
   if (!started_) return start(Start{});
   for (auto& [no, topic] : topics_) {
     if (!topic->open) continue;
-    topic->forget();
-    TopicExtra& e = extra(topic);
-    e.appending = e.releasing = e.rescuing = false;
-    e.dep_lengths.clear();
-    e.failed = true;
-    load_topic(topic);
+    extra(topic).failed = true;
+    reload_topic(topic);
   }
 }
 

@@ -6,7 +6,18 @@ namespace perdure {
 
 void Node::Impl::on_call(Call& call) {
   if (closing_ && !std::holds_alternative<Close>(call.body)) return fail(call.call, Code::closed, "The peer is closed.");
-  std::visit([&](auto& body) { this->call(call.call, body); }, call.body);
+  std::visit([&](auto& body) {
+    if constexpr (requires { body.topic; }) {
+      // Its rows are being read (again): the call waits for that.
+      auto topic = topics_.find(body.topic);
+      if (topic != topics_.end() && topic->second->open && !topic->second->loaded) {
+        TopicExtra& e = extra(topic->second);
+        if (e.deferred.size() < params::early_calls_max) return e.deferred.push_back(std::move(call));
+        return fail(call.call, Code::storage_unavailable, "Too many calls while the topic is being read; wait for earlier ones.");
+      }
+    }
+    this->call(call.call, body);
+  }, call.body);
 }
 
 void Node::Impl::call(u32 id, TopicNamed& c) {
@@ -83,51 +94,6 @@ void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
   load_topic(topic);
 }
 
-// Frontier first, then what the indexes know, then acknowledgements and names.
-void Node::Impl::load_topic(const TopicPtr& topic) {
-  auto range = [this, topic](char kind, auto take) {
-    Bytes from = store::key(kind, topic->no);
-    desk_.read_range(from, store::prefix_end(from), 0, false, [take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) { if (ok) take(rows); });
-  };
-  range('L', [this, topic, range](const auto& rows) {
-    topic->forget();
-    if (sync::load_logs(*topic, rows)) metrics_["corrupt_rows"] += 1;
-    auto counters = std::make_shared<sync::Counters>();
-    auto updates = std::make_shared<std::vector<sync::LogUpdate>>();
-    desk_.run(topic->queue(), [this, topic, counters, updates](store::Rows& out) {
-      updates->clear();
-      for (LogNo no = 0; no < topic->logs.size(); ++no) {
-        const sync::LogEntry& entry = topic->logs[no];
-        if (entry.held.counted() == entry.held.length) continue;
-        if (auto state = sync::read_state(out, *topic, no)) updates->push_back({no, sync::held_of(out, *topic, no, *state)});
-      }
-      if (topic->keys) {
-        sync::Merge merge(out, *topic, corrected_now_ms());
-        *counters = merge.counters();
-      } else {
-        crdt::Indexes indexes = crdt::load_indexes(out, topic->no);
-        counters->arrived = indexes.arrived;
-        counters->arrival_hash = indexes.arrival_hash;
-      }
-    }, [this, topic, counters, updates, range](SaveOutcome saved) {
-      if (saved != SaveOutcome::ok) return;
-      for (const sync::LogUpdate& update : *updates) topic->apply(update);
-      topic->counters = *counters;
-      range('K', [this, topic](const auto& acks) { sync_.load_acks(topic, acks); });
-      range('W', [this, topic](const auto& names) {
-        for (const auto& [key, value] : names) {
-          if (key.size() != 1 + 4 + DeviceId::size || value.size() < 8) continue;
-          codec::Reader r(value);
-          DeviceId device = DeviceId::from(ByteView(key).subspan(5));
-          extra(topic).last_seen_ms[device] = r.be64();
-          extra(topic).names[device] = std::string(text(r.rest()));
-        }
-        topic_loaded(topic);
-      });
-    });
-  });
-}
-
 void Node::Impl::topic_loaded(const TopicPtr& topic) {
   topic->loaded = true;
   if (config_.anchor) total_bytes_ += topic->bytes;
@@ -139,6 +105,8 @@ void Node::Impl::topic_loaded(const TopicPtr& topic) {
   for (auto& [id, link] : links_) if (link->greeted && !config_.anchor) say_topic(*link, topic);
   sync_.reload(topic, now_, std::exchange(e.failed, false));
   append_waiting(topic);
+  if (own_last_held(*topic)) reissue_held(topic);
+  for (Call& call : std::exchange(e.deferred, {})) on_call(call);
 }
 
 void Node::Impl::close_topic(const TopicPtr& topic) {

@@ -13,8 +13,10 @@ namespace {
 constexpr const char* app = "replay";
 
 Bytes packed_text(const std::string& text) {
-  Bytes out{0xda, static_cast<u8>(text.size() >> 8), static_cast<u8>(text.size())};
-  out.insert(out.end(), text.begin(), text.end());
+  Bytes out;
+  out.reserve(3 + text.size());
+  for (std::size_t b : {std::size_t{0xda}, text.size() >> 8, text.size() & 0xff}) out.push_back(static_cast<u8>(b));
+  for (char c : text) out.push_back(static_cast<u8>(c));
   return out;
 }
 
@@ -37,12 +39,13 @@ bool Fleet::fail(const std::string& why) {
 
 std::optional<ReplyBody> Fleet::ask(HostId host, CallBody body, u64 limit_ms) {
   std::optional<ReplyBody> answer;
+  std::size_t kind = body.index();
   bool answered = false;
   world_.call(host, std::move(body), [&](const ReplyBody* reply) {
     answered = true;
     if (reply) answer = *reply;
   });
-  if (!world_.run_until([&] { return answered || !trouble_.empty(); }, limit_ms)) fail("a call was not answered");
+  if (!world_.run_until([&] { return answered || !trouble_.empty(); }, limit_ms)) fail("call " + std::to_string(kind) + " was not answered");
   if (answer)
     if (auto* error = std::get_if<Error>(&*answer)) fail(error->text);
   if (!trouble_.empty()) return std::nullopt;

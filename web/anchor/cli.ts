@@ -4,7 +4,7 @@ import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { startAnchor, type AnchorOptions } from "./index.js";
-import { ownVersion } from "./version.js";
+import { version } from "../src/version.js";
 
 const help = `Usage: perdure anchor [options]
 
@@ -44,7 +44,7 @@ main(process.argv.slice(2)).catch((error: unknown) => {
 async function main(args: readonly string[]): Promise<void> {
   const { values, positionals } = parse(args);
   if (values.help === true || (positionals.length === 0 && args.length === 0)) return console.log(help);
-  if (values.version === true) return console.log(await ownVersion());
+  if (values.version === true) return console.log(version);
   if (positionals.length !== 1 || positionals[0] !== "anchor") {
     throw new Refusal(`${positionals.length === 0 ? "A command is missing" : `There is no command "${positionals.join(" ")}"`}. Try: perdure anchor --help`);
   }

@@ -16,7 +16,7 @@ import { AnchorLinks } from "./links.js";
 import { Metrics } from "./metrics.js";
 import { settingsOf, type AnchorOptions, type Settings } from "./options.js";
 import { AnchorServer } from "./server.js";
-import { ownVersion } from "./version.js";
+import { version } from "../src/version.js";
 import { WatchedStore } from "./watched.js";
 
 export { PerdureError } from "../src/errors.js";
@@ -37,6 +37,9 @@ export interface Anchor extends AsyncDisposable {
 const MiB = 1024 * 1024;
 /** Rows of other people's topics, read again and again while they sync. */
 const cacheBytes = 32 * MiB;
+
+/** What is still to be written has so long. */
+const closeMs = 10_000;
 
 /** Starts an anchor in this process. Rejects with `bad-argument` (the port is taken, a file is missing), `storage-unavailable` (the
  *  file cannot be written, or there is no SQLite) or `outdated` (a newer version has written the file). */
@@ -86,7 +89,8 @@ class Running implements Anchor {
       let links: AnchorLinks | undefined;
       let running: Running | undefined;
       const driver = new Driver(core, store, events => (links = new AnchorLinks(events)), new SystemClock(), {
-        lostStore: store.wasEmpty && !seed.fresh,
+        // The key and the rows come and go together, unless somebody has meddled with the file.
+        lostStore: store.wasEmpty !== seed.fresh,
         onSuperseded: () => {
           if (running !== undefined) running.#fail(new PerdureError("storage-unavailable", `Another anchor has taken over ${settings.data}.`));
         },
@@ -119,7 +123,6 @@ class Running implements Anchor {
       if (fault !== undefined) this.#fail(new PerdureError(fault.code, "The anchor's core has stopped. What was acknowledged is on disk: start it again, and please report this."));
     });
     await this.#driver.start();
-    const version = await ownVersion();
     this.#server.open({
       accept: (socket, network) => links?.accept(socket, network),
       health: () => store.trouble(),
@@ -149,7 +152,10 @@ class Running implements Anchor {
   async #close(): Promise<void> {
     process.off("SIGHUP", this.#reload);
     this.#server.shut();
+    // A database that has stopped answering must not keep the process.
+    const patience = setTimeout(() => this.#driver.abandon(), closeMs);
     await this.#driver.close();
+    clearTimeout(patience);
     await this.#server.close();
     this.#metrics.stop();
     this.#end();

@@ -30,7 +30,7 @@ export const messageBytesMax = 64 * 1024;
 const unreadBytesMax = 32 << 20;
 /** Connections beside the links: requests, and links that are told that there is no room. */
 const connectionsSpare = 128;
-/** Close codes of RFC 6455: come back later; going away. */
+/** Close code of RFC 6455. */
 const tryAgainLater = 1013;
 
 export class AnchorServer {
@@ -55,7 +55,7 @@ export class AnchorServer {
     this.#refused = refused;
     // Whoever sends nothing, or a byte now and then, keeps no connection for long.
     const patience: ServerOptions = { headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 2_500, maxHeaderSize: 16 * 1024 };
-    this.#server = settings.tls === undefined ? createHttp(patience) : createHttps({ ...patience, handshakeTimeout: 10_000, ...readTls(settings.tls) });
+    this.#server = settings.tls === undefined ? createHttp(patience) : usable(settings.tls, pair => createHttps({ ...patience, handshakeTimeout: 10_000, ...pair }));
     this.#server.timeout = 60_000;
     this.#server.maxConnections = settings.quotas.links + connectionsSpare;
     this.#server.on("request", (request, response) => this.#request(request, response));
@@ -82,7 +82,8 @@ export class AnchorServer {
   /** Reads the files for TLS again: for links to come. Throws bad-argument and keeps the old ones if they cannot be used. */
   reload(): void {
     const { tls } = this.#settings;
-    if (tls !== undefined && this.#server instanceof HttpsServer) this.#server.setSecureContext(readTls(tls));
+    const server = this.#server;
+    if (tls !== undefined && server instanceof HttpsServer) usable(tls, pair => server.setSecureContext(pair));
   }
 
   get links(): number {
@@ -208,6 +209,16 @@ export class AnchorServer {
 
 function waitALittle(response: ServerResponse): void {
   response.writeHead(503, { "content-type": "text/plain; charset=utf-8", "retry-after": "5" }).end("The anchor is starting or stopping.\n");
+}
+
+/** What the library makes of certificate and key. Throws bad-argument if they cannot be read or do not fit. */
+function usable<T>(files: { readonly cert: string; readonly key: string }, make: (pair: { cert: Buffer; key: Buffer }) => T): T {
+  const pair = readTls(files);
+  try {
+    return make(pair);
+  } catch (error) {
+    throw new PerdureError("bad-argument", `${files.cert} and ${files.key} are no certificate and its key (${error instanceof Error ? error.message : String(error)}).`, { path: "tls", cause: error });
+  }
 }
 
 function readTls(files: { readonly cert: string; readonly key: string }): { cert: Buffer; key: Buffer } {

@@ -289,6 +289,9 @@ export function getTurn(borrowed: Uint8Array): Turn {
   return turn.get(new Reader(borrowed));
 }
 
+/** Both directions of everything, for tests. */
+export const codecs = { events, turn, config };
+
 export function encodeConfig(value: CoreConfig): Uint8Array {
   const w = new Writer();
   config.put(w, value);

@@ -2,7 +2,7 @@
 // keeps its order.
 //
 //   all:    hello (who leads?), leading (I do), bye
-//   a tab:  calls and cancels to the leader; welcome, replies, notices and info from it
+//   a tab:  calls, cancels and visibility to the leader; welcome, replies, notices and info from it
 
 import type { CallBody, Notice, ReplyBody } from "./boundary.js";
 import type { EngineInfo } from "./engine.js";
@@ -13,6 +13,9 @@ export type TabMessage = { readonly from: string; readonly version: string } & (
   /** `term`: names this time of leading. */
   | { readonly kind: "leading"; readonly term: string }
   | { readonly kind: "bye" }
+  | { readonly kind: "visibility"; readonly hidden: boolean }
+  /** To who calls but is not known: it was thought to be gone. */
+  | { readonly kind: "lost" }
   | { readonly kind: "welcome"; readonly term: string; readonly id: string; readonly info: EngineInfo }
   | { readonly kind: "call"; readonly call: number; readonly body: CallBody }
   | { readonly kind: "cancel"; readonly call: number }

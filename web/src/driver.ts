@@ -213,11 +213,12 @@ export class Driver implements Engine {
   }
 
   #saved(save: number, outcome: Promise<SaveOutcome>): void {
-    outcome.catch((): SaveOutcome => "unknown").then(known => {
+    const tell = (known: SaveOutcome): void => {
       this.#usageStale = true;
       this.#post({ kind: "Saved", save, outcome: known });
       if (known === "superseded") this.#config.onSuperseded?.();
-    }).catch(report);
+    };
+    outcome.then(tell, () => tell("unknown"));
   }
 
   #reopened(reopened: Promise<boolean>): void {
@@ -313,10 +314,4 @@ function sizeOf(event: Event | undefined): number {
   if (event?.kind === "LinkReceived") return event.bytes.length;
   if (event?.kind === "RowsRead") return event.rows.reduce((sum, [, value]) => sum + value.length, 0);
   return 0;
-}
-
-function report(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

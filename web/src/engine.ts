@@ -25,12 +25,12 @@ export interface EngineInfo {
   readonly trouble: readonly ErrorData[];
 }
 
-/** What the API objects need of the thread they live in. Tests put a virtual one in its place. */
+/** What the API objects need of the thread they live in: functions that can be handed on. Tests put a virtual one in its place. */
 export interface Surroundings {
   /** Runs once, before the next frame is painted, or soon where nothing is painted. */
-  frame(run: () => void): void;
+  readonly frame: (run: () => void) => void;
   /** Fresh random bytes. */
-  random(size: number): Uint8Array;
+  readonly random: (size: number) => Uint8Array;
 }
 
 /** Those of a page, a worker or Node. */

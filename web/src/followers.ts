@@ -10,7 +10,7 @@ interface Follower {
   readonly calls: Map<number, AbortController>;
   readonly standing: Standing;
   readonly gone: AbortController;
-  readonly deaf: () => void;
+  deaf: () => void;
   hidden: boolean;
 }
 
@@ -29,7 +29,7 @@ export class Followers {
   readonly #options: FollowersOptions;
   readonly #followers = new Map<string, Follower>();
   readonly #quiet: () => void;
-  #ended = false;
+  #leaving = false;
 
   constructor(options: FollowersOptions) {
     this.#options = options;
@@ -39,20 +39,30 @@ export class Followers {
   get allHidden(): boolean { return [...this.#followers.values()].every(({ hidden }) => hidden); }
 
   hear(message: TabMessage): void {
-    if (this.#ended) return;
+    if (this.#leaving) return;
     const follower = this.#followers.get(message.from);
     switch (message.kind) {
       case "hello": this.#greet(message.from, message.hidden); break;
       case "bye": this.#lose(message.from); break;
-      case "call": if (follower !== undefined) void this.#call(message.from, follower, message.call, message.body); break;
+      case "visibility":
+        if (follower !== undefined) follower.hidden = message.hidden;
+        this.#options.onVisibility();
+        break;
+      case "call":
+        if (follower === undefined) this.#options.bus.tell(message.from, { kind: "lost" });
+        else void this.#call(message.from, follower, message.call, message.body);
+        break;
       case "cancel": follower?.calls.get(message.call)?.abort(); break;
       default: break;
     }
   }
 
-  /** Nobody is served any more; unanswered calls stay so, for the next leader. */
+  /** New calls are not heard and refusals not told: they are for the next leader. What is done in time is still answered. */
+  leave(): void { this.#leaving = true; }
+
+  /** Nobody is served any more; unanswered calls stay so. */
   end(): void {
-    this.#ended = true;
+    this.#leaving = true;
     this.#quiet();
     for (const follower of this.#followers.values()) {
       follower.deaf();
@@ -64,13 +74,14 @@ export class Followers {
   #greet(tab: string, hidden: boolean): void {
     const { engine, bus, term } = this.#options;
     const known = this.#followers.get(tab);
+    bus.tell(tab, { kind: "welcome", term, id: engine.id, info: engine.info() });
+    known?.deaf();
+    const deaf = engine.onNotice(notice => bus.tell(tab, { kind: "notice", notice }));
     if (known !== undefined) {
-      known.hidden = hidden;
+      Object.assign(known, { hidden, deaf });
       this.#options.onVisibility();
       return;
     }
-    bus.tell(tab, { kind: "welcome", term, id: engine.id, info: engine.info() });
-    const deaf = engine.onNotice(notice => bus.tell(tab, { kind: "notice", notice }));
     const follower: Follower = { calls: new Map(), standing: new Standing(), gone: new AbortController(), deaf, hidden };
     this.#followers.set(tab, follower);
     this.#options.onVisibility();
@@ -97,10 +108,10 @@ export class Followers {
     follower.calls.set(call, abort);
     try {
       const reply = await engine.call(body, { signal: abort.signal });
-      follower.standing.answered(body, reply, inner => engine.call(inner));
+      follower.standing.answered(body, reply);
       bus.tell(tab, { kind: "reply", call, body: reply });
     } catch (error) {
-      if (this.#ended || abort.signal.aborted) return;
+      if (this.#leaving || abort.signal.aborted) return;
       const refusal = error instanceof PerdureError ? error : new PerdureError("not-allowed", error instanceof Error ? error.message : String(error));
       bus.tell(tab, { kind: "refusal", call, error: dataOf(refusal) });
     } finally {

@@ -14,8 +14,8 @@ export class Standing {
   readonly #topics = new Map<number, OpenTopic>();
   readonly #presence = new Map<number, CallBody>();
 
-  /** A call of this tab was answered. `ask` may be used to prepare for another leader. */
-  answered(body: CallBody, reply: ReplyBody, ask: Ask): void {
+  /** A call of this tab was answered. `ask` is used to prepare for another leader. */
+  answered(body: CallBody, reply: ReplyBody, ask?: Ask): void {
     if (reply.kind === "OpenedTopic") return this.#opened(body, reply.topic, ask);
     if (body.kind === "SetPresence") {
       if (body.value === undefined) this.#presence.delete(body.topic);
@@ -41,7 +41,7 @@ export class Standing {
     return [...presence, ...topics];
   }
 
-  #opened(body: CallBody, topic: number, ask: Ask): void {
+  #opened(body: CallBody, topic: number, ask: Ask | undefined): void {
     const known = this.#topics.get(topic);
     if (known !== undefined) {
       known.opens++;
@@ -51,7 +51,7 @@ export class Standing {
     this.#topics.set(topic, open);
     if (body.kind === "TopicNamed") open.again = body;
     else if (body.kind === "TopicJoin") open.again = { kind: "TopicJoin", invite: body.invite };
-    else ask({ kind: "TopicInvite", topic }).then(reply => { if (reply.kind === "Text") open.again = { kind: "TopicJoin", invite: reply.text }; }, () => undefined);
+    else ask?.({ kind: "TopicInvite", topic }).then(reply => { if (reply.kind === "Text") open.again = { kind: "TopicJoin", invite: reply.text }; }, () => undefined);
   }
 
   #forget(topic: number): void {

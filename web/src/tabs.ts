@@ -47,6 +47,7 @@ interface Pending {
   readonly resolve: (reply: ReplyBody) => void;
   readonly reject: (reason: unknown) => void;
   readonly abort: AbortController;      // of the call to our own core
+  readonly settled: Promise<void>;
 }
 
 type Role =
@@ -99,13 +100,16 @@ export class Tab implements Engine {
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     const call = this.#nextCall++;
     return new Promise((resolve, reject) => {
+      let done: () => void = () => undefined;
+      const settled = new Promise<void>(end => { done = end; });
       const settle = (run: () => void): void => {
         signal?.removeEventListener("abort", onAbort);
         this.#pending.delete(call);
         run();
+        done();
       };
       const pending: Pending = {
-        body, abort: new AbortController(),
+        body, settled, abort: new AbortController(),
         resolve: reply => settle(() => {
           this.#standing.answered(body, reply, inner => this.call(inner));
           resolve(reply);
@@ -144,23 +148,26 @@ export class Tab implements Engine {
   visibility(hidden: boolean): void {
     this.#hidden = hidden;
     if (this.#role.kind === "leader") this.#tellVisibility();
-    else this.#bus?.say({ kind: "hello", hidden });
+    else if (this.#role.kind === "follower") this.#bus?.tell(this.#role.leader, { kind: "visibility", hidden });
   }
 
   goodbye(): void { if (this.#role.kind === "leader") this.#role.lead.engine.goodbye(); }
 
-  /** The page comes back from the back/forward cache: its lock was taken away meanwhile, so that it begins anew. */
-  resumed(): void { if (this.#role.kind === "leader" && this.#bus !== undefined) this.#stepDown(); }
+  /** The page comes back from the back/forward cache: its locks were taken away meanwhile, so that it begins anew. */
+  resumed(): void {
+    if (this.#role.kind === "leader" && this.#bus !== undefined) this.#stepDown();
+    else this.#lost();
+  }
 
   // ---- who leads -----------------------------------------------------------------------------------------------------------
   async #start(): Promise<void> {
     const { locks } = this.#options;
-    if (locks === undefined) return this.#takeLead();
+    if (locks === undefined) {
+      await this.#takeLead();
+      return;
+    }
     const ready = new Promise<void>((resolve, reject) => { this.#ready = { resolve, reject }; });
-    await new Promise<void>((resolve, reject) => {
-      // While it is held this tab lives. Before that nobody may hear of it.
-      this.#hold(locks, this.#lockOf(this.#bus?.id ?? ""), () => { resolve(); return this.#untilClosed(); }).catch(reject);
-    });
+    await this.#live(locks);
     this.#stand(locks);
     this.#bus?.say({ kind: "hello", hidden: this.#hidden });
     try {
@@ -173,6 +180,22 @@ export class Tab implements Engine {
     }
   }
 
+  // While that lock is held this tab lives. Before that nobody may hear of it.
+  #live(locks: LockManager): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#hold(locks, this.#lockOf(this.#bus?.id ?? ""), () => { resolve(); return this.#untilClosed(); }).catch(reject);
+    });
+  }
+
+  // The leader took us for gone.
+  #lost(): void {
+    const { locks } = this.#options;
+    if (this.#role.kind !== "follower" || locks === undefined) return;
+    this.#role = { kind: "waiting" };
+    this.#live(locks).catch(() => undefined);            // asked for before anyone hears of us again, if it was taken away
+    this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+  }
+
   // Waits for the lock and leads while it has it.
   #stand(locks: LockManager): void {
     if (this.#role.kind === "ended" || this.#closing.signal.aborted) return;
@@ -180,12 +203,11 @@ export class Tab implements Engine {
       if (this.#over()) return;
       const released = new Promise<void>(resolve => { this.#release = resolve; });
       try {
-        await this.#takeLead();
+        if (await this.#takeLead()) await released;
+        else setTimeout(() => this.#stand(locks), retryMs);
       } catch (error) {
         this.#leadFailed(locks, error);
-        return;
       }
-      await released;
     }).catch(() => undefined);          // aborted by close
   }
 
@@ -198,7 +220,8 @@ export class Tab implements Engine {
     setTimeout(() => this.#stand(locks), retryMs);
   }
 
-  async #takeLead(): Promise<void> {
+  // False if another opener was quicker.
+  async #takeLead(): Promise<boolean> {
     let superseded = false;
     const lead = await this.#options.lead(() => {
       superseded = true;
@@ -206,7 +229,7 @@ export class Tab implements Engine {
     });
     if (this.#over() || superseded) {
       await lead.drop();
-      throw closedError();
+      return false;
     }
     const { engine } = lead;
     const { locks } = this.#options;
@@ -223,6 +246,7 @@ export class Tab implements Engine {
     this.#bus?.say({ kind: "leading", term });
     this.#resend();
     this.#ready?.resolve();
+    return true;
   }
 
   // Whatever was not answered waits for the next leader, which may be this tab again.
@@ -255,13 +279,14 @@ export class Tab implements Engine {
       case "welcome": this.#follow(message); break;
       case "reply": this.#pending.get(message.call)?.resolve(message.body); break;
       case "refusal": if (this.#fromLeader(message)) this.#pending.get(message.call)?.reject(errorOf(message.error)); break;
+      case "lost": if (this.#fromLeader(message)) this.#lost(); break;
       case "notice": if (this.#fromLeader(message)) this.#tell(message.notice); break;
       case "info": if (this.#fromLeader(message)) this.#setInfo({ ...message.info, tab: "follower" }); break;
       case "hello":
         if (order < 0) this.#bus?.tell(message.from, { kind: "bye" });   // any word of ours tells it that it is outdated
         else if (role.kind === "leader") role.followers?.hear(message);
         break;
-      case "bye": case "call": case "cancel":
+      case "bye": case "call": case "cancel": case "visibility":
         if (role.kind === "leader") role.followers?.hear(message);
         break;
     }
@@ -283,11 +308,7 @@ export class Tab implements Engine {
     const role = this.#role;
     if (role.kind === "ended") return;
     this.#role = { kind: "ended", reason };
-    if (role.kind === "leader") {
-      role.quiet();
-      role.followers?.end();
-    }
-    const done = role.kind === "leader" ? role.lead.engine.close().catch(() => undefined) : Promise.resolve();
+    const done = role.kind === "leader" ? this.#resign(role) : Promise.resolve();
     for (const pending of [...this.#pending.values()]) pending.reject(reason);
     this.#setInfo({ ...this.#info, tab: "follower", trouble: [...this.#info.trouble, dataOf(reason)] });
     this.#ready?.reject(reason);
@@ -295,13 +316,8 @@ export class Tab implements Engine {
   }
 
   async #close(): Promise<void> {
-    const role = this.#role;
-    if (role.kind === "follower") await this.#writesDone();
-    if (this.#role.kind === "leader") {
-      this.#role.quiet();
-      await this.#role.lead.engine.close();
-      this.#role.followers?.end();
-    }
+    if (this.#role.kind === "follower") await this.#writesDone();
+    if (this.#role.kind === "leader") await this.#resign(this.#role);
     if (this.#role.kind !== "ended") this.#role = { kind: "ended", reason: closedError() };
     for (const pending of [...this.#pending.values()]) pending.reject(closedError());
     this.#bus?.say({ kind: "bye" });
@@ -310,16 +326,17 @@ export class Tab implements Engine {
     this.#bus?.close();
   }
 
+  // Everything accepted is on disk afterwards.
+  async #resign({ quiet, lead, followers }: Extract<Role, { kind: "leader" }>): Promise<void> {
+    quiet();
+    followers?.leave();
+    await lead.engine.close().catch(() => undefined);
+    followers?.end();
+  }
+
   // As a follower: calls that write are waited for, also if the leader changes meanwhile; the rest is not.
   async #writesDone(): Promise<void> {
-    const writes = [...this.#pending.values()].filter(({ body }) => writing.has(body.kind));
-    await Promise.all(writes.map(pending => new Promise<void>(resolve => {
-      const look = setInterval(() => {
-        if ([...this.#pending.values()].includes(pending)) return;
-        clearInterval(look);
-        resolve();
-      }, 10);
-    })));
+    await Promise.all([...this.#pending.values()].filter(({ body }) => writing.has(body.kind)).map(({ settled }) => settled));
   }
 
   // ---- calls ---------------------------------------------------------------------------------------------------------------

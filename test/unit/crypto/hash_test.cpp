@@ -1,5 +1,7 @@
 #include "crypto/hash.hpp"
 
+#include <algorithm>
+
 #include "crypto/random.hpp"
 #include "crypto/stretch.hpp"
 #include "vectors/vectors.hpp"

@@ -1,5 +1,7 @@
 #include "crypto/seal.hpp"
 
+#include <algorithm>
+
 #include "vectors/vectors.hpp"
 
 using namespace perdure;

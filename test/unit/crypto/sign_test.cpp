@@ -1,5 +1,7 @@
 #include "crypto/sign.hpp"
 
+#include <algorithm>
+
 #include "vectors/vectors.hpp"
 
 using namespace perdure;

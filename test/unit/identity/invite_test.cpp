@@ -1,5 +1,7 @@
 #include "identity/invite.hpp"
 
+#include <algorithm>
+
 #include "catch_amalgamated.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/random.hpp"

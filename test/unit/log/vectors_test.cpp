@@ -7,8 +7,10 @@ using namespace perdure::log;
 
 namespace {
 
+bool fits(const Bytes& b) { return b.size() == Hash::size; }
+
 // What is of another length goes in by its hash: what was equal stays equal, and it is still none of the tree's.
-Hash hash_of(const Bytes& b) { return b.size() == Hash::size ? Hash::from(b) : crypto::sha256(b); }
+Hash hash_of(const Bytes& b) { return fits(b) ? Hash::from(b) : crypto::sha256(b); }
 
 Proof proof_of(const vectors::Case& c) {
   Proof proof;
@@ -21,8 +23,12 @@ Proof proof_of(const vectors::Case& c) {
 TEST_CASE("published inclusion proofs get their published verdicts") {
   for (const vectors::Case& c : vectors::read("inclusion")) {
     INFO("proof " << c.text("id"));
-    Hash leaf = hash_of(c.bytes("leaf")), root = hash_of(c.bytes("root"));
-    CHECK(verify_inclusion(leaf, c.number("index"), c.number("size"), proof_of(c), root, sha256_tree) == c.valid());
+    Bytes leaf = c.bytes("leaf"), root = c.bytes("root");
+    if (!fits(leaf) || !fits(root)) {  // our types hold no other
+      CHECK_FALSE(c.valid());
+      continue;
+    }
+    CHECK(verify_inclusion(hash_of(leaf), c.number("index"), c.number("size"), proof_of(c), hash_of(root), sha256_tree) == c.valid());
   }
 }
 

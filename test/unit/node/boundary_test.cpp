@@ -2,6 +2,7 @@
 
 #include "codec/bytes.hpp"
 #include "node/boundary_table.hpp"
+#include "vectors/vectors.hpp"
 
 #include <catch_amalgamated.hpp>
 
@@ -144,6 +145,15 @@ bool has_all(const std::vector<std::variant<Ts...>>& values) {
   return found.size() == sizeof...(Ts);
 }
 
+std::string hex_of(ByteView bytes) {
+  std::string hex;
+  for (const u8 byte : bytes) {
+    hex += "0123456789abcdef"[byte >> 4];
+    hex += "0123456789abcdef"[byte & 15];
+  }
+  return hex;
+}
+
 template <class... Ts>
 std::vector<u8> tags_of(const std::variant<Ts...>*) {
   return {boundary::tag<Ts>...};
@@ -217,6 +227,26 @@ TEST_CASE("a configuration comes back from its bytes as it was") {
   REQUIRE(back);
   CHECK(encode_config(*back) == encode_config(config));
   CHECK((back->app == "talkbox" && back->random_seed == config.random_seed && back->anchor && !back->rtc && back->anchors.size() == 2 && back->quotas.lease_days == 4));
+}
+
+// web/src/boundary.ts reads the same file (test/web/facade/boundary.test.ts). Who changes the form on purpose puts in the line that
+// the failure shows.
+TEST_CASE("the bytes are those that the other side knows") {
+  Config config;
+  config.app = "talkbox";
+  config.anchors = {"wss://a.example"};
+  config.apps = {"x"};
+  std::map<std::string, Bytes> made{{"events", encode_events(all_events())}, {"turn", encode_turn({all_actions(), large})}, {"config", encode_config(config)}};
+  std::ifstream in("test/vectors/boundary.txt");
+  REQUIRE(in);
+  for (std::string line; std::getline(in, line);) {
+    const vectors::Case known(line);
+    const std::string bytes = hex_of(made.at(known.text("id")));
+    INFO("id=" << known.text("id") << " bytes=" << bytes);
+    CHECK(bytes == known.text("bytes"));
+    made.erase(known.text("id"));
+  }
+  CHECK(made.empty());
 }
 
 TEST_CASE("no two kinds of one place share a tag") {

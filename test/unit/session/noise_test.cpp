@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+
 #include "vectors/vectors.hpp"
 
 using namespace perdure;

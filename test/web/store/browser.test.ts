@@ -51,7 +51,7 @@ for (const store of ["indexeddb", "opfs"] as const) {
     for (const { name, small } of cases) {
       test(name, async () => {
         if (small !== true) await ask(page, { kind: "case", store, name });
-        else await onSmallOrigin((other) => ask(other, { kind: "case", store, name }));
+        else await onSmallOrigin(other => ask(other, { kind: "case", store, name }));
       });
     }
 
@@ -78,4 +78,31 @@ test("a database on the private file system that another tab holds is refused, a
   await first.close();
   await assert.doesNotReject(ask(second, { kind: "open", store: "opfs", name: "held" }));
   await second.close();
+});
+
+test("whoever is patient gets the database as soon as the worker that held it has ended", async () => {
+  const [first, second] = [await openPage(), await openPage()];
+  await ask(first, { kind: "open", store: "opfs", name: "patience" }, true);
+  const patient = ask(second, { kind: "open", store: "opfs", name: "patience", patienceMs: 10_000 });
+  await first.close();
+  await assert.doesNotReject(patient);
+  await second.close();
+});
+
+test("a database that the browser takes away in the middle of saves ends them, and it is not reopened as an empty one", async () => {
+  await using other = await serve(site);
+  const page = await browser.context.newPage();
+  const session = await browser.context.newCDPSession(page);
+  await page.exposeFunction("makeRoom", () => session.send("Storage.clearDataForOrigin", { origin: other.url.slice(0, -1), storageTypes: "indexeddb" }));
+  await page.goto(other.url);
+  const [outcome, after, reopened] = (await ask(page, { kind: "cut" })) as [string, string, boolean];
+  assert.match(outcome, /^(unknown|failed)$/);
+  assert.deepEqual([after, reopened], ["failed", false]);
+  await page.close();
+});
+
+test("the device's seed stays the same, is sealed under a key that the browser does not give out, and is made anew if it is damaged", async () => {
+  const page = await openPage();
+  assert.deepEqual(await ask(page, { kind: "seeds" }), [true, false, true, true, false, 32, false, "refused"]);
+  await page.close();
 });

@@ -45,7 +45,7 @@ export const cases: readonly Case[] = [
     name: "a range is half open, ascending or descending, and ends at its limit if it has one",
     async run(disk) {
       const store = await disk.open();
-      await store.save(put(...[5, 1, 4, 2, 3].map((n) => row(n, n))));
+      await store.save(put(...[5, 1, 4, 2, 3].map(n => row(n, n))));
       const range = async (from: number, to: number, limit: number, reverse: boolean): Promise<number[]> =>
         keysOf(await store.range(bytes(from), bytes(to), limit, reverse));
       same(await range(2, 4, 10, false), [2, 3]);
@@ -66,7 +66,7 @@ export const cases: readonly Case[] = [
     async run(disk) {
       const store = await disk.open();
       const keys = [bytes(), bytes(0), bytes(0, 0), bytes(0, 255), bytes(1), bytes(127, 1), bytes(128), bytes(200, 0), bytes(255), bytes(255, 254)];
-      await store.save(put(...keys.toReversed().map((key) => [key, bytes(7)] as const)));
+      await store.save(put(...keys.toReversed().map(key => [key, bytes(7)] as const)));
       same((await all(store)).map(([key]) => key), keys);
       same((await store.range(bytes(0), bytes(0, 255), 10, true)).map(([key]) => key), [bytes(0, 0), bytes(0)]);
     },
@@ -75,7 +75,7 @@ export const cases: readonly Case[] = [
     name: "a save erases ranges and keys first and puts afterwards, and none of it has to exist",
     async run(disk) {
       const store = await disk.open();
-      await store.save(put(...[1, 2, 3, 4, 5, 6].map((n) => row(n, n))));
+      await store.save(put(...[1, 2, 3, 4, 5, 6].map(n => row(n, n))));
       const change = { puts: [row(3, 33), row(6, 66)], erases: [bytes(6), bytes(99)], eraseRanges: [[bytes(2), bytes(5)], [bytes(100), bytes(101)], [bytes(5), bytes(1)]] as const };
       same(await store.save(change), "ok");
       same(await all(store), [row(1, 1), row(3, 33), row(5, 5), row(6, 66)]);
@@ -139,7 +139,7 @@ export const cases: readonly Case[] = [
     name: "close waits for the saves that were issued",
     async run(disk) {
       const store = await disk.open();
-      const saves = [1, 2, 3].map((n) => store.save(put(row(n, n))));
+      const saves = [1, 2, 3].map(n => store.save(put(row(n, n))));
       await store.close();
       same(await Promise.all(saves), ["ok", "ok", "ok"]);
       same(keysOf(await all(await disk.open())), [1, 2, 3]);

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { describe, test } from "node:test";
 import Database from "better-sqlite3";
 import { MemoryDisk, openMemory } from "../../../web/src/store/memory.js";
+import { plainSeed } from "../../../web/src/store/seed.js";
 import { openSqlite } from "../../../web/src/store/sqlite.js";
 import type { Own, Store } from "../../../web/src/store/store.js";
 import { check, refusal, same } from "../support/check.js";
@@ -19,9 +20,9 @@ function memoryDisk(small: boolean): TestDisk {
   if (small) disk.maxBytes = 6 << 20;
   return {
     open: () => openMemory("test", disk),
-    damage: async (key) => disk.put(key, new Uint8Array()),
+    damage: async key => disk.put(key, new Uint8Array()),
     supersede: async () => { await openMemory("test", disk); },
-    setFormat: async (format) => { disk.own.set("format", format); },
+    setFormat: async format => { disk.own.set("format", format); },
     makeRoom: async () => { disk.maxBytes = Infinity; },
     second: "takes over",
     dispose: async () => undefined,
@@ -43,9 +44,9 @@ function sqliteDisk(small: boolean): TestDisk {
       opened.push(store);
       return store;
     },
-    damage: async (key) => behind((database) => database.prepare("UPDATE rows SET value = 'text' WHERE key = ?").run(key)),
+    damage: async key => behind(database => database.prepare("UPDATE rows SET value = 'text' WHERE key = ?").run(key)),
     supersede: async () => { opened.push(await openSqlite(file)); },
-    setFormat: async (format) => behind((database) => database.pragma(`user_version = ${format}`)),
+    setFormat: async format => behind(database => database.pragma(`user_version = ${format}`)),
     makeRoom: async () => undefined,                 // what did not fit was large, and there is room for little
     second: "takes over",
     dispose: async () => {
@@ -77,6 +78,13 @@ for (const [kind, make] of [["memory", memoryDisk], ["sqlite in Node", sqliteDis
   });
 }
 
+test("in Node the device's seed lies in the store and stays the same", async () => {
+  const disk = new MemoryDisk();
+  const [first, second] = [await plainSeed(await openMemory("test", disk)), await plainSeed(await openMemory("test", disk))];
+  same([first.fresh, second.fresh, first.bytes.length], [true, false, 32]);
+  same(first.bytes, second.bytes);
+});
+
 describe("SQLite in Node", () => {
   const inFolder = (name: string, run: (file: string) => Promise<void>): void => {
     test(name, async () => {
@@ -85,7 +93,7 @@ describe("SQLite in Node", () => {
     });
   };
 
-  inFolder("its files are readable for their owner alone, even if the file was there before", async (file) => {
+  inFolder("its files are readable for their owner alone, even if the file was there before", async file => {
     writeFileSync(file, "", { mode: 0o644 });
     const store = await openSqlite(file);
     await store.save({ puts: [[new Uint8Array([1]), new Uint8Array([1])]], erases: [], eraseRanges: [] });
@@ -93,7 +101,7 @@ describe("SQLite in Node", () => {
     await store.close();
   });
 
-  inFolder("a file that is no database, a foreign database and a missing folder are said to be so and left as they are", async (file) => {
+  inFolder("a file that is no database, a foreign database and a missing folder are said to be so and left as they are", async file => {
     writeFileSync(file, "these are not the rows you are looking for, by a long way, not at all");
     same(await refusal(openSqlite(file)), "storage-unavailable");
     rmSync(file);
@@ -104,7 +112,7 @@ describe("SQLite in Node", () => {
     same(await refusal(openSqlite(join(file, "nowhere", "rows.db"))), "storage-unavailable");
   });
 
-  inFolder("a cut file is refused or its reads reject: it is never an empty store", async (file) => {
+  inFolder("a cut file is refused or its reads reject: it is never an empty store", async file => {
     const store = await openSqlite(file);
     await store.save({ puts: Array.from({ length: 2000 }, (_, n) => [new Uint8Array([n >> 8, n & 255]), new Uint8Array(200)] as const), erases: [], eraseRanges: [] });
     await store.close();
@@ -118,7 +126,7 @@ describe("SQLite in Node", () => {
     check(read === 0, "no half of it was read");
   });
 
-  inFolder("what was told durable survives SIGKILL of the process", async (file) => {
+  inFolder("what was told durable survives SIGKILL of the process", async file => {
     const child = spawn(process.execPath, [fileURLToPath(import.meta.url)], { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, PERDURE_TEST_SAVER: file } });
     let told = 0;
     child.stdout.on("data", (data: Buffer) => {

@@ -11,7 +11,7 @@ declare global {
 
 window.ask = (request, keep = false) => new Promise((resolve, reject) => {
   const worker = new Worker("/worker.js", { type: "module" });
-  worker.onerror = (event) => reject(new Error(event.message));
+  worker.onerror = event => reject(new Error(event.message));
   worker.onmessage = ({ data }: MessageEvent<Answer>) => {
     if (data.kind === "make-room") {
       void window.makeRoom().then(() => worker.postMessage({ kind: "room-made" }));

@@ -1,8 +1,9 @@
 // Runs cases of the conformance suite on the stores of browsers. The page relays, and asks the test for room.
 
 import { openDB } from "idb";
-import { openIndexedDb } from "../../../web/src/store/indexeddb.js";
+import { openIndexedDb, openIndexedDbOwn } from "../../../web/src/store/indexeddb.js";
 import { loadSqlite, openOpfs } from "../../../web/src/store/opfs.js";
+import { wrappedSeed } from "../../../web/src/store/seed.js";
 import type { Own, Store } from "../../../web/src/store/store.js";
 import { later } from "../support/check.js";
 import { cases, type TestDisk } from "./conformance.js";
@@ -27,13 +28,13 @@ async function closeAll(): Promise<void> { for (const store of opened.splice(0))
 
 const indexedDbDisk: TestDisk = {
   open: () => keep(openIndexedDb(name)),
-  damage: async (key) => {
+  damage: async key => {
     const database = await openDB(`perdure:${name}`);
     await database.put("rows", "text", new Uint8Array(key));
     database.close();
   },
   supersede: async () => { await keep(openIndexedDb(name)); },
-  setFormat: async (format) => {
+  setFormat: async format => {
     const database = await openDB(`perdure:${name}`);
     await database.put("own", format, "format");
     database.close();
@@ -46,7 +47,7 @@ const indexedDbDisk: TestDisk = {
 // Behind the back of the opener: a second connection within the same pool.
 async function behind(sql: string, ...values: Uint8Array[]): Promise<void> {
   const sqlite = await loadSqlite();
-  const id = Array.from(new TextEncoder().encode(name), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const id = Array.from(new TextEncoder().encode(name), byte => byte.toString(16).padStart(2, "0")).join("");
   const pool = await sqlite.installOpfsSAHPoolVfs({ name: `perdure-${id}`, directory: `/perdure/${id}` });
   const wasPaused = pool.isPaused();
   if (wasPaused) await pool.unpauseVfs();
@@ -58,16 +59,16 @@ async function behind(sql: string, ...values: Uint8Array[]): Promise<void> {
 
 const opfsDisk: TestDisk = {
   open: () => keep(openOpfs(name)),
-  damage: (key) => behind("UPDATE rows SET value = 'text' WHERE key = ?", key),
+  damage: key => behind("UPDATE rows SET value = 'text' WHERE key = ?", key),
   supersede: () => behind("UPDATE generation SET value = value + 1"),
-  setFormat: (format) => behind(`PRAGMA user_version = ${format}`),
+  setFormat: format => behind(`PRAGMA user_version = ${format}`),
   makeRoom,
   second: "is refused",
   dispose: closeAll,
 };
 
 async function run(disk: TestDisk, which: string): Promise<void> {
-  const found = cases.find((one) => one.name === which);
+  const found = cases.find(one => one.name === which);
   if (found === undefined) throw new Error(`no case ${which}`);
   try { await found.run(disk); } finally { await disk.dispose(); }
 }
@@ -81,20 +82,47 @@ async function durable(store: Store): Promise<string> {
   return "ok";
 }
 
+// Saves while the browser takes the database away: how the first save ended that did not succeed, and what came of it.
+async function cutOff(): Promise<unknown> {
+  const store = await openIndexedDb("cut");
+  await store.save({ puts: [[Uint8Array.of(1), Uint8Array.of(1)]], erases: [], eraseRanges: [] });
+  postMessage({ kind: "make-room" });                 // here: clears the site's data
+  for (let n = 0; ; n++) {
+    const outcome = await store.save({ puts: [[Uint8Array.of(2, n & 255), new Uint8Array(30_000)]], erases: [], eraseRanges: [] });
+    if (outcome === "ok") continue;
+    return [outcome, await store.save({ puts: [], erases: [Uint8Array.of(1)], eraseRanges: [] }), await store.reopen()];
+  }
+}
+
+// The seed of a device: the same each time, another one if what is kept is damaged; and what lies in the database for all to read.
+async function seeds(): Promise<unknown> {
+  const own = await openIndexedDbOwn(name);
+  const [first, second] = [await wrappedSeed(own), await wrappedSeed(own)];
+  const kept = await own.getOwn("seed") as { key: CryptoKey; sealed: Uint8Array };
+  const inTheOpen = kept.sealed.join().includes(first.bytes.join());
+  const exported = await crypto.subtle.exportKey("raw", kept.key).then(() => "given out", () => "refused");
+  await own.putOwn("seed", { ...kept, sealed: new Uint8Array(48) });
+  const third = await wrappedSeed(own);
+  await own.close();
+  return [first.fresh, second.fresh, third.fresh, first.bytes.join() === second.bytes.join(), first.bytes.join() === third.bytes.join(), first.bytes.length, inTheOpen, exported];
+}
+
 type Request = { kind: "case"; store: "indexeddb" | "opfs"; name: string } | { kind: "room-made" }
-  | { kind: "fill" | "count"; store: "indexeddb" | "opfs" } | { kind: "open"; store: "opfs"; name: string };
+  | { kind: "fill" | "count"; store: "indexeddb" | "opfs" } | { kind: "open"; store: "opfs"; name: string; patienceMs?: number } | { kind: "cut" | "seeds" };
 
 addEventListener("message", ({ data }: MessageEvent<Request>) => {
   const answer = (work: Promise<unknown>): void => {
-    work.then((value) => postMessage({ kind: "done", value }), (error: unknown) => postMessage({ kind: "failed", text: error instanceof Error ? `${error.stack}` : String(error), code: codeOf(error) }));
+    work.then(value => postMessage({ kind: "done", value }), (error: unknown) => postMessage({ kind: "failed", text: error instanceof Error ? `${error.stack}` : String(error), code: codeOf(error) }));
   };
   switch (data.kind) {
     case "room-made": roomMade.resolve(); break;
     case "case": answer(run(data.store === "opfs" ? opfsDisk : indexedDbDisk, data.name)); break;
-    case "open": answer(openOpfs(data.name).then((store) => { opened.push(store); })); break;
+    case "open": answer(openOpfs(data.name, { patienceMs: data.patienceMs ?? 0 }).then(store => { opened.push(store); })); break;
+    case "cut": answer(cutOff()); break;
+    case "seeds": answer(seeds()); break;
     case "fill": answer((data.store === "opfs" ? openOpfs("durable") : openIndexedDb("durable")).then(durable)); break;
     case "count": answer((data.store === "opfs" ? openOpfs("durable") : openIndexedDb("durable"))
-      .then(async (store) => (await store.range(new Uint8Array(), Uint8Array.of(255), 100, false)).length)); break;
+      .then(async store => (await store.range(new Uint8Array(), Uint8Array.of(255), 100, false)).length)); break;
   }
 });
 

@@ -10,12 +10,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type BrowserContext, type Page } from "playwright-core";
-
-/** Quiet on any machine, and pages of one machine connect to each other even where there is only a loopback interface. */
-export const chromiumArgs: readonly string[] = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--allow-loopback-in-peer-connection", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-];
+import { chromiumArgs } from "../../../web/src/testing/browsers.js";
 
 export interface BrowserOptions {
   /** A folder with the profile of an earlier run. Default: a fresh one, deleted afterwards. */
@@ -47,8 +42,8 @@ export async function openBrowser(options: BrowserOptions = {}): Promise<TestBro
   });
   const said: string[] = [];
   const listen = (page: Page): void => {
-    page.on("console", (message) => said.push(message.text()));
-    page.on("pageerror", (error) => said.push(String(error)));
+    page.on("console", message => said.push(message.text()));
+    page.on("pageerror", error => said.push(String(error)));
   };
   context.pages().forEach(listen);
   context.on("page", listen);
@@ -59,13 +54,13 @@ export async function openBrowser(options: BrowserOptions = {}): Promise<TestBro
   };
   return {
     context, said, close,
-    page: async (url) => {
+    page: async url => {
       const page = await context.newPage();
       await page.goto(url);
       return page;
     },
     kill: async () => {
-      const ended = new Promise<void>((resolve) => context.once("close", () => resolve()));
+      const ended = new Promise<void>(resolve => context.once("close", () => resolve()));
       await killProcess(context);
       await ended;
       gone();
@@ -79,7 +74,7 @@ async function killProcess(context: BrowserContext): Promise<void> {
   const session = await context.browser()?.newBrowserCDPSession();
   if (session === undefined) throw new Error("this browser does not tell its process");
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
-  const main = processInfo.find((process) => process.type === "browser");
+  const main = processInfo.find(process => process.type === "browser");
   if (main === undefined) throw new Error("this browser does not tell its process");
   process.kill(main.id, "SIGKILL");
 }

@@ -11,12 +11,12 @@ const out = resolve(root, "../../build/test-web", String(process.pid));
 
 function testsIn(path) {
   if (statSync(path).isFile()) return path.endsWith(".test.ts") ? [path] : [];
-  return readdirSync(path).sort().flatMap((name) => testsIn(join(path, name)));
+  return readdirSync(path).sort().flatMap(name => testsIn(join(path, name)));
 }
 
-const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
-const options = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
-const tests = (wanted.length > 0 ? wanted : ["."]).flatMap((name) => testsIn(resolve(root, name)));
+const wanted = process.argv.slice(2).filter(argument => !argument.startsWith("-"));
+const options = process.argv.slice(2).filter(argument => argument.startsWith("-"));
+const tests = (wanted.length > 0 ? wanted : ["."]).flatMap(name => testsIn(resolve(root, name)));
 if (tests.length === 0) throw new Error("no tests there");
 
 await build({
@@ -24,9 +24,9 @@ await build({
   sourcemap: "inline", logLevel: "warning", outExtension: { ".js": ".mjs" },
   define: { "globalThis.testRoot": JSON.stringify(root) },
 });
-const files = tests.map((test) => join(out, relative(root, test).replace(/\.ts$/, ".mjs")));
+const files = tests.map(test => join(out, relative(root, test).replace(/\.ts$/, ".mjs")));
 const child = spawn(process.execPath, ["--enable-source-maps", "--test", ...options, ...files], { stdio: "inherit" });
-child.on("exit", (code) => {
+child.on("exit", code => {
   rmSync(out, { recursive: true, force: true });
   process.exit(code ?? 1);
 });

@@ -90,7 +90,7 @@ async function find(contents: ReadonlyMap<string, Content>, path: string): Promi
 }
 
 async function stop(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const closed = new Promise<void>(resolve => server.close(() => resolve()));
   server.closeAllConnections();
   await closed;
 }

@@ -52,7 +52,7 @@ class IndexedDbBackend implements Backend {
     let database: Database;
     try {
       database = await openDB<Schema>(this.#name, 1, {
-        upgrade: (fresh) => { fresh.createObjectStore("rows"); fresh.createObjectStore("own"); },
+        upgrade: fresh => { fresh.createObjectStore("rows"); fresh.createObjectStore("own"); },
         blocking: () => this.#drop(),
         terminated: () => { this.#database = undefined; },
       });
@@ -87,7 +87,7 @@ class IndexedDbBackend implements Backend {
 
   async read(keys: readonly Uint8Array[]): Promise<Row[]> {
     const rows = this.#open().transaction("rows").store;
-    const values = await Promise.all(keys.map((key) => rows.get(new Uint8Array(key))));
+    const values = await Promise.all(keys.map(key => rows.get(new Uint8Array(key))));
     return keys.flatMap((key, i) => (values[i] === undefined ? [] : [[key, asBytes(values[i])] as const]));
   }
 
@@ -116,7 +116,7 @@ class IndexedDbBackend implements Backend {
     const rows = writing.objectStore("rows");
     let foreign = false;
     try {
-      const asked = writing.objectStore("own").get("generation").then((generation) => {
+      const asked = writing.objectStore("own").get("generation").then(generation => {
         foreign = generation !== this.#generation;
         if (foreign) writing.abort();
       });

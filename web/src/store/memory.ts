@@ -53,7 +53,7 @@ export class MemoryDisk {
     const [first, end] = [this.#place(textOf(from)), this.#place(textOf(to))];
     const most = limit === 0 ? end - first : Math.min(limit, end - first);
     const keys = reverse ? this.#keys.slice(end - most, end).reverse() : this.#keys.slice(first, first + most);
-    return keys.flatMap((text) => {
+    return keys.flatMap(text => {
       const value = this.#values.get(text);
       return value === undefined ? [] : [[bytesOf(text), value.slice()] as const];
     });
@@ -96,7 +96,7 @@ class MemoryBackend implements Backend {
   }
 
   read(keys: readonly Uint8Array[]): Row[] {
-    return keys.flatMap((key) => {
+    return keys.flatMap(key => {
       const value = this.#disk.get(key);
       return value === undefined ? [] : [[key, value.slice()] as const];
     });
@@ -128,4 +128,4 @@ function textOf(bytes: Uint8Array): string {
   return text;
 }
 
-function bytesOf(text: string): Uint8Array { return Uint8Array.from(text, (character) => character.charCodeAt(0)); }
+function bytesOf(text: string): Uint8Array { return Uint8Array.from(text, character => character.charCodeAt(0)); }

@@ -10,10 +10,15 @@ import { unavailable } from "./refusals.js";
 import { SqlBackend, type Sql, type SqlValue } from "./sql.js";
 import type { Own, Store, Usage } from "./store.js";
 
+export interface OpfsOptions {
+  /** A worker that is about to end may still hold the database: ask again for so long. Default: not at all. */
+  readonly patienceMs?: number;
+}
+
 /** Opens the database of that name and takes it over. Rejects with `storage-unavailable` if this is no dedicated worker, the
  *  browser has no such file system here (private windows), or another worker holds the database; with `outdated` if a newer
  *  package has written it. */
-export async function openOpfs(name: string): Promise<Store & Own> {
+export async function openOpfs(name: string, options: OpfsOptions = {}): Promise<Store & Own> {
   if (globalThis.navigator?.storage?.getDirectory === undefined || "document" in globalThis) {
     throw unavailable('This browser has no private file system here. Leave the option storage at "auto".');
   }
@@ -26,7 +31,7 @@ export async function openOpfs(name: string): Promise<Store & Own> {
     held.delete(name);
   };
   try {
-    const taken = (pool = await takePool(sqlite, name));
+    const taken = (pool = await takePool(sqlite, name, options.patienceMs ?? 0));
     const { backend, wasEmpty } = SqlBackend.takeOver({
       connect: () => connect(new taken.OpfsSAHPoolDb("/rows.db")),
       pragmas: ["PRAGMA synchronous = FULL", "PRAGMA temp_store = MEMORY"],
@@ -48,22 +53,29 @@ let loaded: Promise<Sqlite3Static> | undefined;
 /** SQLite, loaded once in this worker. Rejects with `storage-unavailable`; the next call tries again. */
 export function loadSqlite(): Promise<Sqlite3Static> {
   return (loaded ??= import("@sqlite.org/sqlite-wasm").then(
-    (module) => module.default(),
+    module => module.default(),
     (error: unknown) => { loaded = undefined; throw unavailable("SQLite could not be loaded.", error); },
   ));
 }
 
-async function takePool(sqlite: Sqlite3Static, name: string): Promise<Pool> {
-  const id = Array.from(new TextEncoder().encode(name), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  try {
-    const options = {
-      name: `perdure-${id}`, directory: `/perdure/${id}`, initialCapacity: 4,     // the database, its journal, and room
-      preserveOnInitFailure: true, forceReinitIfPreviouslyFailed: true,            // the latter is missing in the types
-    };
-    const pool = await sqlite.installOpfsSAHPoolVfs(options);
-    return pool.isPaused() ? await pool.unpauseVfs() : pool;
-  } catch (error) {
-    throw unavailable("Another worker holds this database, or the browser refuses its private file system. Close the other tab.", error);
+const askAgainMs = 50;
+
+async function takePool(sqlite: Sqlite3Static, name: string, patienceMs: number): Promise<Pool> {
+  const id = Array.from(new TextEncoder().encode(name), byte => byte.toString(16).padStart(2, "0")).join("");
+  const options = {
+    name: `perdure-${id}`, directory: `/perdure/${id}`, initialCapacity: 4,     // the database, its journal, and room
+    preserveOnInitFailure: true, forceReinitIfPreviouslyFailed: true,            // the latter is missing in the types
+  };
+  for (let left = patienceMs; ; left -= askAgainMs) {
+    try {
+      const pool = await sqlite.installOpfsSAHPoolVfs(options);
+      return pool.isPaused() ? await pool.unpauseVfs() : pool;
+    } catch (error) {
+      const isHeld = error instanceof Error && error.name === "NoModificationAllowedError";
+      if (!isHeld) throw unavailable("The browser refuses its private file system.", error);
+      if (left <= 0) throw unavailable("Another tab or worker holds this database. Close it.", error);
+    }
+    await new Promise(resolve => setTimeout(resolve, askAgainMs));
   }
 }
 

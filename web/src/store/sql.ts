@@ -73,7 +73,7 @@ export class SqlBackend implements Backend {
   }
 
   read(keys: readonly Uint8Array[]): Row[] {
-    return keys.flatMap((key) => this.#sql.all("SELECT value FROM rows WHERE key = ?", key).map(({ value }) => [key, asBytes(value)] as const));
+    return keys.flatMap(key => this.#sql.all("SELECT value FROM rows WHERE key = ?", key).map(({ value }) => [key, asBytes(value)] as const));
   }
 
   range(from: Uint8Array, to: Uint8Array, limit: number, reverse: boolean): Row[] {

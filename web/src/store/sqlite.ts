@@ -3,7 +3,7 @@
 //
 // The file holds the device's key, so it is made readable for its owner alone.
 
-import { chmodSync, closeSync, openSync, statSync } from "node:fs";
+import { importInNode } from "../node-import.js";
 import { OrderedStore } from "./ordered.js";
 import { unavailable } from "./refusals.js";
 import { pageBytes, SqlBackend, type Sql, type SqlValue } from "./sql.js";
@@ -19,7 +19,7 @@ export interface SqliteOptions {
  *  newer package has written it. */
 export async function openSqlite(file: string, options: SqliteOptions = {}): Promise<Store & Own> {
   const open = await findLibrary();
-  if (file !== ":memory:") makePrivate(file);
+  if (file !== ":memory:") await makePrivate(file);
   const { maxBytes } = options;
   const { backend, wasEmpty } = SqlBackend.takeOver({
     connect: () => open(file),
@@ -27,7 +27,7 @@ export async function openSqlite(file: string, options: SqliteOptions = {}): Pro
       "PRAGMA busy_timeout = 5000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
       ...(maxBytes === undefined ? [] : [`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / 4096))}`]),
     ],
-    usage: (sql) => {
+    usage: sql => {
       const usage = { usedBytes: pageBytes(sql), persisted: file !== ":memory:" };
       return maxBytes === undefined ? usage : { ...usage, quotaBytes: maxBytes };
     },
@@ -41,18 +41,17 @@ interface Database { prepare(sql: string): Statement; close(): void }
 type MakeDatabase = new (file: string) => Database;
 
 async function findLibrary(): Promise<(file: string) => Sql> {
-  // The names are variables so that no bundler looks for what may not be there.
   const [own, other] = ["node:sqlite", "better-sqlite3"];
   const builtIn = await load(own, "DatabaseSync");
-  if (builtIn !== undefined) return (file) => connect(new builtIn(file));
+  if (builtIn !== undefined) return file => connect(new builtIn(file));
   const installed = await load(other, "default");
-  if (installed !== undefined) return (file) => connect(new installed(file));
+  if (installed !== undefined) return file => connect(new installed(file));
   throw unavailable("This Node has no SQLite. Run: npm install better-sqlite3");
 }
 
 async function load(name: string, what: string): Promise<MakeDatabase | undefined> {
   try {
-    const module: unknown = await import(name);
+    const module: unknown = await importInNode(name);
     const made: unknown = typeof module === "object" && module !== null ? Reflect.get(module, what) : undefined;
     return typeof made === "function" ? (made as MakeDatabase) : undefined;
   } catch {
@@ -81,7 +80,8 @@ function connect(database: Database): Sql {
   };
 }
 
-function makePrivate(file: string): void {
+async function makePrivate(file: string): Promise<void> {
+  const { chmodSync, closeSync, openSync, statSync } = (await importInNode("node:fs")) as typeof import("node:fs");
   try {
     closeSync(openSync(file, "a", 0o600));
     if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600);

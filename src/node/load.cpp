@@ -1,0 +1,144 @@
+// A topic from its rows: logs, what the indexes know, acknowledgements, names; and its indexes anew where they cannot be trusted.
+#include "codec/bytes.hpp"
+#include "node/impl.hpp"
+
+namespace perdure {
+
+namespace {
+
+constexpr u64 rebuild_batches = 32;                  // a step: some milliseconds, some pages
+
+Bytes rebuild_mark(const Topic& topic) { return store::key('I', topic.no, 1); }
+
+// The logs as they stand in the middle of a rebuild: those before `no` whole, that one up to `at`, the others empty.
+class Partial final : public crdt::Logs {
+ public:
+  Partial(const Topic& topic, LogNo no, u64 at) : topic_(topic), no_(no), at_(at) {}
+  const crdt::LogName* by_number(LogNo n) const override {
+    const crdt::LogName* whole = topic_.by_number(n);
+    if (!whole || n < no_) return whole;
+    crdt::LogName& name = names_[n] = *whole;
+    name.held = n == no_ ? at_ : 0;
+    return &name;
+  }
+  std::optional<LogNo> by_id(const LogId& id) const override { return topic_.by_id(id); }
+
+ private:
+  const Topic& topic_;
+  LogNo no_;
+  u64 at_;
+  mutable std::map<LogNo, crdt::LogName> names_;
+};
+
+}  // namespace
+
+// Something that counts is dated further ahead than our clock allows: it was taken in under a clock that has been put right since.
+bool Node::Impl::dated_ahead(const Topic& topic, HybridTime greatest) const {
+  return topic.keys && greatest.ms() > corrected_now_ms() + clock::hold_back_ms;
+}
+
+void Node::Impl::reload_topic(const TopicPtr& topic) {
+  topic->forget();
+  TopicExtra& e = extra(topic);
+  e.appending = e.releasing = e.rescuing = false;
+  e.dep_lengths.clear();
+  load_topic(topic);
+}
+
+void Node::Impl::load_topic(const TopicPtr& topic) {
+  Bytes from = store::key('L', topic->no);
+  desk_.read_range(from, store::prefix_end(from), 0, false, [this, topic](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+    if (!ok) return;
+    topic->forget();
+    if (sync::load_logs(*topic, rows)) metrics_["corrupt_rows"] += 1;
+    struct Result { sync::Counters counters; std::vector<sync::LogUpdate> updates; bool rebuild = false; };
+    auto result = std::make_shared<Result>();
+    desk_.run(topic->queue(), [this, topic, result](store::Rows& out) {
+      *result = {};
+      for (LogNo no = 0; no < topic->logs.size(); ++no) {
+        const sync::LogEntry& entry = topic->logs[no];
+        if (entry.held.counted() == entry.held.length) continue;
+        if (auto state = sync::read_state(out, *topic, no)) result->updates.push_back({no, sync::held_of(out, *topic, no, *state)});
+      }
+      if (!topic->keys) {
+        crdt::Indexes indexes = crdt::load_indexes(out, topic->no);
+        result->counters.arrived = indexes.arrived;
+        result->counters.arrival_hash = indexes.arrival_hash;
+        return;
+      }
+      sync::Merge merge(out, *topic, corrected_now_ms());
+      result->counters = merge.counters();
+      result->rebuild = merge.replica().corrupt() || out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
+    }, [this, topic, result](SaveOutcome saved) {
+      if (saved != SaveOutcome::ok) return;
+      for (const sync::LogUpdate& update : result->updates) topic->apply(update);
+      topic->counters = result->counters;
+      if (result->rebuild) rebuild(topic);
+      else load_rest(topic);
+    });
+  });
+}
+
+void Node::Impl::load_rest(const TopicPtr& topic) {
+  Bytes acks = store::key('K', topic->no), names = store::key('W', topic->no);
+  desk_.read_range(acks, store::prefix_end(acks), 0, false, [this, topic](bool ok, const auto& rows) { if (ok) sync_.load_acks(topic, rows); });
+  desk_.read_range(names, store::prefix_end(names), 0, false, [this, topic](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+    if (!ok) return;
+    for (const auto& [key, value] : rows) {
+      if (key.size() != 1 + 4 + DeviceId::size || value.size() < 8) continue;
+      codec::Reader r(value);
+      DeviceId device = DeviceId::from(ByteView(key).subspan(5));
+      extra(topic).last_seen_ms[device] = r.be64();
+      extra(topic).names[device] = std::string(text(r.rest()));
+    }
+    topic_loaded(topic);
+  });
+}
+
+// ---- all batches indexed anew ----------------------------------------------------------------------------------------------------
+// The order of arrival stays: others hold cursors into it, and live readers are told nothing twice. The read mark stays, too.
+
+void Node::Impl::rebuild(const TopicPtr& topic) {
+  metrics_["rebuilds"] += 1;
+  for (u8 tree = 1; tree <= static_cast<u8>(crdt::Tree::voids); ++tree) {
+    if (tree == static_cast<u8>(crdt::Tree::arrivals)) continue;
+    Bytes from = store::key('X', topic->no);
+    from.push_back(tree);
+    Bytes to = store::prefix_end(from);
+    desk_.erase_range(std::move(from), std::move(to), [](SaveOutcome) {});
+  }
+  desk_.run(topic->queue(), [topic](store::Rows& rows) {
+    crdt::Indexes old = crdt::load_indexes(rows, topic->no), fresh;
+    fresh.arrivals = old.arrivals;
+    fresh.arrived = old.arrived;
+    fresh.arrival_hash = old.arrival_hash;
+    fresh.read_mark = old.read_mark;
+    crdt::save_indexes(rows, topic->no, fresh);
+    rows.put(rebuild_mark(*topic), {1});
+  }, [this, topic](SaveOutcome saved) { if (saved == SaveOutcome::ok) rebuild_on(topic, 0, 0); });
+}
+
+void Node::Impl::rebuild_on(const TopicPtr& topic, LogNo no, u64 at) {
+  while (no < topic->logs.size() && at >= topic->logs[no].held.length) ++no, at = 0;
+  auto counters = std::make_shared<sync::Counters>();
+  if (no == topic->logs.size()) {
+    return desk_.run(topic->queue(), [this, topic, counters](store::Rows& rows) {
+      rows.erase(rebuild_mark(*topic));
+      *counters = sync::Merge(rows, *topic, corrected_now_ms()).counters();
+    }, [this, topic, counters](SaveOutcome saved) {
+      if (saved != SaveOutcome::ok) return;
+      topic->counters = *counters;
+      load_rest(topic);
+    });
+  }
+  u64 to = std::min(topic->logs[no].held.length, at + rebuild_batches);
+  desk_.run(topic->queue(), [this, topic, no, at, to](store::Rows& rows) {
+    Partial logs(*topic, no, at);
+    crdt::Replica replica(rows, topic->no, logs, *topic->keys, topic->network);
+    replica.quiet();
+    replica.add(no, at, to, corrected_now_ms());
+    replica.finish();
+  }, [this, topic, no, to](SaveOutcome saved) { if (saved == SaveOutcome::ok) rebuild_on(topic, no, to); });
+}
+
+}  // namespace perdure

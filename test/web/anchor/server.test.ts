@@ -1,0 +1,297 @@
+// The anchor's one port, with nothing behind it: requests, static files, who is let in.
+
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { get, request as httpRequest } from "node:http";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { WebSocket } from "ws";
+import { StaticFiles } from "../../../web/anchor/files.js";
+import { addressOf, Gate, networkOf } from "../../../web/anchor/gate.js";
+import { Metrics } from "../../../web/anchor/metrics.js";
+import { settingsOf, type AnchorOptions } from "../../../web/anchor/options.js";
+import { AnchorServer, messageBytesMax, type Doors } from "../../../web/anchor/server.js";
+import { check, refusal, same } from "../support/check.js";
+
+const network = "ab".repeat(32);
+
+interface Running extends AsyncDisposable {
+  readonly server: AnchorServer;
+  readonly port: number;
+  readonly refusals: string[];
+  readonly accepted: { socket: WebSocket; network: string }[];
+}
+
+async function run(options: Partial<AnchorOptions> = {}, doors: Partial<Doors> = {}): Promise<Running> {
+  const settings = settingsOf({ data: ":memory:", port: 0, ...options });
+  const refusals: string[] = [];
+  const accepted: { socket: WebSocket; network: string }[] = [];
+  const server = new AnchorServer(settings, settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve), reason => refusals.push(reason));
+  const port = await server.listen();
+  server.open({ accept: (socket, asked) => accepted.push({ socket, network: asked }), health: async () => "", metrics: async () => "figures 1\n", ...doors });
+  return { server, port, refusals, accepted, [Symbol.asyncDispose]: () => server.close() };
+}
+
+interface Answer { status: number; headers: Record<string, string | string[] | undefined>; body: string }
+
+/** The path goes out as it is: fetch() would tidy it up. */
+function ask(port: number, path: string, headers: Record<string, string> = {}, method = "GET"): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = httpRequest({ host: "127.0.0.1", port, path, headers, method, agent: false }, response => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (part: string) => (body += part)).on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
+    });
+    sent.on("error", reject).end();
+  });
+}
+
+function dial(port: number, query = `?network=${network}`): Promise<{ socket: WebSocket; closed: Promise<{ code: number; reason: string }> }> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/${query}`);
+  const closed = new Promise<{ code: number; reason: string }>(resolve => socket.on("close", (code, reason) => resolve({ code, reason: reason.toString() })));
+  return new Promise((resolve, reject) => socket.on("open", () => resolve({ socket, closed })).on("error", reject));
+}
+
+function folder(): { path: string; gone: () => void } {
+  const path = mkdtempSync(join(tmpdir(), "perdure-serve-"));
+  const site = join(path, "site");
+  mkdirSync(join(site, "inner"), { recursive: true });
+  mkdirSync(join(site, ".git"));
+  writeFileSync(join(path, "secret.txt"), "secret");
+  mkdirSync(join(path, "site-2"));
+  writeFileSync(join(path, "site-2/other.txt"), "secret");
+  writeFileSync(join(site, "index.html"), "<p>home</p>");
+  writeFileSync(join(site, "inner/index.html"), "<p>inner</p>");
+  writeFileSync(join(site, "a b.txt"), "spaced");
+  writeFileSync(join(site, "empty.txt"), "");
+  writeFileSync(join(site, "perdure.wasm"), "wasm");
+  writeFileSync(join(site, ".env"), "secret");
+  writeFileSync(join(site, ".git/config"), "secret");
+  symlinkSync("../secret.txt", join(site, "leads-out.txt"));
+  symlinkSync("index.html", join(site, "leads-in.html"));
+  return { path: site, gone: () => rmSync(path, { recursive: true }) };
+}
+
+describe("requests", () => {
+  test("the health is 200 while all is well and 503 with the reason when the database cannot commit", async () => {
+    let trouble = "";
+    await using anchor = await run({}, { health: async () => trouble });
+    const well = await ask(anchor.port, "/healthz");
+    same([well.status, JSON.parse(well.body)], [200, { perdure: "anchor", status: "ok" }]);
+    trouble = "The disk is full.";
+    const ill = await ask(anchor.port, "/healthz");
+    same([ill.status, JSON.parse(ill.body)], [503, { perdure: "anchor", status: "failing", trouble }]);
+  });
+
+  test("an anchor that is not ready says so", async () => {
+    const server = new AnchorServer(settingsOf({ data: ":memory:", port: 0 }), undefined, () => undefined);
+    const port = await server.listen();
+    same((await ask(port, "/healthz")).status, 503);
+    same((await ask(port, "/metrics")).status, 503);
+    await server.close();
+  });
+
+  test("without a folder there is a word of welcome and nothing else", async () => {
+    await using anchor = await run();
+    const home = await ask(anchor.port, "/");
+    check(home.status === 200 && home.body.includes("anchor"), home.body);
+    same((await ask(anchor.port, "/index.html")).status, 404);
+    same((await ask(anchor.port, "/", {}, "POST")).status, 405);
+  });
+
+  test("a failure behind the doors ends that request and nothing else", async () => {
+    await using anchor = await run({}, { metrics: () => Promise.reject(new Error("broken")) });
+    await ask(anchor.port, "/metrics").then(() => check(false, "it was answered"), () => undefined);
+    same((await ask(anchor.port, "/healthz")).status, 200);
+  });
+
+  test("whoever sends half a request is cut off", { timeout: 30_000 }, async () => {
+    await using anchor = await run();
+    const begun = performance.now();
+    await new Promise<void>(resolve => {
+      const socket = connect(anchor.port, "127.0.0.1", () => socket.write("GET / HTTP/1.1\r\nHost: here\r\nX-Slow: "));
+      socket.on("close", () => resolve()).on("error", () => undefined).resume();
+    });
+    check(performance.now() - begun < 20_000, "within 20 s");
+  });
+
+  test("a taken port is told in words, and closing twice is harmless", async () => {
+    await using anchor = await run();
+    const second = new AnchorServer(settingsOf({ data: ":memory:", port: anchor.port }), undefined, () => undefined);
+    same(await refusal(second.listen()), "bad-argument");
+    await second.close();
+    await second.close();
+  });
+});
+
+describe("static files", () => {
+  test("come with their type, and with a tag that saves sending them again", async () => {
+    const site = folder();
+    await using anchor = await run({ serve: site.path });
+    const home = await ask(anchor.port, "/?anchor=ws://x");
+    same([home.status, home.headers["content-type"], home.body], [200, "text/html; charset=utf-8", "<p>home</p>"]);
+    const tag = String(home.headers["etag"]);
+    const again = await ask(anchor.port, "/", { "if-none-match": tag });
+    same([again.status, again.body], [304, ""]);
+    const wasm = await ask(anchor.port, "/perdure.wasm");
+    same([wasm.status, wasm.headers["content-type"]], [200, "application/wasm"]);
+    const head = await ask(anchor.port, "/perdure.wasm", {}, "HEAD");
+    same([head.status, head.headers["content-length"], head.body], [200, "4", ""]);
+    same((await ask(anchor.port, "/empty.txt")).status, 200);
+    same((await ask(anchor.port, "/a%20b.txt")).body, "spaced");
+    same((await ask(anchor.port, "/leads-in.html")).body, "<p>home</p>");
+    same((await ask(anchor.port, "/inner/")).body, "<p>inner</p>");
+    const inner = await ask(anchor.port, "/inner");
+    same([inner.status, inner.headers["location"]], [308, "/inner/"]);
+    same((await ask(anchor.port, "/healthz")).status, 200);
+    site.gone();
+  });
+
+  test("nothing outside the folder is served, and nothing hidden", async () => {
+    const site = folder();
+    await using anchor = await run({ serve: site.path });
+    for (const path of [
+      "/../secret.txt", "/..%2fsecret.txt", "/%2e%2e/secret.txt", "/%2e%2e%2fsecret.txt", "/inner/../../secret.txt", "/..\\secret.txt", "/..%5csecret.txt",
+      "/leads-out.txt", "/.env", "/.git/config", "/../site-2/other.txt", "/index.html%00.txt", "/%zz", "/nothing.txt", "//../secret.txt", "/inner/nothing/",
+    ]) {
+      const answer = await ask(anchor.port, path);
+      check(answer.status === 404 && !answer.body.includes("secret"), `${path} gave ${answer.status} ${answer.body}`);
+    }
+    const elsewhere = await ask(anchor.port, "//inner");
+    same(elsewhere.headers["location"], "/inner/");
+    site.gone();
+  });
+
+  test("a folder that is none is refused", async () => {
+    same(await refusal(StaticFiles.in("/no/such/folder")), "bad-argument");
+    same(await refusal(StaticFiles.in(process.execPath)), "bad-argument");
+  });
+});
+
+describe("links", () => {
+  test("are handed on with the network they ask for", async () => {
+    await using anchor = await run();
+    const { socket } = await dial(anchor.port);
+    same(anchor.accepted.map(({ network: asked }) => asked), [network]);
+    same(anchor.server.links, 1);
+    socket.terminate();
+  });
+
+  test("without a network they are turned away", async () => {
+    await using anchor = await run();
+    for (const query of ["", "?network=", "?network=zz", `?network=${"AB".repeat(32)}`, `?other=${network}`]) {
+      await dial(anchor.port, query).then(() => check(false, query), () => undefined);
+    }
+    same(anchor.accepted.length, 0);
+    same(anchor.refusals, ["network", "network", "network", "network", "network"]);
+  });
+
+  test("beyond the quota they are closed with 1013 and a reason, and let in when there is room again", async () => {
+    await using anchor = await run({ quotas: { links: 2 } });
+    const first = await dial(anchor.port);
+    await dial(anchor.port);
+    const third = await dial(anchor.port);
+    const { code, reason } = await third.closed;
+    check(code === 1013 && reason !== "", `${code} ${reason}`);
+    same([anchor.accepted.length, anchor.refusals], [2, ["links"]]);
+    first.socket.terminate();
+    while (anchor.server.links > 1) await new Promise(resolve => setTimeout(resolve, 5));
+    await dial(anchor.port);
+    same(anchor.accepted.length, 3);
+  });
+
+  test("a message over the limit ends its link and no other", async () => {
+    await using anchor = await run();
+    const one = await dial(anchor.port);
+    const other = await dial(anchor.port);
+    for (const { socket } of anchor.accepted) socket.on("error", () => undefined);
+    const heard = new Promise(resolve => anchor.accepted[1]?.socket.once("message", resolve));
+    one.socket.send(new Uint8Array(messageBytesMax + 1));
+    same((await one.closed).code, 1009);
+    other.socket.send(new Uint8Array(messageBytesMax));
+    await heard;
+    same(anchor.server.links, 1);
+  });
+
+  test("whoever floods is read no faster than the core can take it, and all arrives", { timeout: 30_000 }, async () => {
+    let received = 0;
+    await using anchor = await run({}, { accept: socket => socket.on("message", (data: Buffer) => (received += data.length)) });
+    const { socket } = await dial(anchor.port);
+    for (let i = 0; i < 1_000; i++) socket.send(new Uint8Array(32 * 1024));
+    while (received < 1_000 * 32 * 1024) await new Promise(resolve => setTimeout(resolve, 10));
+    socket.close();
+  });
+
+  test("bytes are counted, also of links that have ended", async () => {
+    await using anchor = await run();
+    const { socket, closed } = await dial(anchor.port);
+    socket.send(new Uint8Array(10_000));
+    await new Promise(resolve => anchor.accepted[0]?.socket.once("message", resolve));
+    const before = anchor.server.bytes().in;
+    check(before >= 10_000, `${before} bytes`);
+    socket.close();
+    await closed;
+    while (anchor.server.links > 0) await new Promise(resolve => setTimeout(resolve, 5));
+    check(anchor.server.bytes().in >= before, "still counted");
+  });
+
+  test("something else than a WebSocket is not upgraded", async () => {
+    await using anchor = await run();
+    const status = await new Promise(resolve => get({ host: "127.0.0.1", port: anchor.port, path: `/?network=${network}`, headers: { connection: "upgrade", upgrade: "other" } })
+      .on("response", response => resolve(response.statusCode)).on("upgrade", () => resolve("upgraded")).on("error", resolve));
+    same(status, 400);
+  });
+
+  test("close ends links that do not end themselves", async () => {
+    const anchor = await run();
+    const { closed } = await dial(anchor.port);
+    await anchor.server.close();
+    same((await closed).code, 1006);
+  });
+});
+
+describe("the gate", () => {
+  test("lets an address in often but not for ever, and again after a while", () => {
+    const gate = new Gate();
+    let admitted = 0;
+    while (gate.admits("203.0.113.5", 1_000)) admitted++;
+    check(admitted >= 20 && admitted <= 100, `${admitted} at once`);
+    check(gate.admits("203.0.113.6", 1_000), "another address");
+    check(gate.admits("203.0.113.5", 2_000), "a second later");
+    for (let i = 0; i < 1_000; i++) check(gate.admits("127.0.0.1", 1_000) && gate.admits("::1", 1_000), "this machine");
+  });
+
+  test("takes an IPv6 network for one", () => {
+    same(networkOf("2001:db8:0:1::5"), networkOf("2001:0db8::1:a:b:c:d"));
+    check(networkOf("2001:db8:0:1::5") !== networkOf("2001:db8:0:2::5"), "two networks");
+    same(networkOf("::ffff:203.0.113.5"), "203.0.113.5");
+    same(networkOf("::ffff:127.0.0.1"), undefined);
+  });
+
+  test("believes a proxy on its own network and nobody else", () => {
+    same(addressOf("127.0.0.1", "1.1.1.1, 203.0.113.5", true), "203.0.113.5");
+    same(addressOf("127.0.0.1", "203.0.113.5", false), "127.0.0.1");
+    same(addressOf("198.51.100.1", "203.0.113.5", true), "198.51.100.1");
+    same(addressOf("127.0.0.1", undefined, true), "127.0.0.1");
+  });
+});
+
+test("figures are what Prometheus reads", () => {
+  const metrics = new Metrics();
+  metrics.saveSeconds.observe(0.002);
+  metrics.saveSeconds.observe(9);
+  metrics.refusals.add("links");
+  const text = metrics.text({
+    version: "1", storage: "sqlite", links: 3, bytesIn: 5, bytesOut: 6, databaseBytes: 7, healthy: true,
+    core: [["batches_in", 4], ["batches_out", 5], ["logs", 2], ["refusals", 3], ["refused_total_quota", 2], ["something_new", 9]],
+  });
+  metrics.stop();
+  for (const line of [
+    "perdure_links 3", 'perdure_batches_total{direction="in"} 4', 'perdure_batches_total{direction="out"} 5', "perdure_logs 2", "perdure_something_new_total 9",
+    'perdure_refusals_total{reason="links"} 1', 'perdure_refusals_total{reason="total_quota"} 2', 'perdure_refusals_total{reason="quota"} 1',
+    'perdure_save_seconds_bucket{le="0.0025"} 1', 'perdure_save_seconds_bucket{le="+Inf"} 2', "perdure_save_seconds_count 2", "perdure_up 1",
+  ]) check(text.split("\n").includes(line), `${line} in\n${text}`);
+  for (const line of text.trimEnd().split("\n")) check(/^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? -?[\d.e+-]+)$/.test(line), `a line that Prometheus reads: ${line}`);
+  const types = text.split("\n").filter(line => line.startsWith("# TYPE"));
+  same(new Set(types).size, types.length, "each family stands once");
+});

@@ -1,0 +1,73 @@
+// What dist/ holds, for tests of what users get.
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
+import { projectRoot } from "../support/bundle.js";
+
+export const dist = join(projectRoot, "dist");
+
+export const { startAnchor } = (await import(pathToFileURL(join(dist, "anchor.js")).href)) as typeof import("../../../web/anchor/index.js");
+export const { openPeer } = (await import(pathToFileURL(join(dist, "index.js")).href)) as typeof import("../../../web/src/index.js");
+
+export interface Ended { readonly code: number | null; readonly signal: string | null; readonly out: string; readonly err: string }
+
+/** Runs the command line to its end. */
+export async function cli(args: readonly string[], script = join(dist, "cli.js"), cwd = tmpdir()): Promise<Ended> {
+  const child = spawn(process.execPath, [script, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  let out = "";
+  let err = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
+  await once(child, "close");
+  return { code: child.exitCode, signal: child.signalCode, out, err };
+}
+
+/** An anchor in a process of its own. */
+export interface AnchorProcess extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly lines: readonly string[];
+  /** Ends it and resolves with the exit code, null after SIGKILL. */
+  kill(signal: "SIGTERM" | "SIGKILL" | "SIGINT"): Promise<number | null>;
+}
+
+export async function spawnAnchor(...args: readonly string[]): Promise<AnchorProcess> {
+  const child: ChildProcess = spawn(process.execPath, [join(dist, "cli.js"), "anchor", ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const closed = once(child, "close");
+  const lines: string[] = [];
+  const url = await new Promise<string>((resolve, reject) => {
+    if (child.stdout === null) return reject(new Error("no output"));
+    createInterface({ input: child.stdout }).on("line", line => {
+      lines.push(line);
+      const found = /\bwss?:\/\/\S+/.exec(line)?.[0];
+      if (found !== undefined) resolve(found);
+    });
+    closed.then(() => reject(new Error(`the anchor ended: ${lines.join("\n")}`)));
+  });
+  const kill = async (signal: "SIGTERM" | "SIGKILL" | "SIGINT"): Promise<number | null> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    await closed;
+    return child.exitCode;
+  };
+  return { url, port: Number(new URL(url).port), lines, kill, [Symbol.asyncDispose]: async () => void (await kill("SIGKILL")) };
+}
+
+/** A folder for one test. */
+export function scratch(): { path: string; file: (name: string) => string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), "perdure-anchor-"));
+  return { path, file: name => join(path, name), [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Resolves when it holds; rejects with what was waited for. */
+export async function until(holds: () => boolean | Promise<boolean>, what: string, ms = 15_000): Promise<void> {
+  const end = performance.now() + ms;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`this did not come: ${what}`);
+    await new Promise(resolve => setTimeout(resolve, 10));
+  }
+}

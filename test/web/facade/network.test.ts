@@ -1,0 +1,285 @@
+// The whole of it, in virtual time: cores in WebAssembly, talking.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { Network } from "../../../web/src/testing/network.js";
+import type { TestPeer } from "../../../web/src/testing/types.js";
+import type { Topic, View } from "../../../web/src/types.js";
+
+declare global {
+  var testRoot: string;
+}
+
+const wasm = await WebAssembly.compile(readFileSync(join(globalThis.testRoot, "../../build/wasm/perdure.wasm")));
+
+async function network<T>(options: { seed?: number; latencyMs?: number; loss?: number }, story: (net: Network) => Promise<T>): Promise<T> {
+  const net = new Network({ ...options, wasm });
+  try {
+    return await story(net);
+  } finally {
+    await net.close();
+  }
+}
+
+/** Two peers in one topic. */
+async function two(net: Network): Promise<{ a: TestPeer; b: TestPeer; ta: Topic; tb: Topic }> {
+  const [a, b] = [await net.open({ app: "talkbox", name: "Ada" }), await net.open({ app: "talkbox", name: "Bob" })];
+  const ta = await a.topic("lunch");
+  const tb = await b.join(await ta.invite());
+  return { a, b, ta, tb };
+}
+
+async function values(topic: Topic): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for await (const { value } of topic.messages()) found.push(value);
+  return found;
+}
+
+/** What a view shows once it has been asked for. */
+async function shown<T>(net: Network, view: View<T>): Promise<T> {
+  const leave = view.subscribe(() => undefined);
+  await net.advance(0);
+  await net.advance(0);
+  leave();
+  return view.current;
+}
+
+describe("two peers", () => {
+  test("chat: what one says the other reads, with its author and in order", () => network({}, async net => {
+    const { a, b, ta, tb } = await two(net);
+    assert.equal(tb.id, ta.id);
+    await ta.append({ text: "hello" });
+    await tb.append({ text: "early, before it knows" });
+    await net.settle();
+    await tb.append({ text: "after" });
+    await net.settle();
+    assert.deepEqual(await values(ta), await values(tb));
+    assert.deepEqual((await values(ta)).at(-1), { text: "after" });
+    const page = await shown(net, tb.latest());
+    assert.deepEqual(page.messages.map(({ author, own }) => ({ author, own })).at(-1), { author: b.id, own: true });
+    assert.ok(page.messages.some(({ author, own }) => author === a.id && !own));
+    assert.equal(page.loading, false);
+    assert.equal(ta.status.current.length, 3);
+    assert.equal(ta.status.current.state, "live");
+    assert.equal(a.status.current.state, "online");
+    assert.equal(a.status.current.links.local, 1);
+    assert.deepEqual(b.peers.current.map(({ id, name, path }) => ({ id, name, path })), [{ id: a.id, name: "Ada", path: "local" }]);
+  }));
+
+  test("hear each other live, each message once", () => network({}, async net => {
+    const { ta, tb } = await two(net);
+    await net.settle();
+    await ta.append(0);
+    const heard: unknown[] = [];
+    const listening = (async () => {
+      for await (const { value } of tb.messages({ live: true })) {
+        heard.push(value);
+        if (heard.length === 30) break;
+      }
+    })();
+    for (let i = 1; i < 30; i++) {
+      await ta.append(i);
+      await net.advance(i % 3 === 0 ? 500 : 5);
+    }
+    await net.settle();
+    await listening;
+    assert.deepEqual(heard, Array.from({ length: 30 }, (_, i) => i));
+  }));
+
+  test("have receipts: durable at once, replicated once the other has it, and pending until then", () => network({}, async net => {
+    const { ta } = await two(net);
+    await net.settle();
+    const receipt = await ta.append("x");
+    let replicated = false;
+    const waiting = receipt.replicated(1).then(() => { replicated = true; });
+    await net.advance(0);
+    assert.equal(ta.status.current.pending, 1);
+    assert.equal(replicated, false);
+    await net.settle();
+    await waiting;
+    assert.equal(ta.status.current.pending, 0);
+  }));
+
+  test("write one key while apart: one wins for both, the other stands as a conflict until it is resolved", () => network({}, async net => {
+    const { a, b, ta, tb } = await two(net);
+    await ta.map.set("card", { from: "nobody" });
+    await net.settle();
+    net.partition([a], [b]);
+    await ta.map.set("card", { from: "a" });
+    await net.advance(50);
+    await tb.map.set("card", { from: "b" });
+    net.heal();
+    await net.settle();
+    assert.deepEqual(await ta.map.get("card"), { from: "b" });
+    assert.deepEqual(await tb.map.get("card"), { from: "b" });
+    const [conflict] = await shown(net, ta.map.conflicts());
+    assert.equal(conflict?.key, "card");
+    assert.deepEqual(conflict?.losers.map(({ value, author }) => ({ value, author })), [{ value: { from: "a" }, author: a.id }]);
+    await ta.map.resolve("card", { from: "both" });
+    await net.settle();
+    assert.deepEqual(await shown(net, tb.map.conflicts({ prefix: "ca" })), []);
+    assert.deepEqual(await tb.map.get("card"), { from: "both" });
+    const history: unknown[] = [];
+    for await (const { value } of tb.map.history("card")) history.push(value);
+    assert.deepEqual(history, [{ from: "both" }, { from: "b" }, { from: "a" }, { from: "nobody" }]);
+    await tb.map.delete("card");
+    await net.settle();
+    assert.equal(await ta.map.get("card"), undefined);
+    assert.equal(ta.map.size, 0);
+  }));
+
+  test("go on apart and agree again when the partition heals", () => network({ seed: 5, loss: 0.05 }, async net => {
+    const { a, b, ta, tb } = await two(net);
+    await net.settle();
+    net.partition([a], [b]);
+    for (let i = 0; i < 20; i++) {
+      await ta.append({ a: i });
+      await tb.append({ b: i });
+      await net.advance(100);
+    }
+    assert.equal((await values(ta)).length, 20);
+    net.heal();
+    await net.settle();
+    assert.equal((await values(ta)).length, 40);
+    assert.deepEqual(await values(ta), await values(tb));
+  }));
+
+  test("go off and on line like machines do", () => network({}, async net => {
+    const { a, ta, tb } = await two(net);
+    await net.settle();
+    a.offline();
+    await net.advance(100);
+    assert.equal(a.status.current.state, "offline");
+    await ta.append("written offline");
+    a.online();
+    await net.settle();
+    assert.deepEqual(await values(tb), ["written offline"]);
+  }));
+
+  test("see each other's presence, until one is gone", () => network({}, async net => {
+    const { a, b, ta, tb } = await two(net);
+    await net.settle();
+    ta.presence.set({ typing: true });
+    await net.advance(500);
+    assert.deepEqual([...tb.presence.others.current], [[a.id, { typing: true }]]);
+    b.crash();
+    ta.presence.set(undefined);
+    await b.restart();
+    await net.advance(1000);
+    assert.deepEqual([...tb.presence.others.current], []);
+  }));
+});
+
+describe("a peer that crashes", () => {
+  test("has after its restart what was accepted before, and its topics are open", () => network({}, async net => {
+    const { a, ta, tb } = await two(net);
+    for (let i = 0; i < 10; i++) await ta.append(i);
+    a.crash();
+    await assert.rejects(ta.append("lost"), { code: "closed" });
+    await tb.append("meanwhile");
+    await a.restart();
+    await net.settle();
+    assert.deepEqual([...(await values(ta))].sort(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, "meanwhile"].sort());
+    assert.deepEqual(await values(tb), await values(ta));
+  }));
+
+  test("in the middle of appends loses none that resolved", () => network({}, async net => {
+    const { a, ta, tb } = await two(net);
+    await net.settle();
+    const accepted: number[] = [];
+    const appends = Array.from({ length: 200 }, (_, i) => ta.append(i).then(() => void accepted.push(i), () => undefined));
+    await Promise.race(appends);
+    a.crash();
+    await Promise.all(appends);
+    await a.restart();
+    await net.settle();
+    const found = new Set(await values(tb));
+    for (const i of accepted) assert.ok(found.has(i), `${i}`);
+  }));
+
+  test("and loses its disk gets everything back from the other", () => network({}, async net => {
+    const { a, ta, tb } = await two(net);
+    for (let i = 0; i < 10; i++) await ta.append(i);
+    await net.settle();
+    const invite = await tb.invite();
+    a.crash();
+    a.loseStorage();
+    await a.restart();
+    const again = await a.join(invite);
+    await net.settle();
+    await again.append("new");
+    await net.settle();
+    assert.deepEqual(await values(again), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, "new"]);
+    assert.deepEqual(await values(tb), await values(again));
+  }));
+});
+
+describe("an anchor", () => {
+  test("holds for who is gone, and again after its own restart", () => network({}, async net => {
+    const anchor = await net.anchor();
+    const { a, b, ta } = await two(net);
+    await net.settle();
+    b.crash();
+    const receipt = await ta.append("for later");
+    const anchored = receipt.anchored();
+    await net.settle();
+    await anchored;
+    assert.deepEqual((await shown(net, ta.copies(receipt.id))).anchors, [anchor.id]);
+    a.crash();
+    anchor.crash();
+    await anchor.restart();
+    await b.restart();
+    const tb = await b.join(await (await b.topic("x")).invite()).catch(() => undefined);
+    assert.ok(tb !== undefined);
+    await net.settle();
+    await a.restart();
+    await net.settle();
+    const [mine] = a.anchors.list.current;
+    assert.equal(mine?.state, "connected");
+    assert.equal(mine?.id, anchor.id);
+  }));
+});
+
+describe("a full disk", () => {
+  test("refuses what is new, keeps what was accepted, and goes on when there is room", () => network({}, async net => {
+    const { a, ta, tb } = await two(net);
+    await ta.append("before");
+    a.fillDisk(true);
+    await assert.rejects(ta.append("refused"), { code: "storage-full" });
+    assert.ok(a.status.current.trouble.some(({ code }) => code === "storage-full"));
+    a.fillDisk(false);
+    await net.advance(10_000);
+    await ta.append("after");
+    await net.settle();
+    assert.deepEqual(await values(tb), ["before", "after"]);
+  }));
+});
+
+test("the same seed gives the same run, another one another", async () => {
+  const run = (seed: number): Promise<unknown> => network({ seed, loss: 0.1 }, async net => {
+    const { a, ta, tb } = await two(net);
+    for (let i = 0; i < 10; i++) {
+      await ta.append(i);
+      await tb.append(-i);
+      await net.advance(37);
+    }
+    const took = await net.settle();
+    const ids: string[] = [];
+    for await (const { id, time } of ta.messages()) ids.push(`${id} ${time.getTime()}`);
+    return { id: a.id, took, ids, now: net.now.getTime() };
+  });
+  assert.deepEqual(await run(7), await run(7));
+  assert.notDeepEqual(await run(7), await run(8));
+});
+
+test("settle says what differs and names the seed", () => network({ seed: 99 }, async net => {
+  const { a, b, ta } = await two(net);
+  await net.settle();
+  net.partition([a], [b]);
+  b.fillDisk(true);
+  await ta.append("x");
+  net.heal();
+  await assert.rejects(net.settle({ withinMs: 3000 }), /seed 99/);
+}));

@@ -1,0 +1,224 @@
+// Peers and topics as their users hold them: what they hand in, what they get back, and what closes what.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Opener } from "../../../web/src/open.js";
+import { PeerHandle } from "../../../web/src/peer.js";
+import type { PeerOptions, Topic } from "../../../web/src/types.js";
+import { FakeEngine, Frames, own, rest } from "./fake.js";
+
+async function setup(): Promise<{ engine: FakeEngine; peer: PeerHandle; topic: Topic }> {
+  const engine = new FakeEngine();
+  const peer = new PeerHandle(engine, new Frames());
+  return { engine, peer, topic: await peer.topic("lunch") };
+}
+
+const last = (engine: FakeEngine): unknown => engine.calls.at(-1);
+
+describe("appending", () => {
+  test("hands over one append with all its ops and a fresh tag", async () => {
+    const { engine, topic } = await setup();
+    const receipt = await topic.appendAll(["a", "b"]);
+    assert.equal(receipt.id, "op2");
+    assert.deepEqual(last(engine), {
+      kind: "Append", topic: 1, tag: new Uint8Array(16).fill(1),
+      ops: [{ kind: "message", key: "", value: Uint8Array.of(0xa1, 97) }, { kind: "message", key: "", value: Uint8Array.of(0xa1, 98) }],
+    });
+    await topic.batch(batch => {
+      batch.append(1);
+      batch.set("k", 2);
+      batch.delete("l");
+    });
+    assert.deepEqual(last(engine), {
+      kind: "Append", topic: 1, tag: new Uint8Array(16).fill(2),
+      ops: [{ kind: "message", key: "", value: Uint8Array.of(1) }, { kind: "set", key: "k", value: Uint8Array.of(2) }, { kind: "erase", key: "l", value: new Uint8Array() }],
+    });
+  });
+
+  test("rejects, and throws nothing at once, for what cannot be stored, with its path", async () => {
+    const { engine, topic } = await setup();
+    const before = engine.calls.length;
+    await assert.rejects(topic.append({ when: Number.NaN }), { code: "bad-argument", path: "when" });
+    await assert.rejects(topic.append(undefined), { code: "bad-argument" });
+    await assert.rejects(topic.appendAll([1, { a: [2n] }]), { code: "bad-argument", path: "[1].a[0]" });
+    await assert.rejects(topic.appendAll([]), { code: "bad-argument" });
+    await assert.rejects(topic.batch(() => undefined), { code: "bad-argument" });
+    await assert.rejects(topic.append("x".repeat(300_000)), { code: "too-large" });
+    await assert.rejects(topic.appendAll(Array.from({ length: 70 }, () => "x".repeat(250_000))), { code: "too-large" });
+    await assert.rejects(topic.map.set("k", undefined), { code: "bad-argument" });
+    await assert.rejects(topic.map.setAll([["k", { f: Infinity }]]), { code: "bad-argument", path: "k.f" });
+    const broken = new Error("mine");
+    await assert.rejects(topic.batch(() => { throw broken; }), broken);
+    assert.equal(engine.calls.length, before);
+  });
+
+  test("takes map keys of 1 to 1,024 bytes", async () => {
+    const { topic } = await setup();
+    await topic.map.set("é".repeat(512), 1);
+    for (const [key, code] of [["", "bad-argument"], [5, "bad-argument"], ["\ud800", "bad-argument"], ["é".repeat(513), "too-large"]] as const) {
+      for (const call of [() => topic.map.set(key as string, 1), () => topic.map.get(key as string), () => topic.map.delete(key as string), () => topic.map.resolve(key as string, 1)]) {
+        await assert.rejects(async () => call(), { code });
+      }
+    }
+  });
+
+  test("gives receipts that wait for copies, until aborted", async () => {
+    const { engine, topic } = await setup();
+    const receipt = await topic.append(1);
+    await receipt.replicated(0);
+    const end = new AbortController();
+    const waits = [receipt.replicated(2, { signal: end.signal }), receipt.anchored({ signal: end.signal }), topic.synced({ signal: end.signal })];
+    await rest();
+    assert.deepEqual(engine.calls.slice(-3), [
+      { kind: "WaitCopies", topic: 1, id: "op1", copies: 2, anchored: false }, { kind: "WaitCopies", topic: 1, id: "op1", copies: 0, anchored: true }, { kind: "WaitSynced", topic: 1 },
+    ]);
+    const reason = new Error("enough");
+    end.abort(reason);
+    for (const wait of waits) await assert.rejects(wait, reason);
+    await assert.rejects(receipt.replicated(-1), { code: "bad-argument" });
+    await assert.rejects(receipt.replicated(1.5), { code: "bad-argument" });
+  });
+});
+
+describe("a topic", () => {
+  test("puts its invite into the fragment of a page", async () => {
+    const { topic } = await setup();
+    assert.equal(await topic.invite(), "perdure-abc");
+    assert.equal(await topic.link("https://a.example/chat?x=1#old"), "https://a.example/chat?x=1#perdure-abc");
+    assert.equal(await topic.link(new URL("https://a.example/")), "https://a.example/#perdure-abc");
+    await assert.rejects(topic.link("chat.html"), { code: "bad-argument" });
+    assert.equal(await topic.shortcode(), undefined);
+  });
+
+  test("is refused without a name, with a name that is too long, with an invite that is none", async () => {
+    const { peer } = await setup();
+    for (const name of ["", undefined, 5, "\udc00"]) await assert.rejects(peer.topic(name as string), { code: "bad-argument" });
+    await assert.rejects(peer.topic("x".repeat(257)), { code: "too-large" });
+    await assert.rejects(peer.create({ name: "" }), { code: "bad-argument" });
+    await assert.rejects(peer.join(""), { code: "bad-argument" });
+    await assert.rejects(peer.joinCode(7 as unknown as string), { code: "bad-argument" });
+  });
+
+  test("is closed once however often, and then answers only that it is closed", async () => {
+    const { engine, topic } = await setup();
+    await Promise.all([topic.close(), topic.close()]);
+    await topic[Symbol.asyncDispose]();
+    assert.equal(engine.count("TopicClose"), 1);
+    for (const call of [() => topic.append(1), () => topic.invite(), () => topic.get("m"), () => topic.map.get("k"), () => topic.markRead(), () => topic.synced(), () => topic.leave()]) {
+      await assert.rejects(call, { code: "closed" });
+    }
+  });
+
+  test("of one name held twice is two handles, of which each closes for itself", async () => {
+    const { engine, peer, topic } = await setup();
+    const again = await peer.topic("lunch");
+    assert.equal(again.id, topic.id);
+    await topic.close();
+    await again.append(1);
+    assert.equal(engine.count("TopicClose"), 1);
+  });
+
+  test("that is left is not closed besides", async () => {
+    const { engine, topic } = await setup();
+    await topic.leave({ forget: true });
+    assert.deepEqual(last(engine), { kind: "TopicLeave", topic: 1, forget: true });
+    await topic.close();
+    assert.equal(engine.count("TopicClose"), 0);
+  });
+});
+
+describe("a peer", () => {
+  test("says its ids", async () => {
+    const { peer } = await setup();
+    assert.equal(peer.id, own);
+    assert.match(peer.shortId, /^[0-9a-f]{16}$/);
+  });
+
+  test("takes anchors by address, and throws for what is none", async () => {
+    const { engine, peer } = await setup();
+    peer.anchors.add("wss://a.example");
+    assert.deepEqual(last(engine), { kind: "AnchorAdd", url: "wss://a.example" });
+    peer.anchors.remove(new URL("wss://a.example/"));
+    assert.deepEqual(last(engine), { kind: "AnchorRemove", url: "wss://a.example" });
+    for (const url of ["https://a.example", "a.example", "", 5, "wss://a.example/#x"]) assert.throws(() => peer.anchors.add(url as string), { code: "bad-argument" });
+  });
+
+  test("closes its topics with it, and then answers only that it is closed", async () => {
+    const { engine, peer, topic } = await setup();
+    await Promise.all([peer.close(), peer.close()]);
+    await peer[Symbol.asyncDispose]();
+    assert.equal(engine.count("TopicClose"), 1);
+    await assert.rejects(topic.append(1), { code: "closed" });
+    await assert.rejects(peer.topic("tea"), { code: "closed" });
+    assert.throws(() => peer.anchors.add("wss://a.example"), { code: "closed" });
+  });
+});
+
+describe("openPeer", () => {
+  function opener(): { open: Opener; engines: FakeEngine[]; delay: { until: Promise<unknown> } } {
+    const engines: FakeEngine[] = [];
+    const delay: { until: Promise<unknown> } = { until: Promise.resolve() };
+    const open = new Opener(async () => {
+      await delay.until;
+      const engine = new FakeEngine();
+      engines.push(engine);
+      return engine;
+    }, new Frames());
+    return { open, engines, delay };
+  }
+
+  test("gives two handles on one peer for one app and instance, which closes with the last", async () => {
+    const { open, engines } = opener();
+    const [a, b] = await Promise.all([open.open({ app: "x", storage: "memory" }), open.open({ app: "x", storage: "memory", anchors: ["wss://b.example"] })]);
+    assert.equal(engines.length, 1);
+    assert.ok(engines[0]?.calls.some(call => call.kind === "AnchorAdd" && call.url === "wss://b.example"));
+    await a?.close();
+    await a?.close();
+    await b?.topic("still open");
+    await b?.close();
+    const again = await open.open({ app: "x", storage: "memory" });
+    assert.equal(engines.length, 2);
+    await again.topic("anew");
+    await open.open({ app: "x", storage: "memory", instance: "second" });
+    assert.equal(engines.length, 3);
+  });
+
+  test("rejects with the signal's reason while it opens, and closes what opens then", async () => {
+    const { open, engines, delay } = opener();
+    let go: (value?: unknown) => void = () => undefined;
+    delay.until = new Promise(resolve => (go = resolve));
+    const end = new AbortController();
+    const opening = open.open({ app: "x", storage: "memory", signal: end.signal });
+    const reason = new Error("enough");
+    end.abort(reason);
+    await assert.rejects(opening, reason);
+    go();
+    await rest();
+    await rest();
+    await assert.rejects(engines[0]?.call({ kind: "TopicNamed", name: "x" }) ?? Promise.resolve(), { code: "closed" });
+    await assert.rejects(open.open({ app: "x", storage: "memory", signal: AbortSignal.abort(reason) }), reason);
+  });
+
+  test("opens anew after an opening that failed", async () => {
+    let fail = true;
+    const open = new Opener(async () => {
+      if (fail) throw new Error("no disk");
+      return new FakeEngine();
+    }, new Frames());
+    await assert.rejects(open.open({ app: "x", storage: "memory" }), /no disk/);
+    fail = false;
+    await open.open({ app: "x", storage: "memory" });
+  });
+
+  test("refuses options that mean nothing, before anything happens", async () => {
+    const { open, engines } = opener();
+    const bad: unknown[] = [
+      undefined, null, {}, { app: "" }, { app: 5 }, { app: "x", storage: "disk" }, { app: "x", storage: {} }, { app: "x", anchors: "wss://a.example" },
+      { app: "x", storage: "memory", anchors: ["https://a.example"] }, { app: "x", storage: "memory", instance: "" }, { app: "x", storage: "memory", rtc: true },
+      { app: "x", storage: "memory", limits: { links: -1 } }, { app: "x", storage: "memory", worker: true },
+    ];
+    for (const options of bad) await assert.rejects(open.open(options as PeerOptions), { code: "bad-argument" }, JSON.stringify(options));
+    await assert.rejects(open.open({ app: "x" }), (error: Error) => /storage: "memory"/.test(error.message) && /file/.test(error.message));
+    assert.equal(engines.length, 0);
+  });
+});

@@ -1,0 +1,159 @@
+// How a page gets its engine: from a dedicated worker, or in the page where `worker: false` says so.
+//
+//     const engine = await browserEngine({ app: "talkbox" });
+
+import type { Engine } from "./engine.js";
+import { errorOf, PerdureError } from "./errors.js";
+import { RtcPage } from "./links/rtc-page.js";
+import type { FromPage, RtcPort } from "./links/rtc.js";
+import { watchPage } from "./page.js";
+import { PortEngine, type FromWorker, type StartOptions, type ToWorker } from "./port.js";
+import { anchorsOf } from "./peer.js";
+import type { PeerOptions } from "./types.js";
+
+/** Resolves when calls can be answered. Rejects with `storage-unavailable`, `outdated`, `insecure-context`, `wasm-blocked` or
+ *  `wasm-failed`; the last also if the worker does not start, and then says what helps. */
+export async function browserEngine(options: PeerOptions): Promise<Engine> {
+  const marker = new StoreMarker(options);
+  const start = startOptions(options, marker.isSet);
+  askToPersist(options);
+  return options.worker === false ? inPage(options, start, marker) : inWorker(options, start, marker);
+}
+
+async function inPage(options: PeerOptions, start: StartOptions, marker: StoreMarker): Promise<Engine> {
+  const [{ runTab }, { takeLead }] = await Promise.all([import("./runtab.js"), import("./lead.js")]);
+  const listeners = new Set<(message: FromPage) => void>();
+  const rtc = start.peer.rtc ? new RtcPage(message => queueMicrotask(() => { for (const listener of [...listeners]) listener(message); }), { ...rtcConfig(options), move: true }) : undefined;
+  const port: RtcPort | undefined = rtc === undefined ? undefined : {
+    post: message => rtc.hear(message),
+    listen: listener => { listeners.add(listener); return () => void listeners.delete(listener); },
+  };
+  const tab = await runTab(start, port, () => marker.set(), takeLead);
+  const unwatch = watchPage(tab, rtc);
+  return ended(tab, unwatch);
+}
+
+async function inWorker(options: PeerOptions, start: StartOptions, marker: StoreMarker): Promise<Engine> {
+  const worker = startWorker(options.worker === false ? undefined : options.worker);
+  const post = (message: ToWorker, transfer: Transferable[] = []): void => worker.postMessage(message, transfer);
+  const rtc = start.peer.rtc ? new RtcPage((message, transfer) => post({ kind: "rtc", message }, transfer), rtcConfig(options)) : undefined;
+  let unwatch: () => void = () => undefined;
+  try {
+    const engine = await new Promise<PortEngine>((resolve, reject) => {
+      let alive = false;
+      let made: PortEngine | undefined;
+      worker.onerror = event => {
+        event.preventDefault();
+        const fault = workerFault(alive, event.message);
+        if (made === undefined) reject(fault);
+        else made.fail(fault);
+      };
+      worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+        switch (data.kind) {
+          case "alive": alive = true; break;
+          case "ready":
+            made = new PortEngine(post, data.id, data.info, () => { unwatch(); rtc?.closeAll(); worker.terminate(); });
+            resolve(made);
+            break;
+          case "failed": reject(errorOf(data.error)); break;
+          case "rtc": rtc?.hear(data.message); break;
+          case "stored": marker.set(); break;
+          default: made?.hear(data);
+        }
+      };
+      post({ kind: "start", options: start });
+      unwatch = watchPage({
+        network: online => post({ kind: "network", online }),
+        visibility: hidden => post({ kind: "visibility", hidden }),
+        goodbye: () => post({ kind: "goodbye" }),
+        resumed: () => post({ kind: "resumed" }),
+      }, rtc);
+    });
+    return engine;
+  } catch (error) {
+    unwatch();
+    worker.terminate();
+    throw error;
+  }
+}
+
+function startWorker(where: string | URL | undefined): Worker {
+  const fault = (error: unknown): PerdureError => workerFault(false, error instanceof Error ? error.message : String(error));
+  try {
+    if (where !== undefined) return new Worker(new URL(where, document.baseURI), { type: "module", name: "perdure" });
+    return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "perdure" });
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== "SecurityError") throw fault(error);
+  }
+  // A script of another origin may not be a worker, but a worker may import it. The address is put together here, so that bundlers
+  // do not take it for a second file.
+  try {
+    const base = import.meta.url;
+    const url = where === undefined ? new URL(base.replace(/[^/]*$/, "worker.js")) : new URL(where, document.baseURI);
+    const blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(url.href)};`], { type: "text/javascript" }));
+    return new Worker(blob, { type: "module", name: "perdure" });
+  } catch (error) {
+    throw fault(error);
+  }
+}
+
+function workerFault(alive: boolean, said: string | undefined): PerdureError {
+  const detail = said === undefined || said === "" ? "" : ` (${said})`;
+  if (alive) return new PerdureError("wasm-failed", `Perdure's worker has stopped. Reload the page, and please report this.${detail}`);
+  return new PerdureError("wasm-failed", "Perdure's worker could not be started. If the page has a Content-Security-Policy, allow the script in worker-src; if a bundler has lost the file, "
+    + `copy perdure/worker to your static files and give its address in openPeer({ worker }), or say worker: false to run in the page.${detail}`);
+}
+
+function startOptions(options: PeerOptions, hadStore: boolean): StartOptions {
+  const { app, name, instance, storage, limits, wasm } = options;
+  return {
+    peer: {
+      app, anchors: anchorsOf(options.anchors),
+      rtc: options.rtc !== false && typeof RTCPeerConnection !== "undefined",
+      ...(name === undefined ? {} : { name }), ...(instance === undefined ? {} : { instance }),
+      ...(storage === undefined ? {} : { storage }), ...(limits === undefined ? {} : { limits }),
+      ...(wasm === undefined ? {} : { wasm: typeof wasm === "string" || wasm instanceof URL ? new URL(wasm, document.baseURI).href : wasm }),
+    },
+    hadStore,
+    online: navigator.onLine,
+    hidden: document.visibilityState === "hidden",
+  };
+}
+
+function rtcConfig({ rtc }: PeerOptions): { config?: RTCConfiguration } { return typeof rtc === "object" ? { config: rtc } : {}; }
+
+function ended(engine: Engine, done: () => void): Engine {
+  let closing: Promise<void> | undefined;
+  return {
+    get id() { return engine.id; },
+    call: (body, options) => engine.call(body, options),
+    onNotice: listener => engine.onNotice(listener),
+    info: () => engine.info(),
+    onInfo: listener => engine.onInfo(listener),
+    close: () => (closing ??= engine.close().finally(done)),
+  };
+}
+
+// Remembers that something was stored here, outside of what may get lost: localStorage is neither part of IndexedDB nor evicted
+// with it. Workers cannot reach it, so the page reads it for them. Where there is none, a loss shows as a new device.
+class StoreMarker {
+  readonly #key: string;
+  readonly isSet: boolean;
+
+  constructor({ app, instance = "default" }: PeerOptions) {
+    this.#key = `perdure:${app}:${instance}`;
+    this.isSet = StoreMarker.#try(() => localStorage.getItem(this.#key) !== null) ?? false;
+  }
+
+  set(): void { StoreMarker.#try(() => localStorage.setItem(this.#key, "stored")); }
+
+  static #try<T>(run: () => T): T | undefined {
+    try { return run(); } catch { return undefined; }
+  }
+}
+
+// What peers keep for each other should not be evicted first. Not where it would ask the user: that is for the app to do.
+function askToPersist({ storage }: PeerOptions): void {
+  if (storage === "memory" || "mozInnerScreenX" in globalThis) return;
+  navigator.storage?.persist?.().catch(() => false);
+}

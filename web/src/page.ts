@@ -1,0 +1,29 @@
+// The life of a page, as its tab has to hear of it.
+
+import type { RtcPage } from "./links/rtc-page.js";
+
+export interface PageLife {
+  network(online: boolean): void;
+  visibility(hidden: boolean): void;
+  /** The page goes now, or sleeps. */
+  goodbye(): void;
+  /** It is back from the back/forward cache. */
+  resumed(): void;
+}
+
+/** Until the returned function is called. */
+export function watchPage(life: PageLife, rtc: RtcPage | undefined): () => void {
+  const ended = new AbortController();
+  const { signal } = ended;
+  addEventListener("online", () => life.network(true), { signal });
+  addEventListener("offline", () => life.network(false), { signal });
+  addEventListener("pagehide", () => {
+    life.goodbye();
+    rtc?.closeAll();            // else the other side waits for 7 to 17 s
+  }, { signal });
+  addEventListener("pageshow", ({ persisted }) => { if (persisted) life.resumed(); }, { signal });
+  document.addEventListener("visibilitychange", () => life.visibility(document.visibilityState === "hidden"), { signal });
+  document.addEventListener("freeze", () => life.goodbye(), { signal });
+  document.addEventListener("resume", () => life.network(navigator.onLine), { signal });
+  return () => ended.abort();
+}

@@ -1,0 +1,31 @@
+// A tab as its page or its worker runs it.
+
+import { PerdureError } from "./errors.js";
+import type { RtcPort } from "./links/rtc.js";
+import type { Lead } from "./tabs.js";
+import { Tab } from "./tabs.js";
+import type { LeadOptions } from "./lead.js";
+import type { StartOptions } from "./port.js";
+import { version as ownVersion } from "./version.js";
+
+export type TakeLead = (options: LeadOptions, superseded: () => void) => Promise<Lead>;
+
+/** Rejects with `insecure-context` where the browser has no locks and no WebCrypto, as on http origins, unless all is to be kept in
+ *  memory; else as `Tab.open`. */
+export async function runTab(options: StartOptions, rtcPort: RtcPort | undefined, onStored: () => void, takeLead: TakeLead, version = ownVersion): Promise<Tab> {
+  const inMemory = options.peer.storage === "memory";
+  const locks = globalThis.navigator?.locks;
+  if (!inMemory && (locks === undefined || globalThis.crypto?.subtle === undefined)) {
+    throw new PerdureError("insecure-context", 'This page needs https: (or localhost) to keep its keys. To try it without, say openPeer({ storage: "memory" }).');
+  }
+  const { app, instance = "default", anchors } = options.peer;
+  const tab = await Tab.open({
+    name: `${app}:${instance}`, version, anchors,
+    // What one tab has in memory no other can take over: each is a peer of its own.
+    locks: inMemory ? undefined : locks,
+    lead: superseded => takeLead({ ...options, rtcPort, onStored }, superseded),
+  });
+  if (!options.online) tab.network(false);
+  if (options.hidden) tab.visibility(true);
+  return tab;
+}
