@@ -183,7 +183,7 @@ Hash Replica::digest(const std::vector<std::pair<store::LogNo, log::LogState>>& 
   for (const auto& [log, state] : logs)
     if (const LogName* name = standing_.name(log)) by_id[name->id] = &state;
   for (const auto& [id, state] : by_id) {
-    to.writer.fixed(id).varint(state->held).fixed(state->peaks.root()).be64(state->cut());
+    to.writer.fixed(id).varint(state->held).fixed(state->peaks.root()).be64(state->voided_from);
     to.end_item();
   }
   to.writer.be64(indexes_.timeline.entries);

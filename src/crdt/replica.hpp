@@ -112,7 +112,7 @@ class Replica {
   // All ops of these batches of a log, counted or not, oldest first: to be appended again after a void.
   std::vector<log::Op> ops_of(store::LogNo, u64 from_batch, u64 to_batch);
 
-  // One digest over what equal replicas agree on: batches by log (held, last root), timeline order, map with conflicts, cuts. For
+  // One digest over what equal replicas agree on: batches by log (held, last root), timeline order, map with conflicts, voids. For
   // tests, simulator and replay; reads everything. The order of the logs does not matter.
   Hash digest(const std::vector<std::pair<store::LogNo, log::LogState>>&);
 

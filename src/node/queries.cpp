@@ -1,4 +1,5 @@
 // What an app asks: answered from the indexes, in steps that write nothing.
+#include "log/nodes.hpp"
 #include "node/impl.hpp"
 #include "node/op_text.hpp"
 
@@ -24,7 +25,7 @@ void Node::Impl::query(u32 id, TopicNo no, F ask) {
   if (!topic) return;
   if (!topic->keys) return fail(id, Code::not_allowed, "An anchor cannot read.");
   auto answer = std::make_shared<ReplyBody>();
-  desk_.run(topic->queue(), [this, topic, answer, ask](store::Rows& rows) {
+  desk_.run(topic->queue(), [topic, answer, ask](store::Rows& rows) {
     crdt::Replica replica(rows, topic->no, *topic, *topic->keys, topic->network);
     *answer = ask(*topic, replica);
   }, [this, id, answer](SaveOutcome saved) {
@@ -160,7 +161,15 @@ void Node::Impl::call(u32 id, GetDigest& c) {
     std::vector<std::pair<LogNo, log::LogState>> logs;
     for (const auto& [log_id, no] : topic->numbers) {
       auto state = sync::read_state(rows, *topic, no);
-      if (state && state->held > 0) logs.emplace_back(no, std::move(*state));
+      if (!state) continue;
+      // Behind a cut replicas may hold different batches; none of them counts.
+      if (state->cut() < state->held) {
+        auto peaks = log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), state->cut());
+        if (!peaks) continue;
+        state->held = state->cut();
+        state->peaks = std::move(*peaks);
+      }
+      if (state->held > 0) logs.emplace_back(no, std::move(*state));
     }
     if (rows.missed()) return;
     crdt::Replica replica(rows, topic->no, *topic, *topic->keys, topic->network);

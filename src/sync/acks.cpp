@@ -110,7 +110,7 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   if (!t.acks.contains(key) && t.acks.size() >= ackers_max) return;
   auto good = std::make_shared<std::optional<AckMark>>();
   LogId id = topic->logs[*no].working.id;
-  desk_.run(topic->queue(), [this, topic, ack, no = *no, id, good](store::Rows& rows) {
+  desk_.run(topic->queue(), [topic, ack, no = *no, id, good](store::Rows& rows) {
     good->reset();
     auto state = read_state(rows, *topic, no);
     if (!state || ack.length > state->held || ack.length == 0) return;

@@ -68,7 +68,7 @@ std::vector<Event> all_events() {
   std::vector<Event> events{
       Start{true},
       RowsRead{1, false, {}},
-      RowsRead{0xffffffffu, true, {{some(1), some(70000)}, {Bytes{}, Bytes{}}}},
+      RowsRead{0xffffffffu, true, {{some(1), some(500)}, {Bytes{}, Bytes{}}}},
       Reopened{false},
       LinkOpened{{7}, LinkKind::datachannel, true, "ws://x/", 3, "00ff"},
       LinkReceived{{7}, some(200)},
@@ -93,7 +93,7 @@ std::vector<ReplyBody> replies() {
   const VersionOut deleted{"w", device, 0, std::nullopt};
   return {
       Error{Code::bad_argument, "say it otherwise"},
-      Error{},
+      Error{Code::outdated, ""},
       Nothing{},
       OpenedTopic{1, some_id<TopicId>(60), "lunch"},
       Text{"text"},
