@@ -54,6 +54,7 @@ struct TopicExtra {
   bool releasing = false;
   bool rescuing = false;
   bool failed = false;                               // loaded again after a failed save
+  u64 rebuild_at = 0;                                // when to try again to index it anew; 0: no need
   TopicNotice pending_notice;                        // keys and flags gathered since the last notice
   TopicNotice last_notice;
   bool dirty = false;

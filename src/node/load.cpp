@@ -57,7 +57,7 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
       *result = {};
       for (LogNo no = 0; no < topic->logs.size(); ++no) {
         const sync::LogEntry& entry = topic->logs[no];
-        if (entry.held.counted() == entry.held.length) continue;
+        if (entry.held.spoken() == entry.held.length) continue;
         if (auto state = sync::read_state(out, *topic, no)) result->updates.push_back({no, sync::held_of(out, *topic, no, *state)});
       }
       if (!topic->keys) {
@@ -73,8 +73,10 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
       if (saved != SaveOutcome::ok) return;
       for (const sync::LogUpdate& update : result->updates) topic->apply(update);
       topic->counters = result->counters;
-      if (result->rebuild) rebuild(topic);
-      else load_rest(topic);
+      TopicExtra& e = extra(topic);
+      if (!result->rebuild) load_rest(topic);
+      else if (e.failed) e.rebuild_at = now_.steady_ms + sync::failed_pause_ms;   // the disk that just failed would fail again
+      else rebuild(topic);
     });
   });
 }
@@ -99,6 +101,7 @@ void Node::Impl::load_rest(const TopicPtr& topic) {
 // The order of arrival stays: others hold cursors into it, and live readers are told nothing twice. The read mark stays, too.
 
 void Node::Impl::rebuild(const TopicPtr& topic) {
+  extra(topic).rebuild_at = 0;
   metrics_["rebuilds"] += 1;
   for (u8 tree = 1; tree <= static_cast<u8>(crdt::Tree::voids); ++tree) {
     if (tree == static_cast<u8>(crdt::Tree::arrivals)) continue;

@@ -91,6 +91,8 @@ void Node::Impl::on_time() {
     if (topic->open && topic->loaded && dated_ahead(*topic, topic->counters.greatest)) reload_topic(topic);
     release_due(topic);
   }
+  for (auto& [no, e] : extras_)
+    if (e.rebuild_at != 0 && e.rebuild_at <= now_.steady_ms) rebuild(topics_[no]);
   if (config_.anchor && started_ && metrics_at_ <= now_.steady_ms) {
     metrics_at_ = now_.steady_ms + 1'000;
     MetricsNotice notice;
@@ -120,6 +122,7 @@ std::optional<u64> Node::Impl::deadline() const {
   for (const auto& [no, attempt] : attempts_) take(attempt.deadline_ms);
   for (const auto& [id, contact] : contacts_) if (contact.next_try_ms > now_.steady_ms) take(contact.next_try_ms);
   for (const auto& [no, e] : extras_) {
+    if (e.rebuild_at != 0) take(e.rebuild_at);
     if (e.own_presence) take(e.own_presence_at + (e.own_presence_due ? params::presence_interval_ms : params::presence_again_ms));
     else if (e.own_presence_due) take(e.own_presence_at + params::presence_interval_ms);
     for (const auto& [who, said] : e.said) if (who.second == 1 && said.value) take(said.heard_ms + params::presence_silence_ms);

@@ -216,7 +216,7 @@ void Node::Impl::call(u32 id, GetCopies& c) {
   std::map<DeviceId, std::size_t> counts;
   std::size_t logs = 0;
   for (const auto& [log, no] : topic->numbers) {
-    u64 counted = topic->logs[no].held.counted();
+    u64 counted = topic->logs[no].held.spoken();
     if (counted == 0) continue;
     ++logs;
     auto [peers, anchors] = copies_of(topic, OpId{log, static_cast<u32>(counted - 1), 0}, false);

@@ -29,10 +29,10 @@ void Sync::hello(TopicSync& t, Exchange& e) {
     wire::Hello hello;
     hello.fingerprint = fingerprint_of(ex->session, *topic);
     for (const auto& [id, no] : topic->numbers)
-      if (topic->logs[no].held.counted() > 0) ++hello.count;
+      if (topic->logs[no].held.spoken() > 0) ++hello.count;
     if (hello.count <= wire::hello_items_max)
       for (const auto& [id, no] : topic->numbers)
-        if (topic->logs[no].held.counted() > 0) hello.items.push_back(item_of(ex->session, topic->logs[no]));
+        if (topic->logs[no].held.spoken() > 0) hello.items.push_back(item_of(ex->session, topic->logs[no]));
     if (*cursor && (*cursor)->epoch == ex->epoch) hello.cursor = *cursor;
     send(*ex, hello);
   });
@@ -47,7 +47,7 @@ void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   if (hello.fingerprint == fingerprint_of(e.session, topic)) {
     for (const auto& [id, no] : topic.numbers) {
       const Held& held = topic.logs[no].held;
-      if (held.counted() > 0) e.theirs[tag_of(e.session, id)] = {held.counted(), held.ops, held.time.ms() / 1000, log::root_tag(held.root)};
+      if (held.spoken() > 0) e.theirs[tag_of(e.session, id)] = {held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root)};
     }
     e.behind.clear();
     e.done_got = true;
@@ -84,7 +84,7 @@ void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) 
     if (!found->fits) return answer_all(t, *e);
     wire::Items news;
     for (store::LogNo no : found->logs) {
-      if (no >= topic->logs.size() || topic->logs[no].held.counted() == 0) continue;
+      if (no >= topic->logs.size() || topic->logs[no].held.spoken() == 0) continue;
       news.items.push_back(item_of(e->session, topic->logs[no]));
       if (news.items.size() == wire::items_max) send(*e, std::exchange(news, {}));
     }
@@ -98,18 +98,18 @@ void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) 
 void Sync::answer_all(TopicSync& t, Exchange& e) {
   Topic& topic = *t.topic;
   std::size_t count = 0;
-  for (const auto& [id, no] : topic.numbers) count += topic.logs[no].held.counted() > 0;
+  for (const auto& [id, no] : topic.numbers) count += topic.logs[no].held.spoken() > 0;
   bool told = count <= wire::hello_items_max;         // our own hello holds them all
   wire::Items news;
   for (const auto& [id, no] : topic.numbers) {
     const LogEntry& entry = topic.logs[no];
-    if (entry.held.counted() == 0) continue;
+    if (entry.held.spoken() == 0) continue;
     auto tag = tag_of(e.session, id);
     auto their = e.theirs.find(tag);
     u64 theirs = their == e.theirs.end() ? 0 : their->second.length;
     if (told) {
-      if (theirs < entry.held.counted() && !e.refused && e.serves.size() < logs_max)
-        e.serves.push_back({Serve::Kind::push, 0, tag, theirs, entry.held.counted(), 0});
+      if (theirs < entry.held.spoken() && !e.refused && e.serves.size() < logs_max)
+        e.serves.push_back({Serve::Kind::push, 0, tag, theirs, entry.held.spoken(), 0});
       continue;
     }
     news.items.push_back(item_of(e.session, entry));
@@ -129,8 +129,8 @@ void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& it
     auto known = e.tags.find(item.log);
     if (known == e.tags.end()) continue;
     const Held& held = t.topic->logs[known->second].held;
-    bool differs = item.length > 0 && item.length == held.counted() && item.root != log::root_tag(held.root);
-    bool cut = item.cut != 0 && item.cut - 1 < held.counted();
+    bool differs = item.length > 0 && item.length == held.spoken() && item.root != log::root_tag(held.root);
+    bool cut = item.cut != 0 && item.cut - 1 < held.cut && item.cut - 1 < held.length;
     if (differs || cut) open_inquest(t, e, item.log, false);
   }
   if (e.done_got) pull(t, e);

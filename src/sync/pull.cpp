@@ -14,7 +14,7 @@ u64 Sync::ours(const Topic& topic, const Exchange& e, const wire::LogTag& tag) c
 // How far it makes sense to fetch: to the cut, or as far as a test allows.
 u64 Sync::limit(const Topic& topic, const Exchange& e, const wire::LogTag& tag) const {
   auto it = e.tags.find(tag);
-  u64 most = it == e.tags.end() ? log::no_cut : topic.logs[it->second].working.cut;
+  u64 most = it == e.tags.end() ? log::no_cut : std::max<u64>(topic.logs[it->second].working.cut, 1);
   if (!topic.pull_limited) return most;
   u64 allowed = 0;
   if (it != e.tags.end()) {

@@ -49,7 +49,7 @@ void Sync::serve(TopicSync& t, Exchange& e) {
     }
     auto known = e.tags.find(s.log);
     // What lies behind a cut is not offered, but given to who asks: an author fetches its lost branch so.
-    u64 end = known == e.tags.end() ? 0 : s.kind == Serve::Kind::want ? topic->logs[known->second].held.length : topic->logs[known->second].held.counted();
+    u64 end = known == e.tags.end() ? 0 : s.kind == Serve::Kind::want ? topic->logs[known->second].held.length : topic->logs[known->second].held.spoken();
     if (s.from >= end) {
       if (s.kind == Serve::Kind::want) {
         --e.wants_owed;
@@ -125,11 +125,11 @@ void Sync::spread(const TopicPtr& topic, store::LogNo no, std::optional<LinkId> 
     auto tag = tag_of(e.session, entry.working.id);
     auto their = e.theirs.find(tag);
     u64 theirs = their == e.theirs.end() ? 0 : their->second.length;
-    if (theirs >= entry.held.counted()) continue;
+    if (theirs >= entry.held.spoken()) continue;
     auto queued = std::find_if(e.serves.begin(), e.serves.end(), [&](const Serve& s) { return s.kind == Serve::Kind::push && s.log == tag; });
     if (entry.own || anchor_) {
-      if (queued != e.serves.end()) queued->to = entry.held.counted();
-      else if (e.serves.size() < logs_max) e.serves.push_back({Serve::Kind::push, 0, tag, theirs, entry.held.counted(), 0});
+      if (queued != e.serves.end()) queued->to = entry.held.spoken();
+      else if (e.serves.size() < logs_max) e.serves.push_back({Serve::Kind::push, 0, tag, theirs, entry.held.spoken(), 0});
       serve(t, e);
     } else {
       e.announce.insert(no);
@@ -144,7 +144,7 @@ void Sync::announce(TopicSync& t, Exchange& e) {
   for (store::LogNo no : std::exchange(e.announce, {})) {
     const LogEntry& entry = t.topic->logs[no];
     auto tag = tag_of(e.session, entry.working.id);
-    if (auto their = e.theirs.find(tag); their != e.theirs.end() && their->second.length >= entry.held.counted()) continue;
+    if (auto their = e.theirs.find(tag); their != e.theirs.end() && their->second.length >= entry.held.spoken()) continue;
     news.items.push_back(item_of(e.session, entry));
     if (news.items.size() == wire::items_max) send(e, std::exchange(news, {}));
   }

@@ -47,11 +47,11 @@ std::optional<log::LogState> read_state(store::Rows& rows, const Topic& topic, s
 
 Held held_of(store::Rows& rows, const Topic& topic, store::LogNo log, const log::LogState& state) {
   Held held{state.held, state.head.ops, state.head.time, {}, state.cut()};
-  if (held.counted() == state.held) {
+  if (held.spoken() == state.held) {
     held.root = state.peaks.root();
   } else {
     log::StoredNodes nodes(rows, topic.no, log, state);
-    if (auto peaks = log::peaks_of(nodes, held.counted())) held.root = peaks->root();
+    if (auto peaks = log::peaks_of(nodes, held.spoken())) held.root = peaks->root();
   }
   return held;
 }
@@ -80,7 +80,7 @@ bool load_logs(Topic& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
     entry.bytes = state->bytes;
     entry.own = state->own;
     entry.held = {state->held, state->head.ops, state->head.time, {}, state->cut()};
-    if (entry.held.counted() == state->held) entry.held.root = state->peaks.root();
+    if (entry.held.spoken() == state->held) entry.held.root = state->peaks.root();
     topic.numbers.emplace(entry.working.id, no);
     topic.bytes += state->bytes;
     topic.device_bytes[entry.working.device] += state->bytes;
@@ -99,7 +99,7 @@ wire::Item item_of(const Hash& session, const LogEntry& entry) {
   const Held& held = entry.held;
   wire::Item item;
   item.log = tag_of(session, entry.working.id);
-  item.length = held.counted();
+  item.length = held.spoken();
   item.ops = held.ops;
   item.time_s = held.time.ms() / 1000;
   item.root = log::root_tag(held.root);
@@ -111,8 +111,8 @@ wire::Fingerprint fingerprint_of(const Hash& session, const Topic& topic) {
   codec::Writer all;
   for (const auto& [id, no] : topic.numbers) {
     const Held& held = topic.logs[no].held;
-    if (held.counted() == 0) continue;
-    all.fixed(id).be64(held.counted()).fixed(held.root);
+    if (held.spoken() == 0) continue;
+    all.fixed(id).be64(held.spoken()).fixed(held.root);
   }
   wire::Fingerprint out;
   crypto::blake2b_into(out, session.view(), {view("perdure/frontier/1"), all.peek()});

@@ -6,6 +6,7 @@
 
 #include <perdure/events.hpp>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,13 +21,15 @@ namespace perdure::sync {
 
 inline constexpr std::size_t logs_max = 65'536;      // of one topic; a page that opens one more is refused
 
-struct Held {                                        // of one log, durable; a log with a cut speaks of what is before it
+struct Held {                                        // of one log, durable
   u64 length = 0;                                    // batches here
   u64 ops = 0;                                       // of the newest head
   HybridTime time;
-  Hash root;                                         // at min(length, cut)
+  Hash root;                                         // at spoken()
   u64 cut = log::no_cut;
-  u64 counted() const { return length < cut ? length : cut; }
+  // What others are told of and fetch: what is before the cut, and always the first batch: it may void other logs, and does so
+  // also where it says nothing else that counts.
+  u64 spoken() const { return std::min(length, std::max<u64>(cut, 1)); }
 };
 
 struct LogEntry {

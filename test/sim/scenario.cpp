@@ -1,5 +1,6 @@
 #include "sim/scenario.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace perdure::sim {
@@ -110,6 +111,16 @@ void Scenario::heal() {
   world_.run_for(20'000);
 }
 
+// Who is where, for the one line that a failure prints.
+std::string Scenario::describe(u32 t, u32 i, const std::string& digest) {
+  const StatusNotice& status = world_.status(devices_[i].host);
+  const TopicNotice& notice = world_.topics(devices_[i].host)[devices_[i].handles[t]];
+  return " [topic " + std::to_string(t) + " device " + std::to_string(i) + " " + digest.substr(0, 8) + ": " + std::to_string(notice.length) + " messages, " +
+         std::to_string(notice.map_size) + " keys, " + std::to_string(notice.held) + " held, " + std::to_string(notice.behind) + " behind, " +
+         std::to_string(notice.peers) + " peers, " + std::to_string(status.websocket) + "+" + std::to_string(status.webrtc) + "+" +
+         std::to_string(status.relayed) + "+" + std::to_string(status.local) + " links]";
+}
+
 void Scenario::converge() {
   constexpr u64 deadline_ms = 300'000;
   u64 end = world_.now() + deadline_ms;
@@ -123,8 +134,12 @@ void Scenario::converge() {
   }
   if (failed()) return;
   std::string why = "no agreement " + std::to_string(deadline_ms / 1000) + " s after all was healed:";
-  for (u32 t = 0; t < topics_.size(); ++t)
-    for (auto& [device, digest] : topics_[t].digests) why += " topic " + std::to_string(t) + " device " + std::to_string(device) + " " + digest.substr(0, 8);
+  for (u32 t = 0; t < topics_.size(); ++t) {
+    auto& digests = topics_[t].digests;
+    bool agree = std::all_of(digests.begin(), digests.end(), [&](auto& d) { return d.second == digests.begin()->second; });
+    for (auto& [device, digest] : digests)
+      if (!agree) why += describe(t, device, digest);
+  }
   for (u32 r = 0; r < requests_.size(); ++r)
     if (!requests_[r].accepted && !requests_[r].abandoned && honest(requests_[r].device)) why += " request " + std::to_string(r) + " of device " + std::to_string(requests_[r].device) + " unanswered";
   fail(why);

@@ -73,6 +73,7 @@ class Scenario {
   void build();
   void heal();
   void converge();
+  std::string describe(u32 topic, u32 device, const std::string& digest);
   void fail(const std::string& why);
   void say(const std::string& what);
   bool failed() const { return !outcome_.ok; }

@@ -49,9 +49,10 @@ async function main(args: readonly string[]): Promise<void> {
     throw new Refusal(`${positionals.length === 0 ? "A command is missing" : `There is no command "${positionals.join(" ")}"`}. Try: perdure anchor --help`);
   }
   const options = optionsOf(values);
-  const anchor = await startAnchor(options);
+  const starting = startAnchor(options);
+  stopOnSignals(async () => (await starting).close());
+  const anchor = await starting;
   console.log(greeting(options, anchor.url, anchor.id));
-  stopOnSignals(() => anchor.close());
   await anchor.ended;
 }
 

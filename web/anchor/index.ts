@@ -146,6 +146,8 @@ class Running implements Anchor {
 
   #fail(reason: PerdureError): void {
     this.#end(reason);
+    // There is nothing to wait for: this core can write no more.
+    this.#driver.abandon();
     this.close().catch(() => undefined);
   }
 

@@ -43,6 +43,8 @@ export interface Instant {
 export interface CoreModule {
   /** A new core. The seeds of its configuration are 32 bytes each. */
   create(config: CoreConfig): Core;
+  /** How much memory it has taken; it never gives any back. */
+  readonly memoryBytes: number;
 }
 
 /** Compiles and instantiates perdure.wasm. Rejects with `wasm-blocked` if the page's content security policy forbids it, else with
@@ -79,6 +81,10 @@ class Module implements CoreModule {
 
   constructor(glue: Glue) {
     this.#glue = glue;
+  }
+
+  get memoryBytes(): number {
+    return this.#glue.HEAPU8.length;
   }
 
   create(config: CoreConfig): Core {

@@ -35,6 +35,11 @@ export class NoticeBoard {
     return () => void this.#listeners.delete(own);
   }
 
+  /** Another core goes on: it knows nothing of the presence that the last one has told. */
+  dropPresence(): void {
+    for (const notice of [...this.#latest.values()]) if (notice.kind === "PresenceNotice") this.tell({ kind: notice.kind, topic: notice.topic, device: notice.device });
+  }
+
   /** The topic is not followed any more. */
   forget(topic: number): void {
     for (const [key, notice] of this.#latest) if ("topic" in notice && notice.topic === topic) this.#latest.delete(key);

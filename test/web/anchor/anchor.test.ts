@@ -103,13 +103,13 @@ describe("an anchor", { timeout: 120_000 }, () => {
     const ada = await open(first.url);
     const mine = await ada.topic("lunch");
     const invite = await mine.invite();
-    for (const text of count(30)) await (await mine.append(text)).replicated(1);
+    for (const text of count(12)) await (await mine.append(text)).replicated(1);
     await first.kill("SIGKILL");
     await ada.close();
     await using second = await spawnAnchor("--port", String(first.port), "--data", data);
     same(second.url, first.url);
     await using bob = await open();
-    await holds(await bob.join(invite), count(30));
+    await holds(await bob.join(invite), count(12));
   });
 
   test("stopped in the middle of things it ends well, and peers come back when it does", async () => {
@@ -167,13 +167,16 @@ describe("what an anchor does not let in", { timeout: 60_000 }, () => {
   });
 
   test("more than it has room for: the app is told", async () => {
-    await using anchor = await startAnchor({ data: ":memory:", port: 0, quotas: { totalMB: 0.1 } });
-    await using peer = await open(anchor.url);
-    const topic = await peer.topic("lunch");
-    await topic.append("small");
-    for (let i = 0; i < 4; i++) await topic.append("x".repeat(100_000));
-    await until(() => peer.anchors.list.current[0]?.state === "refused", "the refusal");
-    check((peer.anchors.list.current[0]?.reason ?? "") !== "", "with a reason");
+    for (const quota of ["deviceMB", "topicMB", "totalMB"]) {
+      await using anchor = await startAnchor({ data: ":memory:", port: 0, quotas: { [quota]: 0.1 } });
+      await using peer = await open(anchor.url);
+      const topic = await peer.topic("lunch");
+      await (await topic.append("small")).anchored();
+      for (let i = 0; i < 4; i++) await topic.append("x".repeat(100_000));
+      await until(() => peer.anchors.list.current[0]?.state === "refused", `the refusal for ${quota}`);
+      check((peer.anchors.list.current[0]?.reason ?? "") !== "", "with a reason");
+      check(peer.status.current.trouble.length > 0, "and in the trouble");
+    }
   });
 });
 

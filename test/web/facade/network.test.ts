@@ -217,28 +217,34 @@ describe("a peer that crashes", () => {
 });
 
 describe("an anchor", () => {
-  test("holds for who is gone, and again after its own restart", () => network({}, async net => {
+  test("holds for who is gone what one who is gone has written, and after its own restart, too", () => network({}, async net => {
     const anchor = await net.anchor();
-    const { a, b, ta } = await two(net);
+    const { a, b, ta, tb } = await two(net);
     await net.settle();
     b.crash();
     const receipt = await ta.append("for later");
     const anchored = receipt.anchored();
     await net.settle();
     await anchored;
-    assert.deepEqual((await shown(net, ta.copies(receipt.id))).anchors, [anchor.id]);
+    assert.deepEqual(await shown(net, ta.copies(receipt.id)), { here: true, peers: [], anchors: [anchor.id] });
     a.crash();
     anchor.crash();
     await anchor.restart();
     await b.restart();
-    const tb = await b.join(await (await b.topic("x")).invite()).catch(() => undefined);
-    assert.ok(tb !== undefined);
     await net.settle();
-    await a.restart();
+    assert.deepEqual(await values(tb), ["for later"]);
+    assert.deepEqual(b.anchors.list.current.map(({ state, id }) => ({ state, id })), [{ state: "connected", id: anchor.id }]);
+    assert.ok(b.peers.current.some(({ id, role, path }) => id === anchor.id && role === "anchor" && path === "websocket"));
+  }));
+
+  test("that has lost its disk gets everything again", () => network({}, async net => {
+    const anchor = await net.anchor();
+    const { ta } = await two(net);
+    await ta.appendAll(Array.from({ length: 300 }, (_, i) => ({ i })));
     await net.settle();
-    const [mine] = a.anchors.list.current;
-    assert.equal(mine?.state, "connected");
-    assert.equal(mine?.id, anchor.id);
+    await anchor.restart({ empty: true });
+    await net.settle();
+    assert.deepEqual((await shown(net, ta.copies())).anchors, [anchor.id]);
   }));
 });
 

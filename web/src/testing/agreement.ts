@@ -1,5 +1,5 @@
 // Do those that can reach each other hold the same?
-import type { Notice } from "../boundary.js";
+import type { NoticeOf } from "../boundary.js";
 import type { Station } from "./station.js";
 import type { VirtualTime } from "./time.js";
 
@@ -7,14 +7,16 @@ import type { VirtualTime } from "./time.js";
 interface Holding {
   readonly station: Station;
   readonly digest: string;
+  readonly state: NoticeOf<"TopicNotice">["state"];
   readonly length: number;
+  readonly mapSize: number;
   readonly behind: number;
   readonly pending: number;
   readonly anchors: readonly string[];
 }
 
-/** What still differs, in words; nothing if all agree. Compared are the digests of every topic that is open somewhere; nobody is
- *  behind; and where there is somebody else to hold it, nothing is pending and every anchor in reach has it all. */
+/** What still differs, in words; nothing if all agree. Compared are the digests of every topic that is open somewhere. Where there is
+ *  somebody else to hold it, all are live, nothing is behind or pending, and every anchor in reach has it all. */
 export async function differences(groups: readonly (readonly Station[])[], time: VirtualTime): Promise<string[]> {
   const found: string[] = [];
   for (const group of groups) {
@@ -36,21 +38,24 @@ function disagreements(topic: string, holdings: readonly Holding[], anchors: rea
   const found: string[] = [];
   const [first] = holdings;
   for (const holding of holdings) {
-    const { station: { label }, digest, length, behind, pending } = holding;
+    const { station: { label }, digest, state, length, mapSize, behind, pending } = holding;
+    // There is nothing of which an anchor could say that it has it.
+    const empty = length === 0 && mapSize === 0;
     if (first !== undefined && digest !== first.digest) {
       found.push(`topic ${topic}: ${label} has ${length} messages (${digest.slice(0, 8)}), ${first.station.label} ${first.length} (${first.digest.slice(0, 8)})`);
     }
-    if (behind > 0) found.push(`topic ${topic}: ${label} is ${behind} behind`);
-    if (pending > 0 && holdings.length + anchors.length > 1) found.push(`topic ${topic}: ${label} has ${pending} pending`);
-    const empty = length === 0 && digest === first?.digest;
-    for (const anchor of anchors) if (!empty && !holding.anchors.includes(anchor.id)) found.push(`topic ${topic}: ${label} does not know that ${anchor.label} has all of it`);
+    if (holdings.length + anchors.length === 1) continue;
+    if (state !== "live" || behind > 0) found.push(`topic ${topic}: ${label} is ${state}, ${behind} behind`);
+    if (pending > 0) found.push(`topic ${topic}: ${label} has ${pending} pending`);
+    if (empty) continue;
+    for (const anchor of anchors) if (!holding.anchors.includes(anchor.id)) found.push(`topic ${topic}: ${label} does not know that ${anchor.label} has all of it`);
   }
   return found;
 }
 
 /** undefined if no answer comes without time going on: a disk that fails, a core that has ended. */
 async function held(station: Station, topic: number, time: VirtualTime): Promise<Holding | undefined> {
-  let notice: Extract<Notice, { kind: "TopicNotice" }> | undefined;
+  let notice: NoticeOf<"TopicNotice"> | undefined;
   station.engine.onNotice(heard => {
     if (heard.kind === "TopicNotice" && heard.topic === topic) notice = heard;
   })();
@@ -62,5 +67,5 @@ async function held(station: Station, topic: number, time: VirtualTime): Promise
   }).catch(() => undefined);
   await Promise.race([asked, time.drain()]);
   end.abort();
-  return answer === undefined ? undefined : { station, ...answer, length: notice?.length ?? 0, behind: notice?.behind ?? 0, pending: notice?.pending ?? 0 };
+  return answer === undefined ? undefined : { station, ...answer, state: notice?.state ?? "alone", length: notice?.length ?? 0, mapSize: notice?.mapSize ?? 0, behind: notice?.behind ?? 0, pending: notice?.pending ?? 0 };
 }

@@ -3,6 +3,7 @@ import type { CallBody, Notice, ReplyBody } from "../boundary.js";
 import type { Driver } from "../driver.js";
 import type { Engine, EngineInfo } from "../engine.js";
 import { closedError } from "../errors.js";
+import { callEach, NoticeBoard } from "../notices.js";
 
 const gone: EngineInfo = { tab: "leader", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
 
@@ -16,8 +17,8 @@ interface Open {
 /** Hands everything to the driver that runs now. While none does, calls are `closed`. */
 export class SwitchEngine implements Engine {
   readonly id: string;
-  readonly #notices = new Map<(notice: Notice) => void, () => void>();
-  readonly #infos = new Map<(info: EngineInfo) => void, () => void>();
+  readonly #notices = new NoticeBoard();
+  readonly #infos = new Set<(info: EngineInfo) => void>();
   readonly #open = new Map<number, Open>();
   readonly #onClose: () => Promise<void>;
   #driver: Driver | undefined;
@@ -39,9 +40,10 @@ export class SwitchEngine implements Engine {
   /** Goes on with that driver; none: it has crashed. */
   use(driver: Driver | undefined): void {
     this.#driver = driver;
-    for (const listener of this.#notices.keys()) this.#notices.set(listener, driver?.onNotice(listener) ?? (() => undefined));
-    for (const listener of this.#infos.keys()) this.#infos.set(listener, driver?.onInfo(listener) ?? (() => undefined));
-    if (driver !== undefined) for (const listener of this.#infos.keys()) listener(driver.info());
+    this.#notices.dropPresence();
+    driver?.onNotice(notice => this.#notices.tell(notice));
+    driver?.onInfo(info => callEach(this.#infos, info));
+    callEach(this.#infos, this.info());
   }
 
   /** Opens in a new core what was open in the last one, if it still knows it. */
@@ -64,12 +66,7 @@ export class SwitchEngine implements Engine {
   }
 
   onNotice(listener: (notice: Notice) => void): () => void {
-    const own = (notice: Notice): void => listener(notice);
-    this.#notices.set(own, this.#driver?.onNotice(own) ?? (() => undefined));
-    return () => {
-      this.#notices.get(own)?.();
-      this.#notices.delete(own);
-    };
+    return this.#notices.listen(listener);
   }
 
   info(): EngineInfo {
@@ -78,11 +75,8 @@ export class SwitchEngine implements Engine {
 
   onInfo(listener: (info: EngineInfo) => void): () => void {
     const own = (info: EngineInfo): void => listener(info);
-    this.#infos.set(own, this.#driver?.onInfo(own) ?? (() => undefined));
-    return () => {
-      this.#infos.get(own)?.();
-      this.#infos.delete(own);
-    };
+    this.#infos.add(own);
+    return () => void this.#infos.delete(own);
   }
 
   close(): Promise<void> {
