@@ -348,7 +348,7 @@ bool Node::Impl::own_last_held(const Topic& topic) const {
 
 // Finds the first batch of ours that is dated ahead, and appends everything from there on again.
 void Node::Impl::reissue_held(const TopicPtr& topic) {
-  if (extra(topic).releasing || extra(topic).appending) return;
+  if (extra(topic).releasing || extra(topic).appending || resting_until_ > now_.steady_ms) return;
   LogNo no = *topic->own_log;
   u64 latest = corrected_now_ms() + clock::hold_back_ms;
   auto from = std::make_shared<std::optional<u64>>();
@@ -373,7 +373,7 @@ void Node::Impl::reissue_held(const TopicPtr& topic) {
 void Node::Impl::release_due(const TopicPtr& topic) {
   if (!topic->open || !topic->loaded || !topic->keys || !topic->counters.next_due_ms || *topic->counters.next_due_ms > corrected_now_ms()) return;
   auto found = extras_.find(topic->no);
-  if (found == extras_.end() || found->second.releasing) return;
+  if (found == extras_.end() || found->second.releasing || resting_until_ > now_.steady_ms) return;
   found->second.releasing = true;
   struct Result { std::vector<sync::LogUpdate> updates; crdt::Changes changes; sync::Counters counters; };
   auto result = std::make_shared<Result>();

@@ -289,6 +289,7 @@ class Node::Impl final : public sync::SyncHost {
   bool status_dirty_ = true, peers_dirty_ = true, anchors_dirty_ = true, topics_dirty_ = true;
   std::optional<Bytes> last_status_, last_peers_;
   u64 metrics_at_ = 0;
+  u64 resting_until_ = 0;                            // after a failed save nothing is written of our own accord
 };
 
 }  // namespace perdure

@@ -121,6 +121,7 @@ void Node::Impl::started() {
 
 void Node::Impl::storage_failed(SaveOutcome outcome) {
   metrics_["save_failures"] += 1;
+  resting_until_ = now_.steady_ms + sync::failed_pause_ms;
   if (outcome == SaveOutcome::superseded) {
     over_ = true;
     return;

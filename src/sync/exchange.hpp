@@ -96,7 +96,8 @@ struct Exchange {
   u64 check_at = 0;
   std::map<wire::LogTag, Inquest> inquests;               // at most inquests_max
   std::map<wire::LogTag, Rescue> rescues;                 // of our own logs
-  u32 generation = 0;                                     // tells a later exchange on the same link from this one
+  u32 attachment = 0;                                     // tells a later exchange on the same link from this one …
+  u32 generation = 0;                                     // … and what was asked before they greeted anew from what came after
 };
 
 }  // namespace perdure::sync

@@ -23,9 +23,9 @@ void Sync::hello(TopicSync& t, Exchange& e) {
       c.fields(get);
       if (get.done()) *cursor = c;
     }
-  }, [this, topic, cursor, link = e.link, generation = e.generation](SaveOutcome saved) {
+  }, [this, topic, cursor, link = e.link, attachment = e.attachment](SaveOutcome saved) {
     Exchange* ex = find(topic, link);
-    if (saved != SaveOutcome::ok || !ex || ex->generation != generation) return;
+    if (saved != SaveOutcome::ok || !ex || ex->attachment != attachment) return;
     wire::Hello hello;
     hello.fingerprint = fingerprint_of(ex->session, *topic);
     for (const auto& [id, no] : topic->numbers)
@@ -38,11 +38,26 @@ void Sync::hello(TopicSync& t, Exchange& e) {
   });
 }
 
+// They may have read their store anew: nothing that was asked or owed before stands.
+void Sync::forget_asked(TopicSync& t, Exchange& e) {
+  e.generation = next_generation_++;
+  e.refused = e.answering = e.serving = false;
+  e.stuck.clear();
+  e.pulls.clear();
+  e.pull_bytes = e.queued_bytes = 0;
+  e.serves.clear();
+  e.unpushed.clear();
+  e.wants_owed = 0;
+  e.inquests.clear();
+  e.rescues.clear();
+  e.offered.reset();
+  std::erase_if(t.pulling, [&](const auto& p) { return p.second == e.link; });
+}
+
 void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   Topic& topic = *t.topic;
+  forget_asked(t, e);
   e.hello_got = true;
-  e.refused = false;
-  e.stuck.clear();
   e.push_left = push_bytes_max;
   if (hello.fingerprint == fingerprint_of(e.session, topic)) {
     for (const auto& [id, no] : topic.numbers) {

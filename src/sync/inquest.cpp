@@ -39,7 +39,7 @@ void Sync::on_ask_proof(TopicSync& t, Exchange& e, const wire::AskProof& ask) {
 void Sync::on_proof(TopicSync& t, Exchange& e, const wire::Proof& proof) {
   auto inquest = e.inquests.find(proof.log);
   auto known = e.tags.find(proof.log);
-  if (inquest == e.inquests.end() || known == e.tags.end() || inquest->second.proved) return host_.fault(e.link, Fault::unasked);
+  if (inquest == e.inquests.end() || known == e.tags.end() || inquest->second.proved) return;      // of an inquest that is closed
   const LogEntry& entry = t.topic->logs[known->second];
   if (proof.size == 0 || proof.size > entry.held.length || proof.length < proof.size ||
       proof.peaks.size() != static_cast<std::size_t>(std::popcount(proof.size)))
@@ -112,8 +112,7 @@ void Sync::on_ask_nodes(TopicSync& t, Exchange& e, const wire::AskNodes& ask) {
 
 void Sync::on_nodes(TopicSync& t, Exchange& e, const wire::Nodes& answer) {
   auto inquest = e.inquests.find(answer.log);
-  if (inquest == e.inquests.end() || !inquest->second.proved || inquest->second.level != answer.level || inquest->second.index != answer.index)
-    return host_.fault(e.link, Fault::unasked);
+  if (inquest == e.inquests.end() || !inquest->second.proved || inquest->second.level != answer.level || inquest->second.index != answer.index) return;
   if (log::blake2b_tree.node(answer.left, answer.right) != inquest->second.theirs) return host_.fault(e.link, Fault::forged);
   TopicPtr topic = t.topic;
   store::LogNo no = e.tags[answer.log];

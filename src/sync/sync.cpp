@@ -12,7 +12,7 @@ void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now) {
   e.session = a.session;
   e.epoch = a.epoch;
   e.alias = a.alias;
-  e.generation = next_generation_++;
+  e.attachment = e.generation = next_generation_++;
   e.check_at = now.steady_ms + check_interval_ms;
   for (const auto& [id, no] : topic->numbers) e.tags.emplace(tag_of(e.session, id), no);
   voided_epoch(topic, a.peer, a.epoch);
@@ -76,7 +76,8 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
     case wire::Tag::page: return on_page(t, *e, frame);
     case wire::Tag::no_page:
       return handle.template operator()<wire::NoPage>([&](auto& m) {
-        if (!e->pulls.contains(frame.header.request)) return host_.fault(link, Fault::unasked);
+        if (frame.header.request == 0 || frame.header.request >= e->next_request) return host_.fault(link, Fault::unasked);
+        if (!e->pulls.contains(frame.header.request)) return;      // asked before they greeted anew
         end_pull(t, *e, frame.header.request);
         e->stuck.insert(m.log);
         pull(t, *e);

@@ -104,6 +104,7 @@ class Sync {
   // greeting.cpp
   void hello(TopicSync&, Exchange&);
   void on_hello(TopicSync&, Exchange&, const wire::Hello&);
+  void forget_asked(TopicSync&, Exchange&);
   void answer_since(const TopicPtr&, LinkId, wire::Cursor);
   void answer_all(TopicSync&, Exchange&);
   void on_items(TopicSync&, Exchange&, const std::vector<wire::Item>&);

@@ -39,7 +39,7 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   u32 request = frame.header.request;
   if (request != 0) {
     auto pull = e.pulls.find(request);
-    if (pull == e.pulls.end() || pull->second.log != tag) return host_.fault(e.link, Fault::unasked);
+    if (request >= e.next_request || (pull != e.pulls.end() && pull->second.log != tag)) return host_.fault(e.link, Fault::unasked);
   }
   if (on_rescue_page(t, e, tag, *message)) {
     if (message->last) end_pull(t, e, request);

@@ -169,9 +169,10 @@ void Scenario::fork(u32 i) {
   for (u32 a = edges_; a < devices_.size(); ++a) urls.push_back(World::url(devices_[a].host));
   HostId copy = world_.add({.name = "copy", .anchors = urls, .device_seed = world_.device_seed(device.host), .disk = disk});
   superseded_.push_back(copy);
-  for (auto [t, handle] : device.handles) {
+  for (auto& entry : device.handles) {
+    u32 t = entry.first;
     if (topics_[t].invite.empty()) continue;
-    world_.call(copy, TopicJoin{topics_[t].invite, {}}, [this, i, t = t, copy](const ReplyBody* reply) {
+    world_.call(copy, TopicJoin{topics_[t].invite, {}}, [this, i, t, copy](const ReplyBody* reply) {
       auto* opened = reply ? std::get_if<OpenedTopic>(reply) : nullptr;
       for (u32 n = 0; opened && n < 3; ++n) {
         NewOp op = draw_op(i, t, true);

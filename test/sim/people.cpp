@@ -69,6 +69,7 @@ void Scenario::act(u32 i, u32 t) {
   if (what < 62) return read_something(i, t);
   if (what < 66) return check_own_view(i, t);
   if (what < 68) {
+    say("device " + std::to_string(i) + " closes topic " + std::to_string(t));
     devices_[i].handles.erase(t);           // closed, and opened again by the next look
     return world_.call(devices_[i].host, TopicClose{handle});
   }

@@ -115,10 +115,12 @@ void Scenario::heal() {
 std::string Scenario::describe(u32 t, u32 i, const std::string& digest) {
   const StatusNotice& status = world_.status(devices_[i].host);
   const TopicNotice& notice = world_.topics(devices_[i].host)[devices_[i].handles[t]];
+  auto& rows = world_.disk(devices_[i].host)->rows;
+  auto logs = std::distance(rows.lower_bound(Bytes{'L'}), rows.lower_bound(Bytes{'L' + 1}));
   return " [topic " + std::to_string(t) + " device " + std::to_string(i) + " " + digest.substr(0, 8) + ": " + std::to_string(notice.length) + " messages, " +
          std::to_string(notice.map_size) + " keys, " + std::to_string(notice.held) + " held, " + std::to_string(notice.behind) + " behind, " +
          std::to_string(notice.peers) + " peers, " + std::to_string(status.websocket) + "+" + std::to_string(status.webrtc) + "+" +
-         std::to_string(status.relayed) + "+" + std::to_string(status.local) + " links]";
+         std::to_string(status.relayed) + "+" + std::to_string(status.local) + " links, " + std::to_string(logs) + " logs on disk]";
 }
 
 void Scenario::converge() {

@@ -43,11 +43,12 @@ export function showBoard(topic: Topic, nameOf: (author: string) => string): { e
   byId("columns", "div").replaceChildren(...columns.map(({ id, title }) => {
     const list = make("ul", { class: "cards", "aria-labelledby": `column-${id}` });
     lists.set(id, list);
-    acceptDrops(list, key => {
+    const element = make("div", { class: "column" }, make("h3", { id: `column-${id}` }, title), list, adder(title, text => add(id, text)));
+    acceptDrops(element, key => {
       const card = cardOf(cards.get(key));
       if (cards.has(key) && card.column !== id) save(key, { ...card, column: id, at: Date.now() });
     });
-    return make("div", { class: "column" }, make("h3", { id: `column-${id}` }, title), list, adder(title, text => add(id, text)));
+    return element;
   }));
   const ends = [
     topic.map.view({ prefix }).subscribe(entries => {
@@ -157,9 +158,9 @@ function adder(title: string, add: (text: string) => void): HTMLFormElement {
   return form;
 }
 
-function acceptDrops(list: HTMLElement, drop: (key: string) => void): void {
-  list.addEventListener("dragover", event => event.preventDefault());
-  list.addEventListener("drop", event => {
+function acceptDrops(column: HTMLElement, drop: (key: string) => void): void {
+  column.addEventListener("dragover", event => event.preventDefault());
+  column.addEventListener("drop", event => {
     event.preventDefault();
     drop(event.dataTransfer?.getData("text/plain") ?? "");
   });

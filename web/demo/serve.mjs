@@ -1,19 +1,20 @@
 // Shows the demo: an anchor in a process of its own and a static server, both on free loopback ports.
 //
 //   npm start              builds first, then runs this
-//   node web/demo/serve.mjs
+//   node web/demo/serve.mjs [--data FILE]
 //
-// What the anchor stores is kept in .perdure/ from one start to the next. Ctrl-C stops both.
+// What the anchor stores is kept from one start to the next, in .perdure/ or in that file. Ctrl-C stops both.
 import { spawn } from "node:child_process";
 import { createReadStream, existsSync, mkdirSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const pages = join(root, "dist/demo");
-const data = join(root, ".perdure/demo-anchor.db");
+const { data } = parseArgs({ options: { data: { type: "string", default: join(root, ".perdure/demo-anchor.db") } } }).values;
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".wasm": "application/wasm" };
 
 if (!existsSync(join(pages, "index.html"))) fail("dist/demo is not built yet. Run: npm start");
@@ -62,7 +63,7 @@ function startServer() {
 const [{ child, url }, { server, port }] = await Promise.all([startAnchor(), startServer()]).catch(error => fail(error.message));
 console.log(`
   The demo:    http://127.0.0.1:${port}/?anchor=${url}
-  The anchor:  ${url}, which keeps what it stores in .perdure/
+  The anchor:  ${url}, which keeps what it stores in ${data}
 
   Open the link, copy the invite link there, and open that in another browser, or choose "Open as a second device".
   Ctrl-C stops both.

@@ -35,7 +35,8 @@ export class ChannelPipe implements Pipe {
     this.#events = events;
     channel.binaryType = "arraybuffer";
     channel.bufferedAmountLowThreshold = low - 1;
-    channel.onopen = () => this.#open();
+    // Where a message came first it counts as opened, but what was answered waits until now.
+    channel.onopen = () => { this.#open(); this.#pump(); };
     channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#receive(data);
     channel.onbufferedamountlow = () => this.#pump();
     channel.onclose = () => this.#end();

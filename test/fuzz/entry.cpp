@@ -1,0 +1,44 @@
+// libFuzzer's two doors, and operator new, which counts. `target --write-seeds DIR` writes the seeds and ends.
+#include <new>
+#include <string>
+
+#include "fuzz/target.hpp"
+
+namespace {
+thread_local bool metering = false;
+thread_local std::size_t metered = 0;
+}  // namespace
+
+void* operator new(std::size_t size) {
+  if (metering) metered += size;
+  if (void* p = std::malloc(size ? size : 1)) return p;
+  std::abort();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+namespace perdure::fuzz {
+Meter::Meter() {
+  metered = 0;
+  metering = true;
+}
+Meter::~Meter() { metering = false; }
+std::size_t Meter::bytes() const { return metered; }
+}  // namespace perdure::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+  perdure::fuzz::target({data, size});
+  return 0;
+}
+
+extern "C" int LLVMFuzzerInitialize(int* count, char*** values) {
+  if (*count != 3 || std::string((*values)[1]) != "--write-seeds") return 0;
+  int number = 0;
+  for (const perdure::Bytes& seed : perdure::fuzz::seeds()) {
+    std::FILE* file = std::fopen((std::string((*values)[2]) + "/seed-" + std::to_string(number++)).c_str(), "wb");
+    if (!file) std::exit(1);
+    std::fwrite(seed.data(), 1, seed.size(), file);
+    std::fclose(file);
+  }
+  std::exit(0);
+}

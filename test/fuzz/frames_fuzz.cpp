@@ -1,0 +1,32 @@
+// Every message: what decodes, encodes to the same bytes, and costs memory by its length, not by its claims.
+#include "fuzz/samples.hpp"
+#include "fuzz/target.hpp"
+
+namespace perdure::fuzz {
+
+namespace {
+
+template <class M>
+void check(const wire::Frame& frame, ByteView in) {
+  if (M::tag != frame.tag) return;
+  Meter meter;
+  auto message = wire::decode<M>(frame);
+  CHECK(meter.bytes() <= 64 * in.size() + 1024);
+  if (message) CHECK(std::ranges::equal(wire::encode(frame.header, *message), in));
+}
+
+}  // namespace
+
+void target(ByteView in) {
+  auto frame = wire::parse(in);
+  if (!frame) return;
+  each_message([&]<class M>(const M&) { check<M>(*frame, in); });
+}
+
+std::vector<Bytes> seeds() {
+  std::vector<Bytes> out;
+  each_message([&]<class M>(const M& sample) { out.push_back(wire::encode({1, 2}, sample)); });
+  return out;
+}
+
+}  // namespace perdure::fuzz
