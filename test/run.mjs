@@ -62,7 +62,7 @@ const suites = [
     when: () => found("test/sim", ".cpp").length > 0,
     steps: () => [build("native", "perdure_sim"), ["build/native/perdure_sim"]],
   },
-  { name: "fuzz", takes: 60, elastic: true, share: 0.5, setup: ["fuzz"], ...script("test/fuzz/run.mjs") },
+  { name: "fuzz", takes: 60, elastic: true, share: 0.5, ...script("test/fuzz/run.mjs") },
 ];
 
 /** Resolves with whether it ended well. What it started dies with it when the time is over. */

@@ -36,7 +36,9 @@ enum class LinkKind : u8 { websocket = 1, datachannel = 2, relayed = 3, local = 
 struct LinkOpened { LinkId link; LinkKind kind = LinkKind::websocket; bool dialler = false; std::string url; u32 attempt = 0; std::string network; };
 struct LinkReceived { LinkId link; Bytes bytes; };
 struct LinkClosed { LinkId link; };
-struct LinkDrained { LinkId link; u32 buffered = 0; };      // told when the host's buffer has fallen under 256 KiB after having been above
+// At least once for every 128 KiB sent on a link, as soon as less than 256 KiB of it wait in the host's buffer: how much waits.
+// The core counts what it sends from one to the next, and stops sending where none comes.
+struct LinkDrained { LinkId link; u32 buffered = 0; };
 struct DialFailed { std::string url; };
 struct Dial { std::string url; std::string network; };      // action: open a WebSocket at url, with ?network=<hex> added to its query
 struct Send { LinkId link; Bytes bytes; };                  // action: one message

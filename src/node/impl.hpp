@@ -250,7 +250,11 @@ class Node::Impl final : public sync::SyncHost {
   void acked(const TopicPtr&) override;
   void storage_failed(SaveOutcome) override;
   wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes) override;
+  void grew(u64 bytes) override { total_bytes_ += bytes; }
   void count(const char* name, u64 n) override { metrics_[name] += n; }
+  void refused(wire::Refusal) override;
+  void check_leases();
+  void forget_topic(const TopicPtr&, store::Desk::Done);
 
   Config config_;
   std::shared_ptr<identity::Identity> identity_;
@@ -289,6 +293,7 @@ class Node::Impl final : public sync::SyncHost {
   bool status_dirty_ = true, peers_dirty_ = true, anchors_dirty_ = true, topics_dirty_ = true;
   std::optional<Bytes> last_status_, last_peers_;
   u64 metrics_at_ = 0;
+  u64 leases_at_ = 0;
   u64 resting_until_ = 0;                            // after a failed save nothing is written of our own accord
 };
 

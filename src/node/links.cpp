@@ -51,11 +51,14 @@ void Node::Impl::link_opened(const LinkOpened& event) {
     auto network = parse_network(event.network);
     bool served = config_.apps.empty();
     for (const std::string& app : config_.apps) served |= network && identity::network_id(app) == *network;
-    if (!network || !served || links_.size() >= config_.links_max) {
-      metrics_["refusals"] += 1;
+    if (!network || links_.size() >= config_.links_max + 16) {
+      refused(network ? wire::Refusal::too_many_links : wire::Refusal::not_served);
       closing_links_.push_back(event.link);
       return;
     }
+    // Who can be told why is told why: once the session stands.
+    if (!served) link->refusal = wire::Refusal::not_served;
+    else if (links_.size() >= config_.links_max) link->refusal = wire::Refusal::too_many_links;
     link->self = std::make_shared<identity::Identity>(*network, config_.device_seed);
   }
   Bytes binding;
@@ -158,6 +161,11 @@ void Node::Impl::on_frame(Link& link, ByteView bytes) {
 
 void Node::Impl::on_greeting(Link& link, const wire::Greeting& greeting) {
   if (link.greeted || greeting.version != wire::wire_version) return fault(link.id, sync::Fault::malformed);
+  if (link.refusal) {
+    refused(*link.refusal);
+    send_on(link, wire::Refused{static_cast<u8>(*link.refusal)});
+    return link_closed(link.id, false);
+  }
   link.greeted = true;
   link.anchor = greeting.role == 1;
   link.rtc = greeting.rtc;
@@ -290,7 +298,7 @@ void Node::Impl::on_topics(Link& link, const wire::Topics& message) {
 void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
   if (!config_.anchor || alias == 0) return fault(link.id, sync::Fault::malformed);
   if (!peers::may_enter(enter.topic, link.session->handshake_hash(), link.peer, enter.signature))
-    return send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::not_proved)}, alias);
+    return refused(wire::Refusal::not_proved), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::not_proved)}, alias);
   NetworkId network = link.self->network();
   auto known = topic_numbers_.find({network, enter.topic});
   TopicPtr topic = known == topic_numbers_.end() ? make_topic(network, enter.topic) : topics_[known->second];
@@ -316,6 +324,7 @@ void Node::Impl::on_refused(Link& link, u32 alias, const wire::Refused& refused)
   }
   a->second.state = AnchorState::refused;
   a->second.reason = why;
+  a->second.next_dial_ms = now_.steady_ms + params::anchor_retry_ms_max;
   anchors_dirty_ = true;
   trouble(Code::not_allowed, link.url + ": " + why);
   auto no = link.their_aliases.find(alias);

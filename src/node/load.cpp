@@ -103,13 +103,14 @@ void Node::Impl::load_rest(const TopicPtr& topic) {
 void Node::Impl::rebuild(const TopicPtr& topic) {
   extra(topic).rebuild_at = 0;
   metrics_["rebuilds"] += 1;
+  std::vector<std::pair<Bytes, Bytes>> ranges;
   for (u8 tree = 1; tree <= static_cast<u8>(crdt::Tree::voids); ++tree) {
     if (tree == static_cast<u8>(crdt::Tree::arrivals)) continue;
-    Bytes from = store::key('X', topic->no);
-    from.push_back(tree);
+    Bytes from = store::key('X', topic->no, tree);
     Bytes to = store::prefix_end(from);
-    desk_.erase_range(std::move(from), std::move(to), [](SaveOutcome) {});
+    ranges.emplace_back(std::move(from), std::move(to));
   }
+  desk_.erase_ranges(std::move(ranges), [](SaveOutcome) {});
   desk_.run(topic->queue(), [topic](store::Rows& rows) {
     crdt::Indexes old = crdt::load_indexes(rows, topic->no), fresh;
     fresh.arrivals = old.arrivals;

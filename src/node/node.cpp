@@ -95,6 +95,7 @@ void Node::Impl::on_time() {
   }
   for (auto& [no, e] : extras_)
     if (e.rebuild_at != 0 && e.rebuild_at <= now_.steady_ms) rebuild(topics_[no]);
+  if (config_.anchor && started_ && leases_at_ <= now_.steady_ms) check_leases();
   if (config_.anchor && started_ && metrics_at_ <= now_.steady_ms) {
     metrics_at_ = now_.steady_ms + 1'000;
     MetricsNotice notice;
@@ -178,6 +179,25 @@ void Node::Impl::acked(const TopicPtr& topic) {
   e.dirty = true;
   e.pending_notice.copies = true;
   status_dirty_ = true;
+}
+
+void Node::Impl::refused(wire::Refusal why) {
+  static constexpr const char* names[] = {"", "not_served", "not_proved", "total_quota", "topic_quota", "device_quota", "full_disk", "too_many_links"};
+  metrics_[std::string("refused_") + names[static_cast<u8>(why)]] += 1;
+}
+
+// Topics that nobody has used for the length of a lease make room.
+void Node::Impl::check_leases() {
+  leases_at_ = now_.steady_ms + params::lease_check_ms;
+  u64 lease_ms = u64{config_.quotas.lease_days} * 86'400'000;
+  std::vector<TopicPtr> over;
+  for (auto& [no, topic] : topics_)
+    if (sync_.links(topic).empty() && topic->last_used_ms + lease_ms < now_.wall_ms) over.push_back(topic);
+  for (const TopicPtr& topic : over) {
+    total_bytes_ -= std::min(total_bytes_, topic->bytes);
+    metrics_["leases_ended"] += 1;
+    forget_topic(topic, [](SaveOutcome) {});
+  }
 }
 
 wire::Refusal* Node::Impl::quota(const Topic& topic, const DeviceId& device, u64 bytes) {

@@ -69,7 +69,7 @@ void Node::Impl::notices() {
   for (auto& [no, topic] : topics_) {
     if (!topic->open || !topic->loaded) continue;
     TopicExtra& e = extra(topic);
-    if (std::exchange(e.dirty, false)) topic_notice(topic);
+    if (std::exchange(e.dirty, false) || sync_.state(topic) != e.last_notice.state) topic_notice(topic);
     if (std::exchange(e.members_dirty, false)) {
       MembersNotice notice{no, members(topic)};
       if (!same(notice.members, e.last_members)) {

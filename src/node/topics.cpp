@@ -154,16 +154,22 @@ void Node::Impl::call(u32 id, TopicLeave& c) {
       if (saved == SaveOutcome::ok) reply(id, Nothing{});
       else fail(id, Code::storage_unavailable, "The topic could not be left: the store could not be written to.");
     };
-    if (!forget) return save_topic(topic, done);
-    topic_numbers_.erase({topic->network, topic->id});
-    topics_.erase(topic->no);
-    for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'K', 'C', 'W'}) {
-      Bytes from = store::key(kind, topic->no);
-      Bytes to = store::prefix_end(from);
-      if (kind == 'W') desk_.erase_range(std::move(from), std::move(to), done);
-      else desk_.erase_range(std::move(from), std::move(to), [](SaveOutcome) {});
-    }
+    if (forget) forget_topic(topic, done);
+    else save_topic(topic, done);
   });
+}
+
+// Every row of it, in one save.
+void Node::Impl::forget_topic(const TopicPtr& topic, store::Desk::Done done) {
+  close_topic(topic);
+  topic_numbers_.erase({topic->network, topic->id});
+  topics_.erase(topic->no);
+  std::vector<std::pair<Bytes, Bytes>> ranges;
+  for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'K', 'C', 'W'}) {
+    Bytes from = store::key(kind, topic->no);
+    ranges.emplace_back(from, store::prefix_end(from));
+  }
+  desk_.erase_ranges(std::move(ranges), std::move(done));
 }
 
 void Node::Impl::call(u32 id, TopicInvite& c) {

@@ -30,6 +30,7 @@ struct Link {
   std::shared_ptr<identity::Identity> self;           // as what we speak here: an anchor serves several networks
   std::unique_ptr<session::Session> session;
   u64 opened_ms = 0, heard_ms = 0, pinged_ms = 0;     // steady
+  std::optional<wire::Refusal> refusal;               // an anchor: why this link is not served
   bool greeted = false;                               // their greeting is here: the link counts
   DeviceId peer;
   bool anchor = false;

@@ -65,16 +65,17 @@ void Desk::read_range(Bytes from, Bytes to, u32 limit, bool reverse, RangeDone d
   actions_.push_back(ReadRange{id, std::move(from), std::move(to), limit, reverse});
 }
 
-void Desk::erase_range(Bytes from, Bytes to, Done done) {
+void Desk::erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done) {
   if (failed_) return done(SaveOutcome::failed);
-  for (auto it = pending_.rows.lower_bound(from); it != pending_.rows.end() && BytesLess{}(it->first, to);) it = pending_.rows.erase(it);
-  issue();                                            // ranges are erased before rows are put: keep the order of what came before
-  for (auto it = cache_.lower_bound(from); it != cache_.end() && BytesLess{}(it->first, to);) {
-    cache_bytes_ -= it->first.size() + (it->second.value ? it->second.value->size() : 0) + row_overhead;
-    recent_.erase(it->second.place);
-    it = cache_.erase(it);
+  issue();                                            // in a save ranges go first: what was put before must be out
+  for (auto& [from, to] : ranges) {
+    for (auto it = cache_.lower_bound(from); it != cache_.end() && BytesLess{}(it->first, to);) {
+      cache_bytes_ -= it->first.size() + (it->second.value ? it->second.value->size() : 0) + row_overhead;
+      recent_.erase(it->second.place);
+      it = cache_.erase(it);
+    }
+    pending_.erase_ranges.emplace_back(std::move(from), std::move(to));
   }
-  pending_.erase_ranges.emplace_back(std::move(from), std::move(to));
   pending_.dones.push_back(std::move(done));
   pending_.changes = true;
 }

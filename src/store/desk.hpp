@@ -41,7 +41,7 @@ class Desk {
   explicit Desk(std::size_t cache_bytes) : cache_bytes_max_(cache_bytes) {}
   void run(u64 queue, Step step, Done done);
   void read_range(Bytes from, Bytes to, u32 limit, bool reverse, RangeDone done);
-  void erase_range(Bytes from, Bytes to, Done done);            // with the next save
+  void erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done);   // from <= key < to; with the next save
 
   void on_event(const RowsRead&);
   void on_event(const Saved&);

@@ -25,6 +25,7 @@ std::array<u8, 8> be(u64 v) {
 
 Bytes ack_key(const Topic& topic, const DeviceId& acker) { return store::key('K', topic.no, acker.view()); }
 
+constexpr std::size_t early_acks_max = 64;
 constexpr std::size_t ackers_max = 256;               // remembered for a topic; who comes later is not counted
 
 using Marks = std::map<store::LogNo, AckMark>;
@@ -108,6 +109,10 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   auto key = AckKey{ack.acker, *no};
   if (auto known = t.acks.find(key); known != t.acks.end() && known->second.epoch == ack.epoch && known->second.length >= ack.length) return;
   if (!t.acks.contains(key) && t.acks.size() >= ackers_max) return;
+  if (ack.length > topic->logs[*no].held.length) {
+    if (t.early_acks.size() < early_acks_max) t.early_acks.push_back(ack);
+    return;
+  }
   auto good = std::make_shared<std::optional<AckMark>>();
   LogId id = topic->logs[*no].working.id;
   desk_.run(topic->queue(), [topic, ack, no = *no, id, good](store::Rows& rows) {

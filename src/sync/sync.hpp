@@ -38,6 +38,8 @@ class SyncHost {
   virtual void storage_failed(SaveOutcome) = 0;
   virtual wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes) = 0;   // anchors: why not to store so much more; null: welcome
   virtual void lost_own(const TopicPtr&, store::LogNo, u64 from, std::vector<log::Op> theirs) = 0;   // an own head contradicts our rows from there on
+  virtual void refused(wire::Refusal) = 0;                    // something was not stored for that reason
+  virtual void grew(u64 bytes) = 0;                           // sealed bytes more are stored
   virtual void count(const char* name, u64 n) = 0;            // metrics
 };
 
@@ -81,6 +83,7 @@ class Sync {
     std::map<store::LogNo, u64> ack_due;                      // when to acknowledge; steady ms
     std::map<store::LogNo, u64> acked_at;
     u64 paused_until = 0;
+    std::vector<wire::Ack> early_acks;                        // of batches of ours that we have lost and not taken back yet
   };
   struct Taken {                                              // what became of a page
     log::Verdict verdict = log::Verdict::malformed;

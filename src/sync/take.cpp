@@ -148,7 +148,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
   if (accepted) {
     for (const LogUpdate& update : result.updates) topic->apply(update);
     topic->counters = result.counters;
-    host_.count("stored_bytes", result.bytes);
+    host_.grew(result.bytes);
   }
   if (e && (accepted || result.verdict == log::Verdict::known) && !result.refused) {
     e->tags.emplace(tag, result.no);
@@ -166,9 +166,11 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
   }
   if (!e) return;
   TopicSync& t = topics_[topic->no];
+  if (accepted && topic->logs[result.no].working.device == self_.id())
+    for (const wire::Ack& ack : std::exchange(t.early_acks, {})) on_ack(t, *e, ack);
   if (result.refused) {
     e->stuck.insert(tag);
-    host_.count("refusals", 1);
+    host_.refused(result.refusal);
     send(*e, wire::Refused{static_cast<u8>(result.refusal)});
   }
   switch (result.verdict) {

@@ -24,7 +24,7 @@ void target(ByteView in) {
   test::MemoryRows rows;
   store::IndexRoot root{1, level + 1u, 4, page ? page->count() : 3, 5};
   if (root.height > store::index_height_max) return;
-  for (u32 number : {1u, 2u, 3u}) rows.base[store::key('X', 1, u8{1}, number)] = own(in);
+  for (u32 number : {1u, 2u, 3u}) rows.base[store::key('X', 1, u32{1}, number)] = own(in);
   store::Index index(rows, 1, 1, root);
   for (auto c = index.first(); c.valid() && !index.corrupt(); c.next()) (void)c.value();
   (void)index.seek_weight(3);

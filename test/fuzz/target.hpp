@@ -9,6 +9,7 @@
 
 #include <perdure/types.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 

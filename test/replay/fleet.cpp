@@ -69,7 +69,7 @@ bool Fleet::wake(u32 number, bool limited) {
   awake_.push_back(number);
   if (d.host && world_.up(*d.host)) return true;
   if (!d.host) {
-    d.host = world_.add({.app = app, .name = {}, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}, .cache_bytes = 1u << 20});
+    d.host = world_.add({.app = app, .name = {}, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}, .cache_bytes = 32u << 20});
   } else {
     unpack(d);
     world_.restart(*d.host);

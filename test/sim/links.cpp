@@ -6,6 +6,7 @@ namespace perdure::sim {
 
 namespace {
 constexpr u64 drained_below = 256 * 1024;
+constexpr u64 told_every = 128 * 1024;
 constexpr u64 rtc_gives_up_ms = 20'000;
 
 LinkId link_of(u32 pipe, u32 side) { return {pipe * 2 + side + 1}; }
@@ -150,8 +151,10 @@ void World::transmit(u32 number, u32 side, Bytes bytes) {
     end.buffered -= end.leaving.front().second;
     end.leaving.pop_front();
   }
-  if (end.buffered > drained_below && !end.drain_planned) {
+  end.untold += bytes.size();
+  if (end.untold >= told_every && !end.drain_planned) {
     end.drain_planned = true;
+    end.untold = 0;
     u64 left = end.buffered, at = now_;
     for (auto& [when, size] : end.leaving) {
       if (left < drained_below) break;

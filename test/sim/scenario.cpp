@@ -15,7 +15,9 @@ void Scenario::fail(const std::string& why) {
 }
 
 void Scenario::say(const std::string& what) {
-  if (options_.talk) std::printf("%9.3f  %s\n", static_cast<double>(world_.now()) / 1000, what.c_str());
+  if (!options_.talk) return;
+  std::printf("%9.3f  %s\n", static_cast<double>(world_.now()) / 1000, what.c_str());
+  std::fflush(stdout);
 }
 
 // Most seeds are small, so that many fit into a minute; some are not.

@@ -196,6 +196,7 @@ struct World::Pipe {
     std::deque<std::pair<u64, u64>> leaving;   // (when it is on the wire, bytes)
     u64 buffered = 0;
     bool drain_planned = false, told_closed = false;
+    u64 untold = 0;                                     // sent since the core was last told how much waits
   };
   LinkKind kind = LinkKind::websocket;
   bool open = true;

@@ -50,7 +50,8 @@ export interface CoreModule {
 /** Compiles and instantiates perdure.wasm. Rejects with `wasm-blocked` if the page's content security policy forbids it, else with
  *  `wasm-failed`; the message says what helps. */
 export async function loadCore(wasm?: WasmSource): Promise<CoreModule> {
-  const quiet = { print: () => undefined, printErr: () => undefined };
+  const last: LastWords = { words: "" };
+  const quiet = { print: () => undefined, printErr: (line: string) => { last.words = line; } };
   let fault: unknown;
   let failed: (reason: unknown) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => (failed = reject));
@@ -68,19 +69,24 @@ export async function loadCore(wasm?: WasmSource): Promise<CoreModule> {
       options.wasmBinary = await bytesOf(source);
     }
     const glue = await Promise.race([createPerdure(options) as Promise<unknown>, failure]);
-    return new Module(glue as Glue);
+    return new Module(glue as Glue, last);
   } catch (error) {
     fault = error;
   }
   throw fault instanceof PerdureError ? fault : explain(fault);
 }
 
+/** What an instance printed last: where it stopped, if it has. */
+interface LastWords { words: string }
+
 class Module implements CoreModule {
   readonly #glue: Glue;
+  readonly #last: LastWords;
   readonly #writer = new Writer();
 
-  constructor(glue: Glue) {
+  constructor(glue: Glue, last: LastWords) {
     this.#glue = glue;
+    this.#last = last;
   }
 
   get memoryBytes(): number {
@@ -88,7 +94,7 @@ class Module implements CoreModule {
   }
 
   create(config: CoreConfig): Core {
-    return new Core(this.#glue, this.#writer, new this.#glue.Core(encodeConfig(config)));
+    return new Core(this.#glue, this.#last, this.#writer, new this.#glue.Core(encodeConfig(config)));
   }
 }
 
@@ -97,11 +103,13 @@ export class Core {
   /** The device's public key, 64 hex digits. */
   readonly id: string;
   readonly #glue: Glue;
+  readonly #last: LastWords;
   readonly #writer: Writer;
   #raw: RawCore | undefined;
 
-  constructor(glue: Glue, writer: Writer, raw: RawCore) {
+  constructor(glue: Glue, last: LastWords, writer: Writer, raw: RawCore) {
     this.#glue = glue;
+    this.#last = last;
     this.#writer = writer;
     this.#raw = raw;
     this.id = raw.id();
@@ -125,7 +133,8 @@ export class Core {
       return getTurn(this.#glue.HEAPU8.subarray(outbox, outbox + length));
     } catch (error) {
       this.#raw = undefined;
-      throw new PerdureError("wasm-failed", "Perdure's core has stopped. What was accepted is on disk: reload the page, and please report this.", { cause: error });
+      const why = this.#last.words !== "" ? this.#last.words : error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      throw new PerdureError("wasm-failed", `Perdure's core has stopped. What was accepted is on disk: reload the page, and please report this. (${why})`, { cause: error });
     }
   }
 

@@ -10,6 +10,7 @@ import type { RtcPort } from "./links/rtc.js";
 import type { StartOptions } from "./port.js";
 import { openIndexedDb, openIndexedDbOwn } from "./store/indexeddb.js";
 import { openMemory } from "./store/memory.js";
+import { unavailable } from "./store/refusals.js";
 import { plainSeed, wrappedSeed, type Seed } from "./store/seed.js";
 import type { Own, Store } from "./store/store.js";
 import type { Lead } from "./tabs.js";
@@ -18,6 +19,8 @@ export interface LeadOptions extends StartOptions {
   readonly rtcPort: RtcPort | undefined;
   /** Something is on the disk: from now on an empty store is a lost one. */
   readonly onStored: () => void;
+  /** What the browser said when it refused this page locks, and storage with them. */
+  readonly refused: unknown;
 }
 
 /** The lock is ours before the worker that led has let its files go. */
@@ -41,7 +44,7 @@ export async function takeLead(options: LeadOptions, superseded: () => void): Pr
     const links = makeLinks({
       webSocket: url => new WebSocket(url),
       ...(options.rtcPort === undefined ? {} : { rtc: options.rtcPort }),
-      ...(typeof BroadcastChannel === "undefined" ? {} : { local: { network: peer.app } }),
+      ...(typeof BroadcastChannel === "undefined" ? {} : { local: { network: peer.app, ...(options.refused === undefined ? {} : { locks: undefined }) } }),
     });
     const watched = store.wasEmpty && store.kind !== "memory" ? tellFirstSave(store, options.onStored) : store;
     const driver = new Driver(module.create(config), watched, links, new SystemClock(), { lostStore, trouble, onSuperseded: superseded });
@@ -57,7 +60,7 @@ async function openStorage(options: LeadOptions): Promise<Opened> {
   const { app, instance = "default", storage = "auto" } = options.peer;
   const name = `${app}:${instance}`;
   if (storage === "memory") return inMemory(name, []);
-  if (storage === "opfs") {
+  if (storage === "opfs" && options.refused === undefined) {
     const { openOpfs } = await import("./store/opfs.js");
     const own = await openIndexedDbOwn(name);
     try {
@@ -67,6 +70,7 @@ async function openStorage(options: LeadOptions): Promise<Opened> {
     }
   }
   try {
+    if (options.refused !== undefined) throw unavailable("The browser refuses this page its storage.", options.refused);
     const store = await openIndexedDb(name);
     return await opening(store, () => wrappedSeed(store));
   } catch (error) {

@@ -19,13 +19,24 @@ export async function runTab(options: StartOptions, rtcPort: RtcPort | undefined
     throw new PerdureError("insecure-context", 'This page needs https: (or localhost) to keep its keys. To try it without, say openPeer({ storage: "memory" }).');
   }
   const { app, instance = "default", anchors } = options.peer;
+  const refused = inMemory ? undefined : await refusalOf(locks);
   const tab = await Tab.open({
     name: `${app}:${instance}`, version, anchors,
     // What one tab has in memory no other can take over: each is a peer of its own.
-    locks: inMemory ? undefined : locks,
-    lead: superseded => takeLead({ ...options, rtcPort, onStored }, superseded),
+    locks: inMemory || refused !== undefined ? undefined : locks,
+    lead: superseded => takeLead({ ...options, rtcPort, onStored, refused }, superseded),
   });
   if (!options.online) tab.network(false);
   if (options.hidden) tab.visibility(true);
   return tab;
+}
+
+/** What the browser says where it lets a page keep nothing: it refuses locks there as it does storage. */
+async function refusalOf(locks: LockManager | undefined): Promise<unknown> {
+  try {
+    await locks?.request("perdure", { mode: "shared" }, () => undefined);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
 }

@@ -146,6 +146,16 @@ describe("two peers", () => {
     assert.deepEqual(await values(ta), await values(tb));
   }));
 
+  test("catch up with ten thousand messages", () => network({}, async net => {
+    const { ta, tb } = await two(net);
+    await net.settle();
+    for (let i = 0; i < 100; i++) await ta.appendAll(Array.from({ length: 100 }, (_, k) => ({ text: "x".repeat(100), n: 100 * i + k })));
+    await net.settle();
+    let n = 0;
+    for await (const { value } of tb.messages()) assert.equal((value as { n: number }).n, n++);
+    assert.equal(n, 10_000);
+  }));
+
   test("go off and on line like machines do", () => network({}, async net => {
     const { a, ta, tb } = await two(net);
     await net.settle();

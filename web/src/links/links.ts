@@ -32,7 +32,8 @@ export interface LinkEvents {
   received(link: number, bytes: Uint8Array): void;
   /** Once for every link that was opened, whoever closed it. */
   closed(link: number): void;
-  /** What waits to be sent has fallen under `drainedBytes` after having been above. */
+  /** At least once for every `toldBytes` sent: what waits to be sent, as soon as that is less than `drainedBytes`. The core counts
+   *  what it sends from one such word to the next, and stops where none comes. */
   drained(link: number, buffered: number): void;
   dialFailed(url: string): void;
   signal(attempt: number, kind: SignalKind, text: string): void;
@@ -46,6 +47,8 @@ export interface LinkOrigin { readonly url?: string; readonly attempt?: number; 
 /** A link as its transport sees it. */
 export interface Pipe {
   send(bytes: Uint8Array): void;
+  /** Bytes sent that have not left yet. */
+  readonly buffered: number;
   /** Ends it once what was sent is out, at most a second later; then the transport says `closed`. */
   close(): void;
 }
@@ -59,13 +62,15 @@ export interface PipeEvents {
 
 /** Under so much waiting the core sends on: enough to keep a fast link busy for some milliseconds. */
 export const drainedBytes = 256 * 1024;
+/** How much is sent before the core is told again how much waits. */
+export const toldBytes = 128 * 1024;
 /** How long a link may take to say its last words. */
 export const closeMs = 1000;
 
 /** The numbers of links and what they stand for. Shared by all transports of one Driver. */
 export class LinkTable {
   readonly events: LinkEvents;
-  readonly #pipes = new Map<number, Pipe>();
+  readonly #pipes = new Map<number, { readonly pipe: Pipe; untold: number }>();
   #next = 1;
 
   constructor(events: LinkEvents) { this.events = events; }
@@ -73,12 +78,12 @@ export class LinkTable {
   /** Numbers an open pipe and tells the Driver. */
   add(pipe: Pipe, path: LinkKind, dialler: boolean, from: LinkOrigin): PipeEvents {
     const link = this.#next++;
-    this.#pipes.set(link, pipe);
+    this.#pipes.set(link, { pipe, untold: 0 });
     let open = true;
     this.events.opened(link, path, dialler, from);
     return {
       received: bytes => { if (this.#pipes.has(link)) this.events.received(link, bytes); },
-      drained: buffered => { if (this.#pipes.has(link)) this.events.drained(link, buffered); },
+      drained: buffered => this.#drained(link, buffered),
       closed: () => {
         this.#pipes.delete(link);
         if (open) this.events.closed(link);
@@ -87,12 +92,25 @@ export class LinkTable {
     };
   }
 
-  send(link: number, bytes: Uint8Array): void { this.#pipes.get(link)?.send(bytes); }
+  send(link: number, bytes: Uint8Array): void {
+    const known = this.#pipes.get(link);
+    if (known === undefined) return;
+    known.pipe.send(bytes);
+    known.untold += bytes.length;
+    if (known.untold >= toldBytes && known.pipe.buffered < drainedBytes) this.#drained(link, known.pipe.buffered);
+  }
 
   close(link: number): void {
-    const pipe = this.#pipes.get(link);
+    const known = this.#pipes.get(link);
     this.#pipes.delete(link);                 // what comes from now on is not heard
-    pipe?.close();
+    known?.pipe.close();
+  }
+
+  #drained(link: number, buffered: number): void {
+    const known = this.#pipes.get(link);
+    if (known === undefined) return;
+    known.untold = 0;
+    this.events.drained(link, buffered);
   }
 
   closeAll(): void { for (const link of [...this.#pipes.keys()]) this.close(link); }

@@ -136,6 +136,8 @@ class Pair implements Pipe {
     if (this.#sent - this.#taken >= drainedBytes) this.#above = true;
   }
 
+  get buffered(): number { return this.#sent - this.#taken; }
+
   /** What was said before arrives before it. */
   close(): void {
     if (this.ended.aborted) return;

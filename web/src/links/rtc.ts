@@ -139,7 +139,7 @@ class BridgedPipe implements Pipe {
     const own = new Uint8Array(bytes);
     this.#sent += own.length;
     this.#port.post({ kind: "rtc-bytes", attempt: this.#attempt, bytes: own }, [own.buffer]);
-    if (this.#buffered() >= drainedBytes) this.#above = true;
+    if (this.buffered >= drainedBytes) this.#above = true;
   }
 
   close(): void {
@@ -152,10 +152,10 @@ class BridgedPipe implements Pipe {
   progress(taken: number, buffered: number): void {
     this.#taken = taken;
     this.#waiting = buffered;
-    if (!this.#above || this.#buffered() >= drainedBytes) return;
+    if (!this.#above || this.buffered >= drainedBytes) return;
     this.#above = false;
-    this.#events.drained(this.#buffered());
+    this.#events.drained(this.buffered);
   }
 
-  #buffered(): number { return this.#sent - this.#taken + this.#waiting; }
+  get buffered(): number { return this.#sent - this.#taken + this.#waiting; }
 }

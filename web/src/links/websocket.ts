@@ -100,6 +100,8 @@ class SocketPipe implements Pipe {
     if (this.#socket.bufferedAmount >= drainedBytes) this.#poll();
   }
 
+  get buffered(): number { return this.#socket.bufferedAmount; }
+
   close(): void {
     if (this.#socket.readyState > open) return;
     this.#socket.close();

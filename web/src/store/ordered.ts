@@ -80,7 +80,7 @@ export class OrderedStore implements Store, Own {
   #reading<T>(run: () => T | Promise<T>): Promise<T> {
     if (this.#closed !== undefined) return Promise.reject(closedStore());
     const done = this.#saves.then(run);
-    this.#all = Promise.allSettled([this.#all, done]);
+    this.#all = Promise.allSettled([this.#all, done]).then(nothing);      // not the rows that were read
     return done;
   }
 

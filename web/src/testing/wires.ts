@@ -18,7 +18,13 @@ interface End {
   readonly link: number;
   /** When the last message to this side arrives. */
   lastArrival: number;
+  /** Bytes sent from this side that have not arrived, and those sent since its core was last told how many these are. */
+  inFlight: number;
+  untold: number;
 }
+
+/** A core that has sent so much is told how much of it is still on its way. */
+const toldBytes = 128 * 1024;
 
 interface Wire {
   readonly ends: readonly [End, End];
@@ -40,7 +46,8 @@ export class Port implements Links {
 
   /** Connects two ports at once; the first one counts as the dialler. */
   static connect(dialler: Port, other: Port, kind: "websocket" | "local", from: { readonly url?: string; readonly network?: string } = {}): void {
-    const ends: [End, End] = [{ port: dialler, link: ++dialler.#links, lastArrival: 0 }, { port: other, link: ++other.#links, lastArrival: 0 }];
+    const end = (port: Port): End => ({ port, link: ++port.#links, lastArrival: 0, inFlight: 0, untold: 0 });
+    const ends: [End, End] = [end(dialler), end(other)];
     const wire: Wire = { ends, open: true };
     for (const [near, far] of [ends, [ends[1], ends[0]]] as const) near.port.#wires.set(near.link, { wire, near, far });
     dialler.#events.opened(ends[0].link, kind, true, from.url === undefined ? {} : { url: from.url });
@@ -70,9 +77,18 @@ export class Port implements Links {
   }
 
   send(link: number, bytes: Uint8Array): void {
-    const { wire, far } = this.#wires.get(link) ?? {};
-    if (wire === undefined || far === undefined) return;
-    this.#cables.carry(far, () => wire.open && far.port.#events.received(far.link, bytes));
+    const { wire, near, far } = this.#wires.get(link) ?? {};
+    if (wire === undefined || near === undefined || far === undefined) return;
+    near.inFlight += bytes.length;
+    near.untold += bytes.length;
+    this.#cables.carry(far, () => {
+      near.inFlight -= bytes.length;
+      if (!wire.open) return;
+      far.port.#events.received(far.link, bytes);
+      if (near.untold < toldBytes || !this.#wires.has(link)) return;
+      near.untold = 0;
+      this.#events.drained(link, near.inFlight);
+    });
   }
 
   close(link: number): void {

@@ -1,0 +1,53 @@
+// The row that says how far a peer has acknowledged our logs.
+#include "fuzz/target.hpp"
+#include "sync/sync.hpp"
+
+namespace perdure::fuzz {
+
+namespace {
+
+class Host final : public sync::SyncHost {
+ public:
+  void send(LinkId, Bytes) override {}
+  u64 buffered(LinkId) const override { return 0; }
+  void fault(LinkId, sync::Fault) override {}
+  u64 corrected_now_ms() const override { return 0; }
+  wire::Epoch epoch() const override { return {}; }
+  void rolled_back() override {}
+  void stored(const sync::TopicPtr&, const crdt::Changes&) override {}
+  void progressed(const sync::TopicPtr&) override {}
+  void acked(const sync::TopicPtr&) override {}
+  void storage_failed(SaveOutcome) override {}
+  wire::Refusal* quota(const sync::Topic&, const DeviceId&, u64) override { return nullptr; }
+  void lost_own(const sync::TopicPtr&, store::LogNo, u64, std::vector<log::Op>) override {}
+  void count(const char*, u64) override {}
+};
+
+const identity::Identity self("fuzz", Seed::from(Bytes(32, 1)));
+
+}  // namespace
+
+void target(ByteView in) {
+  Host host;
+  store::Desk desk(1024);
+  sync::Sync sync(desk, self, false, host);
+  auto topic = std::make_shared<sync::Topic>();
+  topic->no = 1;
+  topic->add_log(self.id(), 5);
+  topic->logs[0].held = {100, 200, {}, {}, log::no_cut};
+  const DeviceId acker = DeviceId::from(Bytes(32, 7));
+  Meter meter;
+  sync.load_acks(topic, {{store::key('K', 1, acker.view()), own(in)}});
+  CHECK(meter.bytes() <= 64 * in.size() + 4096);
+  CHECK(sync.acks(topic).size() * 11 <= in.size());
+  CHECK(sync.pending(topic) <= 200);
+  sync.voided_epoch(topic, acker, wire::Epoch{1});
+}
+
+std::vector<Bytes> seeds() {
+  Bytes one{0, 50, 100, 1, 0, 0, 0, 0, 0, 0, 0}, two = one;
+  two.insert(two.end(), {7, 0x80, 1, 0x80, 2, 2, 0, 0, 0, 0, 0, 0, 0});
+  return {one, two};
+}
+
+}  // namespace perdure::fuzz

@@ -1,0 +1,320 @@
+#include "store/desk.hpp"
+
+#include "catch_amalgamated.hpp"
+#include "sim/disk.hpp"
+#include "store/keys.hpp"
+
+using namespace perdure;
+using namespace perdure::store;
+
+namespace {
+
+Bytes b(std::string_view s) { return own(view(s)); }
+
+// A desk and its host, who answers when the test says so.
+struct Office {
+  Desk desk;
+  sim::Disk disk;
+  std::vector<Action> open;                    // asked of the host, not yet answered
+  std::vector<SaveOutcome> outcomes;
+  int reads = 0, keys_read = 0, saves = 0, failures = 0, reopened = 0;
+  explicit Office(std::size_t cache = 1 << 20) : desk(cache) {
+    desk.on_failure = [this](SaveOutcome) { ++failures; };
+    desk.on_reopened = [this](bool) { ++reopened; };
+  }
+  void flush() { desk.flush(open); }
+  // Answers what is first.
+  void answer(SaveOutcome outcome = SaveOutcome::ok) {
+    flush();
+    REQUIRE_FALSE(open.empty());
+    Action action = std::move(open.front());
+    open.erase(open.begin());
+    if (auto* save = std::get_if<Save>(&action)) {
+      ++saves;
+      if (outcome == SaveOutcome::ok) disk.apply(*save);
+      desk.on_event(Saved{save->save, outcome});
+    } else if (auto* read = std::get_if<Read>(&action)) {
+      ++reads;
+      keys_read += static_cast<int>(read->keys.size());
+      desk.on_event(disk.read(*read));
+    } else if (auto* range = std::get_if<ReadRange>(&action)) {
+      desk.on_event(disk.read(*range));
+    } else {
+      desk.on_event(Reopened{true});
+    }
+    flush();
+  }
+  void settle() {
+    flush();
+    while (!open.empty()) answer();
+  }
+  Desk::Done done() {
+    return [this](SaveOutcome o) { outcomes.push_back(o); };
+  }
+  void put(u64 queue, std::string_view key, std::string_view value) {
+    desk.run(queue, [=, k = b(key), v = b(value)](Rows& rows) { rows.put(k, v); }, done());
+  }
+  std::string get(u64 queue, std::string_view key) {
+    auto out = std::make_shared<std::string>();
+    desk.run(queue, [out, k = b(key)](Rows& rows) {
+      auto row = rows.get(k);
+      *out = row ? std::string(text(*row)) : "-";
+    }, [](SaveOutcome) {});
+    settle();
+    return *out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a step runs again until all that it asks for has been read") {
+  Office o;
+  o.disk.rows[b("a")] = b("b");
+  o.disk.rows[b("b")] = b("c");
+  int runs = 0;
+  std::string found;
+  o.desk.run(1, [&](Rows& rows) {
+    ++runs;
+    auto a = rows.get(b("a"));
+    if (!a) return;
+    auto next = rows.get(*a);
+    found = next ? std::string(text(*next)) : "-";
+  }, o.done());
+  o.settle();
+  CHECK(runs == 3);
+  CHECK(o.reads == 2);
+  CHECK(found == "c");
+  CHECK(o.outcomes == std::vector{SaveOutcome::ok});
+}
+
+TEST_CASE("rows that a step misses together are read together, and absent ones are remembered as absent") {
+  Office o;
+  auto step = [](Rows& rows) {
+    for (char c : {'a', 'b', 'c'}) (void)rows.get(Bytes{static_cast<u8>(c)});
+  };
+  o.desk.run(1, step, o.done());
+  o.settle();
+  CHECK(o.reads == 1);
+  CHECK(o.keys_read == 3);
+  o.desk.run(1, step, o.done());
+  o.settle();
+  CHECK(o.reads == 1);
+}
+
+TEST_CASE("what a run wrote that has to run again is thrown away") {
+  Office o;
+  o.disk.rows[b("n")] = b("1");
+  o.desk.run(1, [](Rows& rows) {
+    auto n = rows.get(b("n"));
+    rows.put(n ? b("right") : b("wrong"), b("x"));
+  }, o.done());
+  o.settle();
+  CHECK(o.disk.rows.contains(b("right")));
+  CHECK_FALSE(o.disk.rows.contains(b("wrong")));
+}
+
+TEST_CASE("steps of one queue run in order, and each sees what the one before wrote") {
+  Office o;
+  std::string seen;
+  o.desk.run(1, [](Rows& rows) { (void)rows.get(b("slow")); rows.put(b("k"), b("1")); }, o.done());
+  o.desk.run(1, [&](Rows& rows) {
+    auto k = rows.get(b("k"));
+    seen = k ? std::string(text(*k)) : "-";
+    rows.put(b("k"), b("2"));
+  }, o.done());
+  o.settle();
+  CHECK(seen == "1");
+  CHECK(o.disk.rows[b("k")] == b("2"));
+  CHECK(o.outcomes.size() == 2);
+}
+
+TEST_CASE("a queue that waits for rows does not hold up another") {
+  Office o;
+  std::vector<int> order;
+  o.desk.run(1, [&](Rows& rows) { if (rows.get(b("slow")); !rows.missed()) order.push_back(1); }, o.done());
+  o.desk.run(2, [&](Rows&) { order.push_back(2); }, o.done());
+  o.flush();
+  CHECK(order == std::vector{2});
+  o.settle();
+  CHECK(order == std::vector{2, 1});
+}
+
+TEST_CASE("everything that is written while a save is under way shares the next one") {
+  Office o;
+  o.put(1, "a", "1");
+  o.flush();
+  REQUIRE(o.open.size() == 1);
+  for (int i = 0; i < 50; ++i) o.put(static_cast<u64>(i % 3), "k" + std::to_string(i), "v");
+  o.flush();
+  CHECK(o.open.size() == 1);
+  o.settle();
+  CHECK(o.saves == 2);
+  CHECK(o.outcomes.size() == 51);
+  CHECK(o.disk.rows.size() == 51);
+}
+
+TEST_CASE("nobody is told that something is done before it is on disk") {
+  Office o;
+  o.put(1, "a", "1");
+  o.flush();
+  CHECK(o.outcomes.empty());
+  std::vector<int> order;
+  o.desk.run(1, [](Rows& rows) { (void)rows.get(b("a")); }, [&](SaveOutcome) { order.push_back(1); });
+  o.flush();
+  CHECK(order.empty());                        // it has seen "a", which may yet fail
+  o.settle();
+  CHECK(o.outcomes.size() == 1);
+  CHECK(order.size() == 1);
+}
+
+TEST_CASE("after a save that failed all that waits fails, nothing of it is written, and the host is asked to reopen") {
+  for (SaveOutcome outcome : {SaveOutcome::full, SaveOutcome::superseded, SaveOutcome::failed, SaveOutcome::unknown}) {
+    Office o;
+    o.put(1, "first", "1");
+    o.settle();
+    o.put(1, "a", "1");
+    o.flush();
+    o.put(1, "b", "1");
+    bool ranged = true;
+    o.flush();
+    o.desk.read_range(b("a"), b("z"), 0, false, [&](bool ok, const auto&) { ranged = ok; });
+    o.outcomes.clear();
+    o.answer(outcome);
+    CHECK(o.failures == 1);
+    CHECK(o.desk.failed());
+    CHECK(o.outcomes == std::vector{outcome, outcome});
+    CHECK_FALSE(ranged);
+    CHECK_FALSE(o.desk.idle());
+    // Answers to what was asked before come late and mean nothing.
+    while (!std::get_if<Reopen>(&o.open.front())) o.answer(SaveOutcome::failed);
+    o.answer();
+    CHECK(o.reopened == 1);
+    CHECK_FALSE(o.desk.failed());
+    CHECK(o.disk.rows.size() == 1);
+    CHECK(o.get(1, "a") == "-");               // the cache does not speak of what never was
+    o.put(1, "a", "2");
+    o.settle();
+    CHECK(o.disk.rows[b("a")] == b("2"));
+  }
+}
+
+TEST_CASE("a read that fails is a failure of the store") {
+  Office o;
+  o.desk.run(1, [](Rows& rows) { (void)rows.get(b("a")); }, o.done());
+  o.flush();
+  REQUIRE(o.open.size() == 1);
+  o.desk.on_event(RowsRead{std::get<Read>(o.open[0]).read, false, {}});
+  CHECK(o.failures == 1);
+  CHECK(o.outcomes == std::vector{SaveOutcome::failed});
+}
+
+TEST_CASE("what is asked for while the store is failed waits until it is open again") {
+  Office o;
+  o.put(1, "a", "1");
+  o.flush();
+  o.answer(SaveOutcome::failed);
+  o.outcomes.clear();
+  o.put(1, "b", "1");
+  bool ok = true;
+  o.desk.read_range(b("a"), b("z"), 0, false, [&](bool good, const auto&) { ok = good; });
+  CHECK_FALSE(ok);
+  CHECK(o.outcomes.empty());
+  o.settle();
+  CHECK(o.outcomes == std::vector{SaveOutcome::ok});
+  CHECK(o.disk.rows.contains(b("b")));
+}
+
+TEST_CASE("a range is erased behind what was written before it, and before what is written after") {
+  Office o;
+  o.disk.rows = {{b("p1"), b("old")}, {b("p2"), b("old")}, {b("q"), b("old")}};
+  CHECK(o.get(1, "p1") == "old");
+  o.put(1, "p3", "before");
+  o.flush();
+  o.desk.erase_ranges({{b("p"), b("q")}}, o.done());
+  CHECK(o.get(1, "p1") == "-");
+  o.put(1, "p2", "after");
+  o.settle();
+  CHECK(o.disk.rows == sim::Disk::Rows{{b("p2"), b("after")}, {b("q"), b("old")}});
+  CHECK(o.get(1, "p3") == "-");
+}
+
+TEST_CASE("what was written before an erased range in the same save does not come back") {
+  Office o;
+  o.put(1, "x", "1");
+  o.flush();                                   // under way, so the next ones gather
+  o.put(1, "p1", "gathered");
+  o.flush();
+  o.desk.erase_ranges({{b("p"), b("q")}}, o.done());
+  o.put(1, "p2", "after");
+  o.settle();
+  CHECK_FALSE(o.disk.rows.contains(b("p1")));
+  CHECK(o.disk.rows.contains(b("p2")));
+}
+
+TEST_CASE("a range is read as it will be once all that was written is saved") {
+  Office o;
+  o.put(1, "a1", "1");
+  o.flush();
+  o.put(1, "a2", "2");
+  o.flush();
+  std::vector<std::pair<Bytes, Bytes>> rows;
+  o.desk.read_range(b("a"), b("b"), 0, false, [&](bool, auto found) { rows = std::move(found); });
+  o.settle();
+  CHECK(rows.size() == 2);
+}
+
+TEST_CASE("the cache lets go of what was not used for longest, and keeps within its size") {
+  Office o(1000);
+  for (int i = 0; i < 20; ++i) o.disk.rows[b("key" + std::to_string(i))] = Bytes(50, 1);
+  for (int i = 0; i < 20; ++i) (void)o.get(1, "key" + std::to_string(i));
+  int before = o.reads;
+  (void)o.get(1, "key19");
+  CHECK(o.reads == before);
+  (void)o.get(1, "key0");
+  CHECK(o.reads == before + 1);
+}
+
+TEST_CASE("a row that the cache drops in the middle of a step can still be read there") {
+  Office o(300);
+  for (char c = 'a'; c < 'h'; ++c) o.disk.rows[Bytes{static_cast<u8>(c)}] = Bytes(90, static_cast<u8>(c));
+  bool good = false;
+  o.desk.run(1, [&](Rows& rows) {
+    std::vector<ByteView> all;
+    for (char c = 'a'; c < 'h'; ++c)
+      if (auto row = rows.get(Bytes{static_cast<u8>(c)})) all.push_back(*row);
+    good = all.size() == 7;
+    for (std::size_t i = 0; i < all.size(); ++i) good = good && all[i][0] == 'a' + i && all[i].size() == 90;
+  }, o.done());
+  o.settle();
+  CHECK(good);
+}
+
+TEST_CASE("long rows are read again rather than crowd the others out") {
+  Office o;
+  o.disk.rows[b("long")] = Bytes(200 * 1024, 1);
+  o.disk.rows[b("short")] = b("s");
+  (void)o.get(1, "short");
+  (void)o.get(1, "long");
+  int before = o.reads;
+  (void)o.get(1, "long");
+  CHECK(o.reads == before + 1);
+  (void)o.get(1, "short");
+  CHECK(o.reads == before + 1);
+}
+
+TEST_CASE("what is written in bulk goes out in several saves, in order") {
+  Office o;
+  for (int i = 0; i < 12; ++i) o.desk.run(1, [i](Rows& rows) { rows.put(b("k" + std::to_string(i)), Bytes(1 << 20, 1)); }, o.done());
+  o.settle();
+  CHECK(o.saves > 1);
+  CHECK(o.outcomes.size() == 12);
+  CHECK(o.disk.rows.size() == 12);
+}
+
+TEST_CASE("keys of one kind and topic are one range") {
+  Bytes from = key('L', 7), to = prefix_end(from);
+  CHECK(from <= key('L', 7, 0));
+  CHECK(key('L', 7, ~u32{0}) < to);
+  CHECK_FALSE(key('L', 8, 0) < to);
+  CHECK(prefix_end(key('L', ~u32{0})) == b("M"));
+}

@@ -1,0 +1,119 @@
+#include "wire/frames.hpp"
+
+#include <set>
+
+#include "catch_amalgamated.hpp"
+#include "fuzz/samples.hpp"
+
+using namespace perdure;
+using namespace perdure::wire;
+
+namespace {
+
+template <class M>
+std::optional<M> read(const Bytes& bytes) {
+  auto frame = parse(bytes);
+  return frame ? decode<M>(*frame) : std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("every message comes out of its bytes as it went in") {
+  std::set<Tag> seen;
+  fuzz::each_message([&]<class M>(const M& sample) {
+    Bytes bytes = encode({300, 70'000}, sample);
+    auto frame = parse(bytes);
+    REQUIRE(frame);
+    CHECK(frame->tag == M::tag);
+    CHECK(frame->header.alias == 300);
+    CHECK(frame->header.request == 70'000);
+    auto message = decode<M>(*frame);
+    REQUIRE(message);
+    CHECK(encode(frame->header, *message) == bytes);
+    seen.insert(M::tag);
+  });
+  for (int tag = 0; tag < 256; ++tag) CHECK(known(static_cast<Tag>(tag)) == seen.contains(static_cast<Tag>(tag)));
+}
+
+TEST_CASE("a message that is cut anywhere, or goes on, is no message") {
+  fuzz::each_message([&]<class M>(const M& sample) {
+    Bytes bytes = encode({1, 2}, sample);
+    for (std::size_t size = 0; size < bytes.size(); ++size) CHECK_FALSE(read<M>({bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)}));
+    bytes.push_back(0);
+    CHECK_FALSE(read<M>(bytes));
+  });
+}
+
+TEST_CASE("a message with any one bit flipped is another message or none, and never two readings of one") {
+  fuzz::each_message([&]<class M>(const M& sample) {
+    Bytes bytes = encode({1, 2}, sample);
+    for (std::size_t bit = 0; bit < std::min<std::size_t>(bytes.size(), 120) * 8; ++bit) {
+      Bytes bent = bytes;
+      bent[bit / 8] ^= static_cast<u8>(1u << (bit % 8));
+      auto frame = parse(bent);
+      if (!frame || frame->tag != M::tag) continue;
+      if (auto message = decode<M>(*frame)) CHECK(encode(frame->header, *message) == bent);
+    }
+  });
+}
+
+TEST_CASE("flags are zero in this version, and numbers have one form") {
+  Bytes bytes = encode({1, 2}, Bye{});
+  bytes[1] = 1;
+  CHECK_FALSE(parse(bytes));
+  CHECK_FALSE(parse(Bytes{4, 0, 0x81, 0x00, 0, 0}));                       // alias 1 in two bytes
+  CHECK_FALSE(parse(Bytes{4, 0, 0xff, 0xff, 0xff, 0xff, 0x1f, 0, 0}));     // an alias of more than 32 bits
+  CHECK_FALSE(parse(Bytes{}));
+  CHECK_FALSE(parse(Bytes{4}));
+}
+
+TEST_CASE("a flag is 0 or 1") {
+  Greeting greeting;
+  Bytes bytes = encode({}, greeting);
+  bytes[4 + 2] = 2;                          // rtc, behind version and role
+  CHECK_FALSE(read<Greeting>(bytes));
+}
+
+TEST_CASE("a list that claims more than there is, or more than it may, is refused before it is read") {
+  Bytes claims{static_cast<u8>(Tag::items), 0, 1, 0, 0x80, 0x04};          // 512 items, and none of them there
+  CHECK_FALSE(read<Items>(claims));
+  claims = {static_cast<u8>(Tag::items), 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01};
+  CHECK_FALSE(read<Items>(claims));
+  Hello hello;
+  hello.items.resize(hello_items_max + 1);
+  CHECK_FALSE(read<Hello>(encode({1, 0}, hello)));
+  hello.items.resize(hello_items_max);
+  CHECK(read<Hello>(encode({1, 0}, hello)));
+}
+
+TEST_CASE("bytes longer than they may be are refused") {
+  fuzz::each_message([&]<class M>(const M& sample) {
+    if constexpr (std::is_same_v<M, Signal> || std::is_same_v<M, Presence>) {
+      M message = sample;
+      std::size_t max = std::is_same_v<M, Signal> ? signal_max : presence_max + 256;
+      message.sealed.assign(max, 1);
+      CHECK(read<M>(encode({}, message)));
+      message.sealed.push_back(1);
+      CHECK_FALSE(read<M>(encode({}, message)));
+    }
+  });
+}
+
+TEST_CASE("a page's log stands in its opening or in its tag, never in both") {
+  for (bool opening : {true, false}) {
+    auto page = read<Page>(encode({1, 0}, fuzz::sample_page(opening)));
+    REQUIRE(page);
+    CHECK(page->opening.has_value() == opening);
+  }
+  Page both = fuzz::sample_page(true);
+  both.log = fuzz::filled<wire::LogTag>(9);
+  auto page = read<Page>(encode({1, 0}, both));
+  REQUIRE(page);
+  CHECK(page->log == wire::LogTag{});
+}
+
+TEST_CASE("what is not known may be skipped from 128 on, and closes the link below") {
+  CHECK_FALSE(may_skip(static_cast<Tag>(127)));
+  CHECK(may_skip(static_cast<Tag>(128)));
+  for (int tag = 0; tag < 256; ++tag) CHECK_FALSE((known(static_cast<Tag>(tag)) && may_skip(static_cast<Tag>(tag))));
+}
