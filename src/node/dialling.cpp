@@ -248,7 +248,7 @@ void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
     metrics_["relayed_bytes"] += relay.bytes.size();
     return send_on(*target, wire::Relay{link.peer, true, relay.bytes});
   }
-  if (config_.anchor) return;
+  if (config_.anchor || link.kind == LinkKind::relayed) return;   // nobody relays over a relay
   for (auto& [id, l] : links_)
     if (l->kind == LinkKind::relayed && l->hub == link.id && l->expected == relay.other) return link_received(id, relay.bytes);
   auto c = contacts_.find(relay.other);

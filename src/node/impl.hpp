@@ -112,6 +112,7 @@ class Node::Impl final : public sync::SyncHost {
   void start(const Start&);
   void take_meta(const std::vector<std::pair<Bytes, Bytes>>& rows);
   void take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows);
+  void take_receipts(const std::vector<std::pair<Bytes, Bytes>>& rows);
   void started();
   void save_meta();
   void save_topic(const TopicPtr&, store::Desk::Done done);

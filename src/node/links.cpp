@@ -361,6 +361,7 @@ void Node::Impl::ping(Link& link) {
 
 void Node::Impl::on_pong(Link& link, const wire::Pong& pong) {
   if (pong.id != link.ping) return;
+  if (pong.wall_ms > clock::wall_ms_max) return fault(link.id, sync::Fault::malformed);
   u64 trip = now_.steady_ms - link.pinged_ms;
   link.round_trip_ms = static_cast<u32>(std::min<u64>(trip, 60'000));
   link.offset_ms = static_cast<i64>(pong.wall_ms) - static_cast<i64>(link.ping_wall_ms + trip / 2);

@@ -172,7 +172,7 @@ void Node::Impl::member_gone(const TopicPtr& topic, const DeviceId& device) {
   if (found == extras_.end() || in_reach(topic, device)) return;
   TopicExtra& e = found->second;
   e.members_dirty = true;
-  e.last_seen_ms[device] = now_.wall_ms;
+  if (e.last_seen_ms.size() < params::said_max || e.last_seen_ms.contains(device)) e.last_seen_ms[device] = now_.wall_ms;
   for (u8 kind : {kind_presence, kind_profile}) {
     auto said = e.said.find({device, kind});
     if (said == e.said.end()) continue;

@@ -29,19 +29,21 @@ void Node::Impl::start(const Start& event) {
       if (auto it = anchors_.find(url); it != anchors_.end() && value.size() == DeviceId::size) it->second.pinned = DeviceId::from(value);
     }
   });
-  read('R', [this](const auto& rows) {
-    for (const auto& [key, value] : rows) {
-      codec::Reader k(ByteView(key).subspan(1));
-      next_receipt_row_ = std::max(next_receipt_row_, k.be32() + 1);
-      codec::Reader r(value);
-      while (r.left() > 0) {
-        auto tag = r.fixed<RequestTag>();
-        std::string id(text(r.bytes(64)));
-        if (!r.ok()) break;
-        remember_receipt(tag, id);
-      }
+  read('R', [this](const auto& rows) { take_receipts(rows); });
+}
+
+void Node::Impl::take_receipts(const std::vector<std::pair<Bytes, Bytes>>& rows) {
+  for (const auto& [key, value] : rows) {
+    codec::Reader k(ByteView(key).subspan(1));
+    next_receipt_row_ = std::max(next_receipt_row_, k.be32() + 1);
+    codec::Reader r(value);
+    while (r.left() > 0) {
+      auto tag = r.fixed<RequestTag>();
+      std::string id(text(r.bytes(64)));
+      if (!r.ok()) break;
+      remember_receipt(tag, id);
     }
-  });
+  }
 }
 
 void Node::Impl::take_meta(const std::vector<std::pair<Bytes, Bytes>>& rows) {
@@ -84,6 +86,7 @@ void Node::Impl::take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows) {
     std::string shortcode(text(r.bytes(64)));
     u8 flags = r.u8();
     u64 used = r.varint();
+    if (k.done()) next_topic_ = std::max(next_topic_, no + 1);   // a number whose row is corrupt stays taken: its other rows are there
     if (!k.done() || !r.done()) continue;
     auto topic = std::make_shared<Topic>();
     topic->no = no;
@@ -137,6 +140,9 @@ void Node::Impl::on_reopened(bool ok) {
   no_trouble(Code::storage_unavailable);
   total_bytes_ = 0;
   if (!started_) return start(Start{});
+  // A save that ended in doubt may have been written: who asks again with the same tag must hear what became of it.
+  Bytes receipts = store::key('R');
+  desk_.read_range(receipts, store::prefix_end(receipts), 0, false, [this](bool read, const auto& rows) { if (read) take_receipts(rows); });
   for (auto& [no, topic] : topics_) {
     if (!topic->open) continue;
     extra(topic).failed = true;

@@ -24,6 +24,7 @@ inline constexpr u64 ack_interval_ms = 200;               // at most 5 a second 
 inline constexpr u64 held_back_pull_max = 1024 * 1024;    // bytes dated ahead that we store before we stop asking for more
 inline constexpr u64 failed_pause_ms = 5'000;             // after a failed save, before anything is pulled again
 
+inline constexpr std::size_t openings_max = 1024;         // logs whose first pages are under way
 inline constexpr std::size_t inquests_max = 16;           // forks are rare; a peer with more waits for the next greeting
 inline constexpr std::size_t rescue_bytes_max = 16u << 20;   // of a lost branch that are appended again: one appendAll
 
@@ -75,6 +76,8 @@ struct Exchange {
   u32 alias = 0;                                          // ours, in frames that we send
   std::map<wire::LogTag, store::LogNo> tags;              // of the logs that we know
   std::map<wire::LogTag, Their> theirs;
+  std::map<wire::LogTag, log::Opening> openings;          // of logs whose first page is on its way to the store
+  std::map<wire::LogTag, u64> limits;                     // tests: pull limits by tag
   std::set<wire::LogTag> behind;                          // logs of which they hold more than we do
   std::set<wire::LogTag> stuck;                           // … that they could not give, until they speak of them again
   bool hello_got = false;

@@ -49,6 +49,7 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
   e.unpushed.clear();
   e.wants_owed = 0;
   e.inquests.clear();
+  e.openings.clear();
   e.rescues.clear();
   e.offered.reset();
   std::erase_if(t.pulling, [&](const auto& p) { return p.second == e.link; });
@@ -75,7 +76,9 @@ void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   e.answering = true;
   bool all = hello.items.size() == hello.count;
   if (all) e.theirs.clear(), e.behind.clear();
+  const LinkId link = e.link;
   on_items(t, e, hello.items);
+  if (!find(t.topic, link)) return;                   // it spoke of more logs than it may
   if (!all && hello.cursor && hello.cursor->epoch == host_.epoch()) return answer_since(t.topic, e.link, *hello.cursor);
   answer_all(t, e);
 }

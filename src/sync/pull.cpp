@@ -16,13 +16,8 @@ u64 Sync::limit(const Topic& topic, const Exchange& e, const wire::LogTag& tag) 
   auto it = e.tags.find(tag);
   u64 most = it == e.tags.end() ? log::no_cut : std::max<u64>(topic.logs[it->second].working.cut, 1);
   if (!topic.pull_limited) return most;
-  u64 allowed = 0;
-  if (it != e.tags.end()) {
-    auto l = topic.pull_limits.find(topic.logs[it->second].working.id);
-    if (l != topic.pull_limits.end()) allowed = l->second;
-  } else {
-    for (const auto& [id, n] : topic.pull_limits) if (tag_of(e.session, id) == tag) allowed = n;
-  }
+  auto l = e.limits.find(tag);
+  u64 allowed = l == e.limits.end() ? 0 : l->second;
   return std::min(most, allowed);
 }
 

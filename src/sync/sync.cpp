@@ -15,6 +15,7 @@ void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now) {
   e.attachment = e.generation = next_generation_++;
   e.check_at = now.steady_ms + check_interval_ms;
   for (const auto& [id, no] : topic->numbers) e.tags.emplace(tag_of(e.session, id), no);
+  for (const auto& [id, n] : topic->pull_limits) e.limits.emplace(tag_of(e.session, id), n);
   voided_epoch(topic, a.peer, a.epoch);
   auto [it, fresh] = t.exchanges.insert_or_assign(a.link, std::move(e));
   if (topic->loaded) hello(t, it->second);

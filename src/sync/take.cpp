@@ -48,9 +48,10 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   u64 size = frame.body.size();
   if (e.queued_bytes + size > queued_bytes_max) return host_.fault(e.link, Fault::too_much);
   auto known = e.tags.find(tag);
-  if (known == e.tags.end() && !message->opening) {
+  auto opened = e.openings.find(tag);
+  if (known == e.tags.end() && !message->opening && opened == e.openings.end()) {
     if (message->last) end_pull(t, e, request);
-    return;                                           // a push that extends what we do not have: its owner thinks too well of us
+    return pull(t, e);                                // it extends what we do not have: its owner thinks too well of us
   }
   u64 end = message->from + message->batches.size();
   // A test that limits what is pulled cannot verify a part of a page.
@@ -64,6 +65,8 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   host_.count("batches_in", message->batches.size());
   std::optional<log::Opening> given;
   if (message->opening) given = opening;
+  else if (known == e.tags.end()) given = opening = opened->second;
+  if (given && e.openings.size() < openings_max) e.openings[tag] = *given;
   auto page = std::make_shared<log::Page>(page_of(*message, opening));
   auto result = std::make_shared<Taken>();
   std::optional<store::LogNo> no;
@@ -152,6 +155,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
   }
   if (e && (accepted || result.verdict == log::Verdict::known) && !result.refused) {
     e->tags.emplace(tag, result.no);
+    e->openings.erase(tag);
     Their& their = e->theirs[tag];
     note_theirs(topics_[topic->no], *e, tag, {std::max(their.length, result.end), std::max(their.ops, accepted ? topic->logs[result.no].held.ops : 0), their.time_s, their.root});
   }

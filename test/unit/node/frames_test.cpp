@@ -68,10 +68,21 @@ TEST_CASE("who says nothing has ten seconds to shake hands") {
 
 TEST_CASE("a handshake with our own key, or of another network, costs the link") {
   Scene s;
-  Stranger mirror(s.ada, "ada");
+  // Who dials us learns it from our answer and says no more; the time for the handshake ends it here.
+  Stranger mirror(s.ada, "ada"), foreign(s.ada, "eve", {.app = "another app"});
+  CHECK_FALSE(mirror.session->established());
+  CHECK_FALSE(foreign.session->established());
+  s.ada.pass(10'100);
   CHECK_FALSE(mirror.linked());
-  Stranger foreign(s.ada, "eve", {.app = "another app"});
   CHECK_FALSE(foreign.linked());
+  // Whom we dialled we cut off at once.
+  (void)s.ada.ask<Nothing>(AnchorAdd{"ws://a"});
+  Stranger answers(s.ada, "ada", {.kind = LinkKind::websocket, .url = "ws://a", .anchor = true});
+  CHECK_FALSE(answers.linked());
+  CHECK(s.ada.anchors.at(0).state == AnchorState::unreachable);
+  CHECK_FALSE(s.ada.anchors.at(0).reason.empty());
+  Stranger elsewhere(s.ada, "anchor", {.kind = LinkKind::websocket, .url = "ws://a", .anchor = true, .app = "another app"});
+  CHECK_FALSE(elsewhere.linked());
   Stranger eve(s.ada, "eve");
   CHECK(eve.linked());
   CHECK(s.intact());
@@ -452,6 +463,7 @@ TEST_CASE("a log that its author forked is quarantined from there on, and the li
 
 TEST_CASE("who claims a fork and cannot prove it loses its link, and nothing is quarantined") {
   for (int harm = 0; harm < 4; ++harm) {
+    CAPTURE(harm);
     Scene s;
     Stranger eve(s.ada, "eve");
     eve.enter(secret);

@@ -320,7 +320,7 @@ class Ledger {
   u64 length() const { return batches_.size(); }
   const std::vector<Bytes>& batches() const { return batches_; }
 
-  log::Batch& add(std::vector<log::Op> ops, u64 time_ms = 1'700'000'000'000) {
+  log::Batch& add(std::vector<log::Op> ops, u64 time_ms = 1'699'999'000'000) {
     log::Batch batch;
     batch.time = {std::max((time_ms << 16), last_time_ + 1)};
     batch.first_op = ops_;
@@ -339,7 +339,7 @@ class Ledger {
     batches_.push_back(std::move(sealed));
     ops_ += ops;
     ops_at_.push_back(ops_);
-    last_time_ = std::max(last_time_, u64{1'700'000'000'000} << 16);
+    last_time_ = std::max(last_time_, u64{1'699'999'000'000} << 16);
     time_at_.push_back(last_time_);
   }
   void say(std::string_view text) {
