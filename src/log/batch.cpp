@@ -234,6 +234,8 @@ Result<Batch> decode_batch(ByteView in, const LogId& self) {
   return std::move(*batch);
 }
 
+bool is_key(ByteView key) { return !key.empty() && key.size() <= key_max && is_utf8(key); }
+
 Bytes seal_batch(const identity::TopicKeys& keys, const Place& place, ByteView plain, crypto::Random& random) {
   std::array<u8, 32> fresh{};
   random.fill(fresh);

@@ -73,6 +73,9 @@ Bytes encode_batch(const Batch&, const LogId& self);
 // malformed for anything that breaks a limit above, is no value, no UTF-8, or would not encode to the same bytes.
 Result<Batch> decode_batch(ByteView, const LogId& self);
 
+// What a key may be: 1 to key_max bytes of valid UTF-8. Whatever else is encoded cannot be decoded again.
+bool is_key(ByteView);
+
 // Where a batch stands: bound into nonce and AAD.
 struct Place {
   NetworkId network;

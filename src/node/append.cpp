@@ -204,6 +204,7 @@ void Node::Impl::call(u32 id, Append& c) {
     if (op.kind < 1 || op.kind > 3) return fail(id, Code::bad_argument, "An op is a message, a set or a delete.");
     if (op.kind != 1 && op.key.empty()) return fail(id, Code::bad_argument, "A key has at least one character.");
     if (op.key.size() > log::key_max) return fail(id, Code::too_large, "A key has at most 1,024 bytes of UTF-8.");
+    if (op.kind != 1 && !log::is_key(view(op.key))) return fail(id, Code::bad_argument, "A key is text in valid UTF-8.");
     if (op.value.size() > log::value_max) return fail(id, Code::too_large, "A value has at most 256 KiB; keep files elsewhere and store where they are.");
     if (op.kind != 3 && !codec::is_value(op.value)) return fail(id, Code::bad_argument, "The value is not one MessagePack value, or nested more than 64 deep.");
   }

@@ -154,6 +154,7 @@ void Node::Impl::on_frame(Link& link, ByteView bytes) {
   auto found = topics_.find(alias->second);
   if (found == topics_.end()) return;
   TopicPtr topic = found->second;
+  if (frame->tag == wire::Tag::closed) return unshare(link, topic), member_gone(topic, link.peer);
   if (frame->tag == wire::Tag::introduce) return handle.template operator()<wire::Introduce>([&](auto& m) { on_introduce(link, topic, m); });
   if (frame->tag == wire::Tag::presence) return on_presence(link, topic, *frame);
   sync_.on_frame(now_, topic, link.id, *frame);
@@ -337,6 +338,7 @@ void Node::Impl::share(Link& link, const TopicPtr& topic, u32 their_alias) {
   link.their_aliases[their_alias] = topic->no;
   if (sync_.exchange(topic, link.id)) return;
   say_topic(link, topic);
+  if (sync_.exchange(topic, link.id)) return;         // saying it found that both know it
   sync_.attach(topic, {link.id, link.peer, link.anchor, link.session->handshake_hash(), link.epoch, link.aliases[topic->no]}, now_);
   introduce(link, topic);
   say_to_newcomer(link, topic);

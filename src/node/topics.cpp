@@ -113,6 +113,11 @@ void Node::Impl::close_topic(const TopicPtr& topic) {
   if (!topic->open) return;
   for (auto& [id, link] : links_) {
     if (!sync_.exchange(topic, id)) continue;
+    if (link->greeted) send_on(*link, wire::Closed{}, link->aliases[topic->no]);
+    // The peer goes on following it: when we open it again, it need not show it anew.
+    for (const auto& [alias, no] : link->their_aliases)
+      if (no == topic->no && topic->keys && !link->anchor)
+        link->unmatched[peers::topic_mac(*topic->keys, link->session->handshake_hash(), link->peer, identity_->id())] = alias;
     unshare(*link, topic);
   }
   // What a link calls by that alias is not heard any more; opening again makes a new one.

@@ -23,7 +23,7 @@ inline constexpr u32 wire_version = 1;
 
 enum class Tag : u8 {
   greeting = 1, ping = 2, pong = 3, bye = 4,
-  topics = 10, enter = 11, refused = 12,
+  topics = 10, enter = 11, refused = 12, closed = 13,
   hello = 20, items = 21, done = 22, want = 23, page = 24, no_page = 25, check = 26, ack = 27,
   ask_proof = 30, proof = 31, ask_nodes = 32, nodes = 33,
   introduce = 40, signal = 41, relay = 42, unreachable = 43,
@@ -92,6 +92,11 @@ struct Refused {                                   // header: the receiver's ali
   static constexpr Tag tag = Tag::refused;
   u8 reason = 0;
   template <class F> void fields(F& f) { f(reason); }
+};
+
+struct Closed {                                    // header: our alias; we do not follow the topic any more, until we show it anew
+  static constexpr Tag tag = Tag::closed;
+  template <class F> void fields(F&) {}
 };
 
 // ---- sync ------------------------------------------------------------------------------------------------------------

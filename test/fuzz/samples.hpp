@@ -44,6 +44,7 @@ void each_message(F use) {
   use(Topics{{filled<Mac>(1), filled<Mac>(2)}});
   use(Enter{filled<TopicId>(1), filled<Signature>(2)});
   use(Refused{static_cast<u8>(Refusal::device_quota)});
+  use(Closed{});
   use(Hello{filled<Fingerprint>(1), 2, {sample_item(), sample_item(5)}, cursor});
   use(Items{{sample_item(), sample_item(1)}});
   use(Done{cursor});

@@ -1,5 +1,6 @@
 // A signal to us: sealed bytes from anybody, and well sealed ones with any content.
 #include "codec/bytes.hpp"
+#include "crypto/seal.hpp"
 #include "fuzz/target.hpp"
 #include "peers/signal.hpp"
 

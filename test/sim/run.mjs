@@ -1,34 +1,59 @@
-// What `npm test` asks of the simulator: as many seeds as the time allows, and a few of them once more in WebAssembly, where what
-// goes into and comes out of every core must be the same, byte for byte.
+// What `npm test` asks of the simulator: the first 120 seeds, then as many more as the time allows; and a few of them once more in
+// WebAssembly, where what goes into and comes out of every core must be the same, byte for byte.
 //
-//   node test/sim/run.mjs          PERDURE_BUDGET_SECONDS: how long it may take
-import { spawnSync } from "node:child_process";
+//   node test/sim/run.mjs          PERDURE_BUDGET_SECONDS: when to begin no more of them
+import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
 
 const budgetSeconds = Number(process.env.PERDURE_BUDGET_SECONDS ?? 240);
-const twice = ["--first", "1", "--seeds", "6", "--seconds", "40", "--hash"];
+const seedsAlways = 120;
+const twice = { first: 1, seeds: 6 };
+/** Two runs at a time: one for each core that the tests may count on. Each takes so many seeds, and hangs if they take so long. */
+const lanes = 2, portion = 5, portionSecondsMax = 300;
 
-function run(command, args, options = {}) {
-  const done = spawnSync(command, args, { stdio: ["ignore", "inherit", "inherit"], encoding: "utf8", maxBuffer: 2 ** 26, ...options });
-  if (done.error) console.log(String(done.error));
-  return done;
+/** Resolves with its exit code and what it printed. */
+function run(command, args, { seconds = 600, shown = false } = {}) {
+  return new Promise(resolve => {
+    const child = spawn(command, args, { stdio: ["ignore", shown ? "inherit" : "pipe", "inherit"], timeout: seconds * 1000, killSignal: "SIGKILL" });
+    let out = "";
+    child.stdout?.on("data", text => (out += text));
+    child.on("error", error => (console.log(String(error)), resolve({ code: 1, out })));
+    child.on("close", (code, signal) => resolve({ code: code ?? 1, hung: signal === "SIGKILL", out }));
+  });
 }
 
-const hashes = done => (done.stdout ?? "").split("\n").filter(line => line.startsWith("seed ")).map(line => line.replace(/: .*hash/, ""));
-
-if (run("wasm/build.sh", ["native", "perdure_sim"]).status !== 0 || run("wasm/build.sh", ["wasm-test", "perdure_sim"]).status !== 0) process.exit(1);
-const captured = { stdio: ["ignore", "pipe", "inherit"] };
-const native = hashes(run("build/native/perdure_sim", twice, captured));
-const wasm = hashes(run(process.execPath, ["build/wasm-test/perdure_sim.cjs", ...twice], captured));
-let different = native.length === 6 ? 0 : 1;
-for (const [n, line] of native.entries()) {
-  if (line === wasm[n]) continue;
-  ++different;
-  console.log(`natively ${line}, in WebAssembly ${wasm[n] ?? "nothing"}`);
+for (const preset of ["native", "wasm-test"]) {
+  if ((await run("wasm/build.sh", [preset, "perdure_sim"], { shown: true })).code !== 0) process.exit(1);
 }
-console.log(`${native.length - different} of ${native.length} seeds are the same natively and in WebAssembly`);
-const budget = Math.max(60, Math.floor(budgetSeconds - process.uptime() - 30));
-const seeds = run("build/native/perdure_sim", ["--seeds", "100000", "--budget", String(budget)]);
-process.exit(different === 0 && seeds.status === 0 ? 0 : 1);
+
+const hashed = ["--first", String(twice.first), "--seeds", String(twice.seeds), "--seconds", "40", "--hash"];
+const hashes = ({ out }) => out.split("\n").filter(line => line.startsWith("seed ")).map(line => line.replace(/: .*hash/, ""));
+const [native, wasm] = (await Promise.all([
+  run("build/native/perdure_sim", hashed),
+  run(process.execPath, ["build/wasm-test/perdure_sim.cjs", ...hashed]),
+])).map(hashes);
+let same = 0;
+for (let n = 0; n < twice.seeds; ++n) {
+  if (native[n] !== undefined && native[n] === wasm[n]) ++same;
+  else console.log(`natively ${native[n] ?? "nothing"}, in WebAssembly ${wasm[n] ?? "nothing"}`);
+}
+console.log(`${same} of ${twice.seeds} seeds are the same natively and in WebAssembly`);
+
+let next = 1, passed = 0, failed = 0;
+await Promise.all(Array.from({ length: lanes }, async () => {
+  while (next <= seedsAlways || process.uptime() < budgetSeconds) {
+    const first = next;
+    next += portion;
+    const { code, hung, out } = await run("build/native/perdure_sim", ["--first", String(first), "--seeds", String(portion)], { seconds: portionSecondsMax });
+    const told = /(\d+) passed, (\d+) failed\s*$/.exec(out);
+    passed += Number(told?.[1] ?? 0);
+    failed += Number(told?.[2] ?? (code === 0 ? 0 : 1));
+    for (const line of out.split("\n")) if (line.includes("npm run sim -- --seed")) console.log(line);
+    if (hung) console.log(`no end after ${portionSecondsMax} s: npm run sim -- --first ${first} --seeds ${portion}`);
+    else if (!told) console.log(`stopped: npm run sim -- --first ${first} --seeds ${portion}`);
+  }
+}));
+console.log(`${passed} seeds passed, ${failed} failed, of the first ${next - 1}`);
+process.exit(same === twice.seeds && failed === 0 && passed >= seedsAlways ? 0 : 1);

@@ -60,9 +60,12 @@ async function begin(): Promise<Session> {
   const name = kept.read("name") ?? "";
   const peer = await openPeer({ app, instance, anchors: await anchors(), ...(name === "" ? {} : { name }) });
   const names = new Map<string, string>();
+  const shortIds = new Map<string, string>();
   const nameOf = (id: string): string => {
-    const known = names.get(id) ?? peer.peers.current.find(info => info.id === id)?.name;
-    return id === peer.id ? known ?? "You" : known ?? id.slice(0, 8);
+    const info = peer.peers.current.find(other => other.id === id);
+    const known = names.get(id) ?? info?.name;
+    // As it begins where its owner reads "Your id".
+    return known ?? (id === peer.id ? "You" : (shortIds.get(id) ?? info?.shortId ?? id).slice(0, 8));
   };
   const people = showPeer(peer, nameOf);
   try {
@@ -70,7 +73,10 @@ async function begin(): Promise<Session> {
     const chat = showChat(topic, nameOf);
     const board = showBoard(topic, nameOf);
     const endNames = topic.members.subscribe(members => {
-      for (const member of members) if (member.name !== undefined) names.set(member.id, member.name);
+      for (const { id, shortId, name: called } of members) {
+        shortIds.set(id, shortId);
+        if (called !== undefined) names.set(id, called);
+      }
       chat.names();
       board.names();
       people.names();

@@ -4,7 +4,7 @@ import { SystemClock } from "./clock.js";
 import { edgeConfig } from "./config.js";
 import { loadCore } from "./core.js";
 import { Driver } from "./driver.js";
-import { dataOf, PerdureError, type ErrorData } from "./errors.js";
+import { PerdureError, type ErrorData } from "./errors.js";
 import { makeLinks } from "./links/links.js";
 import type { RtcPort } from "./links/rtc.js";
 import type { StartOptions } from "./port.js";
@@ -33,12 +33,9 @@ export async function takeLead(options: LeadOptions, superseded: () => void): Pr
   const { peer } = options;
   const [module, opened] = await both(loadCore(peer.wasm), openStorage(options));
   try {
-    const { store, seed } = opened;
-    // Gone while the browser remembers otherwise; or the rows are there and the key to them is not.
+    const { store, seed, trouble } = opened;
+    // Gone while the browser remembers otherwise; or the rows are there and the key to them is not. The core tells the user.
     const lostStore = store.kind !== "memory" && (store.wasEmpty ? options.hadStore : seed.fresh);
-    const trouble = lostStore
-      ? [...opened.trouble, dataOf(new PerdureError("storage-lost", "The browser has lost what was stored here. It comes back from peers and anchors as far as they hold it."))]
-      : opened.trouble;
     if (!store.wasEmpty) options.onStored();
     const config = edgeConfig({ ...peer, rtc: peer.rtc ? {} : false }, seed.bytes, crypto.getRandomValues(new Uint8Array(32)));
     const links = makeLinks({

@@ -50,6 +50,9 @@ story("the link that npm start prints leads to a page that two windows chat on o
   await says(ben, "and back");
   await shows(ann, "hello from the first window", "and back");
   for (const page of [ann, ben]) await page.waitForFunction(() => /webrtc/i.test(document.querySelector("#peers")?.textContent ?? ""));
+  // Who has no name goes by what its own page shows.
+  const shown = await ben.textContent("#id");
+  await ann.waitForFunction(id => document.querySelector("#peers")?.textContent?.includes(id), shown?.slice(0, 8) ?? "");
   await ben.reload();
   await shows(ben, "hello from the first window", "and back");
   assert.deepEqual(said, []);

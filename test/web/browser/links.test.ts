@@ -82,7 +82,7 @@ story("where a page makes no connections they talk through the anchor", async ({
   assert.deepEqual(await ann.evaluate(() => window.peer.status.current.links), { webrtc: 0, websocket: 1, relayed: 1, local: 0 });
 });
 
-story("where the network lets no DataChannel through they talk through the anchor, before and after it was tried", async ({ person, anchor }) => {
+story("where the network lets no DataChannel through they talk through the anchor while it is tried and after", async ({ person, anchor }) => {
   const { url } = await anchor();
   // Only through a TURN server, and there is none: every attempt fails.
   const rtc = { iceTransportPolicy: "relay" } as const;
@@ -119,6 +119,18 @@ story("two instances of one origin meet without any server, and move to a DataCh
   await joins(eve, link);
   await shows(eve, "hello", "hello yourself");
   await linked(ann, eve, "local");
+});
+
+story("with worker: false all of it runs in the page", async ({ person, anchor }) => {
+  const { url } = await anchor();
+  const ann = await person({ anchors: [url], worker: false });
+  const link = await begins(ann, "hello");
+  const ben = await person({ anchors: [url], worker: false });
+  await joins(ben, link);
+  await linked(ann, ben, "webrtc");
+  await says(ben, "hello yourself");
+  await shows(ann, "hello", "hello yourself");
+  assert.equal(ann.workers().length, 0);
 });
 
 story("presence appears, changes, and goes with whoever showed it: by word, by leaving, within ten seconds of a crash", async ({ person, anchor }) => {
