@@ -121,19 +121,23 @@ async function declare(out) {
 const started = Date.now();
 if (existsSync("wasm/bindings.cpp")) run("wasm/build.sh", ["wasm", "perdure"]);
 if (entries.length === 0) fail("web/src holds no entry point.");
-const now = inputs();
+let now = inputs();
 if (existsSync("dist") && existsSync(stamp) && readFileSync(stamp, "utf8") === now) {
   console.log("build: dist/ is up to date.");
   process.exit(0);
 }
 if (!wasm.every(existsSync)) fail("perdure.wasm was not built: wasm/bindings.cpp is missing.");
 
-// Beside the old one, which stays in use until the new one is complete.
+// Beside the old one, which stays in use until the new one is complete. Glue and module belong together: when another build has
+// replaced them meanwhile, once more.
 const fresh = "build/dist.new";
-rmSync(fresh, { recursive: true, force: true });
-mkdirSync(fresh, { recursive: true });
-await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source]))), declare(fresh)]);
-if (existsSync("web/demo/main.ts")) await demo(join(fresh, "demo"));
+for (let before; before !== now; now = inputs()) {
+  before = now;
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(fresh, { recursive: true });
+  await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source]))), declare(fresh)]);
+  if (existsSync("web/demo/main.ts")) await demo(join(fresh, "demo"));
+}
 rmSync("dist", { recursive: true, force: true });
 renameSync(fresh, "dist");
 writeFileSync(stamp, now);

@@ -306,7 +306,7 @@ void Node::Impl::remember_receipt(const RequestTag& tag, const std::string& id) 
 // Two branches of our own log: a new incarnation voids the log from there on, and appends the ops of both again.
 void Node::Impl::lost_own(const TopicPtr& topic, LogNo no, u64 from, std::vector<log::Op> theirs) {
   auto found = extras_.find(topic->no);
-  if (found == extras_.end() || found->second.rescuing || topic->logs[no].working.cut <= from) return;
+  if (found == extras_.end() || found->second.rescuing || !topic->loaded || topic->logs[no].working.cut <= from) return;
   TopicExtra& e = found->second;
   e.rescuing = true;
   metrics_["rescues"] += 1;

@@ -37,12 +37,17 @@ bool Node::Impl::dated_ahead(const Topic& topic, HybridTime greatest) const {
   return topic.keys && greatest.ms() > corrected_now_ms() + clock::hold_back_ms;
 }
 
+// Behind the steps that are under way: they build on what is in memory, and what they write must be in it when it is read again.
 void Node::Impl::reload_topic(const TopicPtr& topic) {
-  topic->forget();
-  TopicExtra& e = extra(topic);
-  e.appending = e.releasing = e.rescuing = false;
-  e.dep_lengths.clear();
-  load_topic(topic);
+  topic->loaded = false;                             // from here on nothing new begins
+  desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic](SaveOutcome saved) {
+    if (saved != SaveOutcome::ok || !topic->open) return;
+    topic->forget();
+    TopicExtra& e = extra(topic);
+    e.appending = e.releasing = e.rescuing = false;
+    e.dep_lengths.clear();
+    load_topic(topic);
+  });
 }
 
 void Node::Impl::load_topic(const TopicPtr& topic) {

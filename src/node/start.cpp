@@ -125,6 +125,7 @@ void Node::Impl::started() {
 void Node::Impl::storage_failed(SaveOutcome outcome) {
   metrics_["save_failures"] += 1;
   resting_until_ = now_.steady_ms + sync::failed_pause_ms;
+  for (auto& [no, topic] : topics_) topic->loaded = false;         // what is in memory is ahead of the rows: nothing builds on it
   if (outcome == SaveOutcome::superseded) {
     over_ = true;
     return;

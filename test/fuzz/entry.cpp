@@ -1,5 +1,6 @@
-// libFuzzer's two doors, and operator new, which counts. `target --write-seeds DIR` writes the seeds and ends.
-#include <new>
+// libFuzzer's two doors, and the meter: the sanitizer tells of every allocation. `target --write-seeds DIR` writes the seeds and ends.
+#include <sanitizer/allocator_interface.h>
+
 #include <string>
 
 #include "fuzz/target.hpp"
@@ -7,18 +8,17 @@
 namespace {
 thread_local bool metering = false;
 thread_local std::size_t metered = 0;
-}  // namespace
 
-void* operator new(std::size_t size) {
+void allocated(const volatile void*, std::size_t size) {
   if (metering) metered += size;
-  if (void* p = std::malloc(size ? size : 1)) return p;
-  std::abort();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void freed(const volatile void*) {}
+}  // namespace
 
 namespace perdure::fuzz {
 Meter::Meter() {
+  static const int hooked = __sanitizer_install_malloc_and_free_hooks(allocated, freed);
+  if (hooked == 0) failed("the sanitizer takes hooks", __FILE__, __LINE__);
   metered = 0;
   metering = true;
 }

@@ -68,7 +68,8 @@ function target(name, seconds) {
 // The canary first, until it fails; the others share what is left, two at a time.
 let passed = 0, failed = 0;
 const report = ({ name, failed: bad, runs, said, unit }) => {
-  const good = name === "canary" ? bad : !bad;
+  // The canary fails for its own reason, or the fuzzers are broken.
+  const good = name === "canary" ? bad && said.includes("this does not hold: in[3]") : !bad;
   good ? ++passed : ++failed;
   console.log(`${good ? "passed" : "FAILED"}  ${name}, ${runs} runs${name === "canary" ? (bad ? ": it fails, as it must" : ": it did not fail: the fuzzers find nothing") : ""}`);
   if (good) return;

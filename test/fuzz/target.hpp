@@ -18,7 +18,7 @@ namespace perdure::fuzz {
 void target(ByteView in);                    // each file defines these two
 std::vector<Bytes> seeds();
 
-// Bytes asked of operator new while it lives, freed or not: an upper bound of what the input has cost, and the same in each run.
+// Bytes allocated while it lives, freed or not: an upper bound of what the input has cost, and the same in each run.
 class Meter {
  public:
   Meter();

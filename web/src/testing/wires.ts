@@ -18,12 +18,12 @@ interface End {
   readonly link: number;
   /** When the last message to this side arrives. */
   lastArrival: number;
-  /** Bytes sent from this side that have not arrived, and those sent since its core was last told how many these are. */
+  /** Bytes sent from this side that have not arrived, and those that have since its core was last told how many are on their way. */
   inFlight: number;
   untold: number;
 }
 
-/** A core that has sent so much is told how much of it is still on its way. */
+/** When so much has arrived a core is told how much is still on its way. */
 const toldBytes = 128 * 1024;
 
 interface Wire {
@@ -80,9 +80,9 @@ export class Port implements Links {
     const { wire, near, far } = this.#wires.get(link) ?? {};
     if (wire === undefined || near === undefined || far === undefined) return;
     near.inFlight += bytes.length;
-    near.untold += bytes.length;
     this.#cables.carry(far, () => {
       near.inFlight -= bytes.length;
+      near.untold += bytes.length;
       if (!wire.open) return;
       far.port.#events.received(far.link, bytes);
       if (near.untold < toldBytes || !this.#wires.has(link)) return;
