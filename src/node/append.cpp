@@ -117,9 +117,11 @@ class Appender {
       ++time.value;
     }
     if (rows_.missed() || sealed.empty()) return;
+    bool all_read = merge_.replica().unread() == 0;
     u64 before = state_.held;
     log::append(rows_, topic_.no, no_, state_, self_, topic_.id, sealed, first_op, last_time_);
     merge_.add(no_, before, state_.held);
+    if (all_read) merge_.replica().mark_read(std::nullopt);      // nobody has to read what he wrote himself
   }
 
   // The id of the n-th op that this step appended.

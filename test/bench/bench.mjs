@@ -75,8 +75,8 @@ const appendEach = () => timed(async ({ peer, topic }) => {
 async function two() {
   const net = new Network({ seed: 1, latencyMs, wasm });
   const [a, b] = [await net.open({ app: "bench" }), await net.open({ app: "bench" })];
-  const [here, there] = [await a.topic("bench"), undefined];
-  const other = await b.join(await here.invite()) ?? there;
+  const here = await a.topic("bench");
+  const other = await b.join(await here.invite());
   const lengths = [0, 0];
   here.status.subscribe(({ length }) => (lengths[0] = length));
   other.status.subscribe(({ length }) => (lengths[1] = length));
@@ -164,9 +164,7 @@ const loro = {
 const yjs = {
   all() {
     const doc = new Y.Doc();
-    doc.transact(() => {
-      for (const message of messages) doc.getArray("bench").push([message]);
-    });
+    doc.getArray("bench").push(messages);
     return doc;
   },
   each() {

@@ -1,9 +1,10 @@
 // libFuzzer's two doors, and the meter: the sanitizer tells of every allocation. `target --write-seeds DIR` writes the seeds and ends.
-#include <sanitizer/allocator_interface.h>
-
 #include <string>
 
 #include "fuzz/target.hpp"
+
+// Of sanitizer/allocator_interface.h, which g++ does not bring.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*, std::size_t), void (*)(const volatile void*));
 
 namespace {
 thread_local bool metering = false;

@@ -32,20 +32,20 @@ log::Page page_of(const wire::Page& frame, u64 incarnation) {
 }
 
 bool bend(Draw& draw, log::Page& page) {
-  switch (draw.u8() % 13) {
+  switch (draw.byte() % 13) {
     case 0: page.from = draw.be64(); return true;
-    case 1: page.from = draw.u8(); return true;
+    case 1: page.from = draw.byte(); return true;
     case 2: page.head.length = draw.be64(); return true;
-    case 3: page.head.length = draw.u8(); return true;
+    case 3: page.head.length = draw.byte(); return true;
     case 4: page.head.ops = draw.be64(); return true;
     case 5: page.head.time.value = draw.be64(); return true;
-    case 6: page.head.signature.bytes[draw.u8() % 64] ^= draw.u8(); return true;
-    case 7: page.opening.certificate.bytes[draw.u8() % 64] ^= draw.u8(); return true;
-    case 8: page.opening.device.bytes[draw.u8() % 32] ^= draw.u8(); return true;
+    case 6: page.head.signature.bytes[draw.byte() % 64] ^= draw.byte(); return true;
+    case 7: page.opening.certificate.bytes[draw.byte() % 64] ^= draw.byte(); return true;
+    case 8: page.opening.device.bytes[draw.byte() % 32] ^= draw.byte(); return true;
     case 9: page.opening.incarnation = draw.be64(); return true;
-    case 10: page.completion.resize(draw.u8() % 70); return true;
-    case 11: if (!page.batches.empty()) page.batches[draw.u8() % page.batches.size()] = own(draw.bytes(draw.u8())); return true;
-    default: page.batches.resize(draw.u8()); return true;
+    case 10: page.completion.resize(draw.byte() % 70); return true;
+    case 11: if (!page.batches.empty()) page.batches[draw.byte() % page.batches.size()] = own(draw.bytes(draw.byte())); return true;
+    default: page.batches.resize(draw.byte()); return true;
   }
 }
 
@@ -54,7 +54,7 @@ bool bend(Draw& draw, log::Page& page) {
 void target(ByteView in) {
   const test::Ledger& whole = ledger();
   Draw draw(in);
-  u64 held = draw.u8() % length, from = draw.u8() % length, to = std::min<u64>(from + 1 + draw.u8(), length);
+  u64 held = draw.byte() % length, from = draw.byte() % length, to = std::min<u64>(from + 1 + draw.byte(), length);
   test::MemoryRows rows;
   log::LogState state;
   if (held > 0) {

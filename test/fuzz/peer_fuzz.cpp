@@ -23,7 +23,7 @@ void replace(Bytes& in, const wire::LogTag& what, const wire::LogTag& with) {
 void target(ByteView in) {
   const Secret secret = test::named_secret("topic");
   Draw draw(in);
-  const u8 first = draw.u8();
+  const u8 first = draw.byte();
   Config config;
   config.anchor = first & 1;
   config.app = "fuzz";
@@ -41,18 +41,18 @@ void target(ByteView in) {
   for (const wire::Hello& hello : eve.all<wire::Hello>()) if (!hello.items.empty()) theirs = hello.items[0].log;
   const wire::LogTag ours = eve.tag(ledger.id());
   for (int n = 0; !draw.empty() && n < 60 && eve.linked(); ++n) {
-    u8 how = draw.u8() % 7;
+    u8 how = draw.byte() % 7;
     if (how == 4) {
       eve.pass(draw.be16());
       continue;
     }
     Bytes frame;
     if (how >= 5) {
-      u64 from = draw.u8() % 5, to = std::min<u64>(5, from + 1 + draw.u8() % 5);
+      u64 from = draw.byte() % 5, to = std::min<u64>(5, from + 1 + draw.byte() % 5);
       wire::Page page = ledger.page(from, to);
       page.log = ours;
       frame = wire::encode({1, how == 6 ? 1u : 0u}, page);
-      if (u8 at = draw.u8(); how == 6) frame[at % frame.size()] ^= draw.u8();
+      if (u8 at = draw.byte(); how == 6) frame[at % frame.size()] ^= draw.byte();
     } else {
       frame = own(draw.bytes(draw.be16() % 4096));
       replace(frame, their_log, theirs);

@@ -33,7 +33,7 @@ const session::StaticKey ada_key = key_of(ada, 3), bob_key = key_of(bob, 4);
 
 void target(ByteView in) {
   Draw draw(in);
-  const u8 how = draw.u8();
+  const u8 how = draw.byte();
   const bool dialler = how & 1;
   const LinkKind kind = static_cast<LinkKind>(1 + ((how >> 1) & 3));
   const Bytes binding = kind == LinkKind::datachannel ? Bytes(64, 1) : Bytes{};

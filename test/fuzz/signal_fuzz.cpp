@@ -12,7 +12,7 @@ const identity::Identity self("fuzz", Seed::from(Bytes(32, 1))), other("fuzz", S
 
 void target(ByteView in) {
   Draw draw(in);
-  const u8 how = draw.u8();
+  const u8 how = draw.byte();
   crypto::Random random(Seed::from(Bytes(32, 3)));
   wire::Signal signal{other.id(), self.id(), own(draw.rest())};
   if (how & 1) {                             // sealed to us, and signed well

@@ -36,19 +36,19 @@ class Draw {
  public:
   explicit Draw(ByteView in) : in_(in) {}
   bool empty() const { return in_.empty(); }
-  u8 u8() {
+  u8 byte() {
     if (in_.empty()) return 0;
-    perdure::u8 b = in_[0];
+    u8 b = in_[0];
     in_ = in_.subspan(1);
     return b;
   }
   u16 be16() {
-    perdure::u8 high = u8();
-    return static_cast<u16>(high << 8 | u8());
+    u8 high = byte();
+    return static_cast<u16>(high << 8 | byte());
   }
   u64 be64() {
     u64 v = 0;
-    for (int i = 0; i < 8; ++i) v = v << 8 | u8();
+    for (int i = 0; i < 8; ++i) v = v << 8 | byte();
     return v;
   }
   ByteView bytes(std::size_t n) {
