@@ -24,6 +24,7 @@ inline constexpr u64 ack_interval_ms = 200;               // at most 5 a second 
 inline constexpr u64 held_back_pull_max = 1024 * 1024;    // bytes dated ahead that we store before we stop asking for more
 inline constexpr u64 failed_pause_ms = 5'000;             // after a failed save, before anything is pulled again
 
+inline constexpr u64 want_ms_max = 20'000;                // without a page: then another peer is asked
 inline constexpr std::size_t openings_max = 1024;         // logs whose first pages are under way
 inline constexpr std::size_t inquests_max = 16;           // forks are rare; a peer with more waits for the next greeting
 inline constexpr std::size_t rescue_bytes_max = 16u << 20;   // of a lost branch that are appended again: one appendAll
@@ -38,6 +39,7 @@ struct Their {                                            // what the peer is kn
 struct Pull {                                             // a want of ours under way
   wire::LogTag log{};
   u64 bytes = 0;
+  u64 heard_ms = 0;                                       // when it was sent or last answered, steady
 };
 
 struct Serve {                                            // a page that we owe, or the end of an answer
@@ -81,6 +83,7 @@ struct Exchange {
   std::set<wire::LogTag> behind;                          // logs of which they hold more than we do
   std::set<wire::LogTag> stuck;                           // … that they could not give, until they speak of them again
   bool hello_got = false;
+  bool hello_lost = false;                                // theirs came while our rows were being read
   bool done_got = false;
   bool answering = false;                                 // their hello is being answered: pushes share a budget
   bool refused = false;                                   // they store nothing more of ours

@@ -11,7 +11,7 @@ constexpr u32 arrivals_max = 4096;                    // more news than that, an
 wire::Cursor Sync::own_cursor(const Topic& topic) const { return {host_.epoch(), topic.counters.arrived, topic.counters.arrival_hash}; }
 
 // Where we left off in the peer's order is kept in a row; so greeting takes a step.
-void Sync::hello(TopicSync& t, Exchange& e) {
+void Sync::hello(TopicSync& t, Exchange& e, u8 again) {
   TopicPtr topic = t.topic;
   auto cursor = std::make_shared<std::optional<wire::Cursor>>();
   Bytes row_key = store::key('C', topic->no, e.peer.view());
@@ -23,7 +23,7 @@ void Sync::hello(TopicSync& t, Exchange& e) {
       c.fields(get);
       if (get.done()) *cursor = c;
     }
-  }, [this, topic, cursor, link = e.link, attachment = e.attachment](SaveOutcome saved) {
+  }, [this, topic, cursor, again, link = e.link, attachment = e.attachment](SaveOutcome saved) {
     Exchange* ex = find(topic, link);
     if (saved != SaveOutcome::ok || !ex || ex->attachment != attachment) return;
     wire::Hello hello;
@@ -34,6 +34,7 @@ void Sync::hello(TopicSync& t, Exchange& e) {
       for (const auto& [id, no] : topic->numbers)
         if (topic->logs[no].held.spoken() > 0) hello.items.push_back(item_of(ex->session, topic->logs[no]));
     if (*cursor && (*cursor)->epoch == ex->epoch) hello.cursor = *cursor;
+    hello.again = again;
     send(*ex, hello);
   });
 }
@@ -57,7 +58,10 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
 
 void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   Topic& topic = *t.topic;
-  forget_asked(t, e);
+  if (hello.again != 0) forget_asked(t, e);
+  if (hello.again == 2 || (hello.again == 1 && e.hello_got)) this->hello(t, e, 0);
+  e.stuck.clear();
+  e.refused = false;
   e.hello_got = true;
   e.push_left = push_bytes_max;
   if (hello.fingerprint == fingerprint_of(e.session, topic)) {

@@ -43,7 +43,7 @@ void Sync::pull(TopicSync& t, Exchange& e) {
       if (!t.pulling.emplace(known->second, e.link).second) continue;    // another link brings it
     }
     u32 request = e.next_request++;
-    e.pulls.emplace(request, Pull{tag, want_bytes_max});
+    e.pulls.emplace(request, Pull{tag, want_bytes_max, now_.steady_ms});
     e.pull_bytes += want_bytes_max;
     send(e, wire::Want{tag, from, to, want_bytes_max}, request);
   }
@@ -59,6 +59,18 @@ void Sync::end_pull(TopicSync& t, Exchange& e, u32 request) {
     if (p != t.pulling.end() && p->second == e.link) t.pulling.erase(p);
   }
   e.pulls.erase(it);
+}
+
+// Who does not answer keeps nobody else from being asked.
+void Sync::give_up_late(TopicSync& t, Exchange& e) {
+  std::vector<u32> late;
+  for (const auto& [request, p] : e.pulls) if (p.heard_ms + want_ms_max <= now_.steady_ms) late.push_back(request);
+  if (late.empty()) return;
+  for (u32 request : late) {
+    e.stuck.insert(e.pulls[request].log);
+    end_pull(t, e, request);
+  }
+  for (auto& [link, other] : t.exchanges) pull(t, other);
 }
 
 // Once nothing is behind we know all that the peer had when it said `done`: next time it can begin from there.

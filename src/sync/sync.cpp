@@ -2,7 +2,7 @@
 
 namespace perdure::sync {
 
-void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now) {
+void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, bool hello_lost) {
   now_ = now;
   TopicSync& t = of(topic);
   Exchange e;
@@ -18,7 +18,7 @@ void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now) {
   for (const auto& [id, n] : topic->pull_limits) e.limits.emplace(tag_of(e.session, id), n);
   voided_epoch(topic, a.peer, a.epoch);
   auto [it, fresh] = t.exchanges.insert_or_assign(a.link, std::move(e));
-  if (topic->loaded) hello(t, it->second);
+  if (topic->loaded) hello(t, it->second, hello_lost ? 2 : 1);
   ack_all_of(topic, a.peer);
   host_.progressed(topic);
 }
@@ -53,7 +53,10 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
   Exchange* e = find(topic, link);
   if (!e) return;                                     // said before we learnt that we share the topic
   TopicSync& t = topics_[topic->no];
-  if (!topic->loaded) return;                         // both sides greet anew once it is
+  if (!topic->loaded) {                               // both sides greet anew once it is
+    if (frame.tag == wire::Tag::hello) e->hello_lost = true;
+    return;
+  }
   auto handle = [&]<class M>(auto&& use) {
     if (auto m = wire::decode<M>(frame)) use(*m);
     else host_.fault(link, Fault::malformed);
@@ -85,7 +88,7 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
       });
     case wire::Tag::check:
       return handle.template operator()<wire::Check>([&](auto& m) {
-        if (m.fingerprint != fingerprint_of(e->session, *topic)) hello(t, *e);
+        if (m.fingerprint != fingerprint_of(e->session, *topic)) hello(t, *e, 0);
       });
     case wire::Tag::ack: return handle.template operator()<wire::Ack>([&](auto& m) { on_ack(t, *e, m); });
     case wire::Tag::ask_proof: return handle.template operator()<wire::AskProof>([&](auto& m) { on_ask_proof(t, *e, m); });
@@ -108,9 +111,9 @@ void Sync::reload(const TopicPtr& topic, Instant now, bool failed) {
   TopicSync& t = of(topic);
   t.pulling.clear();
   t.paused_until = failed ? now.steady_ms + failed_pause_ms : 0;
-  std::vector<Attachment> again;
-  for (auto& [link, e] : t.exchanges) again.push_back({link, e.peer, e.anchor, e.session, e.epoch, e.alias});
-  for (const Attachment& a : again) attach(topic, a, now);
+  std::vector<std::pair<Attachment, bool>> again;
+  for (auto& [link, e] : t.exchanges) again.push_back({{link, e.peer, e.anchor, e.session, e.epoch, e.alias}, e.hello_lost});
+  for (const auto& [a, lost] : again) attach(topic, a, now, lost);
 }
 
 void Sync::flush(Instant now) {
@@ -123,6 +126,7 @@ void Sync::flush(Instant now) {
         if (e.hello_got && e.serves.empty() && e.pulls.empty()) send(e, wire::Check{fingerprint_of(e.session, *t.topic)});
       }
       if (!e.serves.empty()) serve(t, e);
+      give_up_late(t, e);
     }
     if (t.paused_until != 0 && t.paused_until <= now.steady_ms) {
       t.paused_until = 0;
@@ -144,6 +148,7 @@ std::optional<u64> Sync::deadline() const {
     for (const auto& [link, e] : t.exchanges) {
       take(e.check_at);
       if (e.announce_at) take(*e.announce_at);
+      for (const auto& [request, pull] : e.pulls) take(pull.heard_ms + want_ms_max);
     }
     if (t.paused_until != 0) take(t.paused_until);
     for (const auto& [log, due] : t.ack_due) take(due);

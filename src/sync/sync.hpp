@@ -49,7 +49,7 @@ class Sync {
  public:
   Sync(store::Desk& desk, const identity::Identity& self, bool anchor, SyncHost& host) : desk_(desk), self_(self), anchor_(anchor), host_(host) {}
 
-  void attach(const TopicPtr&, const Attachment&, Instant now);
+  void attach(const TopicPtr&, const Attachment&, Instant now, bool hello_lost = false);
   void detach(const TopicPtr&, LinkId);
   void detach_all(const TopicPtr&);
   void on_frame(Instant now, const TopicPtr&, LinkId, const wire::Frame&);
@@ -105,7 +105,8 @@ class Sync {
   u64 limit(const Topic&, const Exchange&, const wire::LogTag&) const;
 
   // greeting.cpp
-  void hello(TopicSync&, Exchange&);
+  void hello(TopicSync&, Exchange&, u8 again);
+  void give_up_late(TopicSync&, Exchange&);
   void on_hello(TopicSync&, Exchange&, const wire::Hello&);
   void forget_asked(TopicSync&, Exchange&);
   void answer_since(const TopicPtr&, LinkId, wire::Cursor);

@@ -45,6 +45,7 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
     if (message->last) end_pull(t, e, request);
     return want_rescue(e, tag);
   }
+  if (auto asked = e.pulls.find(request); asked != e.pulls.end()) asked->second.heard_ms = now_.steady_ms;
   u64 size = frame.body.size();
   if (e.queued_bytes + size > queued_bytes_max) return host_.fault(e.link, Fault::too_much);
   auto known = e.tags.find(tag);

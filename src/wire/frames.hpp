@@ -123,7 +123,8 @@ struct Hello {
   u64 count = 0;                                   // logs held
   std::vector<Item> items;                         // all of them if they are at most 64, else none
   std::optional<Cursor> cursor;                    // where we left off in your order
-  template <class F> void fields(F& f) { f(fingerprint); f(count); f.list(items, hello_items_max); f.maybe(cursor); }
+  u8 again = 0;                                    // 1: we begin anew, nothing asked before stands, greet us too if you have before; 2: and your greeting was lost
+  template <class F> void fields(F& f) { f(fingerprint); f(count); f.list(items, hello_items_max); f.maybe(cursor); f(again); }
 };
 struct Items {                                     // news about the sender's logs
   static constexpr Tag tag = Tag::items;
