@@ -71,6 +71,7 @@ void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
     }
     e.behind.clear();
     e.done_got = true;
+    send(e, wire::Done{own_cursor(topic)});           // they may have seen us differ, if their greeting crossed a page of theirs
     return host_.progressed(t.topic);
   }
   if (hello.cursor && hello.cursor->epoch == host_.epoch() && hello.cursor->number > topic.counters.arrived) {
