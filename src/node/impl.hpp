@@ -276,6 +276,7 @@ class Node::Impl final : public sync::SyncHost {
   std::map<std::pair<NetworkId, TopicId>, TopicNo> topic_numbers_;
   std::map<LinkId, std::unique_ptr<peers::Link>> links_;
   std::vector<LinkId> closing_links_;
+  std::vector<std::unique_ptr<peers::Link>> closed_; // of this turn: whoever was in the middle of a frame still holds them
   u32 next_relayed_ = 1u << 31;
   std::map<std::string, AnchorEntry> anchors_;
   std::map<DeviceId, Contact> contacts_;

@@ -188,8 +188,9 @@ void Node::Impl::on_greeting(Link& link, const wire::Greeting& greeting) {
     anchors_dirty_ = true;
     if (first) add_anchor(link.url, true);
   }
+  LinkId id = link.id;
   settle_duplicates(link);
-  if (links_.contains(link.id)) link_up(link);
+  if (links_.contains(id)) link_up(link);
 }
 
 // One link a peer: the better kind, of equal ones the newer. Both sides decide alike.
@@ -219,7 +220,7 @@ void Node::Impl::link_up(Link& link) {
 void Node::Impl::link_closed(LinkId id, bool told) {
   auto it = links_.find(id);
   if (it == links_.end()) return;
-  std::unique_ptr<Link> link = std::move(it->second);
+  Link* link = closed_.emplace_back(std::move(it->second)).get();
   links_.erase(it);
   if (!told && link->kind != LinkKind::relayed) closing_links_.push_back(id);
   status_dirty_ = peers_dirty_ = true;

@@ -37,6 +37,7 @@ Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
     // Last, so that what was sent in this turn goes out first.
     for (LinkId link : std::exchange(closing_links_, {})) actions_.push_back(CloseLink{link});
   }
+  closed_.clear();
   Turn turn;
   turn.actions = std::exchange(actions_, {});
   turn.deadline_ms = deadline();

@@ -105,14 +105,14 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   }
   codec::Reader r(ack.incarnation);
   auto no = topic->by_id(topic->log_id(ack.author, r.be64()));
-  if (!no || ack.from != 0 || ack.acker == self_.id()) return;
-  auto key = AckKey{ack.acker, *no};
-  if (auto known = t.acks.find(key); known != t.acks.end() && known->second.epoch == ack.epoch && known->second.length >= ack.length) return;
-  if (!t.acks.contains(key) && t.acks.size() >= ackers_max) return;
-  if (ack.length > topic->logs[*no].held.length) {
+  if (ack.from != 0 || ack.acker == self_.id()) return;
+  if (!no || ack.length > topic->logs[*no].held.length) {
     if (t.early_acks.size() < early_acks_max) t.early_acks.push_back(ack);
     return;
   }
+  auto key = AckKey{ack.acker, *no};
+  if (auto known = t.acks.find(key); known != t.acks.end() && known->second.epoch == ack.epoch && known->second.length >= ack.length) return;
+  if (!t.acks.contains(key) && t.acks.size() >= ackers_max) return;
   auto good = std::make_shared<std::optional<AckMark>>();
   LogId id = topic->logs[*no].working.id;
   desk_.run(topic->queue(), [topic, ack, no = *no, id, good](store::Rows& rows) {
