@@ -26,7 +26,7 @@ const script = path => ({ when: () => existsSync(path), steps: () => [node(path)
 
 // In this order. `takes`: roughly how many seconds it needs on two cores in a fresh clone, with its compiling; they are kept back
 // from the elastic ones before it. `limit`: after so many it is stopped. `elastic`: it uses the time it is handed, of what is free
-// `share`, and at most `most`.
+// `share`, and at most `most`. `asked`: runs only by name.
 const suites = [
   { name: "tidy", takes: 2, limit: 60, ...script("test/tidy/check.mjs") },
   {
@@ -61,7 +61,7 @@ const suites = [
   },
   { name: "replay", takes: 180, limit: 600, when: () => existsSync("test/replay/run.mjs"), steps: () => [node("test/replay/run.mjs", "--brief")] },
   { name: "sim", takes: 240, limit: 900, ...script("test/sim/run.mjs") },
-  { name: "fuzz", takes: 240, limit: 900, elastic: true, share: 1, most: 120, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1")] },
+  { name: "fuzz", takes: 240, limit: 900, asked: true, elastic: true, share: 1, most: 120, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1")] },
 ];
 
 /** Resolves with whether it ended well. What it started dies with it when the time is over. */
@@ -107,7 +107,7 @@ if (unknown.length > 0) {
   console.error(`No such suite: ${unknown.join(", ")}. There are: ${known.map(suite => suite.name).join(", ")}.`);
   process.exit(2);
 }
-const chosen = wanted.length > 0 ? known.filter(suite => wanted.includes(suite.name)) : known;
+const chosen = known.filter(suite => (wanted.length > 0 ? wanted.includes(suite.name) : !suite.asked));
 
 const verdicts = [];
 for (const [index, suite] of chosen.entries()) {

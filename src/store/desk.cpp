@@ -78,6 +78,7 @@ void Desk::erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done) 
   }
   pending_.dones.push_back(std::move(done));
   pending_.changes = true;
+  issue();                                            // and what is read from now on must not find it
 }
 
 void Desk::on_event(const RowsRead& event) {
