@@ -73,7 +73,8 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
       }
       sync::Merge merge(out, *topic, corrected_now_ms());
       result->counters = merge.counters();
-      result->rebuild = merge.replica().corrupt() || out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
+      bool lost = !topic->numbers.empty() && !out.get(store::key('I', topic->no));
+      result->rebuild = lost || merge.replica().corrupt() || out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
     }, [this, topic, result](SaveOutcome saved) {
       if (saved != SaveOutcome::ok) return;
       for (const sync::LogUpdate& update : result->updates) topic->apply(update);
