@@ -1,5 +1,5 @@
-// The node's state and the switch between its parts. Each part has a file of its own: start, links, dialling, topics, append,
-// queries, presence, notices.
+// The node's state and the switch between its parts. Each part has a file of its own: start, load, links, sharing, anchors,
+// dialling, topics, append, queries, presence, notices.
 #pragma once
 
 #include <perdure/node.hpp>
@@ -133,6 +133,13 @@ class Node::Impl final : public sync::SyncHost {
   void link_up(peers::Link&);
   void ping(peers::Link&);
   void on_pong(peers::Link&, const wire::Pong&);
+  void transmit(peers::Link&, ByteView bytes);
+  template <class M> void send_on(peers::Link& link, const M& message, u32 alias = 0) { send(link.id, wire::encode({.alias = alias}, message)); }
+  peers::Link* link_to(const DeviceId&);
+  void links_time();
+  void update_clock();
+
+  // ---- sharing.cpp
   void say_topics(peers::Link&);
   void say_topic(peers::Link&, const TopicPtr&);
   void on_topics(peers::Link&, const wire::Topics&);
@@ -140,15 +147,12 @@ class Node::Impl final : public sync::SyncHost {
   void on_refused(peers::Link&, u32 alias, const wire::Refused&);
   void share(peers::Link&, const TopicPtr&, u32 their_alias);
   void unshare(peers::Link&, const TopicPtr&);
-  void transmit(peers::Link&, ByteView bytes);
-  template <class M> void send_on(peers::Link& link, const M& message, u32 alias = 0) { send(link.id, wire::encode({.alias = alias}, message)); }
-  peers::Link* link_to(const DeviceId&);
-  void links_time();
+
+  // ---- anchors.cpp
   void dial_anchors();
   void add_anchor(const std::string& url, bool persist);
   void remove_anchor(const std::string& url);
   bool is_anchor(const DeviceId&) const;             // a configured one
-  void update_clock();
 
   // ---- dialling.cpp
   void introduce(peers::Link& fresh, const TopicPtr&);

@@ -1,4 +1,4 @@
-// Links: sessions on them, who is there, which topics are shared, whether they still live; and the anchors we keep dialling.
+// Links: sessions on them, who is there, whether they still live.
 #include <algorithm>
 
 #include "codec/bytes.hpp"
@@ -9,16 +9,6 @@ namespace perdure {
 using peers::Link;
 
 namespace {
-
-std::string hex(ByteView bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (u8 b : bytes) {
-    out += digits[b >> 4];
-    out += digits[b & 15];
-  }
-  return out;
-}
 
 std::optional<NetworkId> parse_network(std::string_view text) {
   NetworkId id;
@@ -251,111 +241,6 @@ Link* Node::Impl::link_to(const DeviceId& peer) {
   return nullptr;
 }
 
-// ---- topics ------------------------------------------------------------------------------------------------------------------
-
-void Node::Impl::say_topics(Link& link) {
-  if (config_.anchor) return;                         // it holds no keys, it is told
-  for (auto& [no, topic] : topics_) if (topic->open && topic->keys) say_topic(link, topic);
-}
-
-void Node::Impl::say_topic(Link& link, const TopicPtr& topic) {
-  if (!link.greeted || link.aliases.contains(topic->no) || !topic->keys) return;
-  if (link.anchor) {
-    u32 alias = link.next_alias++;
-    link.aliases[topic->no] = alias;
-    send_on(link, wire::Enter{topic->id, peers::enter_signature(*topic->keys, link.session->handshake_hash(), identity_->id())}, alias);
-    return share(link, topic, alias);                 // an anchor speaks of it by our alias
-  }
-  // One at a time: padded, so that the number of topics does not show.
-  wire::Topics message;
-  u32 alias = link.next_alias;
-  link.aliases[topic->no] = alias;
-  message.macs.push_back(peers::topic_mac(*topic->keys, link.session->handshake_hash(), identity_->id(), link.peer));
-  for (int i = 1; i < 16; ++i) {
-    wire::Mac padding;
-    random_.fill(padding);
-    message.macs.push_back(padding);
-  }
-  link.next_alias += 16;
-  send_on(link, message);
-  auto expected = peers::topic_mac(*topic->keys, link.session->handshake_hash(), link.peer, identity_->id());
-  if (auto known = link.unmatched.find(expected); known != link.unmatched.end()) {
-    u32 theirs = known->second;
-    link.unmatched.erase(known);
-    share(link, topic, theirs);
-  }
-}
-
-void Node::Impl::on_topics(Link& link, const wire::Topics& message) {
-  std::map<wire::Mac, TopicPtr> expected;
-  for (auto& [no, topic] : topics_)
-    if (topic->open && topic->keys) expected.emplace(peers::topic_mac(*topic->keys, link.session->handshake_hash(), link.peer, identity_->id()), topic);
-  for (const wire::Mac& mac : message.macs) {
-    u32 alias = ++link.macs_got;
-    if (auto it = expected.find(mac); it != expected.end()) share(link, it->second, alias);
-    else if (link.unmatched.size() < peers::unmatched_max) link.unmatched[mac] = alias;
-  }
-}
-
-void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
-  if (!config_.anchor || alias == 0) return fault(link.id, sync::Fault::malformed);
-  if (!peers::may_enter(enter.topic, link.session->handshake_hash(), link.peer, enter.signature))
-    return refused(wire::Refusal::not_proved), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::not_proved)}, alias);
-  NetworkId network = link.self->network();
-  auto known = topic_numbers_.find({network, enter.topic});
-  TopicPtr topic = known == topic_numbers_.end() ? make_topic(network, enter.topic) : topics_[known->second];
-  topic->last_used_ms = now_.wall_ms;
-  save_topic(topic, [](SaveOutcome) {});
-  if (!topic->open) open_topic(topic, std::nullopt);
-  link.aliases[topic->no] = alias;
-  share(link, topic, alias);
-}
-
-void Node::Impl::on_refused(Link& link, u32 alias, const wire::Refused& refused) {
-  auto a = anchors_.find(link.url);
-  if (a == anchors_.end()) return;
-  std::string why;
-  switch (static_cast<wire::Refusal>(refused.reason)) {
-    case wire::Refusal::not_served: why = "This anchor does not serve this app."; break;
-    case wire::Refusal::not_proved: why = "This anchor did not accept the proof of membership."; break;
-    case wire::Refusal::total_quota: why = "This anchor is full; ask who runs it for more room, or add another."; break;
-    case wire::Refusal::topic_quota: why = "This topic is at the anchor's limit; nothing more of it is stored there."; break;
-    case wire::Refusal::device_quota: why = "This device is at the anchor's limit for this topic."; break;
-    case wire::Refusal::full_disk: why = "The anchor's disk is full."; break;
-    case wire::Refusal::too_many_links: why = "This anchor serves as many links as it may."; break;
-  }
-  a->second.state = AnchorState::refused;
-  a->second.reason = why;
-  a->second.next_dial_ms = now_.steady_ms + params::anchor_retry_ms_max;
-  anchors_dirty_ = true;
-  trouble(Code::not_allowed, link.url + ": " + why);
-  auto no = link.their_aliases.find(alias);
-  if (no == link.their_aliases.end()) return;
-  if (auto t = topics_.find(no->second); t != topics_.end()) sync_.refused(t->second, link.id);
-}
-
-// Both sides know the topic: from here on sync speaks of it.
-void Node::Impl::share(Link& link, const TopicPtr& topic, u32 their_alias) {
-  link.their_aliases[their_alias] = topic->no;
-  if (sync_.exchange(topic, link.id)) return;
-  say_topic(link, topic);
-  if (sync_.exchange(topic, link.id)) return;         // saying it found that both know it
-  sync_.attach(topic, {link.id, link.peer, link.anchor, link.session->handshake_hash(), link.epoch, link.aliases[topic->no]}, now_);
-  introduce(link, topic);
-  say_to_newcomer(link, topic);
-  if (!link.anchor) note_contact(link.peer, link.rtc, link.id, topic->no);
-  extra(topic).members_dirty = extra(topic).dirty = true;
-}
-
-void Node::Impl::unshare(Link& link, const TopicPtr& topic) {
-  sync_.detach(topic, link.id);
-  withdraw(link, topic->no);
-  std::erase_if(link.their_aliases, [&](const auto& p) { return p.second == topic->no; });
-  if (sync_.links(topic).empty()) extra(topic).unlinked_ms = now_.steady_ms;
-}
-
-// ---- time ----------------------------------------------------------------------------------------------------------------------
-
 void Node::Impl::ping(Link& link) {
   link.pinged_ms = now_.steady_ms;
   link.ping_wall_ms = now_.wall_ms;
@@ -398,46 +283,6 @@ void Node::Impl::links_time() {
     else if (link->greeted && link->pinged_ms + peers::ping_interval_ms <= now_.steady_ms) ping(*link);
   }
   for (LinkId id : dead) link_closed(id, false);
-}
-
-// ---- anchors ---------------------------------------------------------------------------------------------------------------------
-
-void Node::Impl::add_anchor(const std::string& url, bool persist) {
-  if (!anchors_.contains(url)) {
-    if (anchors_.size() >= params::anchors_max) return;
-    anchors_[url].next_dial_ms = now_.steady_ms;
-    anchors_dirty_ = status_dirty_ = true;
-  }
-  if (!persist) return;
-  const AnchorEntry& a = anchors_[url];
-  Bytes row = a.pinned ? own(a.pinned->view()) : Bytes{};
-  desk_.run(0, [url, row](store::Rows& rows) { rows.put(store::key('A', view(url)), row); }, [](SaveOutcome) {});
-}
-
-void Node::Impl::remove_anchor(const std::string& url) {
-  auto it = anchors_.find(url);
-  if (it == anchors_.end()) return;
-  std::optional<LinkId> link = it->second.link;
-  anchors_.erase(it);
-  anchors_dirty_ = true;
-  if (link) link_closed(*link, false);
-  desk_.run(0, [url](store::Rows& rows) { rows.erase(store::key('A', view(url))); }, [](SaveOutcome) {});
-}
-
-void Node::Impl::dial_anchors() {
-  if (!started_ || !online_ || closing_) return;
-  for (auto& [url, a] : anchors_) {
-    if (a.link || a.dialling || a.next_dial_ms > now_.steady_ms) continue;
-    a.dialling = true;
-    if (a.state == AnchorState::unreachable) a.state = AnchorState::connecting;
-    actions_.push_back(Dial{url, hex(identity_->network().view())});
-    anchors_dirty_ = status_dirty_ = true;
-  }
-}
-
-bool Node::Impl::is_anchor(const DeviceId& id) const {
-  for (const auto& [url, a] : anchors_) if (a.pinned == id) return true;
-  return false;
 }
 
 }  // namespace perdure

@@ -1,0 +1,58 @@
+// The anchors that we keep dialling.
+#include "node/impl.hpp"
+
+namespace perdure {
+
+namespace {
+
+std::string hex(ByteView bytes) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  for (u8 b : bytes) {
+    out += digits[b >> 4];
+    out += digits[b & 15];
+  }
+  return out;
+}
+
+}  // namespace
+
+void Node::Impl::add_anchor(const std::string& url, bool persist) {
+  if (!anchors_.contains(url)) {
+    if (anchors_.size() >= params::anchors_max) return;
+    anchors_[url].next_dial_ms = now_.steady_ms;
+    anchors_dirty_ = status_dirty_ = true;
+  }
+  if (!persist) return;
+  const AnchorEntry& a = anchors_[url];
+  Bytes row = a.pinned ? own(a.pinned->view()) : Bytes{};
+  desk_.run(0, [url, row](store::Rows& rows) { rows.put(store::key('A', view(url)), row); }, [](SaveOutcome) {});
+}
+
+void Node::Impl::remove_anchor(const std::string& url) {
+  auto it = anchors_.find(url);
+  if (it == anchors_.end()) return;
+  std::optional<LinkId> link = it->second.link;
+  anchors_.erase(it);
+  anchors_dirty_ = true;
+  if (link) link_closed(*link, false);
+  desk_.run(0, [url](store::Rows& rows) { rows.erase(store::key('A', view(url))); }, [](SaveOutcome) {});
+}
+
+void Node::Impl::dial_anchors() {
+  if (!started_ || !online_ || closing_) return;
+  for (auto& [url, a] : anchors_) {
+    if (a.link || a.dialling || a.next_dial_ms > now_.steady_ms) continue;
+    a.dialling = true;
+    if (a.state == AnchorState::unreachable) a.state = AnchorState::connecting;
+    actions_.push_back(Dial{url, hex(identity_->network().view())});
+    anchors_dirty_ = status_dirty_ = true;
+  }
+}
+
+bool Node::Impl::is_anchor(const DeviceId& id) const {
+  for (const auto& [url, a] : anchors_) if (a.pinned == id) return true;
+  return false;
+}
+
+}  // namespace perdure
