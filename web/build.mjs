@@ -43,7 +43,7 @@ function files(folder) {
 
 function inputs() {
   const hash = createHash("sha256");
-  for (const file of ["package.json", "package-lock.json", "tsconfig.json", "web/build.mjs", ...files("web/src"), ...files("web/anchor"), ...files("web/demo"), ...wasm]) {
+  for (const file of ["package.json", "package-lock.json", "tsconfig.json", "web/build.mjs", "web/NOTICES.txt", ...files("web/src"), ...files("web/anchor"), ...files("web/demo"), ...wasm]) {
     hash.update(`${file}\0`).update(existsSync(file) ? readFileSync(file) : "").update("\0");
   }
   return hash.digest("hex");
@@ -137,6 +137,8 @@ for (let before; before !== now; now = inputs()) {
   mkdirSync(fresh, { recursive: true });
   await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source]))), declare(fresh)]);
   if (existsSync("web/demo/main.ts")) await demo(join(fresh, "demo"));
+  // What is compiled and bundled in asks to be named wherever it goes.
+  cpSync("web/NOTICES.txt", join(fresh, "NOTICES.txt"));
 }
 rmSync("dist", { recursive: true, force: true });
 renameSync(fresh, "dist");
