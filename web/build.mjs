@@ -7,8 +7,9 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { basename, dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -17,6 +18,7 @@ process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const entries = [
   { name: "index", source: "web/src/index.ts", typed: true },
   { name: "worker", source: "web/src/worker.ts", typed: false },
+  { name: "worker-opfs", source: "web/src/worker-opfs.ts", typed: false },
   { name: "anchor", source: "web/anchor/index.ts", typed: true },
   { name: "cli", source: "web/anchor/cli.ts", typed: false },
   { name: "testing", source: "web/src/testing/index.ts", typed: true },
@@ -49,40 +51,69 @@ function inputs() {
   return hash.digest("hex");
 }
 
-/** sqlite-wasm names two more workers by URL. We use neither, and a bundler would look for them in vain. */
-const withoutSqliteWorkers = {
-  name: "without-sqlite-workers",
-  setup({ onLoad }) {
+const packed = file => JSON.stringify(gzipSync(readFileSync(file), { level: 9 }).toString("base64"));
+
+/** SQLite with its sqlite3.wasm in the script: a bundler would take that file along even where nobody asks for it. It names two workers by
+ *  URL as well, which we do not use and a bundler would look for in vain. */
+const sqliteInside = {
+  name: "sqlite-inside",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@sqlite\.org\/sqlite-wasm$/ }, ({ path }) => ({ path, namespace: "sqlite" }));
+    onLoad({ filter: /./, namespace: "sqlite" }, () => ({
+      contents: `
+        import start from "./${sqlite}/index.mjs";
+        import { unpack } from "./web/src/unpack.js";
+        export default async () => start({ wasmBinary: await unpack(${packed(join(sqlite, "sqlite3.wasm"))}) });`,
+      resolveDir: process.cwd(),
+    }));
     onLoad({ filter: /sqlite-wasm[/\\]dist[/\\]index\.mjs$/ }, ({ path }) => ({
-      contents: readFileSync(path, "utf8").replace(/new URL\("sqlite3-(opfs-async-proxy\.js|worker1\.mjs)", import\.meta\.url\)/g, "undefined"),
+      contents: readFileSync(path, "utf8")
+        .replace(/new URL\("sqlite3-(opfs-async-proxy\.js|worker1\.mjs)", import\.meta\.url\)/g, "undefined")
+        .replace('new URL("sqlite3.wasm", import.meta.url).href', '"sqlite3.wasm"'),
       loader: "js",
     }));
   },
 };
 
+/** What perdure/inline has inside lies nowhere beside it, and no bundler is to look there. */
+const nothingBeside = {
+  name: "nothing-beside",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /\/beside\/\w+\.js$/ }, ({ path }) => ({ path: join(process.cwd(), "web/src/inside", basename(path).replace(/\.js$/, ".ts")) }));
+    onLoad({ filter: /perdure\.mjs$/ }, ({ path }) => ({ contents: readFileSync(path, "utf8").replace(/new URL\("perdure\.wasm",\s*import\.meta\.url\)/, '{href:"perdure.wasm"}'), loader: "js" }));
+  },
+};
+
+const settings = {
+  bundle: true,
+  format: "esm",
+  // One output for pages, workers and Node: what only Node has is imported by the anchor alone.
+  platform: "browser",
+  external: ["node:*", "ws", "better-sqlite3", "node-datachannel"],
+  target: ["es2022"],
+  minify: true,
+  legalComments: "none",
+  logLevel: "warning",
+};
+
 async function bundle(out, entryPoints) {
-  await build({
-    entryPoints,
-    outdir: out,
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    // One output for pages, workers and Node: what only Node has is imported by the anchor alone.
-    platform: "browser",
-    external: ["node:*", "ws", "better-sqlite3", "node-datachannel"],
-    target: ["es2022"],
-    chunkNames: "chunk-[hash]",
-    minify: true,
-    legalComments: "none",
-    logLevel: "warning",
-    plugins: [withoutSqliteWorkers],
-  });
+  await build({ ...settings, entryPoints, outdir: out, splitting: true, chunkNames: "chunk-[hash]", plugins: [sqliteInside] });
   cpSync("build/wasm/perdure.wasm", join(out, "perdure.wasm"));
 
   const scripts = files(out).filter(file => file.endsWith(".js")).map(file => readFileSync(file, "utf8")).join("\n");
-  const urls = scripts.match(/new URL\(\s*["'`](\.\/)?perdure\.wasm["'`]/g) ?? [];
-  if (urls.length > 1) fail(`the bundles name perdure.wasm ${urls.length} times instead of once.`);
-  if (scripts.includes('"sqlite3.wasm"')) cpSync(join(sqlite, "sqlite3.wasm"), join(out, "sqlite3.wasm"));
+  const urls = scripts.match(/new URL\(\s*["'`][^"'`]*\.wasm["'`]/g) ?? [];
+  if (urls.length !== 1) fail(`the bundles name ${urls.length} wasm files instead of one: ${urls.join(" ")}`);
+}
+
+/** perdure/inline: one file. */
+async function inline(out) {
+  const one = { ...settings, define: { "import.meta.url": '""' }, plugins: [nothingBeside] };
+  // The page hands its worker the bytes.
+  const worker = await build({ ...one, define: { ...one.define, PERDURE_WASM: '""', PERDURE_WORKER: '""' }, entryPoints: ["web/src/worker.ts"], write: false });
+  const define = { ...one.define, PERDURE_WASM: packed("build/wasm/perdure.wasm"), PERDURE_WORKER: JSON.stringify(worker.outputFiles[0].text) };
+  await build({ ...one, define, entryPoints: ["web/src/index.ts"], outfile: join(out, "inline.js") });
+  const script = readFileSync(join(out, "inline.js"), "utf8");
+  if (/new URL\(\s*["'`]/.test(script) || script.includes("import.meta")) fail("inline.js names a file beside it.");
 }
 
 /** A folder for any static host. */
@@ -115,6 +146,9 @@ async function declare(out) {
     // AsyncDisposable, for users whose `lib` stops at ES2022.
     writeFileSync(join(out, `${name}.d.ts`), `/// <reference lib="esnext.disposable" />\nexport * from "./${inner}.js";\n`);
   }
+  cpSync(join(out, "index.d.ts"), join(out, "inline.d.ts"));
+  for (const name of ["worker", "worker-opfs"]) writeFileSync(join(out, `${name}.d.ts`), "export {};\n");
+  writeFileSync(join(out, "perdure.wasm.d.ts"), "/** Its address, where the bundler makes one of it. */\ndeclare const url: string;\nexport default url;\n");
   for (const file of files(types)) if (!kept.has(normalize(file))) rmSync(file);
 }
 
@@ -135,7 +169,7 @@ for (let before; before !== now; now = inputs()) {
   before = now;
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true });
-  await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source]))), declare(fresh)]);
+  await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source]))), inline(fresh), declare(fresh)]);
   if (existsSync("web/demo/main.ts")) await demo(join(fresh, "demo"));
   // What is compiled and bundled in asks to be named wherever it goes.
   cpSync("web/NOTICES.txt", join(fresh, "NOTICES.txt"));

@@ -40,7 +40,7 @@ async function chats(url) {
 }
 
 test("the tarball holds the built package, its types, its licence and those of what is in it, and no sources or tests", () => {
-  for (const file of ["package.json", "LICENSE", "dist/index.js", "dist/index.d.ts", "dist/worker.js", "dist/perdure.wasm", "dist/anchor.js", "dist/testing.js", "dist/cli.js", "dist/NOTICES.txt"]) {
+  for (const file of ["package.json", "LICENSE", "dist/index.js", "dist/index.d.ts", "dist/worker.js", "dist/perdure.wasm", "dist/anchor.js", "dist/testing.js", "dist/cli.js", "dist/inline.js", "dist/NOTICES.txt"]) {
     assert.ok(stranger.files.includes(file), `${file} is in it`);
   }
   const foreign = stranger.files.filter(file => !/^(package\.json|LICENSE|README\.md|dist\/NOTICES\.txt|dist\/.*\.(js|d\.ts|wasm|html|css))$/.test(file));

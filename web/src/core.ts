@@ -4,10 +4,12 @@
 //     const core = module.create(config);
 //     const { actions, deadlineMs } = core.turn({ steadyMs, wallMs }, events);
 import createPerdure from "../../build/wasm/perdure.mjs";
+import { ownWasm } from "./beside/wasm.js";
 import { encodeConfig, getTurn, putEvents } from "./boundary.js";
 import type { CoreConfig, Event, Turn } from "./boundary.js";
 import { Writer } from "./bytes.js";
 import { PerdureError } from "./errors.js";
+import { readFileInNode } from "./node-import.js";
 import { inNode } from "./platform.js";
 import type { PeerOptions } from "./types.js";
 
@@ -25,6 +27,7 @@ interface RawCore {
 }
 interface GlueOptions {
   wasmBinary?: ArrayBuffer;
+  locateFile?(name: string): string;
   instantiateWasm?(imports: WebAssembly.Imports, receive: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void): object;
   print?(line: string): void;
   printErr?(line: string): void;
@@ -58,7 +61,7 @@ export async function loadCore(wasm?: WasmSource): Promise<CoreModule> {
   failure.catch(() => undefined);
   const options: GlueOptions = { ...quiet };
   try {
-    const source = wasm ?? (await besideInNode());
+    const source = wasm ?? (await ownWasm());
     if (source instanceof WebAssembly.Module) {
       options.instantiateWasm = (imports, receive) => {
         // Not the synchronous way: pages may not block for that long.
@@ -67,6 +70,8 @@ export async function loadCore(wasm?: WasmSource): Promise<CoreModule> {
       };
     } else if (source !== undefined) {
       options.wasmBinary = await bytesOf(source);
+      // Nothing is to be located. The glue would ask for its own address, which some bundles do not have.
+      options.locateFile = name => name;
     }
     const glue = await Promise.race([createPerdure(options) as Promise<unknown>, failure]);
     return new Module(glue as Glue, last);
@@ -142,23 +147,6 @@ export class Core {
   free(): void {
     this.#raw?.delete();
     this.#raw = undefined;
-  }
-}
-
-/** In Node fetch() reads no files: perdure.wasm lies beside this module. */
-async function besideInNode(): Promise<BufferSource | undefined> {
-  if (!inNode) return undefined;
-  return readFileInNode(new URL(import.meta.url.replace(/[^/]*$/, "perdure.wasm")));
-}
-
-async function readFileInNode(url: URL): Promise<BufferSource> {
-  // Bundlers for pages must not look for it.
-  const name = "node:fs/promises";
-  const { readFile } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as typeof import("node:fs/promises");
-  try {
-    return new Uint8Array(await readFile(url));
-  } catch (cause) {
-    throw new PerdureError("wasm-failed", `${url.href} cannot be read. Give its place in openPeer({ wasm }), as a URL or as bytes.`, { cause });
   }
 }
 

@@ -2,6 +2,8 @@
 //
 //     const engine = await browserEngine({ app: "talkbox" });
 
+import { ownWasm } from "./beside/wasm.js";
+import { ownWorkerUrl, startOwnWorker } from "./beside/worker.js";
 import type { Engine } from "./engine.js";
 import { errorOf, PerdureError } from "./errors.js";
 import { RtcPage } from "./links/rtc-page.js";
@@ -15,7 +17,7 @@ import type { PeerOptions } from "./types.js";
  *  `wasm-failed`; the last also if the worker does not start, and then says what helps. */
 export async function browserEngine(options: PeerOptions): Promise<Engine> {
   const marker = new StoreMarker(options);
-  const start = startOptions(options, marker.isSet);
+  const start = startOptions({ ...options, ...(await ownWasmOf(options)) }, marker.isSet);
   askToPersist(options);
   return options.worker === false ? inPage(options, start, marker) : inWorker(options, start, marker);
 }
@@ -34,7 +36,7 @@ async function inPage(options: PeerOptions, start: StartOptions, marker: StoreMa
 }
 
 async function inWorker(options: PeerOptions, start: StartOptions, marker: StoreMarker): Promise<Engine> {
-  const worker = startWorker(options.worker === false ? undefined : options.worker);
+  const worker = startWorker(options.worker === false ? undefined : options.worker, options.storage === "opfs");
   const post = (message: ToWorker, transfer: Transferable[] = []): void => worker.postMessage(message, transfer);
   const rtc = start.peer.rtc ? new RtcPage((message, transfer) => post({ kind: "rtc", message }, transfer), rtcConfig(options)) : undefined;
   let unwatch: () => void = () => undefined;
@@ -77,20 +79,23 @@ async function inWorker(options: PeerOptions, start: StartOptions, marker: Store
   }
 }
 
-function startWorker(where: string | URL | undefined): Worker {
+/** The bytes that perdure/inline has in it; nothing where Emscripten's glue fetches them. */
+async function ownWasmOf({ wasm }: PeerOptions): Promise<Pick<PeerOptions, "wasm">> {
+  const own = wasm === undefined ? await ownWasm() : undefined;
+  return own === undefined ? {} : { wasm: own };
+}
+
+function startWorker(where: string | URL | undefined, withSqlite: boolean): Worker {
   const fault = (error: unknown): PerdureError => workerFault(false, error instanceof Error ? error.message : String(error));
   try {
-    if (where !== undefined) return new Worker(new URL(where, document.baseURI), { type: "module", name: "perdure" });
-    return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "perdure" });
+    return where === undefined ? startOwnWorker(withSqlite) : new Worker(new URL(where, document.baseURI), { type: "module", name: "perdure" });
   } catch (error) {
     if (!(error instanceof Error) || error.name !== "SecurityError") throw fault(error);
   }
-  // A script of another origin may not be a worker, but a worker may import it. The address is put together here, so that bundlers
-  // do not take it for a second file.
+  // A script of another origin may not be a worker, but a worker may import it.
   try {
-    const base = import.meta.url;
-    const url = where === undefined ? new URL(base.replace(/[^/]*$/, "worker.js")) : new URL(where, document.baseURI);
-    const blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(url.href)};`], { type: "text/javascript" }));
+    const url = where === undefined ? ownWorkerUrl(withSqlite) : new URL(where, document.baseURI).href;
+    const blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(url)};`], { type: "text/javascript" }));
     return new Worker(blob, { type: "module", name: "perdure" });
   } catch (error) {
     throw fault(error);
@@ -100,8 +105,9 @@ function startWorker(where: string | URL | undefined): Worker {
 function workerFault(alive: boolean, said: string | undefined): PerdureError {
   const detail = said === undefined || said === "" ? "" : ` (${said})`;
   if (alive) return new PerdureError("wasm-failed", `Perdure's worker has stopped. Reload the page, and please report this.${detail}`);
-  return new PerdureError("wasm-failed", "Perdure's worker could not be started. If the page has a Content-Security-Policy, allow the script in worker-src; if a bundler has lost the file, "
-    + `copy perdure/worker to your static files and give its address in openPeer({ worker }), or say worker: false to run in the page.${detail}`);
+  return new PerdureError("wasm-failed", "Perdure's worker could not be started. If the page has a Content-Security-Policy, allow the script in worker-src; where the package comes "
+    + "from another origin, or is perdure/inline, the worker starts from a Blob: then worker-src needs blob:, too, and that origin. If a bundler has lost the file, copy perdure/worker to "
+    + `your static files and give its address in openPeer({ worker }). Or say worker: false to run in the page.${detail}`);
 }
 
 function startOptions(options: PeerOptions, hadStore: boolean): StartOptions {

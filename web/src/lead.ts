@@ -16,6 +16,8 @@ import type { Own, Store } from "./store/store.js";
 import type { Lead } from "./tabs.js";
 
 export interface LeadOptions extends StartOptions {
+  /** Only the worker that was started for it has SQLite in it. */
+  readonly openOpfs?: typeof import("./store/opfs.js").openOpfs;
   readonly rtcPort: RtcPort | undefined;
   /** Something is on the disk: from now on an empty store is a lost one. */
   readonly onStored: () => void;
@@ -58,7 +60,11 @@ async function openStorage(options: LeadOptions): Promise<Opened> {
   const name = `${app}:${instance}`;
   if (storage === "memory") return inMemory(name, []);
   if (storage === "opfs" && options.refused === undefined) {
-    const { openOpfs } = await import("./store/opfs.js");
+    const { openOpfs } = options;
+    if (openOpfs === undefined) {
+      throw unavailable('There is no SQLite here. Where openPeer({ worker }) is given, storage: "opfs" needs the address of perdure/worker-opfs; perdure/inline has none. '
+        + 'Or leave the option storage at "auto".');
+    }
     const own = await openIndexedDbOwn(name);
     try {
       return await opening(await openOpfs(name, { patienceMs: opfsPatienceMs }), () => wrappedSeed(own));

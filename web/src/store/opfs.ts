@@ -1,10 +1,10 @@
 // Rows in SQLite on the origin private file system: faster than IndexedDB for many rows, half a megabyte more to load, so only
-// on request. In a dedicated worker; no special headers.
+// on request. In a dedicated worker (worker-opfs.ts); no special headers.
 //
 // SQLite's pool of access handles belongs to one worker at a time. Whoever comes second is told so: an empty database in its
 // place would look like lost data.
 
-import type { Sqlite3Static } from "@sqlite.org/sqlite-wasm";
+import startSqlite, { type Sqlite3Static } from "@sqlite.org/sqlite-wasm";
 import { OrderedStore } from "./ordered.js";
 import { unavailable } from "./refusals.js";
 import { SqlBackend, type Sql, type SqlValue } from "./sql.js";
@@ -50,12 +50,12 @@ type Pool = Awaited<ReturnType<Sqlite3Static["installOpfsSAHPoolVfs"]>>;
 const held = new Set<string>();          // names open in this worker
 let loaded: Promise<Sqlite3Static> | undefined;
 
-/** SQLite, loaded once in this worker. Rejects with `storage-unavailable`; the next call tries again. */
+/** SQLite, started once in this worker. Rejects with `storage-unavailable`; the next call tries again. */
 export function loadSqlite(): Promise<Sqlite3Static> {
-  return (loaded ??= import("@sqlite.org/sqlite-wasm").then(
-    module => module.default(),
-    (error: unknown) => { loaded = undefined; throw unavailable("SQLite could not be loaded.", error); },
-  ));
+  return (loaded ??= startSqlite().catch((error: unknown) => {
+    loaded = undefined;
+    throw unavailable("SQLite could not be started.", error);
+  }));
 }
 
 const askAgainMs = 50;
