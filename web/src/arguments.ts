@@ -7,6 +7,9 @@ export const keyMax = 1024;
 /** The longest name of an app, a peer or a topic, in bytes of UTF-8. */
 export const nameMax = 256;
 
+/** Longer than any invite and any page's address. */
+const inviteMax = 8_192;
+
 /** A text that says something. Throws bad-argument, too-large. */
 export function checkText(what: string, text: unknown, max = nameMax): string {
   if (typeof text !== "string" || text === "") throw badArgument(`${what} must be a text that is not empty.`);
@@ -42,6 +45,20 @@ export function checkLimit(limit: unknown): number {
 export function checkCount(what: string, count: unknown): number {
   if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0 || count > 0xffffffff) throw badArgument(`${what} must be a whole number from 0 on.`);
   return count;
+}
+
+/** What can be gone through, as a list; not the letters of a text. */
+export function checkList<T>(what: string, values: Iterable<T>): T[] {
+  if (typeof values !== "object" || values === null || typeof values[Symbol.iterator] !== "function") throw badArgument(`${what} must be a list.`);
+  return [...values];
+}
+
+/** An invite or a shortcode: any text may be tried, and the core says what is wrong with it. */
+export function checkInvite(what: string, text: unknown): string {
+  if (typeof text !== "string") throw badArgument(`${what} must be a text.`);
+  if (text === "") throw new PerdureError("bad-invite", `${what} is empty.`);
+  if (text.length > inviteMax) throw new PerdureError("bad-invite", `${what} is too long to be one.`);
+  return text;
 }
 
 /** The address of an anchor, as text. */

@@ -9,7 +9,8 @@ const MiB = 1024 * 1024;
 /** An edge's configuration. Both seeds are 32 bytes: `deviceSeed` is the device, `randomSeed` is fresh at each start. Throws
  *  bad-argument. */
 export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomSeed: Uint8Array): CoreConfig {
-  const limits = options.limits ?? {};
+  const limits = limitsOf(options.limits);
+  positive(limits, "idleBytesPerSecond", 1);
   return {
     app: options.app,
     deviceSeed,
@@ -28,6 +29,11 @@ export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomS
     cacheBytes: bytesOf(limits, "memoryMB", 4),
     linksMax: whole(limits, "links", 64),
   };
+}
+
+function limitsOf(limits: unknown = {}): Partial<Limits> {
+  if (typeof limits !== "object" || limits === null) throw badArgument("limits must be an object of numbers.", "limits");
+  return limits;
 }
 
 function bytesOf(limits: Partial<Limits>, name: "storageMB" | "memoryMB", otherwise: number): number {

@@ -26,6 +26,7 @@ export class Feed {
   #latest: NoticeOf<"TopicNotice"> | undefined;
   #members: NoticeOf<"MembersNotice">["members"] = [];
   readonly #presence = new Map<string, unknown>();
+  readonly #bells = new Set<Bell>();
   readonly #stop: () => void;
   #open = true;
 
@@ -79,6 +80,13 @@ export class Feed {
     return () => void this.#listeners.delete(own);
   }
 
+  /** A bell rung by what changes in the topic. Whoever made it calls end(). */
+  bell(rings: (notice: NoticeOf<"TopicNotice">) => boolean): Bell {
+    const bell: Bell = new Bell(this, rings, () => void this.#bells.delete(bell));
+    if (this.#open) this.#bells.add(bell);
+    return bell;
+  }
+
   /** Asks about this topic; rejects with `closed` once it is. */
   ask<K extends ReplyBody["kind"]>(kind: K, body: CallBody, signal?: AbortSignal): Promise<ReplyOf<K>> {
     if (!this.#open) return Promise.reject(closedError("This topic"));
@@ -104,26 +112,30 @@ export class Feed {
     };
   }
 
-  /** Hears nothing more. */
+  /** Hears nothing more. Whoever waits for a bell is woken, and finds it closed. */
   end(): void {
     this.#open = false;
     this.#stop();
     this.#listeners.clear();
+    for (const bell of [...this.#bells]) bell.ring();
   }
 }
 
-/** A bell rung by what changes in a topic, for one who waits. */
+/** For one who waits. */
 export class Bell {
   readonly #stop: () => void;
+  readonly #onEnd: () => void;
   #rung = false;
   #wake: () => void = () => undefined;
 
-  constructor(feed: Feed, rings: (notice: NoticeOf<"TopicNotice">) => boolean) {
-    this.#stop = feed.listen(notice => {
-      if (!rings(notice)) return;
-      this.#rung = true;
-      this.#wake();
-    });
+  constructor(feed: Feed, rings: (notice: NoticeOf<"TopicNotice">) => boolean, onEnd: () => void) {
+    this.#onEnd = onEnd;
+    this.#stop = feed.listen(notice => { if (rings(notice)) this.ring(); });
+  }
+
+  ring(): void {
+    this.#rung = true;
+    this.#wake();
   }
 
   /** Resolves at once if it rang since the last wait. Rejects with the reason of the signal. */
@@ -144,6 +156,7 @@ export class Bell {
 
   end(): void {
     this.#stop();
+    this.#onEnd();
   }
 }
 

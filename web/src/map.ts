@@ -1,6 +1,6 @@
 // A topic's map as its user holds it.
 import type { ConflictOut, EntryOut, NewOp, NoticeOf, VersionOut } from "./boundary.js";
-import { checkKey, checkLimit, checkPrefix } from "./arguments.js";
+import { checkKey, checkLimit, checkList, checkPrefix } from "./arguments.js";
 import { compareText } from "./bytes.js";
 import { badArgument } from "./errors.js";
 import { versionOf } from "./feed.js";
@@ -51,7 +51,12 @@ export class MapHandle<E> implements TopicMap<E> {
   }
 
   async setAll(entries: Iterable<readonly [string, E]>): Promise<Receipt> {
-    return this.#feed.append(Array.from(entries, ([key, value]) => setOp(key, value, [key])));
+    const list = checkList("What setAll is given", entries);
+    return this.#feed.append(list.map((entry: unknown, at) => {
+      if (!Array.isArray(entry) || entry.length !== 2) throw badArgument(`At [${at}]: setAll takes pairs of a key and a value.`, `[${at}]`);
+      const [key, value] = entry as [string, unknown];
+      return setOp(key, value, [key]);
+    }));
   }
 
   async delete(key: string): Promise<Receipt> {

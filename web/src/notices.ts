@@ -35,13 +35,16 @@ export class NoticeBoard {
     return () => void this.#listeners.delete(own);
   }
 
-  /** Another core goes on: it knows nothing of the presence that the last one has told. */
-  dropPresence(): void {
-    for (const notice of [...this.#latest.values()]) if (notice.kind === "PresenceNotice") this.tell({ kind: notice.kind, topic: notice.topic, device: notice.device });
+  /** Another core goes on: it knows nothing of the presence that the last one has told, in all topics or that one. */
+  dropPresence(topic?: number): void {
+    for (const notice of [...this.#latest.values()]) {
+      if (notice.kind === "PresenceNotice" && (topic ?? notice.topic) === notice.topic) this.tell({ kind: notice.kind, topic: notice.topic, device: notice.device });
+    }
   }
 
-  /** The topic is not followed any more. */
+  /** The topic is not followed any more: whoever was present in it has gone out of sight, here and on every board behind this one. */
   forget(topic: number): void {
+    this.dropPresence(topic);
     for (const [key, notice] of this.#latest) if ("topic" in notice && notice.topic === topic) this.#latest.delete(key);
   }
 }

@@ -1,6 +1,6 @@
 // A peer as its user holds it.
 import type { CallBody, NoticeOf } from "./boundary.js";
-import { checkAnchor, checkText } from "./arguments.js";
+import { checkAnchor, checkInvite, checkText } from "./arguments.js";
 import type { Engine, Surroundings } from "./engine.js";
 import { surroundings } from "./engine.js";
 import { badArgument, closedError, errorOf } from "./errors.js";
@@ -9,9 +9,6 @@ import { shortIdOf } from "./shortid.js";
 import { TopicHandle } from "./topic.js";
 import type { AnchorInfo, Peer, PeerInfo, PeerStatus, Shape, Topic, TopicInfo, View } from "./types.js";
 import { DerivedView } from "./view.js";
-
-/** Longer than any invite and any page's address. */
-const inviteMax = 8_192;
 
 export class PeerHandle implements Peer {
   readonly id: string;
@@ -80,12 +77,12 @@ export class PeerHandle implements Peer {
   }
 
   async join<S extends Shape = Shape>(invite: string | URL, options: { name?: string } = {}): Promise<Topic<S>> {
-    const text = invite instanceof URL ? invite.href : checkText("An invite", invite, inviteMax);
+    const text = checkInvite("An invite", invite instanceof URL ? invite.href : invite);
     return this.#opened<S>({ kind: "TopicJoin", invite: text, ...naming(options) });
   }
 
   async joinCode<S extends Shape = Shape>(code: string, options: { name?: string } = {}): Promise<Topic<S>> {
-    return this.#opened<S>({ kind: "TopicJoinCode", code: checkText("A shortcode", code), ...naming(options) });
+    return this.#opened<S>({ kind: "TopicJoinCode", code: checkInvite("A shortcode", code), ...naming(options) });
   }
 
   close(): Promise<void> {

@@ -57,6 +57,7 @@ export class PortEngine implements Engine {
   #info: EngineInfo;
   #nextCall = 1;
   #closing = false;
+  #fault: PerdureError | undefined;
 
   /** `end`: once the worker is not needed any more. */
   constructor(post: (message: ToWorker) => void, id: string, info: EngineInfo, end: () => void) {
@@ -72,6 +73,7 @@ export class PortEngine implements Engine {
   call(body: CallBody, options: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
     const { signal } = options;
     if (this.#closing) return Promise.reject(closedError());
+    if (this.#fault !== undefined) return Promise.reject(this.#fault);
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     const call = this.#nextCall++;
     return new Promise((resolve, reject) => {
@@ -98,7 +100,7 @@ export class PortEngine implements Engine {
   close(): Promise<void> {
     if (!this.#closing) {
       this.#closing = true;
-      this.#post({ kind: "close" });
+      if (this.#fault === undefined) this.#post({ kind: "close" });
     }
     return this.#closed;
   }
@@ -122,12 +124,15 @@ export class PortEngine implements Engine {
     }
   }
 
-  /** The worker is broken: calls reject, now and later. */
+  /** The worker is broken, and ended: calls reject, now and later. What was accepted is on disk, and another tab can take the lead. */
   fail(error: PerdureError): void {
+    if (this.#fault !== undefined) return;
+    this.#fault = error;
     for (const waiting of this.#calls.values()) waiting.reject(error);
     this.#calls.clear();
+    this.#end();
     this.#setInfo({ ...this.#info, trouble: [...this.#info.trouble, dataOf(error)] });
-    if (this.#closing) this.hear({ kind: "closed" });
+    this.#onClosed();
   }
 
   #take(call: number): Waiting | undefined {

@@ -67,7 +67,6 @@ export class Tab implements Engine {
   readonly #infoListeners = new Set<(info: EngineInfo) => void>();
   readonly #pending = new Map<number, Pending>();
   readonly #standing = new Standing();
-  readonly #present = new Map<string, Notice>();       // presence that was told, to be taken back when its leader is gone
   readonly #closing = new AbortController();
   #role: Role = { kind: "waiting" };
   #release: () => void = () => undefined;              // gives the lock back
@@ -234,10 +233,10 @@ export class Tab implements Engine {
     const { engine } = lead;
     const { locks } = this.#options;
     const term = `${this.#bus?.id ?? ""}-${performance.now()}`;
-    this.#changeLeader();
+    this.#board.dropPresence();
     const followers = this.#bus === undefined || locks === undefined ? undefined
       : new Followers({ engine, bus: this.#bus, term, locks, lockOf: tab => this.#lockOf(tab), onVisibility: () => this.#tellVisibility() });
-    const quiet = [engine.onNotice(notice => this.#tell(notice)), engine.onInfo(info => this.#setInfo({ ...info, tab: "leader" }))];
+    const quiet = [engine.onNotice(notice => this.#board.tell(notice)), engine.onInfo(info => this.#setInfo({ ...info, tab: "leader" }))];
     this.#role = { kind: "leader", lead, followers, quiet: () => { for (const stop of quiet) stop(); } };
     this.#id = engine.id;
     this.#setInfo({ ...engine.info(), tab: "leader" });
@@ -280,7 +279,7 @@ export class Tab implements Engine {
       case "reply": this.#pending.get(message.call)?.resolve(message.body); break;
       case "refusal": if (this.#fromLeader(message)) this.#pending.get(message.call)?.reject(errorOf(message.error)); break;
       case "lost": if (this.#fromLeader(message)) this.#lost(); break;
-      case "notice": if (this.#fromLeader(message)) this.#tell(message.notice); break;
+      case "notice": if (this.#fromLeader(message)) this.#board.tell(message.notice); break;
       case "info": if (this.#fromLeader(message)) this.#setInfo({ ...message.info, tab: "follower" }); break;
       case "hello":
         if (order < 0) this.#bus?.tell(message.from, { kind: "bye" });   // any word of ours tells it that it is outdated
@@ -294,7 +293,7 @@ export class Tab implements Engine {
 
   #follow({ from, term, id, info }: Extract<TabMessage, { kind: "welcome" }>): void {
     if (this.#role.kind === "leader" || (this.#role.kind === "follower" && this.#role.term === term)) return;
-    this.#changeLeader();
+    this.#board.dropPresence();
     this.#role = { kind: "follower", leader: from, term };
     this.#id = id;
     this.#setInfo({ ...info, tab: "follower" });
@@ -364,20 +363,6 @@ export class Tab implements Engine {
   }
 
   // ---- what is told ----------------------------------------------------------------------------------------------------------
-  #tell(notice: Notice): void {
-    if (notice.kind === "PresenceNotice") {
-      const key = `${notice.topic} ${notice.device}`;
-      if (notice.value === undefined) this.#present.delete(key);
-      else this.#present.set(key, { kind: "PresenceNotice", topic: notice.topic, device: notice.device });
-    }
-    this.#board.tell(notice);
-  }
-
-  // Presence is of those whom the old leader was linked to; the new one tells it anew.
-  #changeLeader(): void {
-    for (const gone of [...this.#present.values()]) this.#tell(gone);
-  }
-
   #tellVisibility(): void {
     if (this.#role.kind === "leader") this.#role.lead.engine.visibility(this.#hidden && (this.#role.followers?.allHidden ?? true));
   }

@@ -1,8 +1,9 @@
 // A topic as its user holds it. Two handles on one topic are closed one by one.
 import type { MessageOut, NewOp } from "./boundary.js";
-import { checkId, checkLimit, checkOptionalId, checkPage } from "./arguments.js";
-import { closedError } from "./errors.js";
-import { Bell, Feed, messageOf } from "./feed.js";
+import { checkId, checkLimit, checkList, checkOptionalId, checkPage } from "./arguments.js";
+import { badArgument, closedError } from "./errors.js";
+import { messageOf } from "./feed.js";
+import type { Bell, Feed } from "./feed.js";
 import { eraseOp, MapHandle, setOp } from "./map.js";
 import { shortIdOf } from "./shortid.js";
 import type {
@@ -15,6 +16,8 @@ import { walk } from "./walk.js";
 
 /** Messages asked for at once. */
 const pageSize = 256;
+/** Views of copies that are kept: more than a page of a chat shows. */
+const copiesMax = 1024;
 
 export class TopicHandle<S extends Shape> implements Topic<S> {
   readonly id: string;
@@ -27,6 +30,8 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   readonly #onEnd: () => void;
   /** One view for each limit, so that asking again while rendering gives the same. */
   readonly #latest = new Map<number, View<Page<Of<S, "message">>>>();
+  /** The same for messages; the one not asked for longest goes. */
+  readonly #copies = new Map<string | undefined, View<Copies>>();
   #closed: Promise<void> | undefined;
 
   /** `onEnd` is called once, when it is closed or left. */
@@ -66,16 +71,23 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   }
 
   async appendAll(values: Iterable<Of<S, "message">>): Promise<Receipt> {
-    return this.#feed.append(Array.from(values, (value, at) => messageOp(value, [at])));
+    return this.#feed.append(checkList("What appendAll is given", values).map((value, at) => messageOp(value, [at])));
   }
 
   async batch(change: (batch: Batch<S>) => void): Promise<Receipt> {
+    if (typeof change !== "function") throw badArgument("batch needs a function: topic.batch(batch => { batch.append(…); batch.set(…); }).");
     const ops: NewOp[] = [];
-    change({
-      append: value => void ops.push(messageOp(value)),
-      set: (key, value) => void ops.push(setOp(key, value)),
-      delete: key => void ops.push(eraseOp(key)),
-    });
+    let ended = false;
+    const add = (op: NewOp): void => {
+      if (ended) throw badArgument("This batch is over: what belongs to it is said before its function returns.");
+      ops.push(op);
+    };
+    const result: unknown = change({ append: value => add(messageOp(value)), set: (key, value) => add(setOp(key, value)), delete: key => add(eraseOp(key)) });
+    ended = true;
+    if (result instanceof Promise) {
+      result.catch(() => undefined);
+      throw badArgument("The function of a batch may not be async: what it says after an await would be lost. Await first, then call batch.");
+    }
     return this.#feed.append(ops);
   }
 
@@ -96,16 +108,15 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   }
 
   copies(id?: string): View<Copies> {
-    const feed = this.#feed;
     const which = checkOptionalId("A message's id", id);
-    return new FetchedView<Copies>({
-      first: { here: false, peers: [], anchors: [] },
-      watch: changed => feed.listen(notice => (notice.copies || notice.timeline) && changed()),
-      fetch: async (previous, signal) => {
-        const { here, peers, anchors } = await feed.ask("CopyList", { kind: "GetCopies", topic: feed.topic, ...(which === undefined ? {} : { id: which }) }, signal);
-        return here === previous.here && equal(peers, previous.peers) && equal(anchors, previous.anchors) ? previous : { here, peers, anchors };
-      },
-    }, feed.surroundings.frame);
+    const view = this.#copies.get(which) ?? copiesOf(this.#feed, which);
+    this.#copies.delete(which);
+    this.#copies.set(which, view);
+    for (const oldest of this.#copies.keys()) {
+      if (this.#copies.size <= copiesMax) break;
+      this.#copies.delete(oldest);
+    }
+    return view;
   }
 
   async markRead(id?: string): Promise<void> {
@@ -166,6 +177,17 @@ function latestOf<M>(feed: Feed, limit: number): View<Page<M>> {
       const messages = page.messages.map(out => known.get(out.id) ?? messageOf<M>(out));
       const same = messages.length === previous.messages.length && messages.every((message, at) => message === previous.messages[at]);
       return same && !previous.loading && previous.more === page.more ? previous : { messages, loading: false, more: page.more };
+    },
+  }, feed.surroundings.frame);
+}
+
+function copiesOf(feed: Feed, id: string | undefined): View<Copies> {
+  return new FetchedView<Copies>({
+    first: { here: false, peers: [], anchors: [] },
+    watch: changed => feed.listen(notice => (notice.copies || notice.timeline) && changed()),
+    fetch: async (previous, signal) => {
+      const { here, peers, anchors } = await feed.ask("CopyList", { kind: "GetCopies", topic: feed.topic, ...(id === undefined ? {} : { id }) }, signal);
+      return here === previous.here && equal(peers, previous.peers) && equal(anchors, previous.anchors) ? previous : { here, peers, anchors };
     },
   }, feed.surroundings.frame);
 }
@@ -233,7 +255,7 @@ class Arrivals {
   }
 
   static async begin(feed: Feed, signal: AbortSignal): Promise<Arrivals> {
-    const bell = new Bell(feed, notice => notice.timeline);
+    const bell = feed.bell(notice => notice.timeline);
     try {
       const { next } = await feed.ask("LivePage", { kind: "Live", topic: feed.topic, limit: pageSize }, signal);
       return new Arrivals(feed, signal, bell, next);

@@ -167,6 +167,7 @@ function share(old: unknown, next: unknown): unknown {
   if (Array.isArray(old) && Array.isArray(next)) return shareArray(old, next);
   if (old instanceof Date && next instanceof Date) return old.getTime() === next.getTime() ? old : next;
   if (old instanceof PerdureError && next instanceof PerdureError) return old.code === next.code && old.message === next.message ? old : next;
+  if (old instanceof Map && next instanceof Map) return shareMap(old, next);
   if (Object.getPrototypeOf(old) !== Object.prototype || Object.getPrototypeOf(next) !== Object.prototype) return next;
   return shareObject(old as Record<string, unknown>, next as Record<string, unknown>);
 }
@@ -182,6 +183,11 @@ function shareObject(old: Record<string, unknown>, next: Record<string, unknown>
   const keys = Object.keys(next);
   const shared = Object.fromEntries(keys.map(key => [key, share(old[key], next[key])]));
   return Object.keys(old).length === keys.length && keys.every(key => Object.hasOwn(old, key) && Object.is(shared[key], old[key])) ? old : shared;
+}
+
+function shareMap(old: ReadonlyMap<unknown, unknown>, next: ReadonlyMap<unknown, unknown>): ReadonlyMap<unknown, unknown> {
+  const shared = new Map([...next].map(([key, value]) => [key, share(old.get(key), value)] as const));
+  return old.size === shared.size && [...shared].every(([key, value]) => old.has(key) && Object.is(value, old.get(key))) ? old : shared;
 }
 
 function idOf(item: unknown): string | undefined {

@@ -245,6 +245,19 @@ test("the latest notice of each kind, topic and device is told again to who come
   assert.equal(later.length, 4);
 });
 
+test("who was present in a topic is told gone when the topic is closed, so that no listener keeps them", async () => {
+  const { core, driver } = await setup();
+  const notices: Notice[] = [{ kind: "PresenceNotice", topic: 7, device: "aa", value: Uint8Array.of(1) }, { kind: "PresenceNotice", topic: 8, device: "aa", value: Uint8Array.of(2) }];
+  core.respond = event => (event.kind === "Network" ? notices : answering(({ body }) => (body.kind === "TopicNamed" ? { kind: "OpenedTopic", topic: 7, id: "ff" } : { kind: "Nothing" }))(event));
+  await driver.call({ kind: "TopicNamed", name: "a" });
+  driver.network(true);
+  await rest();
+  const told: Notice[] = [];
+  driver.onNotice(notice => told.push(notice));
+  await driver.call({ kind: "TopicClose", topic: 7 });
+  assert.deepEqual(told, [...notices, { kind: "PresenceNotice", topic: 7, device: "aa" }]);
+});
+
 test("short ids are those of SHA-256", () => {
   for (const length of [0, 1, 55, 56, 63, 64, 65, 119, 120, 1000]) {
     const bytes = Uint8Array.from({ length }, (_, i) => i & 255);

@@ -162,6 +162,22 @@ describe("messages({ live })", () => {
     assert.ok(engine.count("Live") < 10);
   });
 
+  test("is closed for who waits when its topic, or its peer, is closed", async () => {
+    for (const what of ["topic", "peer"] as const) {
+      const engine = new FakeEngine();
+      const peer = new PeerHandle(engine, new Frames());
+      const topic = await peer.topic("lunch");
+      const messages = topic.messages({ live: true });
+      const waiting = messages.next();
+      await rest();
+      await rest();
+      const refused = assert.rejects(waiting, { code: "closed" });
+      await (what === "topic" ? topic : peer).close();
+      await refused;
+      assert.deepEqual(await messages.next(), { done: true, value: undefined });
+    }
+  });
+
   test("stops listening when it ends", async () => {
     const { engine, topic } = await setup();
     const live = topic.messages({ live: true });

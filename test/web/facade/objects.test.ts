@@ -47,9 +47,40 @@ describe("appending", () => {
     await assert.rejects(topic.appendAll(Array.from({ length: 70 }, () => "x".repeat(250_000))), { code: "too-large" });
     await assert.rejects(topic.map.set("k", undefined), { code: "bad-argument" });
     await assert.rejects(topic.map.setAll([["k", { f: Infinity }]]), { code: "bad-argument", path: "k.f" });
+    for (const none of [undefined, null, 5, "abc", {}]) {
+      await assert.rejects(topic.appendAll(none as never), { code: "bad-argument" });
+      await assert.rejects(topic.map.setAll(none as never), { code: "bad-argument" });
+      await assert.rejects(topic.batch(none as never), { code: "bad-argument" });
+    }
+    await assert.rejects(topic.map.setAll([["k", 1], "kv" as never]), { code: "bad-argument", path: "[1]" });
+    await assert.rejects(topic.map.setAll(new Map<string, unknown>([["k", 1], ["l", new Map()]])), { code: "bad-argument", path: "l" });
+    await assert.rejects(topic.batch(async batch => batch.append(1)), { code: "bad-argument" });
     const broken = new Error("mine");
     await assert.rejects(topic.batch(() => { throw broken; }), broken);
     assert.equal(engine.calls.length, before);
+  });
+
+  test("in a batch is over when its function returns", async () => {
+    const { engine, topic } = await setup();
+    let kept: Parameters<Parameters<Topic["batch"]>[0]>[0] | undefined;
+    await topic.batch(batch => {
+      kept = batch;
+      batch.append(1);
+    });
+    assert.throws(() => kept?.append(2), { code: "bad-argument" });
+    assert.equal((engine.calls.at(-1) as { ops: unknown[] }).ops.length, 1);
+  });
+
+  test("takes what stood in a value when it was asked, whatever is done to it afterwards", async () => {
+    const { engine, topic } = await setup();
+    const value = { list: [1], bytes: Uint8Array.of(7) };
+    const done = topic.append(value);
+    value.list.push(2);
+    value.bytes[0] = 8;
+    await done;
+    await topic.append({ list: [1], bytes: Uint8Array.of(7) });
+    const [first, second] = engine.calls.slice(-2) as { ops: unknown[] }[];
+    assert.deepEqual(first?.ops, second?.ops);
   });
 
   test("takes map keys of 1 to 1,024 bytes", async () => {
@@ -95,8 +126,15 @@ describe("a topic", () => {
     for (const name of ["", undefined, 5, "\udc00"]) await assert.rejects(peer.topic(name as string), { code: "bad-argument" });
     await assert.rejects(peer.topic("x".repeat(257)), { code: "too-large" });
     await assert.rejects(peer.create({ name: "" }), { code: "bad-argument" });
-    await assert.rejects(peer.join(""), { code: "bad-argument" });
-    await assert.rejects(peer.joinCode(7 as unknown as string), { code: "bad-argument" });
+    for (const none of [7, undefined, null, {}]) {
+      await assert.rejects(peer.join(none as unknown as string), { code: "bad-argument" });
+      await assert.rejects(peer.joinCode(none as unknown as string), { code: "bad-argument" });
+    }
+    // What was cut to nothing, or is a page of something else, is an invite that is wrong.
+    for (const wrong of ["", "x".repeat(10_000)]) {
+      await assert.rejects(peer.join(wrong), { code: "bad-invite" });
+      await assert.rejects(peer.joinCode(wrong), { code: "bad-invite" });
+    }
   });
 
   test("is closed once however often, and then answers only that it is closed", async () => {

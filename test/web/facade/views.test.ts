@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { PeerHandle } from "../../../web/src/peer.js";
 import { sharing } from "../../../web/src/view.js";
 import type { Topic } from "../../../web/src/types.js";
+import { encodeValue } from "../../../web/src/values.js";
 import { FakeEngine, Frames, other, own } from "./fake.js";
 
 async function setup(): Promise<{ engine: FakeEngine; frames: Frames; peer: PeerHandle; topic: Topic }> {
@@ -228,6 +229,22 @@ describe("presence", () => {
     engine.tell({ kind: "PresenceNotice", topic: 1, device: other });
     await frames.paint();
     assert.deepEqual(heard, [[], [[other, 7]], []]);
+  });
+
+  test("is the same map until something in it is different", async () => {
+    const { engine, frames, topic } = await setup();
+    const seen: unknown[] = [];
+    engine.tell({ kind: "PresenceNotice", topic: 1, device: other, value: encodeValue({ x: 1 }) });
+    topic.presence.others.subscribe(others => seen.push(others));
+    const before = topic.presence.others.current;
+    engine.tell({ kind: "PresenceNotice", topic: 1, device: other, value: encodeValue({ x: 1 }) });
+    await frames.paint(2);
+    assert.equal(topic.presence.others.current, before);
+    assert.equal(seen.length, 1);
+    engine.tell({ kind: "PresenceNotice", topic: 1, device: other, value: encodeValue({ x: 2 }) });
+    await frames.paint(2);
+    assert.deepEqual([...topic.presence.others.current], [[other, { x: 2 }]]);
+    assert.equal(seen.length, 2);
   });
 
   test("throws for what it cannot take, and lets itself be cleared after closing", async () => {

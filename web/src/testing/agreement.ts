@@ -12,6 +12,8 @@ interface Holding {
   readonly mapSize: number;
   readonly behind: number;
   readonly pending: number;
+  /** Messages dated ahead, which it will show when they are due. */
+  readonly held: number;
   readonly anchors: readonly string[];
 }
 
@@ -42,7 +44,7 @@ function disagreements(topic: string, holdings: readonly Holding[], anchors: rea
     // There is nothing of which an anchor could say that it has it.
     const empty = length === 0 && mapSize === 0;
     if (first !== undefined && digest !== first.digest) {
-      found.push(`topic ${topic}: ${label} has ${length} messages (${digest.slice(0, 8)}), ${first.station.label} ${first.length} (${first.digest.slice(0, 8)})`);
+      found.push(`topic ${topic}: ${told(holding)}, ${told(first)}`);
     }
     if (holdings.length + anchors.length === 1) continue;
     if (state !== "live" || behind > 0) found.push(`topic ${topic}: ${label} is ${state}, ${behind} behind`);
@@ -51,6 +53,10 @@ function disagreements(topic: string, holdings: readonly Holding[], anchors: rea
     for (const anchor of anchors) if (!holding.anchors.includes(anchor.id)) found.push(`topic ${topic}: ${label} does not know that ${anchor.label} has all of it`);
   }
   return found;
+}
+
+function told({ station, digest, length, held }: Holding): string {
+  return `${station.label} has ${length} messages (${digest.slice(0, 8)})${held === 0 ? "" : ` and ${held} dated ahead`}`;
 }
 
 /** undefined if no answer comes without time going on: a disk that fails, a core that has ended. */
@@ -67,5 +73,5 @@ async function held(station: Station, topic: number, time: VirtualTime): Promise
   }).catch(() => undefined);
   await Promise.race([asked, time.drain()]);
   end.abort();
-  return answer === undefined ? undefined : { station, ...answer, state: notice?.state ?? "alone", length: notice?.length ?? 0, mapSize: notice?.mapSize ?? 0, behind: notice?.behind ?? 0, pending: notice?.pending ?? 0 };
+  return answer === undefined ? undefined : { station, ...answer, state: notice?.state ?? "alone", length: notice?.length ?? 0, mapSize: notice?.mapSize ?? 0, behind: notice?.behind ?? 0, pending: notice?.pending ?? 0, held: notice?.held ?? 0 };
 }

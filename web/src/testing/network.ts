@@ -49,7 +49,7 @@ export class Network implements TestNetwork {
       const station = await this.#station({ label, app, name });
       station.anchors = [...this.#stations.values()].flatMap(({ anchorUrl }) => anchorUrl ?? []);
       await station.start();
-      const peer = new Device(station, this.#time);
+      const peer = new Device(station, this.#time, run => this.#telling(run));
       this.#stations.set(peer, station);
       this.#relink();
       await this.#time.drain();
@@ -192,11 +192,14 @@ async function restart(station: Station, time: VirtualTime, empty: boolean): Pro
 class Device extends PeerHandle implements TestPeer {
   readonly #station: Station;
   readonly #time: VirtualTime;
+  readonly #telling: (run: () => Promise<void>) => Promise<void>;
 
-  constructor(station: Station, time: VirtualTime) {
+  /** `telling` runs it and tells the seed with what goes wrong. */
+  constructor(station: Station, time: VirtualTime, telling: (run: () => Promise<void>) => Promise<void>) {
     super(station.engine, { frame: run => time.soon(run), random: size => station.random.bytes(size) });
     this.#station = station;
     this.#time = time;
+    this.#telling = telling;
   }
 
   offline(): void {
@@ -212,7 +215,7 @@ class Device extends PeerHandle implements TestPeer {
   }
 
   restart(): Promise<void> {
-    return restart(this.#station, this.#time, false);
+    return this.#telling(() => restart(this.#station, this.#time, false));
   }
 
   setClock(offsetMs: number): void {
