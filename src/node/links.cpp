@@ -218,7 +218,10 @@ void Node::Impl::link_closed(LinkId id, bool told) {
     AnchorEntry& anchor = a->second;
     anchor.link.reset();
     if (anchor.state != AnchorState::refused) anchor.state = link->greeted ? AnchorState::connecting : AnchorState::unreachable;
-    if (!link->greeted) ++anchor.failures;
+    if (!link->greeted) {
+      ++anchor.failures;
+      if (anchor.reason.empty()) anchor.reason = "Whoever answers at this address ends the link before it is greeted.";
+    }
     u64 wait = std::min(params::anchor_retry_ms << std::min(anchor.failures, 6u), params::anchor_retry_ms_max);
     anchor.next_dial_ms = std::max(anchor.next_dial_ms, now_.steady_ms + wait / 2 + random_.below(wait / 2 + 1));
     anchors_dirty_ = true;

@@ -60,7 +60,10 @@ void Node::Impl::on_event(Event& event) {
           AnchorEntry& a = it->second;
           a.dialling = false;
           ++a.failures;
-          if (a.state != AnchorState::refused) a.state = AnchorState::unreachable;
+          if (a.state != AnchorState::refused) {
+            a.state = AnchorState::unreachable;
+            a.reason = "Nobody answers at this address, or what answers is no WebSocket.";
+          }
           u64 wait = std::min(params::anchor_retry_ms << std::min(a.failures, 6u), params::anchor_retry_ms_max);
           a.next_dial_ms = now_.steady_ms + wait / 2 + random_.below(wait / 2 + 1);
           anchors_dirty_ = status_dirty_ = true;

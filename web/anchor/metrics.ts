@@ -103,7 +103,9 @@ export class Metrics {
   #core(page: Page, counters: Figures["core"]): void {
     const refused = this.refusals.entries();
     const families = new Map<string, Family & { lines: string[] }>();
-    for (const [name, value] of counters) {
+    // What has not happened yet is told as none: a figure that comes up later cannot be watched from the beginning.
+    const figures = new Map([...Object.keys(coreFamilies).map(name => [name, 0] as const), ...counters]);
+    for (const [name, value] of figures) {
       const reason = /^refus(?:al|als|ed)_(\w+)$/.exec(name)?.[1];
       if (reason !== undefined) refused.push([reason, value]);
       else if (name !== "refusals" && name !== "links") {

@@ -287,7 +287,7 @@ test("figures are what Prometheus reads", () => {
   });
   metrics.stop();
   for (const line of [
-    "perdure_links 3", 'perdure_batches_total{direction="in"} 4', 'perdure_batches_total{direction="out"} 5', "perdure_logs 2", "perdure_something_new_total 9",
+    "perdure_links 3", 'perdure_batches_total{direction="in"} 4', 'perdure_batches_total{direction="out"} 5', "perdure_logs 2", "perdure_something_new_total 9", "perdure_signals_total 0",
     'perdure_refusals_total{reason="links"} 1', 'perdure_refusals_total{reason="total_quota"} 2', 'perdure_refusals_total{reason="quota"} 1',
     'perdure_save_seconds_bucket{le="0.0025"} 1', 'perdure_save_seconds_bucket{le="+Inf"} 2', "perdure_save_seconds_count 2", "perdure_up 1",
   ]) check(text.split("\n").includes(line), `${line} in\n${text}`);
