@@ -43,11 +43,12 @@ and run the same command again."
 build_programs() { need cmake ninja g++ make python3 xz patch ccache; }
 fuzz_programs()  { need clang-19 libclang-rt-19-dev; }
 
-# Debian's Chromium; elsewhere the one that Playwright brings.
+# Debian's Chromium and Firefox; elsewhere the Chromium that Playwright brings, and a Firefox that has to be there.
 browsers() {
-  if on_debian || has chromium; then
-    need chromium
+  if on_debian; then
+    need chromium firefox-esr
   else
-    quietly node node_modules/playwright-core/cli.js install chromium
+    has chromium || quietly node node_modules/playwright-core/cli.js install chromium
+    has firefox-esr || has firefox || fail "Firefox is missing and has to be installed first."
   fi
 }
