@@ -42,6 +42,10 @@ export class AnchorLinks implements Links {
     // None was opened.
   }
 
+  allow(allowed: boolean): void {
+    this.#table.allow(allowed);
+  }
+
   closeAll(): void {
     this.#table.closeAll();
     this.#sockets.stop();

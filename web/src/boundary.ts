@@ -256,7 +256,10 @@ const config = struct({
   cacheBytes: number, linksMax: number,
 });
 
-export type CallBody = ValueOf<typeof callBody>;
+/** What the core is asked. */
+export type CoreCall = ValueOf<typeof callBody>;
+/** What an engine is asked: the core's calls, and whether links may stand at all, which the shim sees to. */
+export type CallBody = CoreCall | { readonly kind: "AllowLinks"; readonly allowed: boolean };
 export type ReplyBody = ValueOf<typeof replyBody>;
 export type Event = ValueOf<typeof event>;
 export type Action = ValueOf<typeof action>;

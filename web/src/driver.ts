@@ -5,7 +5,7 @@
 //     const reply = await driver.call({ kind: "TopicNamed", name: "lunch" });
 //
 // The first event of a quiet time goes in at once (as a microtask); while the thread is busy, one turn a task takes all that came.
-import type { Action, CallBody, Event, Notice, ReplyBody } from "./boundary.js";
+import type { Action, CallBody, CoreCall, Event, Notice, ReplyBody } from "./boundary.js";
 import { isNotice } from "./boundary.js";
 import type { Clock } from "./clock.js";
 import type { Core } from "./core.js";
@@ -58,6 +58,9 @@ export class Driver implements Engine {
   #nextCall = 1;
   #usedAt = Number.NEGATIVE_INFINITY;
   #usageStale = true;
+  /** Of the machine, and of the user. */
+  #online = true;
+  #linksAllowed = true;
   #ended: PerdureError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -82,6 +85,7 @@ export class Driver implements Engine {
   call(body: CallBody, options: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
     if (this.#ended !== undefined || this.#closing !== undefined) return Promise.reject(this.#ended ?? closedError());
     if (options.signal?.aborted === true) return Promise.reject(options.signal.reason);
+    if (body.kind === "AllowLinks") return this.#allowLinks(body.allowed);
     if (body.kind === "TopicClose" && this.#stillOpen(body.topic)) return Promise.resolve({ kind: "Nothing" });
     return this.#ask(body, options.signal);
   }
@@ -107,7 +111,8 @@ export class Driver implements Engine {
 
   /** The machine went on- or offline. */
   network(online: boolean): void {
-    this.#post({ kind: "Network", online });
+    this.#online = online;
+    this.#post({ kind: "Network", online: online && this.#linksAllowed });
   }
 
   /** The page was hidden or shown. */
@@ -238,7 +243,16 @@ export class Driver implements Engine {
   }
 
   // ---- calls -------------------------------------------------------------------------------------------------------------
-  #ask(body: CallBody, signal?: AbortSignal): Promise<ReplyBody> {
+  #allowLinks(allowed: boolean): Promise<ReplyBody> {
+    if (this.#linksAllowed !== allowed) {
+      this.#linksAllowed = allowed;
+      this.#links.allow(allowed);
+      this.network(this.#online);
+    }
+    return Promise.resolve({ kind: "Nothing" });
+  }
+
+  #ask(body: CoreCall, signal?: AbortSignal): Promise<ReplyBody> {
     const call = this.#nextCall++;
     return new Promise((resolve, reject) => {
       const abort = (): void => {
@@ -270,7 +284,7 @@ export class Driver implements Engine {
     else waiting?.resolve(body);
   }
 
-  #count(body: CallBody, reply: ReplyBody): void {
+  #count(body: CoreCall, reply: ReplyBody): void {
     if (reply.kind === "OpenedTopic") {
       this.#opens.set(reply.topic, (this.#opens.get(reply.topic) ?? 0) + 1);
     } else if (body.kind === "TopicClose" || body.kind === "TopicLeave") {

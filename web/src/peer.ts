@@ -85,6 +85,14 @@ export class PeerHandle implements Peer {
     return this.#opened<S>({ kind: "TopicJoinCode", code: checkInvite("A shortcode", code), ...naming(options) });
   }
 
+  offline(): void {
+    this.#tell({ kind: "AllowLinks", allowed: false });
+  }
+
+  online(): void {
+    this.#tell({ kind: "AllowLinks", allowed: true });
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

@@ -1,5 +1,5 @@
-// What a tab has standing with whoever leads: topics that it holds open and presence that it shows. A new leader knows nothing of
-// them; it is told again.
+// What a tab has standing with whoever leads: topics that it holds open, presence that it shows, and whether it
+// has gone offline. A new leader knows nothing of them; it is told again.
 //
 // Topics keep their numbers from leader to leader, because they are rows. A topic is opened again as it was the first time; one
 // that was made, or entered by a code, is opened by its invite, which is fetched for that while there is a leader to ask.
@@ -13,11 +13,14 @@ interface OpenTopic { opens: number; again?: CallBody }
 export class Standing {
   readonly #topics = new Map<number, OpenTopic>();
   readonly #presence = new Map<number, CallBody>();
+  #linksAllowed = true;
 
   /** A call of this tab was answered. `ask` is used to prepare for another leader. */
   answered(body: CallBody, reply: ReplyBody, ask?: Ask): void {
     if (reply.kind === "OpenedTopic") return this.#opened(body, reply.topic, ask);
-    if (body.kind === "SetPresence") {
+    if (body.kind === "AllowLinks") {
+      this.#linksAllowed = body.allowed;
+    } else if (body.kind === "SetPresence") {
       if (body.value === undefined) this.#presence.delete(body.topic);
       else this.#presence.set(body.topic, body);
     } else if (body.kind === "TopicClose") {
@@ -31,14 +34,14 @@ export class Standing {
   /** What to tell a new leader, in this order, before anything else. Each may fail without harm to the others. */
   again(): CallBody[] {
     const topics = [...this.#topics.values()].flatMap(({ opens, again }) => (again === undefined ? [] : new Array<CallBody>(opens).fill(again)));
-    return [...topics, ...this.#presence.values()];
+    return [...(this.#linksAllowed ? [] : [allowLinks(false)]), ...topics, ...this.#presence.values()];
   }
 
   /** What ends it all, when the tab is gone. */
   ending(): CallBody[] {
     const presence = [...this.#presence.keys()].map(topic => ({ kind: "SetPresence", topic }) as const);
     const topics = [...this.#topics].flatMap(([topic, { opens }]) => new Array<CallBody>(opens).fill({ kind: "TopicClose", topic }));
-    return [...presence, ...topics];
+    return [...(this.#linksAllowed ? [] : [allowLinks(true)]), ...presence, ...topics];
   }
 
   #opened(body: CallBody, topic: number, ask: Ask | undefined): void {
@@ -58,4 +61,8 @@ export class Standing {
     this.#topics.delete(topic);
     this.#presence.delete(topic);
   }
+}
+
+function allowLinks(allowed: boolean): CallBody {
+  return { kind: "AllowLinks", allowed };
 }

@@ -65,6 +65,10 @@ export interface Peer extends AsyncDisposable {
     remove(url: string | URL): void;
     readonly list: View<readonly AnchorInfo[]>;
   };
+  /** Closes all links, and makes none until online(), in all tabs of this peer: for "work offline", and for trying out what then
+   *  happens. Not remembered when the peer closes, or the tab that asked for it. */
+  offline(): void;
+  online(): void;
   /** Resolves when everything accepted is on disk; closing twice is harmless. */
   close(): Promise<void>;
 }

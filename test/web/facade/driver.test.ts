@@ -48,7 +48,7 @@ async function setup(disk = new MemoryDisk()): Promise<{ core: PlayedCore; drive
   const makeLinks = (events: LinkEvents): Links => {
     links = events;
     const note = (what: string) => (...rest: unknown[]) => void sent.push([what, ...rest]);
-    return { dial: note("dial"), send: note("send"), close: note("close"), rtcOpen: note("rtcOpen"), rtcSignal: note("rtcSignal"), rtcClose: note("rtcClose"), closeAll: note("closeAll") };
+    return { dial: note("dial"), send: note("send"), close: note("close"), rtcOpen: note("rtcOpen"), rtcSignal: note("rtcSignal"), rtcClose: note("rtcClose"), allow: note("allow"), closeAll: note("closeAll") };
   };
   const woken: (number | undefined)[] = [];
   const clock = { steadyMs: () => 1, wallMs: () => 2, wakeAt: (at: number | undefined) => void woken.push(at), soon: (run: () => void) => void setImmediate(run) };

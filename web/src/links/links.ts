@@ -22,6 +22,8 @@ export interface Links {
   rtcSignal(attempt: number, kind: SignalKind, text: string): void;
   /** Also closes its link. */
   rtcClose(attempt: number): void;
+  /** false: closes all links, and makes none and accepts none until true. At first they are allowed. */
+  allow(allowed: boolean): void;
   closeAll(): void;
 }
 
@@ -71,6 +73,7 @@ export const closeMs = 1000;
 export class LinkTable {
   readonly events: LinkEvents;
   readonly #pipes = new Map<number, { readonly pipe: Pipe; untold: number }>();
+  #allowed = true;
   #next = 1;
 
   constructor(events: LinkEvents) { this.events = events; }
@@ -81,6 +84,7 @@ export class LinkTable {
     this.#pipes.set(link, { pipe, untold: 0 });
     let open = true;
     this.events.opened(link, path, dialler, from);
+    if (!this.#allowed) queueMicrotask(() => this.close(link));
     return {
       received: bytes => { if (this.#pipes.has(link)) this.events.received(link, bytes); },
       drained: buffered => this.#drained(link, buffered),
@@ -113,6 +117,12 @@ export class LinkTable {
     this.events.drained(link, buffered);
   }
 
+  /** false: closes all, and from then on whatever comes up. */
+  allow(allowed: boolean): void {
+    this.#allowed = allowed;
+    if (!allowed) this.closeAll();
+  }
+
   closeAll(): void { for (const link of [...this.#pipes.keys()]) this.close(link); }
 }
 
@@ -130,7 +140,8 @@ export function makeLinks(options: LinksOptions): (events: LinkEvents) => Links 
     const table = new LinkTable(events);
     const webSockets = new WebSockets(table, options.webSocket);
     const rtc = options.rtc === undefined ? undefined : new RtcLinks(table, options.rtc);
-    const local = options.local === undefined ? undefined : new LocalBus(table, options.local);
+    const meetOthers = (): LocalBus | undefined => options.local === undefined ? undefined : new LocalBus(table, options.local);
+    let local = meetOthers();
     return {
       dial: (url, network) => webSockets.dial(url, network),
       send: (link, bytes) => table.send(link, bytes),
@@ -138,6 +149,11 @@ export function makeLinks(options: LinksOptions): (events: LinkEvents) => Links 
       rtcOpen: (attempt, initiator, ice) => rtc === undefined ? events.rtcFailed(attempt) : rtc.open(attempt, initiator, ice),
       rtcSignal: (attempt, kind, text) => rtc?.signal(attempt, kind, text),
       rtcClose: attempt => rtc?.close(attempt),
+      allow: allowed => {
+        local?.leave();
+        table.allow(allowed);
+        local = allowed ? meetOthers() : undefined;
+      },
       closeAll: () => {
         local?.leave();
         table.closeAll();

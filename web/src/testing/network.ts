@@ -202,11 +202,11 @@ class Device extends PeerHandle implements TestPeer {
     this.#telling = telling;
   }
 
-  offline(): void {
+  override offline(): void {
     this.#station.setOnline(false);
   }
 
-  online(): void {
+  override online(): void {
     this.#station.setOnline(true);
   }
 

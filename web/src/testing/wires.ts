@@ -112,6 +112,9 @@ export class Port implements Links {
   rtcSignal(): void { /* nothing waits for it */ }
   rtcClose(): void { /* nothing stands */ }
 
+  /** Who goes offline here has no wires: the network sees to that. */
+  allow(): void { /* nothing is left to forbid */ }
+
   closeAll(): void {
     this.#closed = true;
     for (const link of [...this.#wires.keys()]) this.close(link);
