@@ -24,6 +24,7 @@ struct Config {
   std::vector<std::string> apps;    // an anchor: the networks it serves; none: any
   u32 cache_bytes = 4u << 20;       // rows kept in memory
   u32 links_max = 64;               // an anchor: 512
+  u32 stun_port = 0;                // an anchor: the UDP port at which its host answers STUN; 0: it does not
 };
 
 }  // namespace perdure

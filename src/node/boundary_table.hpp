@@ -185,7 +185,7 @@ template <> inline constexpr auto fields<Turn> = std::tuple(&Turn::deadline_ms, 
 
 template <> inline constexpr auto fields<Quotas> = std::tuple(&Quotas::total_bytes, &Quotas::topic_bytes, &Quotas::device_bytes, &Quotas::lease_days);
 template <> inline constexpr auto fields<Config> = std::tuple(&Config::app, &Config::device_seed, &Config::random_seed, &Config::name, &Config::anchor, &Config::rtc,
-                                                              &Config::anchors, &Config::quotas, &Config::apps, &Config::cache_bytes, &Config::links_max);
+                                                              &Config::anchors, &Config::quotas, &Config::apps, &Config::cache_bytes, &Config::links_max, &Config::stun_port);
 
 // ---- enumerations: what a byte may say -----------------------------------------------------------------------------------
 constexpr bool known(SaveOutcome v) { return v <= SaveOutcome::unknown; }

@@ -108,6 +108,16 @@ void Node::Impl::dial_contacts() {
   }
 }
 
+// Where a page can learn how it is seen from outside: at the anchors that we dialled and that offer it.
+std::vector<std::string> Node::Impl::stun_urls() const {
+  std::vector<std::string> urls;
+  for (const auto& [id, link] : links_) {
+    if (!link->greeted || !link->anchor || !link->stun_port || link->url.empty() || urls.size() == params::stun_max) continue;
+    urls.push_back("stun:" + peers::host_of(link->url) + ":" + std::to_string(link->stun_port));
+  }
+  return urls;
+}
+
 void Node::Impl::attempt_rtc(const DeviceId& id, Contact& contact) {
   auto topic = topics_.find(contact.topic);
   if (topic == topics_.end() || !topic->second->keys) return;
@@ -118,7 +128,7 @@ void Node::Impl::attempt_rtc(const DeviceId& id, Contact& contact) {
   random_.fill(a.nonce);
   a.deadline_ms = now_.steady_ms + params::rtc_ms_max;
   contact.next_try_ms = now_.steady_ms + params::rtc_ms_max;
-  actions_.push_back(RtcOpen{no, true, {}});
+  actions_.push_back(RtcOpen{no, true, stun_urls()});
   peers_dirty_ = true;
 }
 
@@ -210,7 +220,7 @@ void Node::Impl::on_signal_text(const DeviceId& from, const peers::SignalText& t
       a.nonce = text.nonce;
       a.remote = fingerprint;
       a.deadline_ms = now_.steady_ms + params::rtc_ms_max;
-      actions_.push_back(RtcOpen{no, false, {}});
+      actions_.push_back(RtcOpen{no, false, stun_urls()});
       actions_.push_back(RtcSignal{no, SignalKind::offer, text.text});
       peers_dirty_ = true;
       return;

@@ -162,6 +162,7 @@ class Node::Impl final : public sync::SyncHost {
   void forget_hub(LinkId);
   void dial_contacts();
   bool within_reach(const DeviceId&) const;          // among the links_direct_max of the lowest affinity
+  std::vector<std::string> stun_urls() const;
   void attempt_rtc(const DeviceId&, Contact&);
   void attempt_relay(const DeviceId&, Contact&);
   void on_signal(peers::Link&, const wire::Signal&);

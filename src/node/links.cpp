@@ -104,7 +104,7 @@ void Node::Impl::link_received(LinkId id, ByteView bytes) {
   if (!before && link.session->established()) {
     if (link.expected && *link.expected != link.session->peer()) return link_closed(id, false);
     link.peer = link.session->peer();
-    send_on(link, wire::Greeting{wire::wire_version, static_cast<u8>(config_.anchor ? 1 : 0), config_.rtc, epoch_});
+    send_on(link, wire::Greeting{wire::wire_version, static_cast<u8>(config_.anchor ? 1 : 0), config_.rtc, epoch_, config_.stun_port});
   }
   for (const Bytes& frame : in.frames) {
     auto again = links_.find(id);
@@ -160,6 +160,7 @@ void Node::Impl::on_greeting(Link& link, const wire::Greeting& greeting) {
   link.greeted = true;
   link.anchor = greeting.role == 1;
   link.rtc = greeting.rtc;
+  link.stun_port = greeting.stun_port <= 65'535 ? greeting.stun_port : 0;
   link.epoch = greeting.epoch;
   if (auto a = anchors_.find(link.url); a != anchors_.end() && a->second.link == link.id) {
     AnchorEntry& anchor = a->second;

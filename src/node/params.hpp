@@ -14,6 +14,7 @@ inline constexpr std::size_t receipt_rows = 1024;                // one row a sa
 inline constexpr std::size_t anchors_max = 16;
 inline constexpr std::size_t links_direct_max = 8;               // DataChannels: eight peers survive the loss of most of them
 inline constexpr std::size_t contacts_max = 512;                 // introduced; more are not remembered
+inline constexpr std::size_t stun_max = 2;                       // browsers warn of more, and each costs a candidate's wait
 inline constexpr u64 rtc_ms_max = 8'000;                         // then the pair is relayed
 inline constexpr u64 rtc_retry_ms = 30'000;                      // from relayed to direct, doubled with each failure up to ten minutes
 inline constexpr u64 anchor_retry_ms = 1'000;                    // doubled with each failure up to 30 s, with jitter

@@ -27,6 +27,16 @@ bool may_enter(const TopicId& topic, const Hash& session, const DeviceId& peer, 
   return crypto::verify(topic.view(), {enter_statement(session, peer)}, signature);
 }
 
+std::string host_of(std::string_view url) {
+  std::size_t from = url.find("://");
+  url.remove_prefix(from == url.npos ? 0 : from + 3);
+  url = url.substr(0, url.find_first_of("/?#"));
+  if (std::size_t at = url.rfind('@'); at != url.npos) url.remove_prefix(at + 1);
+  std::size_t end = url.starts_with('[') ? url.find(']') : url.find(':');
+  if (url.starts_with('[') && end != url.npos) ++end;
+  return std::string(url.substr(0, end));
+}
+
 int rank(LinkKind kind) {
   switch (kind) {
     case LinkKind::datachannel: return 4;

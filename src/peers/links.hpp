@@ -35,6 +35,7 @@ struct Link {
   DeviceId peer;
   bool anchor = false;
   bool rtc = false;
+  u32 stun_port = 0;
   wire::Epoch epoch{};
   u32 ping = 0;                                       // the last one sent
   u64 ping_wall_ms = 0;
@@ -56,6 +57,9 @@ wire::Mac topic_mac(const identity::TopicKeys&, const Hash& session, const Devic
 // What a member signs with the topic key to enter a topic at an anchor.
 Signature enter_signature(const identity::TopicKeys&, const Hash& session, const DeviceId& self);
 bool may_enter(const TopicId&, const Hash& session, const DeviceId& peer, const Signature&);
+
+// The host in an address such as wss://host:port/path; of an IPv6 one with its brackets.
+std::string host_of(std::string_view url);
 
 // Which of two links to one peer is better; of equal ones the newer.
 int rank(LinkKind kind);

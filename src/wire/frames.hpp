@@ -52,7 +52,8 @@ struct Greeting {                                  // the first frame of both si
   u8 role = 0;                                     // 0 edge, 1 anchor
   bool rtc = false;                                // can make DataChannels
   Epoch epoch{};
-  template <class F> void fields(F& f) { f(version); f(role); f(rtc); f(epoch); }
+  u32 stun_port = 0;                               // UDP, at the sender's address: it answers STUN there; 0: it does not
+  template <class F> void fields(F& f) { f(version); f(role); f(rtc); f(epoch); f(stun_port); }
 };
 struct Ping {
   static constexpr Tag tag = Tag::ping;

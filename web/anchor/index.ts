@@ -16,6 +16,7 @@ import { AnchorLinks } from "./links.js";
 import { Metrics } from "./metrics.js";
 import { settingsOf, type AnchorOptions, type Settings } from "./options.js";
 import { AnchorServer } from "./server.js";
+import { StunServer } from "./stun.js";
 import { version } from "../src/version.js";
 import { WatchedStore } from "./watched.js";
 
@@ -66,15 +67,17 @@ class Running implements Anchor {
   readonly #driver: Driver;
   readonly #server: AnchorServer;
   readonly #metrics: Metrics;
+  readonly #stun: StunServer | undefined;
   #end: (reason?: unknown) => void = () => undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(url: string, driver: Driver, server: AnchorServer, metrics: Metrics) {
+  private constructor(url: string, driver: Driver, server: AnchorServer, metrics: Metrics, stun: StunServer | undefined) {
     this.url = url;
     this.id = driver.id;
     this.#driver = driver;
     this.#server = server;
     this.#metrics = metrics;
+    this.#stun = stun;
     this.ended = new Promise((resolve, reject) => (this.#end = reason => (reason === undefined ? resolve() : reject(reason))));
     // Nobody has to listen.
     this.ended.catch(() => undefined);
@@ -82,10 +85,12 @@ class Running implements Anchor {
 
   static async start(settings: Settings, port: number, server: AnchorServer, metrics: Metrics): Promise<Anchor> {
     const rows = await openSqlite(settings.data);
+    // Beside the WebSockets, at the same number: who runs an anchor opens one port for both.
+    const stun = await StunServer.listen(settings.host, port);
     try {
       const store = new WatchedStore(rows, metrics.saveSeconds);
       const seed = await plainSeed(rows);
-      const core = (await loadCore()).create(configOf(settings, seed));
+      const core = (await loadCore()).create(configOf(settings, seed, stun?.port ?? 0));
       let links: AnchorLinks | undefined;
       let running: Running | undefined;
       const driver = new Driver(core, store, events => (links = new AnchorLinks(events)), new SystemClock(), {
@@ -95,10 +100,11 @@ class Running implements Anchor {
           if (running !== undefined) running.#fail(new PerdureError("storage-unavailable", `Another anchor has taken over ${settings.data}.`));
         },
       });
-      running = new Running(settings.publicUrl ?? addressOf(settings, port), driver, server, metrics);
+      running = new Running(settings.publicUrl ?? addressOf(settings, port), driver, server, metrics, stun);
       await running.#open(settings, store, links);
       return running;
     } catch (error) {
+      stun?.close();
       await rows.close();
       throw error;
     }
@@ -130,7 +136,7 @@ class Running implements Anchor {
         const bytes = this.#server.bytes();
         const { usedBytes } = await store.usage().catch(() => ({ usedBytes: 0 }));
         const healthy = (await store.trouble()) === "";
-        return this.#metrics.text({ version, storage: store.kind, core: counters, links: this.#server.links, bytesIn: bytes.in, bytesOut: bytes.out, databaseBytes: usedBytes, healthy });
+        return this.#metrics.text({ version, storage: store.kind, core: counters, links: this.#server.links, bytesIn: bytes.in, bytesOut: bytes.out, databaseBytes: usedBytes, healthy, ...(this.#stun === undefined ? {} : { stunRequests: this.#stun.answered }) });
       },
     });
     if (settings.tls !== undefined) process.on("SIGHUP", this.#reload);
@@ -159,12 +165,13 @@ class Running implements Anchor {
     await this.#driver.close();
     clearTimeout(patience);
     await this.#server.close();
+    this.#stun?.close();
     this.#metrics.stop();
     this.#end();
   }
 }
 
-function configOf({ apps, quotas }: Settings, seed: Seed): CoreConfig {
+function configOf({ apps, quotas }: Settings, seed: Seed, stunPort: number): CoreConfig {
   return {
     // Networks are told by those who come.
     app: "",
@@ -181,6 +188,7 @@ function configOf({ apps, quotas }: Settings, seed: Seed): CoreConfig {
     apps,
     cacheBytes,
     linksMax: quotas.links,
+    stunPort,
   };
 }
 

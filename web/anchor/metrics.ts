@@ -51,6 +51,8 @@ export interface Figures {
   readonly bytesOut: number;
   readonly databaseBytes: number;
   readonly healthy: boolean;
+  /** Absent where it answers none. */
+  readonly stunRequests?: number;
 }
 
 interface Family { readonly name: string; readonly type: "gauge" | "counter"; readonly help: string; readonly labels?: string }
@@ -93,6 +95,7 @@ export class Metrics {
     page.family("perdure_links", "gauge", "Links that stand.", [` ${figures.links}`]);
     page.family("perdure_database_bytes", "gauge", "Size of the database.", [` ${figures.databaseBytes}`]);
     page.family("perdure_link_bytes_total", "counter", "Bytes on links by direction.", [`{direction="in"} ${figures.bytesIn}`, `{direction="out"} ${figures.bytesOut}`]);
+    if (figures.stunRequests !== undefined) page.family("perdure_stun_requests_total", "counter", "STUN requests answered.", [` ${figures.stunRequests}`]);
     this.#core(page, figures.core);
     page.histogram("perdure_save_seconds", "From a save asked for to its durable commit: what an acknowledgement waits for.", this.saveSeconds);
     page.family("perdure_event_loop_lag_seconds", "gauge", "Lag of the event loop since the last look.", this.#lagLines());

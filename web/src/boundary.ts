@@ -253,7 +253,7 @@ const turn = struct({ deadlineMs: optional(number), actions: list(action) });
 const config = struct({
   app: text, deviceSeed: seed, randomSeed: seed, name: text, anchor: flag, rtc: flag, anchors: list(text),
   quotas: struct({ totalBytes: number, topicBytes: number, deviceBytes: number, leaseDays: number }), apps: list(text),
-  cacheBytes: number, linksMax: number,
+  cacheBytes: number, linksMax: number, stunPort: number,
 });
 
 /** What the core is asked. */

@@ -28,6 +28,7 @@ export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomS
     apps: [],
     cacheBytes: bytesOf(limits, "memoryMB", 4),
     linksMax: whole(limits, "links", 64),
+    stunPort: 0,
   };
 }
 

@@ -223,6 +223,7 @@ TEST_CASE("a configuration comes back from its bytes as it was") {
   config.quotas = {1, 2, 3, 4};
   config.cache_bytes = 5;
   config.links_max = 6;
+  config.stun_port = 7;
   const auto back = decode_config(encode_config(config));
   REQUIRE(back);
   CHECK(encode_config(*back) == encode_config(config));

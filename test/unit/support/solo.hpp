@@ -43,6 +43,7 @@ class Solo {
   std::map<u32, std::vector<Bytes>> sent;                     // by link, not yet taken
   std::set<u32> closed;                                       // links that the core closed
   std::vector<Dial> dials;
+  std::vector<RtcOpen> rtc_opens;
   std::map<u32, TopicNotice> topics;
   StatusNotice status;
   std::vector<AnchorOut> anchors;
@@ -155,6 +156,7 @@ class Solo {
     } else if (auto* send = std::get_if<Send>(&action)) sent[send->link.value].push_back(std::move(send->bytes));
     else if (auto* close = std::get_if<CloseLink>(&action)) closed.insert(close->link.value);
     else if (auto* dial = std::get_if<Dial>(&action)) dials.push_back(*dial);
+    else if (auto* rtc = std::get_if<RtcOpen>(&action)) rtc_opens.push_back(*rtc);
     else if (auto* reply = std::get_if<Reply>(&action)) replies.insert_or_assign(reply->call, std::move(reply->body));
     else if (auto* t = std::get_if<TopicNotice>(&action)) topics[t->topic] = *t;
     else if (auto* s = std::get_if<StatusNotice>(&action)) status = *s;

@@ -1,0 +1,63 @@
+#include <catch_amalgamated.hpp>
+
+#include "support/solo.hpp"
+
+using namespace perdure;
+using namespace perdure::test;
+
+namespace {
+
+// Ada meets somebody who can make DataChannels and lets her begin; what her host is then asked for.
+RtcOpen attempt(Solo& ada, const Secret& secret) {
+  for (int i = 0;; ++i) {
+    std::string name = "peer " + std::to_string(i);
+    if (!(ada.id() < identity::Identity(ada.config().app, named_seed(name)).id())) continue;
+    Stranger peer(ada, name, {.greet = false});
+    wire::Greeting greeting = peer.greeting();
+    greeting.rtc = true;
+    peer.say(greeting);
+    peer.enter(secret);
+    peer.pass(10);
+    REQUIRE(ada.rtc_opens.size() == 1);
+    return ada.rtc_opens.front();
+  }
+}
+
+std::vector<std::string> servers(const std::string& url, u32 port) {
+  Config config;
+  config.anchors = {url};
+  Solo ada("ada", std::move(config));
+  Secret secret = named_secret("topic");
+  ada.join(secret);
+  Stranger anchor(ada, "anchor", {.kind = LinkKind::websocket, .url = url, .anchor = true, .greet = false});
+  wire::Greeting greeting = anchor.greeting();
+  greeting.stun_port = port;
+  anchor.say(greeting);
+  REQUIRE(anchor.linked());
+  return attempt(ada, secret).ice;
+}
+
+}  // namespace
+
+TEST_CASE("a page asks the anchors that offer it how it is seen from outside") {
+  CHECK(servers("wss://anchor.example:8787/", 8787) == std::vector<std::string>{"stun:anchor.example:8787"});
+  CHECK(servers("wss://anchor.example", 3478) == std::vector<std::string>{"stun:anchor.example:3478"});
+  CHECK(servers("ws://[::1]:8787/path", 9) == std::vector<std::string>{"stun:[::1]:9"});
+}
+
+TEST_CASE("an anchor that offers no STUN, or at no port, is not asked") {
+  CHECK(servers("wss://anchor.example", 0).empty());
+  CHECK(servers("wss://anchor.example", 65'536).empty());
+}
+
+TEST_CASE("a peer is never taken for a STUN server, whatever it says") {
+  Solo ada("ada");
+  Secret secret = named_secret("topic");
+  ada.join(secret);
+  Stranger eve(ada, "eve", {.greet = false});
+  wire::Greeting greeting = eve.greeting();
+  greeting.role = 1;
+  greeting.stun_port = 3478;
+  eve.say(greeting);
+  CHECK(attempt(ada, secret).ice.empty());
+}
