@@ -60,6 +60,7 @@ void Node::Impl::note_contact(const DeviceId& id, bool rtc, LinkId hub, TopicNo 
   auto [it, fresh] = contacts_.try_emplace(id);
   Contact& c = it->second;
   if (fresh) {
+    c.affinity = peers::affinity(identity_->id(), id);
     c.known_since_ms = now_.steady_ms;
     c.next_try_ms = now_.steady_ms;
   }
@@ -78,12 +79,16 @@ void Node::Impl::forget_hub(LinkId hub) {
 
 // ---- dialling ------------------------------------------------------------------------------------------------------------------------
 
-bool Node::Impl::within_reach(const DeviceId& id) const {
-  Hash own = peers::affinity(identity_->id(), id);
-  std::size_t better = 0;
-  for (const auto& [other, contact] : contacts_)
-    if (other != id && peers::affinity(identity_->id(), other) < own) ++better;
-  return better < params::links_direct_max;
+// The highest affinity that still gets a DataChannel: that of the links_direct_max-th contact.
+Hash Node::Impl::reach() const {
+  std::vector<Hash> all;
+  for (const auto& [id, contact] : contacts_) all.push_back(contact.affinity);
+  Hash farthest;
+  farthest.bytes.fill(0xff);
+  if (all.size() <= params::links_direct_max) return farthest;
+  auto last = all.begin() + (params::links_direct_max - 1);
+  std::nth_element(all.begin(), last, all.end());
+  return *last;
 }
 
 void Node::Impl::dial_contacts() {
@@ -96,11 +101,14 @@ void Node::Impl::dial_contacts() {
     if (link && links_.contains(*link)) link_closed(*link, false);
     else rtc_ended(no);
   }
+  std::optional<Hash> farthest;
   for (auto& [id, contact] : contacts_) {
     if (!(identity_->id() < id)) continue;            // the lower id begins
     Link* link = link_to(id);
     if (link && link->kind == LinkKind::datachannel) continue;
-    if (contact.next_try_ms > now_.steady_ms || contact.hubs.empty() || !within_reach(id)) continue;
+    if (contact.next_try_ms > now_.steady_ms || contact.hubs.empty()) continue;
+    if (!farthest) farthest = reach();
+    if (contact.affinity > *farthest) continue;
     bool trying = std::any_of(attempts_.begin(), attempts_.end(), [&](const auto& a) { return a.second.peer == id; });
     if (trying) continue;
     if (config_.rtc && contact.rtc) attempt_rtc(id, contact);
@@ -210,7 +218,7 @@ void Node::Impl::on_signal_text(const DeviceId& from, const peers::SignalText& t
     case SignalKind::offer: {
       if (!config_.rtc || !(from < identity_->id()) || same != attempts_.end() || attempts_.size() >= 4 * params::links_direct_max) return;
       auto fingerprint = peers::fingerprint_of(text.text);
-      if (!fingerprint || !within_reach(from)) return;
+      if (!fingerprint || peers::affinity(identity_->id(), from) > reach()) return;
       std::vector<u32> older;
       for (auto& [no, a] : attempts_) if (a.peer == from) older.push_back(no);
       for (u32 no : older) rtc_ended(no);

@@ -78,6 +78,7 @@ struct AnchorEntry {
 // Somebody who shares a topic with us and whom we might link to.
 struct Contact {
   bool rtc = false;
+  Hash affinity;                                     // to us
   std::map<LinkId, u32> hubs;                        // links that introduced it, in how many topics
   TopicNo topic = 0;                                 // one that we share, for the proof in signals
   u64 next_try_ms = 0;
@@ -161,7 +162,7 @@ class Node::Impl final : public sync::SyncHost {
   void note_contact(const DeviceId&, bool rtc, LinkId hub, TopicNo);
   void forget_hub(LinkId);
   void dial_contacts();
-  bool within_reach(const DeviceId&) const;          // among the links_direct_max of the lowest affinity
+  Hash reach() const;
   std::vector<std::string> stun_urls() const;
   void attempt_rtc(const DeviceId&, Contact&);
   void attempt_relay(const DeviceId&, Contact&);
