@@ -34,7 +34,7 @@ void Node::Impl::remove_anchor(const std::string& url) {
   if (it == anchors_.end()) return;
   std::optional<LinkId> link = it->second.link;
   anchors_.erase(it);
-  anchors_dirty_ = true;
+  anchors_dirty_ = status_dirty_ = true;
   if (link) link_closed(*link, false);
   desk_.run(0, [url](store::Rows& rows) { rows.erase(store::key('A', view(url))); }, [](SaveOutcome) {});
 }

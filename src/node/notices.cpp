@@ -40,6 +40,8 @@ StatusNotice Node::Impl::status() {
   for (auto& [no, topic] : topics_) if (topic->open && topic->keys) s.pending += sync_.pending(topic);
   s.skew_ms = skew_;
   for (const auto& [code, text] : trouble_) s.trouble.push_back({code, text});
+  for (const auto& [url, a] : anchors_)
+    if (a.state == AnchorState::refused) s.trouble.push_back({Code::not_allowed, url + ": " + a.reason});
   return s;
 }
 

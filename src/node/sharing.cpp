@@ -66,7 +66,7 @@ void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
 void Node::Impl::on_refused(Link& link, u32 alias, const wire::Refused& refused) {
   auto a = anchors_.find(link.url);
   if (a == anchors_.end()) return;
-  std::string why;
+  std::string why = "This anchor refused, for a reason that this version does not know.";
   switch (static_cast<wire::Refusal>(refused.reason)) {
     case wire::Refusal::not_served: why = "This anchor does not serve this app."; break;
     case wire::Refusal::not_proved: why = "This anchor did not accept the proof of membership."; break;
@@ -79,8 +79,7 @@ void Node::Impl::on_refused(Link& link, u32 alias, const wire::Refused& refused)
   a->second.state = AnchorState::refused;
   a->second.reason = why;
   a->second.next_dial_ms = now_.steady_ms + params::anchor_retry_ms_max;
-  anchors_dirty_ = true;
-  trouble(Code::not_allowed, link.url + ": " + why);
+  anchors_dirty_ = status_dirty_ = true;
   auto no = link.their_aliases.find(alias);
   if (no == link.their_aliases.end()) return;
   if (auto t = topics_.find(no->second); t != topics_.end()) sync_.refused(t->second, link.id);
