@@ -60,7 +60,7 @@ const suites = [
     steps: () => [node("web/build.mjs"), node("--test", "--test-concurrency=1", ...found("test/pack", ".test.mjs"))],
   },
   { name: "replay", takes: 180, limit: 600, when: () => existsSync("test/replay/run.mjs"), steps: () => [node("test/replay/run.mjs", "--brief")] },
-  { name: "sim", takes: 240, limit: 900, ...script("test/sim/run.mjs") },
+  { name: "sim", takes: 240, limit: 900, elastic: true, share: 0.5, most: 480, ...script("test/sim/run.mjs") },
   { name: "fuzz", takes: 240, limit: 900, asked: true, elastic: true, share: 1, most: 120, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1")] },
 ];
 

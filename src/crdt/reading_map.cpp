@@ -170,13 +170,6 @@ std::vector<OpId> Replica::unreplaced(std::string_view key) {
   return ids;
 }
 
-std::vector<log::Op> Replica::ops_of(store::LogNo log, u64 from_batch, u64 to_batch) {
-  std::vector<log::Op> ops;
-  for (u64 index = from_batch; index < std::min(to_batch, standing_.held(log)); ++index)
-    if (const Batches::Ptr opened = batches_.get(log, index)) ops.insert(ops.end(), opened->batch.ops.begin(), opened->batch.ops.end());
-  return ops;
-}
-
 Hash Replica::digest(const std::vector<std::pair<store::LogNo, log::LogState>>& logs) {
   Feed to;
   std::map<LogId, const log::LogState*> by_id;

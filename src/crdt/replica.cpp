@@ -163,6 +163,19 @@ bool Replica::release(u64 corrected_now_ms) {
   }
 }
 
+std::map<store::LogNo, u64> Replica::held_back_of(const DeviceId& device) {
+  std::map<store::LogNo, u64> out;
+  if (indexes_.held.entries == 0) return out;
+  for (auto c = held_.first(); c.valid(); c.next()) {
+    const Position at = position_of(c.key());
+    if (at.device != device) continue;
+    codec::Reader r(c.value());
+    const auto [log, fresh] = out.emplace(static_cast<store::LogNo>(r.varint()), at.batch);
+    if (!fresh) log->second = std::min<u64>(log->second, at.batch);
+  }
+  return out;
+}
+
 std::optional<u64> Replica::next_due_ms() const {
   const auto first = held_.first();
   if (!first.valid()) return std::nullopt;
@@ -187,20 +200,33 @@ void Replica::declare(store::LogNo log, const log::Batch& batch) {
   }
 }
 
-// Before anything of this log counts.
-void Replica::recall_voids(store::LogNo log) {
+std::optional<std::pair<store::LogNo, u64>> Replica::furthest_void(store::LogNo log) const {
   const LogName* name = standing_.name(log);
-  const ByteView id = name->id.view();
-  u64 least = log::no_cut;
-  for (auto c = voids_tree_.seek(id); c.valid(); c.next()) {
+  std::optional<std::pair<store::LogNo, u64>> furthest;
+  if (!name) return furthest;
+  for (auto c = voids_tree_.seek(name->id.view()); c.valid(); c.next()) {
     codec::Reader key(c.key()), value(c.value());
     if (key.fixed<LogId>() != name->id) break;
-    const LogName* declarer = standing_.name(key.be32());
-    if (declarer && declarer->device == name->device) least = std::min(least, value.varint());
+    const auto no = static_cast<store::LogNo>(key.be32());
+    const LogName* declarer = standing_.name(no);
+    const u64 from = value.varint();
+    if (declarer && declarer->device == name->device && (!furthest || from < furthest->second)) furthest = {no, from};
   }
-  if (least >= standing_.cut(log)) return;
-  standing_.lower(log, least);
-  voids_.emplace_back(log, log::Void{name->id, least});
+  return furthest;
+}
+
+std::optional<store::LogNo> Replica::declarer_of(store::LogNo log) {
+  const auto furthest = furthest_void(log);
+  if (!furthest) return std::nullopt;
+  return furthest->first;
+}
+
+// Before anything of this log counts.
+void Replica::recall_voids(store::LogNo log) {
+  const auto furthest = furthest_void(log);
+  if (!furthest || furthest->second >= standing_.cut(log)) return;
+  standing_.lower(log, furthest->second);
+  voids_.emplace_back(log, log::Void{standing_.name(log)->id, furthest->second});
 }
 
 void Replica::cut(store::LogNo log, u64 from) {

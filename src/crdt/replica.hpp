@@ -65,6 +65,8 @@ class Replica {
   void cut(store::LogNo, u64 from);
   // Counts held-back batches that are due, at most 256; true if more are waiting.
   bool release(u64 corrected_now_ms);
+  std::map<store::LogNo, u64> held_back_of(const DeviceId&);             // logs with batches held back, and the first such batch of each
+  std::optional<store::LogNo> declarer_of(store::LogNo);                 // the log whose void of this one reaches furthest
   std::optional<u64> next_due_ms() const;        // corrected wall time at which release() has work
   void finish();
 
@@ -109,9 +111,6 @@ class Replica {
   HistoryResult history(std::string_view key, std::optional<OpId> after, u32 limit);
   std::vector<OpId> unreplaced(std::string_view key);                  // what a new set or delete must name (at most 16, greatest first)
 
-  // All ops of these batches of a log, counted or not, oldest first: to be appended again after a void.
-  std::vector<log::Op> ops_of(store::LogNo, u64 from_batch, u64 to_batch);
-
   // One digest over what equal replicas agree on: batches by log (held, last root), timeline order, map with conflicts, voids. For
   // tests, simulator and replay; reads everything. The order of the logs does not matter.
   Hash digest(const std::vector<std::pair<store::LogNo, log::LogState>>&);
@@ -124,6 +123,7 @@ class Replica {
   void hold_back(store::LogNo, u64 index, const Batches::Opened&);
   void let_go(const Bytes& held_key);
   void declare(store::LogNo, const log::Batch&);
+  std::optional<std::pair<store::LogNo, u64>> furthest_void(store::LogNo) const;   // who declared it, and from where on
   void recall_voids(store::LogNo);
   void note_key(ByteView key);
   u64 messages_read(const Position& batch, const log::Batch&) const;     // of its messages, those at or before the read mark

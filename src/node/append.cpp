@@ -212,6 +212,7 @@ void Node::Impl::call(u32 id, Append& c) {
   }
   if (bytes > params::append_bytes_max) return fail(id, Code::too_large, "One call appends at most 16 MiB; split it.");
   TopicExtra& e = extra(topic);
+  if (!e.endings.empty()) return fail(id, Code::closed, "The topic is being closed; open it again with topic() or join().");
   if (e.waiting_bytes + bytes > params::waiting_bytes_max)
     return fail(id, Code::too_large, "64 MiB are waiting for the disk already; await earlier appends before making more.");
   for (const WaitingAppend& w : e.waiting)
@@ -223,11 +224,12 @@ void Node::Impl::call(u32 id, Append& c) {
 
 void Node::Impl::append_waiting(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
-  if (e.appending || e.releasing || e.rescuing || e.waiting.empty() || !topic->loaded) return;
-  // A clock that was years ahead: our own last batch is held back. What it holds is appended again under a time that others share.
-  if (own_last_held(*topic)) return reissue_held(topic);
+  if (e.appending || e.releasing || e.rescuing || !topic->loaded) return;
+  bool resting = resting_until_ > now_.steady_ms;
+  if (!e.lost.empty() && !resting) return append_lost(topic);
+  if (e.waiting.empty()) return end_if_idle(topic);
   e.appending = true;
-  auto calls = std::make_shared<std::vector<WaitingAppend>>();
+  auto calls = std::make_shared<std::deque<WaitingAppend>>();
   std::size_t bytes = 0;
   while (!e.waiting.empty() && (calls->empty() || bytes + e.waiting.front().bytes <= params::append_bytes_max)) {
     bytes += e.waiting.front().bytes;
@@ -236,21 +238,21 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
   }
   e.waiting_bytes -= bytes;
 
-  struct Result {
-    std::vector<sync::LogUpdate> updates;
-    crdt::Changes changes;
-    sync::Counters counters;
-    LogNo no = 0;
-    std::vector<std::string> ids;
+  struct Result : Written {
+    std::vector<std::string> receipts;
+    std::map<LogNo, u64> held;                       // own batches dated ahead: they are appended again first
   };
   auto result = std::make_shared<Result>();
   u64 incarnation = random_.next();
   bool unsure = std::exchange(topic->own_unsure, false);
+  bool look = !std::exchange(e.looked_for_held, true) && !resting;
   u32 receipt_row = next_receipt_row_++ % params::receipt_rows;
   auto seen = std::make_shared<std::map<LogNo, u64>>(e.dep_lengths);
-  desk_.run(topic->queue(), [this, topic, calls, result, incarnation, unsure, receipt_row, seen](store::Rows& rows) {
+  desk_.run(topic->queue(), [this, topic, calls, result, incarnation, unsure, look, receipt_row, seen](store::Rows& rows) {
     *result = {};
     Appender appender(rows, *topic, *identity_, random_, corrected_now_ms());
+    if (look) result->held = appender.merge().replica().held_back_of(identity_->id());
+    if (rows.missed() || !result->held.empty()) return;
     appender.open(incarnation, unsure);
     if (rows.missed()) return;
     std::vector<log::Op> ops;
@@ -262,36 +264,44 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
     std::size_t n = 0;
     for (const WaitingAppend& call : *calls) {
       n += call.ops.size();
-      result->ids.push_back(op_text(appender.id_of(n - 1)));
-      if (!call.tag.is_zero()) receipts.fixed(call.tag).bytes(std::string_view(result->ids.back()));
+      result->receipts.push_back(op_text(appender.id_of(n - 1)));
+      if (!call.tag.is_zero()) receipts.fixed(call.tag).bytes(std::string_view(result->receipts.back()));
     }
     if (receipts.size() > 0) rows.put(store::key('R', receipt_row), std::move(receipts).take());
     appender.finish(result->updates, result->changes, result->counters);
     if (rows.missed()) return appender.undo();
     result->no = appender.no();
-  }, [this, topic, calls, result](SaveOutcome saved) {
+  }, [this, topic, calls, result, unsure](SaveOutcome saved) {
     auto found = extras_.find(topic->no);
+    if (found != extras_.end()) found->second.appending = false;
     if (saved != SaveOutcome::ok) {
       Code code = saved == SaveOutcome::full ? Code::storage_full : Code::storage_unavailable;
       std::string why = saved == SaveOutcome::full ? "The disk is full: this was not stored. Free some space and try again."
                                                    : "The store could not be written to: this was not stored. Try again.";
       for (const WaitingAppend& call : *calls) fail(call.call, code, why);
-      if (found != extras_.end()) found->second.appending = false;
+      topic->own_unsure |= unsure;
+      if (found != extras_.end()) found->second.looked_for_held = false;
       return;
     }
-    for (const sync::LogUpdate& update : result->updates) topic->apply(update);
-    topic->counters = result->counters;
-    for (std::size_t i = 0; i < calls->size(); ++i) {
-      remember_receipt((*calls)[i].tag, result->ids[i]);
-      reply((*calls)[i].call, Appended{result->ids[i]});
+    if (found == extras_.end()) return;               // a topic is not forgotten while appends are under way
+    TopicExtra& now = found->second;
+    if (!result->held.empty()) {
+      topic->own_unsure |= unsure;
+      for (; !calls->empty(); calls->pop_back()) {
+        now.waiting_bytes += calls->back().bytes;
+        now.waiting.push_front(std::move(calls->back()));
+      }
+      note_held(now, result->held);
+      return append_waiting(topic);
     }
-    stored(topic, result->changes);
-    status_dirty_ = true;
-    sync_.spread(topic, result->no, std::nullopt);
-    if (found == extras_.end()) return;
-    found->second.appending = false;
-    found->second.dep_lengths.clear();
-    for (LogNo n = 0; n < topic->logs.size(); ++n) found->second.dep_lengths[n] = topic->logs[n].working.held;
+    for (std::size_t i = 0; i < calls->size(); ++i) {
+      remember_receipt((*calls)[i].tag, result->receipts[i]);
+      reply((*calls)[i].call, Appended{result->receipts[i]});
+    }
+    written(topic, *result);
+    now.looked_for_held = false;
+    now.dep_lengths.clear();
+    for (LogNo n = 0; n < topic->logs.size(); ++n) now.dep_lengths[n] = topic->logs[n].working.held;
     append_waiting(topic);
   });
 }
@@ -305,72 +315,26 @@ void Node::Impl::remember_receipt(const RequestTag& tag, const std::string& id) 
   }
 }
 
-// Two branches of our own log: a new incarnation voids the log from there on, and appends the ops of both again.
-void Node::Impl::lost_own(const TopicPtr& topic, LogNo no, u64 from, std::vector<log::Op> theirs) {
-  auto found = extras_.find(topic->no);
-  if (found == extras_.end() || found->second.rescuing || !topic->loaded || topic->logs[no].working.cut <= from) return;
-  TopicExtra& e = found->second;
-  e.rescuing = true;
-  metrics_["rescues"] += 1;
-  struct Result { std::vector<sync::LogUpdate> updates; crdt::Changes changes; sync::Counters counters; LogNo no = 0; };
-  auto result = std::make_shared<Result>();
-  u64 incarnation = random_.next();
-  desk_.run(topic->queue(), [this, topic, no, from, theirs = std::move(theirs), incarnation, result](store::Rows& rows) {
-    *result = {};
-    Appender appender(rows, *topic, *identity_, random_, corrected_now_ms());
-    std::vector<log::Op> ops = theirs;
-    std::vector<log::Op> ours = appender.merge().replica().ops_of(no, from, topic->logs[no].working.held);
-    if (rows.missed()) return;
-    std::move(ours.begin(), ours.end(), std::back_inserter(ops));
-    const LogId voided = topic->logs[no].working.id;
-    for (log::Op& op : ops) std::erase_if(op.replaces, [&](const OpId& id) { return id.log == voided && id.batch >= from; });
-    appender.open(incarnation, true);
-    if (rows.missed()) return appender.undo();
-    if (ops.empty()) return appender.undo();
-    appender.add(std::move(ops), {{voided, from}}, {}, true);
-    if (rows.missed()) return appender.undo();
-    appender.finish(result->updates, result->changes, result->counters);
-    if (rows.missed()) return appender.undo();
-    result->no = appender.no();
-  }, [this, topic, result](SaveOutcome saved) {
-    if (auto again = extras_.find(topic->no); again != extras_.end()) again->second.rescuing = false;
-    if (saved != SaveOutcome::ok || result->updates.empty()) return;
-    for (const sync::LogUpdate& update : result->updates) topic->apply(update);
-    topic->counters = result->counters;
-    stored(topic, result->changes);
-    sync_.spread(topic, result->no, std::nullopt);
-    append_waiting(topic);
-  });
+// Ops of ours that do not count where they were said, once more. Voids open a new incarnation.
+void Node::Impl::append_again(store::Rows& rows, Topic& topic, u64 incarnation, std::vector<log::Op> ops, std::vector<log::Void> voids, Written& out) {
+  std::size_t count = ops.size();
+  Appender appender(rows, topic, *identity_, random_, corrected_now_ms());
+  appender.open(incarnation, !voids.empty());
+  if (rows.missed()) return appender.undo();
+  appender.add(std::move(ops), std::move(voids), {}, true);
+  if (rows.missed()) return appender.undo();
+  appender.finish(out.updates, out.changes, out.counters);
+  if (rows.missed()) return appender.undo();
+  out.no = appender.no();
+  for (std::size_t n = 0; n < count; ++n) out.ids.push_back(appender.id_of(n));
 }
 
-bool Node::Impl::own_last_held(const Topic& topic) const {
-  if (!topic.own_log || !topic.keys) return false;
-  const sync::Held& held = topic.logs[*topic.own_log].held;
-  return held.length > 0 && held.cut == log::no_cut && held.time.ms() > corrected_now_ms() + clock::hold_back_ms;
-}
-
-// Finds the first batch of ours that is dated ahead, and appends everything from there on again.
-void Node::Impl::reissue_held(const TopicPtr& topic) {
-  if (extra(topic).releasing || extra(topic).appending || resting_until_ > now_.steady_ms) return;
-  LogNo no = *topic->own_log;
-  u64 latest = corrected_now_ms() + clock::hold_back_ms;
-  auto from = std::make_shared<std::optional<u64>>();
-  extra(topic).releasing = true;
-  desk_.run(topic->queue(), [topic, no, latest, from](store::Rows& rows) {
-    from->reset();
-    const crdt::LogName& name = topic->logs[no].working;
-    for (u64 i = name.held; i-- > 0;) {
-      auto sealed = rows.get(store::key('B', topic->no, no, static_cast<u32>(i)));
-      if (!sealed) return;
-      auto plain = log::unseal_batch(*topic->keys, {topic->network, topic->id, name.id, i}, *sealed);
-      auto batch = plain ? log::decode_batch(*plain, name.id) : Result<log::Batch>(Error{});
-      if (batch && batch->time.ms() <= latest) break;
-      *from = i;
-    }
-  }, [this, topic, no, from](SaveOutcome saved) {
-    if (auto e = extras_.find(topic->no); e != extras_.end()) e->second.releasing = false;
-    if (saved == SaveOutcome::ok && *from) lost_own(topic, no, **from, {});
-  });
+void Node::Impl::written(const TopicPtr& topic, const Written& w) {
+  for (const sync::LogUpdate& update : w.updates) topic->apply(update);
+  topic->counters = w.counters;
+  stored(topic, w.changes);
+  status_dirty_ = true;
+  sync_.spread(topic, w.no, std::nullopt);
 }
 
 void Node::Impl::release_due(const TopicPtr& topic) {

@@ -5,6 +5,7 @@
 #include <perdure/node.hpp>
 
 #include <deque>
+#include <functional>
 
 #include "clock/hybrid.hpp"
 #include "crypto/random.hpp"
@@ -36,8 +37,15 @@ struct Said {                                        // a presence or profile, t
   std::optional<Bytes> value;
 };
 
+// Own batches that were accepted and do not count: what of them was not appended again yet, is.
+struct Lost {
+  enum class Why : u8 { branch, held, voided } why = Why::branch;   // our rows lost them; dated ahead; voided by a log that came from others
+  sync::Branch branch;
+};
+
 // What the node keeps of a topic beside sync's own state.
 struct TopicExtra {
+  std::deque<Lost> lost;
   std::deque<WaitingAppend> waiting;
   std::size_t waiting_bytes = 0;
   bool appending = false;
@@ -53,6 +61,8 @@ struct TopicExtra {
   std::map<DeviceId, u64> last_seen_ms;              // wall
   bool releasing = false;
   bool rescuing = false;
+  bool looked_for_held = false;                      // since the last append
+  std::vector<std::function<void()>> endings;        // what follows once it is closed: it closes when all that was accepted is answered
   bool failed = false;                               // loaded again after a failed save
   u64 rebuild_at = 0;                                // when to try again to index it anew; 0: no need
   TopicNotice pending_notice;                        // keys and flags gathered since the last notice
@@ -198,6 +208,8 @@ class Node::Impl final : public sync::SyncHost {
   void rebuild(const TopicPtr&);                     // index all batches anew
   void rebuild_on(const TopicPtr&, LogNo no, u64 at);
   bool dated_ahead(const Topic&, HybridTime greatest) const;
+  void end_topic(const TopicPtr&, std::function<void()> then);
+  void end_if_idle(const TopicPtr&);
   void close_topic(const TopicPtr&);
   TopicPtr open_one(u32 call, TopicNo);              // or replies that it is not open
   TopicPtr make_topic(const NetworkId&, const TopicId&);
@@ -206,11 +218,25 @@ class Node::Impl final : public sync::SyncHost {
   // ---- append.cpp
   void call(u32 id, Append&);
   void append_waiting(const TopicPtr&);
-  void lost_own(const TopicPtr&, LogNo, u64 from, std::vector<log::Op> theirs) override;
-  bool own_last_held(const Topic&) const;
-  void reissue_held(const TopicPtr&);
+  struct Written {                                   // what a step that appended has changed
+    std::vector<sync::LogUpdate> updates;
+    crdt::Changes changes;
+    sync::Counters counters;
+    LogNo no = 0;
+    std::vector<OpId> ids;                           // of its ops
+  };
+  void append_again(store::Rows&, Topic&, u64 incarnation, std::vector<log::Op>, std::vector<log::Void>, Written&);
+  void written(const TopicPtr&, const Written&);     // durable: tell everybody
   void release_due(const TopicPtr&);
   void remember_receipt(const RequestTag&, const std::string& id);
+
+  // ---- reissue.cpp
+  void lost_own(const TopicPtr&, sync::Branch) override;
+  void voided_own(const TopicPtr&, LogNo) override;
+  void note_held(TopicExtra&, const std::map<LogNo, u64>& held);
+  void look_for_lost(const TopicPtr&);               // once it is loaded
+  void append_lost(const TopicPtr&);
+  void moved(const std::map<OpId, OpId>&);
 
   // ---- queries.cpp
   void call(u32 id, Messages&);

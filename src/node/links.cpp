@@ -184,13 +184,15 @@ void Node::Impl::on_greeting(Link& link, const wire::Greeting& greeting) {
   if (links_.contains(id)) link_up(link);
 }
 
-// One link a peer: the better kind, of equal ones the newer. Both sides decide alike.
+// One link a peer: the better kind, of equal ones the newer. Both sides decide alike. What leads to a core that was there before the
+// peer started anew is dead, however good it was: only its silence has not been noticed yet.
 void Node::Impl::settle_duplicates(Link& fresh) {
   std::vector<LinkId> worse;
   bool lost = false;
   for (auto& [id, other] : links_) {
     if (id == fresh.id || !other->greeted || other->peer != fresh.peer || other->self->network() != fresh.self->network()) continue;
-    if (peers::rank(other->kind) > peers::rank(fresh.kind)) lost = true;
+    bool before = !fresh.anchor && other->session->peer_key() != fresh.session->peer_key();
+    if (!before && peers::rank(other->kind) > peers::rank(fresh.kind)) lost = true;
     else worse.push_back(id);
   }
   if (lost) return link_closed(fresh.id, false);

@@ -95,7 +95,7 @@ void Node::Impl::on_time() {
     bool ahead = topic->open && topic->loaded && dated_ahead(*topic, topic->counters.greatest);
     if (ahead && resting_until_ <= now_.steady_ms) reload_topic(topic);
     release_due(topic);
-    if (auto e = extras_.find(no); e != extras_.end() && !e->second.waiting.empty() && resting_until_ <= now_.steady_ms) append_waiting(topic);
+    if (auto e = extras_.find(no); e != extras_.end() && !(e->second.waiting.empty() && e->second.lost.empty()) && resting_until_ <= now_.steady_ms) append_waiting(topic);
   }
   for (auto& [no, e] : extras_)
     if (e.rebuild_at != 0 && e.rebuild_at <= now_.steady_ms) rebuild(topics_[no]);
@@ -130,14 +130,15 @@ std::optional<u64> Node::Impl::deadline() const {
   for (const auto& [id, contact] : contacts_) if (contact.next_try_ms > now_.steady_ms) take(contact.next_try_ms);
   for (const auto& [no, e] : extras_) {
     if (e.rebuild_at != 0) take(e.rebuild_at);
-    if (!e.waiting.empty() && resting_until_ > now_.steady_ms) take(resting_until_);
+    if (!(e.waiting.empty() && e.lost.empty()) && resting_until_ > now_.steady_ms) take(resting_until_);
+    if (auto topic = topics_.find(no); topic == topics_.end() || !topic->second->loaded) continue;
     if (e.own_presence) take(e.own_presence_at + (e.own_presence_due ? params::presence_interval_ms : params::presence_again_ms));
     else if (e.own_presence_due) take(e.own_presence_at + params::presence_interval_ms);
     for (const auto& [who, said] : e.said) if (who.second == 1 && said.value) take(said.heard_ms + params::presence_silence_ms);
   }
   u64 corrected = clock::corrected(now_.wall_ms, offset_);
   for (const auto& [no, topic] : topics_)
-    if (topic->counters.next_due_ms && topic->open) take(std::max(resting_until_, now_.steady_ms + (*topic->counters.next_due_ms > corrected ? *topic->counters.next_due_ms - corrected : 1)));
+    if (topic->counters.next_due_ms && topic->open && topic->loaded) take(std::max(resting_until_, now_.steady_ms + (*topic->counters.next_due_ms > corrected ? *topic->counters.next_due_ms - corrected : 1)));
   if (config_.anchor && started_) take(metrics_at_);
   if (at && *at <= now_.steady_ms) at = now_.steady_ms + 1;
   return at;

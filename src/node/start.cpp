@@ -171,7 +171,7 @@ void Node::Impl::no_trouble(Code code) {
 }
 
 bool Node::Impl::all_saved() const {
-  for (const auto& [no, e] : extras_) if (e.appending || !e.waiting.empty()) return false;
+  for (const auto& [no, e] : extras_) if (e.appending || e.rescuing || !e.waiting.empty()) return false;
   return desk_.idle();
 }
 

@@ -104,9 +104,29 @@ void Node::Impl::topic_loaded(const TopicPtr& topic) {
   for (u32 call : std::exchange(e.opening_calls, {})) reply(call, OpenedTopic{topic->no, topic->id, topic->name});
   for (auto& [id, link] : links_) if (link->greeted && !config_.anchor) say_topic(*link, topic);
   sync_.reload(topic, now_, std::exchange(e.failed, false));
+  look_for_lost(topic);
   append_waiting(topic);
-  if (own_last_held(*topic)) reissue_held(topic);
   for (Call& call : std::exchange(e.deferred, {})) on_call(call);
+}
+
+// Once what was accepted is durable and answered. What was asked for meanwhile is answered after that.
+void Node::Impl::end_topic(const TopicPtr& topic, std::function<void()> then) {
+  extra(topic).endings.push_back(std::move(then));
+  end_if_idle(topic);
+}
+
+void Node::Impl::end_if_idle(const TopicPtr& topic) {
+  TopicExtra& e = extra(topic);
+  if (e.endings.empty() || e.appending || e.rescuing || e.releasing || !e.waiting.empty() || !topic->loaded) return;
+  topic->loaded = false;                              // from here on nothing new begins
+  desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic](SaveOutcome saved) {
+    if (saved != SaveOutcome::ok || !topic->open) return;      // read again, and closed then
+    std::deque<Call> deferred = std::move(extra(topic).deferred);
+    auto endings = std::move(extra(topic).endings);
+    close_topic(topic);
+    for (auto& then : endings) then();
+    for (Call& call : deferred) on_call(call);
+  });
 }
 
 void Node::Impl::close_topic(const TopicPtr& topic) {
@@ -139,20 +159,13 @@ TopicPtr Node::Impl::open_one(u32 call, TopicNo no) {
 void Node::Impl::call(u32 id, TopicClose& c) {
   auto it = topics_.find(c.topic);
   if (it == topics_.end() || !it->second->open) return reply(id, Nothing{});
-  TopicPtr topic = it->second;
-  // Behind the steps that are under way: what was accepted is durable by then.
-  desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic, id](SaveOutcome) {
-    close_topic(topic);
-    reply(id, Nothing{});
-  });
+  end_topic(it->second, [this, id] { reply(id, Nothing{}); });
 }
 
 void Node::Impl::call(u32 id, TopicLeave& c) {
   auto it = topics_.find(c.topic);
   if (it == topics_.end()) return reply(id, Nothing{});
-  TopicPtr topic = it->second;
-  desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic, id, forget = c.forget](SaveOutcome) {
-    close_topic(topic);
+  auto leave = [this, id, topic = it->second, forget = c.forget] {
     topic->left = true;
     topics_dirty_ = true;
     auto done = [this, id](SaveOutcome saved) {
@@ -161,7 +174,9 @@ void Node::Impl::call(u32 id, TopicLeave& c) {
     };
     if (forget) forget_topic(topic, done);
     else save_topic(topic, done);
-  });
+  };
+  if (it->second->open) end_topic(it->second, leave);
+  else leave();
 }
 
 // Every row of it, in one save.
@@ -170,7 +185,7 @@ void Node::Impl::forget_topic(const TopicPtr& topic, store::Desk::Done done) {
   topic_numbers_.erase({topic->network, topic->id});
   topics_.erase(topic->no);
   std::vector<std::pair<Bytes, Bytes>> ranges;
-  for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'K', 'C', 'W'}) {
+  for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'V', 'K', 'C', 'W'}) {
     Bytes from = store::key(kind, topic->no);
     ranges.emplace_back(from, store::prefix_end(from));
   }

@@ -120,6 +120,7 @@ void Session::finish() {
   sending_ = sending;
   receiving_ = receiving;
   handshake_hash_ = Hash::from(handshake_->hash());                     // 32 of Noise's 64 bytes
+  peer_key_ = handshake_->remote_static();
   handshake_.reset();
   established_ = true;
 }

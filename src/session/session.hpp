@@ -59,6 +59,7 @@ class Session {
 
   bool established() const;
   const DeviceId& peer() const;                                // known when established
+  const std::array<u8, 32>& peer_key() const { return peer_key_; }    // their static key: another one, and they have started anew
   const Hash& handshake_hash() const;                          // the same on both sides, different for each session
   bool dialler() const;
   LinkKind kind() const;
@@ -81,6 +82,7 @@ class Session {
   bool established_ = false;
   Fault fault_ = Fault::none;                                  // for good, once there is one
   DeviceId peer_;
+  std::array<u8, 32> peer_key_{};
   Hash handshake_hash_;
   Bytes unfinished_;                                           // a frame of which pieces are missing
 };

@@ -106,7 +106,7 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   codec::Reader r(ack.incarnation);
   auto no = topic->by_id(topic->log_id(ack.author, r.be64()));
   if (ack.from != 0 || ack.acker == self_.id()) return;
-  if (!no || ack.length > topic->logs[*no].held.length) {
+  if (!no || ack.length > topic->logs[*no].held.length || t.paused_until != 0) {
     if (t.early_acks.size() < early_acks_max) t.early_acks.push_back(ack);
     return;
   }
@@ -176,7 +176,7 @@ void Sync::voided_epoch(const TopicPtr& topic, const DeviceId& acker, const wire
     else ++it;
   }
   if (!any) return;
-  desk_.run(topic->queue(), [key = ack_key(*topic, acker)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
+  if (t.paused_until == 0) desk_.run(topic->queue(), [key = ack_key(*topic, acker)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
   host_.acked(topic);
 }
 

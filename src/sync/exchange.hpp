@@ -27,7 +27,7 @@ inline constexpr u64 failed_pause_ms = 5'000;             // after a failed save
 inline constexpr u64 want_ms_max = 20'000;                // without a page: then another peer is asked
 inline constexpr std::size_t openings_max = 1024;         // logs whose first pages are under way
 inline constexpr std::size_t inquests_max = 16;           // forks are rare; a peer with more waits for the next greeting
-inline constexpr std::size_t rescue_bytes_max = 16u << 20;   // of a lost branch that are appended again: one appendAll
+inline constexpr std::size_t rescue_portion = 16u << 20;  // bytes of a lost branch that are appended again at once: one appendAll
 
 struct Their {                                            // what the peer is known to hold of a log
   u64 length = 0;
@@ -54,18 +54,26 @@ struct Inquest {
   bool by_page = false;                                   // their page did not fit: if the trees agree, they lied
   bool proved = false;                                    // their head is signed over the tree that we descend
   u64 length = 0;                                         // of their branch
+  Hash root;                                              // … and its root
   u32 level = 0;                                          // node under comparison
   u64 index = 0;
   Hash theirs;                                            // its hash there
 };
 
-// Our own log has another branch over there: its ops are fetched, to be appended again.
-struct Rescue {
+// Batches of our own log that our rows have lost or never had: to be appended again.
+struct Branch {
   store::LogNo no = 0;
-  u64 at = 0;                                             // first batch that differs
+  u64 from = 0;                                           // where it parts from ours
+  u64 first = 0;                                          // index of the first of these batches
+  std::vector<Bytes> sealed;
+  std::optional<Hash> root;                               // of the whole branch: with these it has been told to its end
+};
+
+// Our own log has another branch over there: it is fetched.
+struct Rescue {
+  Branch branch;
   u64 length = 0;                                         // of their branch
   log::Peaks peaks;                                       // of what was fetched so far
-  std::vector<log::Op> ops;
   std::size_t bytes = 0;
 };
 
@@ -101,6 +109,8 @@ struct Exchange {
   std::optional<u64> announce_at;
   u64 check_at = 0;
   std::map<wire::LogTag, Inquest> inquests;               // at most inquests_max
+  std::set<wire::LogTag> doubted;                         // inquests to open once nothing is being fetched
+  std::map<wire::LogTag, std::array<u8, 4>> looked;       // own voided logs that were asked about, by what was said of them
   std::map<wire::LogTag, Rescue> rescues;                 // of our own logs
   u32 attachment = 0;                                     // tells a later exchange on the same link from this one …
   u32 generation = 0;                                     // … and what was asked before they greeted anew from what came after

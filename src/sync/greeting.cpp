@@ -51,6 +51,8 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
   e.wants_owed = 0;
   e.inquests.clear();
   e.openings.clear();
+  e.doubted.clear();
+  e.looked.clear();
   e.rescues.clear();
   e.offered.reset();
   std::erase_if(t.pulling, [&](const auto& p) { return p.second == e.link; });
@@ -58,7 +60,10 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
 
 void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   Topic& topic = *t.topic;
-  if (hello.again != 0) forget_asked(t, e);
+  if (hello.again != 0) {
+    forget_asked(t, e);
+    ack_all_of(t.topic, e.peer);                      // what they did not hear while they read their rows
+  }
   if (hello.again == 2 || (hello.again == 1 && e.hello_got)) this->hello(t, e, 0);
   e.stuck.clear();
   e.refused = false;
@@ -70,6 +75,7 @@ void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
       if (held.spoken() > 0) e.theirs[tag_of(e.session, id)] = {held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root)};
     }
     e.behind.clear();
+    for (const auto& [id, no] : topic.numbers) look_behind(t, e, tag_of(e.session, id));
     e.done_got = true;
     send(e, wire::Done{own_cursor(topic)});           // they may have seen us differ, if their greeting crossed a page of theirs
     return host_.progressed(t.topic);
@@ -154,7 +160,9 @@ void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& it
     const Held& held = t.topic->logs[known->second].held;
     bool differs = item.length > 0 && item.length == held.spoken() && item.root != log::root_tag(held.root);
     bool cut = item.cut != 0 && item.cut - 1 < held.cut && item.cut - 1 < held.length;
-    if (differs || cut) open_inquest(t, e, item.log, false);
+    if (cut && is_own(*t.topic, known->second)) e.doubted.insert(item.log);
+    else if (differs || cut) open_inquest(t, e, item.log, false);
+    look_behind(t, e, item.log);
   }
   if (e.done_got) pull(t, e);
   host_.progressed(t.topic);

@@ -9,11 +9,25 @@ namespace perdure::sync {
 
 void Sync::open_inquest(TopicSync& t, Exchange& e, const wire::LogTag& tag, bool by_page) {
   auto known = e.tags.find(tag);
-  if (known == e.tags.end() || e.inquests.contains(tag) || e.rescues.contains(tag) || e.inquests.size() >= inquests_max) return;
+  if (known == e.tags.end() || e.inquests.contains(tag) || e.rescues.contains(tag)) return;
   const Held& held = t.topic->logs[known->second].held;
   if (held.length == 0) return;
+  if (t.paused_until != 0 || e.inquests.size() >= inquests_max) return void(e.doubted.insert(tag));
+  e.doubted.erase(tag);
   e.inquests[tag].by_page = by_page;
-  send(e, wire::AskProof{tag, held.length});
+  // Of an own log that we have voided only what lies behind that is in question.
+  bool voided = is_own(*t.topic, known->second) && held.cut < held.length;
+  send(e, wire::AskProof{tag, voided ? std::max<u64>(held.cut, 1) : held.length});
+}
+
+// Whoever speaks of a void of our log may bring the log that declared it: that is waited for.
+void Sync::open_doubted(TopicSync& t, Exchange& e) {
+  if (t.paused_until != 0 || !e.done_got || !e.pulls.empty() || e.queued_bytes > 0) return;
+  for (const wire::LogTag& tag : std::set<wire::LogTag>(e.doubted)) {
+    if (e.inquests.size() >= inquests_max) return;
+    e.doubted.erase(tag);
+    open_inquest(t, e, tag, false);
+  }
 }
 
 void Sync::on_ask_proof(TopicSync& t, Exchange& e, const wire::AskProof& ask) {
@@ -51,6 +65,7 @@ void Sync::on_proof(TopicSync& t, Exchange& e, const wire::Proof& proof) {
     return host_.fault(e.link, Fault::forged);
   inquest->second.proved = true;
   inquest->second.length = proof.length;
+  inquest->second.root = *root;
   compare(t.topic, e, proof.log, proof);
 }
 
@@ -62,9 +77,9 @@ void Sync::compare(const TopicPtr& topic, Exchange& e, const wire::LogTag& tag, 
     ours->reset();
     auto state = read_state(rows, *topic, no);
     if (state && state->held >= proof.size) *ours = log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), proof.size);
-  }, [this, topic, link = e.link, tag, proof, ours](SaveOutcome) {
+  }, [this, topic, link = e.link, tag, no, proof, ours](SaveOutcome) {
     Exchange* ex = find(topic, link);
-    if (!ex || !ex->inquests.contains(tag)) return;
+    if (!ex || !topic->loaded || !ex->inquests.contains(tag)) return;
     Inquest& inquest = ex->inquests[tag];
     if (!*ours) return void(ex->inquests.erase(tag));
     u64 offset = 0;
@@ -78,18 +93,21 @@ void Sync::compare(const TopicPtr& topic, Exchange& e, const wire::LogTag& tag, 
       }
       offset += u64{1} << level;
     }
-    bool lied = inquest.by_page;
+    Inquest closed = inquest;
     ex->inquests.erase(tag);
-    if (lied) host_.fault(link, Fault::forged);       // the author signed one history, and the page was none of it
+    const Held& held = topic->logs[no].held;
+    bool behind = is_own(*topic, no) && held.cut < held.length && closed.length > proof.size;
+    if (behind) return begin_rescue(topic, link, tag, no, proof.size, closed);
+    if (closed.by_page) host_.fault(link, Fault::forged);       // the author signed one history, and the page was none of it
   });
 }
 
 void Sync::descend(TopicSync& t, Exchange& e, const wire::LogTag& tag) {
   Inquest& inquest = e.inquests[tag];
   if (inquest.level > 0) return send(e, wire::AskNodes{tag, inquest.level, inquest.index});
-  u64 at = inquest.index, length = inquest.length;
+  Inquest closed = inquest;
   e.inquests.erase(tag);
-  parted(t.topic, e.link, tag, e.tags[tag], at, length);
+  parted(t.topic, e.link, tag, e.tags[tag], closed.index, closed);
 }
 
 void Sync::on_ask_nodes(TopicSync& t, Exchange& e, const wire::AskNodes& ask) {
@@ -122,7 +140,7 @@ void Sync::on_nodes(TopicSync& t, Exchange& e, const wire::Nodes& answer) {
     if (auto state = read_state(rows, *topic, no)) *ours = log::StoredNodes(rows, topic->no, no, *state).node(answer.level - 1, answer.index * 2);
   }, [this, topic, link = e.link, answer, ours](SaveOutcome) {
     Exchange* ex = find(topic, link);
-    if (!ex || !ex->inquests.contains(answer.log)) return;
+    if (!ex || !topic->loaded || !ex->inquests.contains(answer.log)) return;
     Inquest& i = ex->inquests[answer.log];
     if (!*ours) return void(ex->inquests.erase(answer.log));
     bool left = **ours != answer.left;

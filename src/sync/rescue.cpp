@@ -3,14 +3,35 @@
 #include "log/batch.hpp"
 #include "log/nodes.hpp"
 #include "sync/merge.hpp"
+#include "sync/reissued.hpp"
 #include "sync/sync.hpp"
 
 namespace perdure::sync {
 
-void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at, u64 length) {
-  const LogEntry& entry = topic->logs[no];
-  if (at >= entry.held.cut) return;
-  if (topic->keys && entry.working.device == self_.id()) return begin_rescue(topic, link, tag, no, at, length);
+bool Sync::is_own(const Topic& topic, store::LogNo no) const { return topic.keys && topic.logs[no].working.device == self_.id(); }
+
+// Of a log that we have voided ourselves somebody may hold more than was appended again.
+void Sync::look_behind(TopicSync& t, Exchange& e, const wire::LogTag& tag) {
+  auto known = e.tags.find(tag);
+  auto their = e.theirs.find(tag);
+  if (known == e.tags.end() || their == e.theirs.end() || !is_own(*t.topic, known->second)) return;
+  const Held& held = t.topic->logs[known->second].held;
+  if (held.cut >= held.length) return;
+  auto [looked, fresh] = e.looked.emplace(tag, their->second.root);
+  if (!fresh && looked->second == their->second.root) return;
+  looked->second = their->second.root;
+  e.doubted.insert(tag);
+}
+
+void Sync::look_behind(const TopicPtr& topic, store::LogNo no) {
+  auto found = topics_.find(topic->no);
+  if (found == topics_.end()) return;
+  for (auto& [link, e] : found->second.exchanges) look_behind(found->second, e, tag_of(e.session, topic->logs[no].working.id));
+}
+
+void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at, const Inquest& inquest) {
+  if (is_own(*topic, no)) return begin_rescue(topic, link, tag, no, at, inquest);
+  if (at >= topic->logs[no].held.cut) return;
   auto result = std::make_shared<Taken>();
   desk_.run(topic->queue(), [this, topic, no, at, result](store::Rows& rows) {
     *result = {};
@@ -39,18 +60,30 @@ void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::L
   });
 }
 
-void Sync::begin_rescue(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at, u64 length) {
+// A branch that was appended again before, or behind a void that a former life of this device declared, is let be.
+void Sync::begin_rescue(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at, const Inquest& inquest) {
   auto peaks = std::make_shared<std::optional<log::Peaks>>();
-  desk_.run(topic->queue(), [=](store::Rows& rows) {
+  desk_.run(topic->queue(), [=, root = inquest.root, length = inquest.length](store::Rows& rows) {
     peaks->reset();
-    if (auto state = read_state(rows, *topic, no)) *peaks = log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), at);
-  }, [this, topic, link, tag, no, at, length, peaks](SaveOutcome) {
+    auto state = read_state(rows, *topic, no);
+    if (!state) return;
+    Reissued done(rows, topic->no, no);
+    if (done.knows_branch(root) || (at >= state->cut() && !done.declared)) return;
+    log::StoredNodes nodes(rows, topic->no, no, *state);
+    auto ours = length <= state->held ? log::peaks_of(nodes, length) : std::nullopt;
+    if (ours && ours->root() == root) return;         // a part of what our rows hold
+    *peaks = log::peaks_of(nodes, at);
+  }, [this, topic, link, tag, no, at, length = inquest.length, peaks](SaveOutcome) {
     Exchange* e = find(topic, link);
-    if (!e || !*peaks || e->rescues.contains(tag)) return;
-    e->rescues[tag] = {no, at, length, **peaks, {}, 0};
+    if (!e || !topic->loaded || !*peaks || e->rescues.contains(tag)) return;
+    e->rescues[tag] = {{no, at, at, {}, {}}, length, **peaks, 0};
     e->stuck.erase(tag);
     want_rescue(*e, tag);
   });
+}
+
+void Sync::end_rescue(Exchange& e, const wire::LogTag& tag) {
+  e.rescues.erase(tag);                               // at the next greeting it is asked for again
 }
 
 void Sync::want_rescue(Exchange& e, const wire::LogTag& tag) {
@@ -69,7 +102,7 @@ bool Sync::on_rescue_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, co
   if (found == e.rescues.end()) return false;
   Rescue& rescue = found->second;
   Topic& topic = *t.topic;
-  const crdt::LogName& name = topic.logs[rescue.no].working;
+  const crdt::LogName& name = topic.logs[rescue.branch.no].working;
   if (page.from != rescue.peaks.size) return true;    // asked for before the rescue began
   log::Peaks peaks = rescue.peaks;
   for (const Bytes& sealed : page.batches) peaks.append(log::leaf_hash(sealed));
@@ -80,21 +113,19 @@ bool Sync::on_rescue_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, co
     host_.fault(e.link, Fault::forged);
     return true;
   }
-  u64 index = page.from;
-  for (const Bytes& sealed : page.batches) {
-    auto plain = log::unseal_batch(*topic.keys, {topic.network, topic.id, name.id, index++}, sealed);
-    if (!plain) continue;
-    auto batch = log::decode_batch(*plain, name.id);
-    if (!batch) continue;
-    rescue.bytes += sealed.size();
-    if (rescue.bytes <= rescue_bytes_max) std::move(batch->ops.begin(), batch->ops.end(), std::back_inserter(rescue.ops));
-  }
+  for (const Bytes& sealed : page.batches) rescue.bytes += sealed.size();
+  rescue.branch.sealed.insert(rescue.branch.sealed.end(), page.batches.begin(), page.batches.end());
   rescue.peaks = std::move(peaks);
-  if (rescue.peaks.size >= rescue.length) {
-    Rescue whole = std::move(rescue);
+  bool whole = rescue.peaks.size >= rescue.length;
+  if (!whole && rescue.bytes < rescue_portion) return true;
+  Branch branch = std::move(rescue.branch);
+  rescue.branch = {branch.no, branch.from, rescue.peaks.size, {}, {}};
+  rescue.bytes = 0;
+  if (whole) {
+    branch.root = rescue.peaks.root();
     e.rescues.erase(found);
-    host_.lost_own(t.topic, whole.no, whole.at, std::move(whole.ops));
   }
+  host_.lost_own(t.topic, std::move(branch));
   return true;
 }
 

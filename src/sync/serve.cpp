@@ -36,6 +36,7 @@ std::size_t bytes_of(const log::Page& page) {
 // One page at a time and link; the next once this one is read and the link has room.
 void Sync::serve(TopicSync& t, Exchange& e) {
   TopicPtr topic = t.topic;
+  if (!topic->loaded) return;
   while (!e.serving && !e.serves.empty() && host_.buffered(e.link) < buffered_bytes_max) {
     Serve s = e.serves.front();
     e.serves.pop_front();
@@ -74,7 +75,7 @@ void Sync::serve(TopicSync& t, Exchange& e) {
 
 void Sync::served(const TopicPtr& topic, LinkId link, u32 generation, Serve s, const std::optional<log::Page>& page) {
   Exchange* e = find(topic, link);
-  if (!e || e->generation != generation) return;
+  if (!e || e->generation != generation || !topic->loaded) return;
   TopicSync& t = topics_[topic->no];
   e->serving = false;
   auto known = e->tags.find(s.log);

@@ -16,6 +16,8 @@ void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, bool 
   e.check_at = now.steady_ms + check_interval_ms;
   for (const auto& [id, no] : topic->numbers) e.tags.emplace(tag_of(e.session, id), no);
   for (const auto& [id, n] : topic->pull_limits) e.limits.emplace(tag_of(e.session, id), n);
+  // Late answers to what was asked before are no breach of the rules.
+  if (auto before = t.exchanges.find(a.link); before != t.exchanges.end()) e.next_request = before->second.next_request;
   voided_epoch(topic, a.peer, a.epoch);
   auto [it, fresh] = t.exchanges.insert_or_assign(a.link, std::move(e));
   if (topic->loaded) hello(t, it->second, hello_lost ? 2 : 1);
@@ -84,6 +86,7 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
         if (!e->pulls.contains(frame.header.request)) return;      // asked before they greeted anew
         end_pull(t, *e, frame.header.request);
         e->stuck.insert(m.log);
+        end_rescue(*e, m.log);
         pull(t, *e);
       });
     case wire::Tag::check:
@@ -119,6 +122,7 @@ void Sync::reload(const TopicPtr& topic, Instant now, bool failed) {
 void Sync::flush(Instant now) {
   now_ = now;
   for (auto& [no, t] : topics_) {
+    if (!t.topic->loaded) continue;                   // all greet anew once it is
     for (auto& [link, e] : t.exchanges) {
       if (e.announce_at && *e.announce_at <= now.steady_ms) announce(t, e);
       if (e.check_at <= now.steady_ms) {
@@ -126,11 +130,15 @@ void Sync::flush(Instant now) {
         if (e.hello_got && e.serves.empty() && e.pulls.empty()) send(e, wire::Check{fingerprint_of(e.session, *t.topic)});
       }
       if (!e.serves.empty()) serve(t, e);
+      if (!e.doubted.empty()) open_doubted(t, e);
       give_up_late(t, e);
     }
     if (t.paused_until != 0 && t.paused_until <= now.steady_ms) {
       t.paused_until = 0;
-      for (auto& [link, e] : t.exchanges) pull(t, e);
+      for (auto& [link, e] : t.exchanges) {
+        pull(t, e);
+        for (const wire::Ack& ack : std::exchange(t.early_acks, {})) on_ack(t, e, ack);
+      }
     }
     std::vector<store::LogNo> due;
     for (const auto& [log, at] : t.ack_due) if (at <= now.steady_ms) due.push_back(log);
@@ -145,6 +153,7 @@ std::optional<u64> Sync::deadline() const {
   std::optional<u64> at;
   auto take = [&](u64 t) { if (!at || t < *at) at = t; };
   for (const auto& [no, t] : topics_) {
+    if (!t.topic->loaded) continue;
     for (const auto& [link, e] : t.exchanges) {
       take(e.check_at);
       if (e.announce_at) take(*e.announce_at);

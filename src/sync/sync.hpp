@@ -37,7 +37,8 @@ class SyncHost {
   virtual void acked(const TopicPtr&) = 0;
   virtual void storage_failed(SaveOutcome) = 0;
   virtual wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes) = 0;   // anchors: why not to store so much more; null: welcome
-  virtual void lost_own(const TopicPtr&, store::LogNo, u64 from, std::vector<log::Op> theirs) = 0;   // an own head contradicts our rows from there on
+  virtual void lost_own(const TopicPtr&, Branch) = 0;         // an own head contradicts our rows, or goes on behind a void of ours
+  virtual void voided_own(const TopicPtr&, store::LogNo) = 0; // an own log was voided by a log that came from others
   virtual void refused(wire::Refusal) = 0;                    // something was not stored for that reason
   virtual void grew(u64 bytes) = 0;                           // sealed bytes more are stored
   virtual void count(const char* name, u64 n) = 0;            // metrics
@@ -56,6 +57,7 @@ class Sync {
   void spread(const TopicPtr&, store::LogNo, std::optional<LinkId> source);
   void refused(const TopicPtr&, LinkId);                     // the peer stores nothing more of this topic
   void reload(const TopicPtr&, Instant now, bool failed);    // rows were read (again): greet anew; after a failure pull only after a pause
+  void look_behind(const TopicPtr&, store::LogNo);           // an own log was voided: what do others hold behind that?
   void flush(Instant now);
   std::optional<u64> deadline() const;
 
@@ -124,6 +126,7 @@ class Sync {
   void announce(TopicSync&, Exchange&);
   // take.cpp
   void on_page(TopicSync&, Exchange&, const wire::Frame&);
+  void note_page(TopicSync&, Exchange&, const wire::LogTag&, const wire::Page&);
   void take(store::Rows&, Topic&, log::Page&, const log::Opening*, store::LogNo, Taken&);
   void taken(const TopicPtr&, LinkId, u32 generation, u32 request, wire::LogTag, const Taken&, SaveOutcome);
   // acks.cpp
@@ -137,9 +140,13 @@ class Sync {
   void on_ask_nodes(TopicSync&, Exchange&, const wire::AskNodes&);
   void on_nodes(TopicSync&, Exchange&, const wire::Nodes&);
   void descend(TopicSync&, Exchange&, const wire::LogTag&);
+  void open_doubted(TopicSync&, Exchange&);
   // rescue.cpp
-  void parted(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, u64 length);
-  void begin_rescue(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, u64 length);
+  bool is_own(const Topic&, store::LogNo) const;
+  void look_behind(TopicSync&, Exchange&, const wire::LogTag&);
+  void parted(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, const Inquest&);
+  void begin_rescue(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, const Inquest&);
+  void end_rescue(Exchange&, const wire::LogTag&);
   void want_rescue(Exchange&, const wire::LogTag&);
   bool on_rescue_page(TopicSync&, Exchange&, const wire::LogTag&, const wire::Page&);
 

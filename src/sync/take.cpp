@@ -26,6 +26,13 @@ log::Opening opening_of(const wire::OpeningField& field) {
 
 }  // namespace
 
+// A page that is not taken in shows what they hold.
+void Sync::note_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, const wire::Page& page) {
+  if (e.theirs.size() >= theirs_max && !e.theirs.contains(tag)) return;
+  const Their& their = e.theirs[tag];
+  note_theirs(t, e, tag, {std::max(their.length, page.from + page.batches.size()), page.ops, page.time >> 16, their.root});
+}
+
 void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   auto message = wire::decode<wire::Page>(frame);
   if (!message || message->batches.empty()) return host_.fault(e.link, Fault::malformed);
@@ -46,6 +53,8 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
     return want_rescue(e, tag);
   }
   if (auto asked = e.pulls.find(request); asked != e.pulls.end()) asked->second.heard_ms = now_.steady_ms;
+  // The disk has just failed: what is taken in now would fail again, and be sent again. After the pause it is fetched.
+  if (t.paused_until != 0) return note_page(t, e, tag, *message);
   u64 size = frame.body.size();
   if (e.queued_bytes + size > queued_bytes_max) return host_.fault(e.link, Fault::too_much);
   auto known = e.tags.find(tag);
@@ -57,8 +66,7 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   u64 end = message->from + message->batches.size();
   // A test that limits what is pulled cannot verify a part of a page.
   if (topic->pull_limited && end > limit(*topic, e, tag)) {
-    Their& their = e.theirs[tag];
-    note_theirs(t, e, tag, {std::max(their.length, end), message->ops, message->time >> 16, their.root});
+    note_page(t, e, tag, *message);
     if (message->last) end_pull(t, e, request);
     return pull(t, e);
   }
@@ -168,6 +176,8 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
     }
     host_.stored(topic, result.changes);
     spread(topic, result.no, link);
+    for (const LogUpdate& update : result.updates)
+      if (update.no != result.no && is_own(*topic, update.no)) host_.voided_own(topic, update.no);
   }
   if (!e) return;
   TopicSync& t = topics_[topic->no];

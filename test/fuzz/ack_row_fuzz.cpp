@@ -19,7 +19,8 @@ class Host final : public sync::SyncHost {
   void acked(const sync::TopicPtr&) override {}
   void storage_failed(SaveOutcome) override {}
   wire::Refusal* quota(const sync::Topic&, const DeviceId&, u64) override { return nullptr; }
-  void lost_own(const sync::TopicPtr&, store::LogNo, u64, std::vector<log::Op>) override {}
+  void lost_own(const sync::TopicPtr&, sync::Branch) override {}
+  void voided_own(const sync::TopicPtr&, store::LogNo) override {}
   void refused(wire::Refusal) override {}
   void grew(u64) override {}
   void count(const char*, u64) override {}
