@@ -1,6 +1,8 @@
 // What the host that has everything shows, as lines for the oracle.
 //
 //     device N HEX                      its key
+//     batch EVENT LOG INDEX TIME MESSAGES [LOG FROM]…      that an event led to, in order: LOG numbers the incarnations of the event's device, TIME
+//                                       is the hybrid one, then what it voids
 //     message HEX TIME_MS TEXT          in timeline order; a device's messages are its events, in order
 //     entry WINNER PATH                 by path
 //     conflict N… PATH                  the losers, greatest first, after their count
@@ -21,6 +23,7 @@ u32 number_of(const std::optional<Bytes>& value) {
 
 bool Fleet::dump(std::FILE* out) {
   for (u32 i = 0; i < devices_.size(); ++i) std::fprintf(out, "device %u %s\n", i, sim::hex(world_.device(*devices_[i].host).view()).c_str());
+  std::fputs(batches_.c_str(), out);
   bool ok = dump_timeline(out) && dump_map(out) && dump_conflicts(out);
   std::fprintf(out, "digest %s\n", digest_.c_str());
   return ok;

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "identity/identity.hpp"
+#include "identity/invite.hpp"
+#include "log/batch.hpp"
 #include "log/state.hpp"
 #include "store/keys.hpp"
 
@@ -11,6 +12,7 @@ namespace perdure::replay {
 namespace {
 
 constexpr const char* app = "replay";
+constexpr u32 cache_bytes = 32u << 20;
 
 Bytes packed_text(const std::string& text) {
   Bytes out;
@@ -26,6 +28,8 @@ Bytes packed_number(u32 n) { return {0xce, static_cast<u8>(n >> 24), static_cast
 
 Fleet::Fleet(const History& history, FleetOptions options) : history_(history), options_(options), world_(1) {
   devices_.resize(history.devices.size());
+  anchor_ = world_.add({.app = app, .name = {}, .anchor = true, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}, .cache_bytes = cache_bytes});
+  world_.hold_wall(anchor_, 1000);         // leases do not end
   world_.weather.latency_min_ms = world_.weather.latency_max_ms = 1;
   world_.weather.jitter_ms = 0;
   world_.weather.bytes_per_ms = 1'000'000;
@@ -63,18 +67,20 @@ std::optional<T> Fleet::ask_for(HostId host, CallBody body) {
 
 // ---- awake and asleep -------------------------------------------------------------------------------------------------
 
-bool Fleet::wake(u32 number, bool limited) {
+bool Fleet::wake(u32 number, u64 wall_ms) {
   Device& d = devices_[number];
   awake_.remove(number);
   awake_.push_back(number);
-  if (d.host && world_.up(*d.host)) return true;
+  bool up = d.host && world_.up(*d.host);
   if (!d.host) {
-    d.host = world_.add({.app = app, .name = {}, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}, .cache_bytes = 32u << 20});
-  } else {
+    d.host = world_.add({.app = app, .name = {}, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}, .cache_bytes = cache_bytes});
+  } else if (!up) {
     unpack(d);
     world_.restart(*d.host);
   }
-  return open_topic(d) && (!limited || limit_pulls(d, {}));
+  world_.hold_wall(*d.host, wall_ms);
+  while (awake_.size() > options_.awake_max) sleep(awake_.front());
+  return up || open_topic(d);
 }
 
 bool Fleet::open_topic(Device& d) {
@@ -84,44 +90,49 @@ bool Fleet::open_topic(Device& d) {
   d.topic = opened->topic;
   topic_id_ = opened->id;
   if (!first) return true;
-  auto invite = ask_for<Text>(*d.host, TopicInvite{d.topic});
-  if (invite) invite_ = invite->text;
-  return invite.has_value();
+  auto text = ask_for<Text>(*d.host, TopicInvite{d.topic});
+  auto invite = text ? identity::decode_invite(text->text, identity::network_id(app)) : Result<identity::Invite>(Error{});
+  if (!invite) return fail("the invite is none");
+  invite_ = text->text;
+  keys_ = identity::topic_keys(invite->secret);
+  return true;
 }
 
 void Fleet::sleep(u32 number) {
   Device& d = devices_[number];
   awake_.remove(number);
   if (!d.host || !world_.up(*d.host)) return;
+  if (at_anchor_ == number) leave_anchor();
   if (ask(*d.host, Close{})) world_.crash(*d.host);
   pack(d);
-}
-
-void Fleet::make_room(u32 keep_a, u32 keep_b) {
-  while (awake_.size() > options_.awake_max) {
-    auto oldest = awake_.begin();
-    while (*oldest == keep_a || *oldest == keep_b) ++oldest;
-    sleep(*oldest);
-  }
 }
 
 void Fleet::pack(Device& d) {
   auto& rows = world_.disk(*d.host)->rows;
   d.packed.reserve(rows.size());
-  for (auto& [key, value] : rows) {
-    auto kept = values_.try_emplace(std::string(text(value)), 0).first;
-    ++kept->second;
-    d.packed.emplace_back(key, &kept->first);
+  while (!rows.empty()) {
+    auto row = rows.extract(rows.begin());
+    PackedRow packed{std::move(row.key()), {}, nullptr};
+    if (packed.key[0] == 'B' || packed.key[0] == 'N') {
+      auto kept = values_.try_emplace(std::string(text(row.mapped())), 0).first;
+      ++kept->second;
+      packed.shared = &kept->first;
+    } else {
+      packed.value = std::move(row.mapped());
+    }
+    d.packed.push_back(std::move(packed));
   }
-  rows.clear();
 }
 
 void Fleet::unpack(Device& d) {
   auto& rows = world_.disk(*d.host)->rows;
-  for (auto& [key, value] : d.packed) {
-    rows.emplace_hint(rows.end(), std::move(key), own(view(*value)));
-    auto kept = values_.find(*value);
-    if (--kept->second == 0) values_.erase(kept);
+  for (PackedRow& row : d.packed) {
+    if (row.shared) {
+      row.value = own(view(*row.shared));
+      auto kept = values_.find(*row.shared);
+      if (--kept->second == 0) values_.erase(kept);
+    }
+    rows.emplace_hint(rows.end(), std::move(row.key), std::move(row.value));
   }
   d.packed = {};
 }
@@ -135,21 +146,12 @@ u64 Fleet::clock_of(const Event& event) {
 
 bool Fleet::append(u32 number) {
   const Event& event = history_.events[number];
-  u64 clock = clock_of(event);
   Device& d = devices_[event.device];
-  if (!d.host) world_.set_wall_base(clock);        // what a new host reads as it starts
-  if (!wake(event.device, true)) return false;
-  world_.hold_wall(*d.host, clock);
+  if (!wake(event.device, clock_of(event)) || !at_rest(d) || !fetch(event.device, event.before)) return false;
   u64 total = 0;
   for (u32 count : event.before) total += count;
-  for (u32 parent : event.parents) {
-    const Event& p = history_.events[parent];
-    u32 needed = event.before[p.device];
-    bool here = p.device == event.device || (p.device < d.has.size() && d.has[p.device] >= needed);
-    if (!here && !fetch(event.device, p.device, event.before)) return false;
-    make_room(event.device, p.device);
-  }
   if (!holds(d, total)) return fail("event " + std::to_string(number) + ": its device does not hold exactly its ancestors");
+  if (!at_rest(d)) return false;
   Append body{d.topic, {}, {{1, {}, packed_text(event.text)}}};
   for (std::size_t i = 0; i < 4; ++i) body.tag.bytes[i] = static_cast<u8>(number >> (8 * i));
   for (auto& path : event.paths) body.ops.push_back({2, path, packed_number(number)});
@@ -157,7 +159,15 @@ bool Fleet::append(u32 number) {
   d.has = event.before;
   if (d.has.size() <= event.device) d.has.resize(event.device + 1);
   d.has[event.device] = ++d.events;
-  return note_own_logs(d);
+  bool brought = world_.run_until([&] { return world_.topics(*d.host)[d.topic].pending == 0 || !trouble_.empty(); }, 10'000);
+  return brought ? note_own_logs(d, number) : fail("the anchor does not acknowledge event " + std::to_string(number));
+}
+
+// A clock that was set may let batches count that were held back, or hold back others; own ones are then appended again. That
+// needs no time, or a moment where there are many.
+bool Fleet::at_rest(const Device&) {
+  if (options_.raw_time) world_.run_for(100);
+  return trouble_.empty();
 }
 
 // What it lacks of `wanted`, by log.
@@ -166,7 +176,7 @@ std::vector<std::pair<Bytes, u64>> Fleet::limits(const Device& d, const std::vec
   for (u32 i = 0; i < wanted.size(); ++i) {
     if (wanted[i] == 0 || &devices_[i] == &d || (i < d.has.size() && d.has[i] >= wanted[i])) continue;
     auto& marks = devices_[i].marks[wanted[i] - 1];
-    for (std::size_t l = 0; l < marks.size(); ++l) out.emplace_back(own(devices_[i].logs[l].view()), marks[l]);
+    for (std::size_t l = 0; l < marks.size(); ++l) out.emplace_back(own(devices_[i].logs[l].id.view()), marks[l]);
   }
   return out;
 }
@@ -175,23 +185,22 @@ bool Fleet::limit_pulls(Device& d, std::vector<std::pair<Bytes, u64>> lengths) {
   return ask(*d.host, PullLimit{d.topic, std::move(lengths)}).has_value();
 }
 
-bool Fleet::fetch(u32 number, u32 giver, const std::vector<u32>& wanted) {
+// Links the device to the anchor, which gives it what it lacks of `wanted` and will be given what it appends.
+bool Fleet::fetch(u32 number, const std::vector<u32>& wanted) {
   Device& d = devices_[number];
-  if (!wake(giver, true) || !wake(number, true)) return false;
-  Device& g = devices_[giver];
-  if (!limit_pulls(d, limits(d, wanted))) return false;
-  world_.connect(*d.host, *g.host);
-  if (!ask(*d.host, WaitSynced{d.topic})) return false;
-  world_.disconnect(*d.host, *g.host);
-  // What the giver had of it is here now; the rest is the other parent's to give.
-  std::vector<u32> has = d.has;
-  has.resize(std::max(has.size(), wanted.size()));
-  for (u32 i = 0; i < wanted.size(); ++i) {
-    u32 theirs = i < g.has.size() ? std::min(g.has[i], wanted[i]) : 0;
-    has[i] = std::max(has[i], theirs);
-  }
-  d.has = has;
-  return limit_pulls(d, {});
+  auto lacking = limits(d, wanted);
+  bool linked = at_anchor_ == number, nothing = lacking.empty();
+  if (linked && nothing) return true;
+  if (!linked) leave_anchor();
+  if (!limit_pulls(d, std::move(lacking))) return false;
+  if (!linked) world_.connect(*d.host, anchor_);
+  at_anchor_ = number;
+  return ask(*d.host, WaitSynced{d.topic}).has_value();
+}
+
+void Fleet::leave_anchor() {
+  if (at_anchor_) world_.disconnect(*devices_[*at_anchor_].host, anchor_);
+  at_anchor_.reset();
 }
 
 // Each event is one message: their number says whether exactly the ancestors are here.
@@ -203,72 +212,86 @@ bool Fleet::holds(const Device& d, u64 events) {
   return world_.run_until([&] { return held() == events || !trouble_.empty(); }, 10'000) && trouble_.empty();
 }
 
-// The names and lengths of the device's own logs stand in its rows.
-bool Fleet::note_own_logs(Device& d) {
+// The names, lengths and batches of the device's own logs stand in its rows.
+bool Fleet::note_own_logs(Device& d, u32 event) {
   auto& rows = world_.disk(*d.host)->rows;
   auto row = rows.lower_bound(store::key('L', d.topic, d.logs_seen)), end = rows.lower_bound(store::key('L', d.topic + 1));
   for (; row != end; ++row, ++d.logs_seen) {
     auto state = log::decode_state(row->second);
     if (!state) return fail("a row of a log cannot be read");
     if (state->opening.device != world_.device(*d.host)) continue;
-    d.logs.push_back(identity::log_id(identity::network_id(app), topic_id_, state->opening.device, state->opening.incarnation));
-    d.log_rows.push_back(row->first);
+    LogId id = identity::log_id(identity::network_id(app), topic_id_, state->opening.device, state->opening.incarnation);
+    d.logs.push_back({id, row->first, d.logs_seen});
   }
-  std::vector<u64> lengths;
-  for (auto& key : d.log_rows) {
-    auto state = log::decode_state(rows[key]);
-    lengths.push_back(state ? state->held : 0);
+  std::vector<u64> lengths, before = d.marks.empty() ? std::vector<u64>{} : d.marks.back();
+  before.resize(d.logs.size());
+  for (std::size_t l = 0; l < d.logs.size(); ++l) {
+    auto state = log::decode_state(rows[d.logs[l].row]);
+    if (!state) return fail("a row of a log cannot be read");
+    for (u64 index = before[l]; index < state->held; ++index)
+      if (!note_batch(d, l, index, event)) return fail("an own batch cannot be read");
+    lengths.push_back(state->held);
   }
   d.marks.push_back(std::move(lengths));
   return d.logs.empty() ? fail("a device has no log of its own") : true;
+}
+
+std::optional<std::size_t> Fleet::own_log(const Device& d, const LogId& id) const {
+  for (std::size_t l = 0; l < d.logs.size(); ++l)
+    if (d.logs[l].id == id) return l;
+  return std::nullopt;
+}
+
+bool Fleet::note_batch(const Device& d, std::size_t number, u64 index, u32 event) {
+  const OwnLog& log = d.logs[number];
+  auto& rows = world_.disk(*d.host)->rows;
+  auto row = rows.find(store::key('B', d.topic, log.number, static_cast<u32>(index)));
+  if (row == rows.end()) return false;
+  auto plain = log::unseal_batch(*keys_, {identity::network_id(app), topic_id_, log.id, index}, row->second);
+  auto batch = plain ? log::decode_batch(*plain, log.id) : Result<log::Batch>(Error{});
+  if (!batch) return false;
+  u64 messages = 0;
+  for (auto& op : batch->ops) messages += op.kind == log::Op::Kind::message;
+  batches_ += "batch " + std::to_string(event);
+  for (u64 n : {u64{number}, index, batch->time.value, messages}) batches_ += " " + std::to_string(n);
+  for (auto& v : batch->voids) {
+    auto voided = own_log(d, v.log);
+    if (!voided) return false;
+    batches_ += " " + std::to_string(*voided) + " " + std::to_string(v.from);
+  }
+  batches_ += "\n";
+  return true;
 }
 
 // ---- everything, everywhere -------------------------------------------------------------------------------------------
 
 bool Fleet::gather() {
   while (!awake_.empty() && trouble_.empty()) sleep(awake_.front());
-  world_.set_wall_base((greatest_time_ + 600) * 1000);
-  gatherer_.host = world_.add({.app = app, .name = {}, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}});
-  world_.hold_wall(*gatherer_.host, (greatest_time_ + 600) * 1000);
-  if (!open_topic(gatherer_)) return false;
-  std::vector<u32> last(devices_.size());
-  for (u32 i = 0; i < last.size(); ++i) last[i] = i;
-  std::sort(last.begin(), last.end(), [&](u32 a, u32 b) { return history_.devices[a].back() > history_.devices[b].back(); });
-  gatherer_.has.resize(devices_.size());
-  for (u32 number : last) {
-    Device& d = devices_[number];
-    if (gatherer_.has[number] == d.events) continue;
-    world_.hold_wall(*d.host, (greatest_time_ + 600) * 1000);
-    if (!wake(number, true)) return false;
-    world_.connect(*gatherer_.host, *d.host);
-    if (!ask(*gatherer_.host, WaitSynced{gatherer_.topic})) return false;
-    for (u32 i = 0; i < d.has.size(); ++i) gatherer_.has[i] = std::max(gatherer_.has[i], d.has[i]);
-    sleep(number);
-  }
-  if (!holds(gatherer_, history_.events.size()) || !settle_held(gatherer_)) return fail("gathered is not what was appended");
-  auto digest = ask_for<Text>(*gatherer_.host, GetDigest{gatherer_.topic});
-  if (digest) digest_ = digest->text;
-  return digest.has_value();
-}
-
-bool Fleet::settle_held(const Device& d) {
-  return world_.run_until([&] { return world_.topics(*d.host)[d.topic].held == 0; }, 600'000);
+  gatherer_.host = world_.add({.app = app, .name = {}, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}, .cache_bytes = cache_bytes});
+  world_.hold_wall(*gatherer_.host, late_ms());
+  return open_topic(gatherer_) && take_all(gatherer_, digest_) ? true : fail("gathered is not what was appended");
 }
 
 bool Fleet::fill(u32 number) {
   Device& d = devices_[number];
-  world_.hold_wall(*d.host, (greatest_time_ + 600) * 1000);
-  if (!wake(number, false)) return false;
-  world_.connect(*d.host, *gatherer_.host);
-  if (!ask(*d.host, WaitSynced{d.topic})) return false;
-  if (!holds(d, history_.events.size()) || !settle_held(d)) return fail("device " + std::to_string(number) + " cannot be filled");
-  auto digest = ask_for<Text>(*d.host, GetDigest{d.topic});
-  if (!digest) return false;
-  if (digest->text != digest_) return fail("device " + std::to_string(number) + " has another digest");
+  std::string digest;
+  if (!wake(number, late_ms()) || !take_all(d, digest)) return fail("device " + std::to_string(number) + " cannot be filled");
+  if (digest != digest_) return fail("device " + std::to_string(number) + " has another digest");
   awake_.remove(number);
   world_.crash(*d.host);
   world_.disk(*d.host)->rows.clear();      // it has said what it had to say
   return true;
+}
+
+// Without a limit, until all is here and counts.
+bool Fleet::take_all(const Device& d, std::string& digest) {
+  world_.connect(*d.host, anchor_);
+  if (!ask(*d.host, WaitSynced{d.topic}) || !holds(d, history_.events.size())) return false;
+  if (!world_.run_until([&] { return world_.topics(*d.host)[d.topic].held == 0; }, 600'000)) return false;
+  auto text = ask_for<Text>(*d.host, GetDigest{d.topic});
+  world_.disconnect(*d.host, anchor_);
+  if (text) digest = text->text;
+  return text.has_value();
 }
 
 }  // namespace perdure::replay

@@ -1,19 +1,24 @@
 // The devices of a history: each a real core with a store of its own. Before a device appends it is given exactly what its author
-// had, through the real sync, by the devices of the event's parents.
+// had, through the real sync with a limit, by an anchor that everybody brings what they append to.
 //
 //     Fleet fleet(history, {});
 //     for (u32 e = 0; e < history.events.size(); ++e) if (!fleet.append(e)) return failed(fleet.trouble());
-//     fleet.gather();                       // one host that has everything
+//     fleet.gather();                       // a newcomer who takes everything from the anchor
 //     for (u32 d = 0; d < fleet.devices(); ++d) fleet.fill(d);      // and each device, until its digest is the same
 //
-// Hundreds of devices do not fit into memory at once: a few are awake, the others are rows, and equal rows are kept once.
+// An anchor, because it is blind: it goes on giving the batches that their author has voided since, to those whose event knows
+// nothing of that.
+//
+// Hundreds of devices do not fit into memory at once: a few are awake, the others are rows, and equal batches are kept once.
 #pragma once
 
 #include <list>
 #include <unordered_map>
 
+#include "identity/identity.hpp"
 #include "replay/history.hpp"
 #include "sim/world.hpp"
+#include "store/keys.hpp"
 
 namespace perdure::replay {
 
@@ -37,33 +42,42 @@ class Fleet {
   const sim::World& world() const { return world_; }
 
  private:
-  using Packed = std::vector<std::pair<Bytes, const std::string*>>;
+  // A row of a sleeping device; of a batch, which many have, only where it is kept.
+  struct PackedRow { Bytes key, value; const std::string* shared = nullptr; };
+  struct OwnLog {
+    LogId id;
+    Bytes row;                             // key of its row L
+    store::LogNo number = 0;               // the device's own
+  };
   struct Device {
     std::optional<HostId> host;
     u32 topic = 0;                         // the core's number for it
-    Packed packed;                         // its rows, while it sleeps
+    std::vector<PackedRow> packed;         // its rows, while it sleeps
     std::vector<u32> has;                  // for each device, how many of its events are here
     u32 events = 0;
     u32 logs_seen = 0;                     // rows L that were looked at
-    std::vector<LogId> logs;               // its own: more than one if it opened incarnations
-    std::vector<Bytes> log_rows;
+    std::vector<OwnLog> logs;              // its own: more than one if it opened incarnations
     std::vector<std::vector<u64>> marks;   // after each event: the lengths of its own logs
   };
 
-  bool wake(u32 device, bool limited);
+  bool wake(u32 device, u64 wall_ms);
   bool open_topic(Device&);
   void sleep(u32 device);
-  void make_room(u32 keep_a, u32 keep_b);
   void pack(Device&);
   void unpack(Device&);
-  bool fetch(u32 device, u32 giver, const std::vector<u32>& wanted);
+  void leave_anchor();
+  bool fetch(u32 device, const std::vector<u32>& wanted);
   bool limit_pulls(Device&, std::vector<std::pair<Bytes, u64>> limits);
   std::vector<std::pair<Bytes, u64>> limits(const Device&, const std::vector<u32>& wanted) const;
-  bool note_own_logs(Device&);
+  bool note_own_logs(Device&, u32 event);
+  bool note_batch(const Device&, std::size_t log, u64 index, u32 event);
+  std::optional<std::size_t> own_log(const Device&, const LogId&) const;
   bool holds(const Device&, u64 events);
+  bool at_rest(const Device&);
   std::optional<ReplyBody> ask(HostId, CallBody, u64 limit_ms = 600'000);
   template <class T> std::optional<T> ask_for(HostId, CallBody);
-  bool settle_held(const Device&);
+  bool take_all(const Device&, std::string& digest);
+  u64 late_ms() const { return (greatest_time_ + 600) * 1000; }      // when nothing is held back any more
   bool fail(const std::string& why);
   u64 clock_of(const Event&);
 
@@ -76,12 +90,16 @@ class Fleet {
   FleetOptions options_;
   sim::World world_;
   std::vector<Device> devices_;
+  HostId anchor_ = 0;
+  std::optional<u32> at_anchor_;           // the one device that is linked to it
   Device gatherer_;
   std::list<u32> awake_;                   // longest ago first
   std::string invite_, trouble_, digest_;
   TopicId topic_id_;
+  std::optional<identity::TopicKeys> keys_;
+  std::string batches_;                    // what every append made, as lines for the oracle
   u64 greatest_time_ = 0;
-  std::unordered_map<std::string, u32> values_;      // of sleeping rows, and how many rows have it
+  std::unordered_map<std::string, u32> values_;      // batches of sleeping devices, and how many rows have each
 };
 
 }  // namespace perdure::replay

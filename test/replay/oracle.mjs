@@ -4,7 +4,9 @@
 //
 //     for (const { name, wrong } of judge(events, shown).checks) …      shown: the lines that perdure_replay printed
 //
-// The one thing that it takes from the run are the devices' keys, which settle ties.
+// From the run it takes the devices' keys, which settle ties, and the times of batches, which it judges. Where all clocks agree,
+// the times are foretold, and who won is a matter of ancestry alone; by the authors' own clocks, sayings.mjs tells who saw what.
+import { has, inOrder, readBatch, sayings, unreplaced } from "./sayings.mjs";
 
 /** For each event, the set of its ancestors, a bit each. */
 function ancestries(events) {
@@ -21,8 +23,6 @@ function ancestries(events) {
   }
   return sets;
 }
-
-const has = (set, event) => ((set[event >>> 5] >>> (event & 31)) & 1) === 1;
 
 /** An event goes to that device of its author whose last event it builds on, the most recent of them, or to a new one. */
 function assignDevices(events, ancestors) {
@@ -55,10 +55,11 @@ function hybridTimes(events) {
 
 /** The lines of perdure_replay as tables. */
 function read(lines) {
-  const shown = { keys: [], messages: [], entries: new Map(), conflicts: new Map(), histories: new Map(), digest: "" };
+  const shown = { keys: [], batches: [], messages: [], entries: new Map(), conflicts: new Map(), histories: new Map(), digest: "" };
   for (const line of lines) {
     const [kind, ...rest] = line.split(" ");
     if (kind === "device") shown.keys[Number(rest[0])] = rest[1];
+    else if (kind === "batch") shown.batches.push(readBatch(rest));
     else if (kind === "message") shown.messages.push({ key: rest[0], ms: Number(rest[1]), text: rest.slice(2).join(" ") });
     else if (kind === "entry") shown.entries.set(rest.slice(1).join(" "), Number(rest[0]));
     else if (kind === "digest") shown.digest = rest[0];
@@ -71,17 +72,18 @@ function read(lines) {
   return shown;
 }
 
-function compareTimeline(events, devices, times, order, shown) {
+/** A device's messages are its events in the order in which they stand; so each message names one. */
+function compareTimeline(events, order, shown) {
   const wrong = [];
-  const deviceOfKey = new Map(shown.keys.map((key, device) => [key, device]));
-  const said = devices.map(() => 0);
   if (shown.messages.length !== events.length) wrong.push(`${shown.messages.length} messages, not ${events.length}`);
+  const deviceOfKey = new Map(shown.keys.map((key, device) => [key, device]));
   for (const [place, { key, ms, text }] of shown.messages.entries()) {
+    const said = order[place];
+    if (said === undefined) break;
     const device = deviceOfKey.get(key);
-    const event = device === undefined ? undefined : devices[device][said[device]++];
-    if (event !== order[place]) wrong.push(`place ${place} has event ${event}, not ${order[place]}`);
-    else if (ms !== Number(times[event] >> 16n)) wrong.push(`event ${event} is of ${ms}, not ${times[event] >> 16n}`);
-    else if (text !== events[event].text) wrong.push(`event ${event} says ${JSON.stringify(text)}`);
+    if (device !== said.device) wrong.push(`place ${place} is device ${device}'s, not event ${said.event} of device ${said.device}`);
+    else if (ms !== Number(said.time >> 16n)) wrong.push(`event ${said.event} is of ${ms}, not ${said.time >> 16n}`);
+    else if (text !== events[said.event].text) wrong.push(`event ${said.event} says ${JSON.stringify(text)}`);
   }
   return wrong;
 }
@@ -93,32 +95,51 @@ function compareTables(expected, actual) {
   return wrong;
 }
 
-export function judge(events, lines) {
+/** One clock for all: nothing is ever held back, and each event has the one batch that it made, under the time that follows. */
+function compareTimes(events, batches) {
+  const wrong = [];
+  const times = hybridTimes(events);
+  const seen = events.map(() => 0);
+  for (const { event, time, voids } of batches) {
+    if (++seen[event] > 1 || voids.length > 0) wrong.push(`event ${event} is said again`);
+    if (time !== times[event]) wrong.push(`event ${event} is of ${time}, not ${times[event]}`);
+  }
+  return wrong;
+}
+
+export function judge(events, lines, { rawTime = false } = {}) {
   const shown = read(lines);
   const ancestors = ancestries(events);
   const { devices, deviceOf } = assignDevices(events, ancestors);
-  const times = hybridTimes(events);
-  // DESIGN 4: time, device, incarnation, batch. No device has two incarnations here.
-  const before = (a, b) => (times[a] < times[b] ? -1 : times[a] > times[b] ? 1 : shown.keys[deviceOf[a]] < shown.keys[deviceOf[b]] ? -1 : shown.keys[deviceOf[a]] > shown.keys[deviceOf[b]] ? 1 : a - b);
-  const order = events.map((_, event) => event).sort(before);
-
-  const touching = new Map();
-  for (const [event, { paths }] of events.entries()) for (const path of paths) touching.set(path, (touching.get(path) ?? []).concat(event));
-  const winners = new Map(), conflicts = new Map(), histories = new Map();
-  for (const [path, touched] of touching) {
-    const newestFirst = [...touched].sort((a, b) => before(b, a));
-    const maximal = newestFirst.filter(event => !touched.some(other => has(ancestors[other], event)));
-    winners.set(path, maximal[0]);
-    if (maximal.length > 1) conflicts.set(path, maximal.slice(1));
-    histories.set(path, newestFirst);
-  }
+  let greatest = 0;
+  const clocks = events.map(({ time }) => (rawTime ? time : (greatest = Math.max(greatest, time))) * 1000);
+  const said = sayings(events, { ancestors, devices, deviceOf, clocks, keys: shown.keys }, shown.batches);
+  const timesWrong = rawTime ? said.wrong : said.wrong.concat(compareTimes(events, shown.batches));
   const distinct = new Set(shown.keys).size;
   const checks = [
     { name: `devices: ${devices.length}`, wrong: distinct === devices.length && shown.keys.length === devices.length ? [] : [`the run had ${distinct}`] },
-    { name: `timeline: ${order.length} messages in order`, wrong: compareTimeline(events, devices, times, order, shown) },
-    { name: `winners: ${winners.size} paths`, wrong: compareTables(winners, shown.entries) },
-    { name: `conflicts: ${conflicts.size} paths, at most ${Math.max(0, ...[...conflicts.values()].map(l => l.length + 1))} versions`, wrong: compareTables(conflicts, shown.conflicts) },
-    { name: `histories: ${[...histories.values()].reduce((sum, h) => sum + h.length, 0)} versions`, wrong: compareTables(histories, shown.histories) },
+    { name: `times: ${shown.batches.length} batches`, wrong: timesWrong },
   ];
-  return { checks, devices: devices.length, conflicts: conflicts.size, paths: winners.size, digest: shown.digest };
+  if (said.last.includes(undefined)) return { checks };
+  const before = inOrder(shown.keys);
+  const order = [...said.last].sort(before);
+
+  const touching = new Map();
+  for (const saying of said.last) for (const path of events[saying.event].paths) touching.set(path, (touching.get(path) ?? []).concat(saying));
+  const winners = new Map(), conflicts = new Map(), histories = new Map();
+  for (const [path, touched] of touching) {
+    const newestFirst = [...touched].sort((a, b) => before(b, a));
+    const maximal = rawTime ? unreplaced(touched, path, before) : newestFirst.filter(({ event }) => !touched.some(other => has(ancestors[other.event], event)));
+    winners.set(path, maximal[0].event);
+    if (maximal.length > 1) conflicts.set(path, maximal.slice(1).map(({ event }) => event));
+    histories.set(path, newestFirst.map(({ event }) => event));
+  }
+  const most = Math.max(0, ...[...conflicts.values()].map(losers => losers.length + 1));
+  checks.push(
+    { name: `timeline: ${order.length} messages in order`, wrong: compareTimeline(events, order, shown) },
+    { name: `winners: ${winners.size} paths`, wrong: compareTables(winners, shown.entries) },
+    { name: `conflicts: ${conflicts.size} paths, at most ${most} versions`, wrong: compareTables(conflicts, shown.conflicts) },
+    { name: `histories: ${[...histories.values()].reduce((sum, versions) => sum + versions.length, 0)} versions`, wrong: compareTables(histories, shown.histories) },
+  );
+  return { checks };
 }

@@ -1,5 +1,6 @@
 // The network of the simulated world: pipes that keep order and lose nothing until they break, WebSocket dials, and WebRTC as far
 // as the core sees it.
+#include "identity/identity.hpp"
 #include "sim/world.hpp"
 
 namespace perdure::sim {
@@ -77,7 +78,9 @@ void World::connect(HostId dialler, HostId other, LinkKind kind) {
   if (!reachable(a, b)) return;
   u32 pipe = make_pipe(kind, a, b);
   post(a, a.life, LinkOpened{link_of(pipe, 0), kind, true, {}, 0, {}});
-  post(b, b.life, LinkOpened{link_of(pipe, 1), kind, false, {}, 0, {}});
+  // An anchor is told for whom it is dialled.
+  std::string network = b.options.anchor ? hex(identity::network_id(a.options.app).view()) : std::string{};
+  post(b, b.life, LinkOpened{link_of(pipe, 1), kind, false, {}, 0, std::move(network)});
 }
 
 void World::disconnect(HostId a, HostId b) {
