@@ -68,6 +68,7 @@ async function inWorker(options: PeerOptions, start: StartOptions, marker: Store
         network: online => post({ kind: "network", online }),
         visibility: hidden => post({ kind: "visibility", hidden }),
         goodbye: () => post({ kind: "goodbye" }),
+        sleep: () => post({ kind: "sleep" }),
         resumed: () => post({ kind: "resumed" }),
       }, rtc);
     });

@@ -5,9 +5,11 @@ import type { RtcPage } from "./links/rtc-page.js";
 export interface PageLife {
   network(online: boolean): void;
   visibility(hidden: boolean): void;
-  /** The page goes now, or sleeps. */
+  /** The page goes now. */
   goodbye(): void;
-  /** It is back from the back/forward cache. */
+  /** It is put to sleep: into the back/forward cache, or frozen in the background. */
+  sleep(): void;
+  /** It is awake again. */
   resumed(): void;
 }
 
@@ -17,13 +19,14 @@ export function watchPage(life: PageLife, rtc: RtcPage | undefined): () => void 
   const { signal } = ended;
   addEventListener("online", () => life.network(true), { signal });
   addEventListener("offline", () => life.network(false), { signal });
-  addEventListener("pagehide", () => {
-    life.goodbye();
+  addEventListener("pagehide", ({ persisted }) => {
+    if (persisted) life.sleep();
+    else life.goodbye();
     rtc?.closeAll();            // else the other side waits for 7 to 17 s
   }, { signal });
   addEventListener("pageshow", ({ persisted }) => { if (persisted) life.resumed(); }, { signal });
   document.addEventListener("visibilitychange", () => life.visibility(document.visibilityState === "hidden"), { signal });
-  document.addEventListener("freeze", () => life.goodbye(), { signal });
-  document.addEventListener("resume", () => life.network(navigator.onLine), { signal });
+  document.addEventListener("freeze", () => life.sleep(), { signal });
+  document.addEventListener("resume", () => life.resumed(), { signal });
   return () => ended.abort();
 }

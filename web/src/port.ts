@@ -27,7 +27,7 @@ export type ToWorker =
   | { readonly kind: "cancel"; readonly call: number }
   | { readonly kind: "network"; readonly online: boolean }
   | { readonly kind: "visibility"; readonly hidden: boolean }
-  | { readonly kind: "goodbye" | "resumed" | "close" }
+  | { readonly kind: "goodbye" | "sleep" | "resumed" | "close" }
   | { readonly kind: "rtc"; readonly message: FromPage };
 
 export type FromWorker =

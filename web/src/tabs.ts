@@ -5,7 +5,7 @@
 //     const tab = await Tab.open({ name: "talkbox:default", version, lead });      // leads, or follows who does
 //     await tab.call({ kind: "TopicNamed", name: "lunch" });                       // the same in either case
 //
-//   waiting ── gets the lock, opens the store ──> leader ── superseded, woken from the cache ──> waiting
+//   waiting ── gets the lock, opens the store ──> leader ── superseded, put to sleep ──> waiting
 //   waiting ── welcomed by a leader ──> follower ── gets the lock ──> leader        any ── a newer version is there ──> outdated
 
 import type { CallBody, Notice, ReplyBody } from "./boundary.js";
@@ -58,6 +58,8 @@ type Role =
 
 /** After a failed takeover someone else may be luckier; then it is tried again. */
 const retryMs = 1000;
+/** How long a frozen leader can keep others waiting. */
+const renewMs = 3000;
 const outdatedText = "A newer version of this app runs in another tab. Reload this one.";
 
 export class Tab implements Engine {
@@ -67,7 +69,8 @@ export class Tab implements Engine {
   readonly #infoListeners = new Set<(info: EngineInfo) => void>();
   readonly #pending = new Map<number, Pending>();
   readonly #standing = new Standing();
-  readonly #closing = new AbortController();
+  #awake = new AbortController();                      // aborted while the tab sleeps, and in the end: it holds no lock then
+  #stands = false;                                     // it waits for the lock or has it
   #role: Role = { kind: "waiting" };
   #release: () => void = () => undefined;              // gives the lock back
   #nextCall = 1;
@@ -152,10 +155,27 @@ export class Tab implements Engine {
 
   goodbye(): void { if (this.#role.kind === "leader") this.#role.lead.engine.goodbye(); }
 
-  /** The page comes back from the back/forward cache: its locks were taken away meanwhile, so that it begins anew. */
+  /** The page may be frozen from here on, and then answers nobody: it lets go of its locks, so that another tab can lead. */
+  sleep(): void {
+    this.goodbye();
+    if (this.#bus === undefined || this.#role.kind === "ended") return;
+    this.#awake.abort();
+    if (this.#role.kind === "follower") this.#bus.say({ kind: "bye" });
+    if (this.#role.kind === "leader") this.#stepDown();
+    // Within this task: it may be the last one. What the store still writes is kept from harm by its generation.
+    this.#release();
+  }
+
+  /** It begins anew, and follows whoever leads by now. */
   resumed(): void {
-    if (this.#role.kind === "leader" && this.#bus !== undefined) this.#stepDown();
-    else this.#lost();
+    const { locks } = this.#options;
+    this.network(this.#online);
+    if (!this.#awake.signal.aborted || this.#over() || locks === undefined) return;
+    this.#awake = new AbortController();
+    this.#role = { kind: "waiting" };
+    this.#live(locks).catch(() => undefined);            // asked for before anyone hears of us again
+    void this.#stand(locks);
+    this.#bus?.say({ kind: "hello", hidden: this.#hidden });
   }
 
   // ---- who leads -----------------------------------------------------------------------------------------------------------
@@ -167,7 +187,7 @@ export class Tab implements Engine {
     }
     const ready = new Promise<void>((resolve, reject) => { this.#ready = { resolve, reject }; });
     await this.#live(locks);
-    this.#stand(locks);
+    void this.#stand(locks);
     this.#bus?.say({ kind: "hello", hidden: this.#hidden });
     try {
       await ready;
@@ -182,7 +202,9 @@ export class Tab implements Engine {
   // While that lock is held this tab lives. Before that nobody may hear of it.
   #live(locks: LockManager): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#hold(locks, this.#lockOf(this.#bus?.id ?? ""), () => { resolve(); return this.#untilClosed(); }).catch(reject);
+      const { signal } = this.#awake;
+      const hold = (): Promise<void> => { resolve(); return new Promise(done => { signal.addEventListener("abort", () => done()); }); };
+      locks.request(this.#lockOf(this.#bus?.id ?? ""), { signal }, hold).catch(reject);
     });
   }
 
@@ -195,28 +217,57 @@ export class Tab implements Engine {
     this.#bus?.say({ kind: "hello", hidden: this.#hidden });
   }
 
-  // Waits for the lock and leads while it has it.
-  #stand(locks: LockManager): void {
-    if (this.#role.kind === "ended" || this.#closing.signal.aborted) return;
-    this.#hold(locks, `perdure:${this.#options.name}`, async () => {
-      if (this.#over()) return;
-      const released = new Promise<void>(resolve => { this.#release = resolve; });
-      try {
-        if (await this.#takeLead()) await released;
-        else setTimeout(() => this.#stand(locks), retryMs);
-      } catch (error) {
-        this.#leadFailed(locks, error);
-      }
-    }).catch(() => undefined);          // aborted by close
+  // Waits for the lock and leads while it has it; then again, for as long as it is awake.
+  async #stand(locks: LockManager): Promise<void> {
+    if (this.#stands) return;
+    this.#stands = true;
+    while (!this.#awake.signal.aborted) {
+      const led = await this.#compete(locks);
+      if (!led && !this.#awake.signal.aborted) await new Promise(resolve => { setTimeout(resolve, retryMs); });
+    }
+    this.#stands = false;
   }
 
-  #leadFailed(locks: LockManager, error: unknown): void {
+  // A browser takes a lock from a page that is frozen in its cache when the lock is asked for, but not while it is waited for. So it
+  // is asked for again and again.
+  async #compete(locks: LockManager): Promise<boolean> {
+    const attempt = new AbortController();
+    const end = (): void => attempt.abort();
+    const renewal = setTimeout(end, renewMs);
+    const { signal } = this.#awake;
+    signal.addEventListener("abort", end);
+    try {
+      return await locks.request(`perdure:${this.#options.name}`, { signal: attempt.signal }, () => {
+        clearTimeout(renewal);
+        return this.#leadWhileAllowed();
+      });
+    } catch {
+      return attempt.signal.aborted;
+    } finally {
+      clearTimeout(renewal);
+      signal.removeEventListener("abort", end);
+    }
+  }
+
+  // False if it could not: then somebody else may try first.
+  async #leadWhileAllowed(): Promise<boolean> {
+    if (this.#over()) return false;
+    const released = new Promise<void>(resolve => { this.#release = resolve; });
+    try {
+      if (!(await this.#takeLead())) return false;
+      await released;
+      return true;
+    } catch (error) {
+      this.#leadFailed(error);
+      return false;
+    }
+  }
+
+  #leadFailed(error: unknown): void {
     const refusal = error instanceof PerdureError ? error : new PerdureError("storage-unavailable", error instanceof Error ? error.message : String(error));
     if (refusal.code === "outdated") this.#outdate(refusal);
     if (this.#ready !== undefined) return this.#ready.reject(refusal);
-    if (this.#over()) return;
-    this.#setInfo({ ...this.#info, trouble: [dataOf(refusal)] });
-    setTimeout(() => this.#stand(locks), retryMs);
+    if (!this.#over()) this.#setInfo({ ...this.#info, trouble: [dataOf(refusal)] });
   }
 
   // False if another opener was quicker.
@@ -226,7 +277,7 @@ export class Tab implements Engine {
       superseded = true;
       if (this.#role.kind === "leader" && this.#role.lead === lead) this.#stepDown();
     });
-    if (this.#over() || superseded) {
+    if (this.#over() || superseded || this.#awake.signal.aborted) {
       await lead.drop();
       return false;
     }
@@ -258,10 +309,7 @@ export class Tab implements Engine {
     this.#setInfo({ ...this.#info, tab: "follower" });
     void lead.drop().catch(() => undefined).then(() => {
       this.#release();
-      const { locks } = this.#options;
-      if (locks === undefined) return;
-      this.#stand(locks);
-      this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+      if (!this.#awake.signal.aborted) this.#bus?.say({ kind: "hello", hidden: this.#hidden });
     });
   }
 
@@ -311,7 +359,7 @@ export class Tab implements Engine {
     for (const pending of [...this.#pending.values()]) pending.reject(reason);
     this.#setInfo({ ...this.#info, tab: "follower", trouble: [...this.#info.trouble, dataOf(reason)] });
     this.#ready?.reject(reason);
-    void done.then(() => { this.#release(); this.#closing.abort(); });
+    void done.then(() => { this.#release(); this.#awake.abort(); });
   }
 
   async #close(): Promise<void> {
@@ -321,7 +369,7 @@ export class Tab implements Engine {
     for (const pending of [...this.#pending.values()]) pending.reject(closedError());
     this.#bus?.say({ kind: "bye" });
     this.#release();
-    this.#closing.abort();
+    this.#awake.abort();
     this.#bus?.close();
   }
 
@@ -376,8 +424,6 @@ export class Tab implements Engine {
   #over(): boolean { return this.#role.kind === "ended" || this.#closed !== undefined; }
 
   #lockOf(tab: string): string { return `perdure:${this.#options.name}:tab:${tab}`; }
-  #hold(locks: LockManager, name: string, run: () => Promise<void>): Promise<unknown> { return locks.request(name, { signal: this.#closing.signal }, run); }
-  #untilClosed(): Promise<void> { return new Promise(resolve => this.#closing.signal.addEventListener("abort", () => resolve())); }
 }
 
 const writing: ReadonlySet<CallBody["kind"]> = new Set<CallBody["kind"]>([

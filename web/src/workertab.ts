@@ -39,6 +39,7 @@ export function serveTab(takeLead: TakeLead, version?: string): void {
       case "network": tab?.network(data.online); break;
       case "visibility": tab?.visibility(data.hidden); break;
       case "goodbye": tab?.goodbye(); break;
+      case "sleep": tab?.sleep(); break;
       case "resumed": tab?.resumed(); break;
       case "rtc": for (const listener of [...rtcListeners]) listener(data.message); break;
       case "close":

@@ -16,6 +16,8 @@ export interface BrowserOptions {
   /** A folder with the profile of an earlier run. Default: a fresh one, deleted afterwards. */
   readonly profile?: string;
   readonly args?: readonly string[];
+  /** Arguments of Playwright that are left out. */
+  readonly without?: readonly string[];
 }
 
 export interface TestBrowser extends AsyncDisposable {
@@ -36,7 +38,7 @@ export async function openBrowser(options: BrowserOptions = {}): Promise<TestBro
   const executable = process.env["PERDURE_CHROMIUM"] ?? "/usr/bin/chromium";
   const context = await chromium.launchPersistentContext(profile, {
     ...(existsSync(executable) ? { executablePath: executable } : {}),
-    headless: true, args: [...chromiumArgs, ...(options.args ?? [])], permissions: ["camera", "microphone"],
+    headless: true, args: [...chromiumArgs, ...(options.args ?? [])], ignoreDefaultArgs: [...(options.without ?? [])], permissions: ["camera", "microphone"],
   }).catch((error: unknown) => {
     throw new Error("Chromium did not start. Install it with: apt-get install chromium", { cause: error });
   });

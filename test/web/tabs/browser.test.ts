@@ -137,7 +137,10 @@ withTabs("a leader whose store was taken over can write nothing, begins anew and
 
 withTabs("a tab that comes back from the back/forward cache follows whoever leads by then, or leads again", async openTab => {
   const [first, second] = [await openTab(), await openTab()];
-  const back = (page: Page): Promise<unknown> => page.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
+  const back = (page: Page): Promise<unknown> => page.evaluate(() => {
+    dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+    return new Promise<void>(resolve => { setTimeout(() => { dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })); resolve(); }, 100); });
+  });
   await back(first);
   await second.evaluate(() => window.tabs.untilInfo(window.engine, ({ tab }) => tab === "leader"));
   await append(first);
