@@ -188,12 +188,16 @@ void Node::Impl::call(u32 id, GetDigest& c) {
 
 // ---- copies --------------------------------------------------------------------------------------------------------------------------
 
-// Who is known to hold an op: by signed acknowledgement of our own logs, else also by what linked peers say of their frontiers.
+// Who is known to hold an op: by signed acknowledgement of our own logs, else also its author, and by what linked peers say of
+// their frontiers.
 std::pair<std::vector<DeviceId>, std::vector<DeviceId>> Node::Impl::copies_of(const TopicPtr& topic, const OpId& op, bool acked_only) const {
   std::set<DeviceId> who;
   if (auto no = topic->by_id(op.log))
     for (const auto& [key, mark] : sync_.acks(topic)) if (key.second == *no && mark.length > op.batch) who.insert(key.first);
-  if (!acked_only) for (const DeviceId& id : sync_.holders(topic, op.log, op.batch)) who.insert(id);
+  if (!acked_only) {
+    for (const DeviceId& id : sync_.holders(topic, op.log, op.batch)) who.insert(id);
+    if (auto no = topic->by_id(op.log); no && topic->logs[*no].working.device != identity_->id()) who.insert(topic->logs[*no].working.device);
+  }
   std::pair<std::vector<DeviceId>, std::vector<DeviceId>> out;
   for (const DeviceId& id : who) (is_anchor(id) ? out.second : out.first).push_back(id);
   return out;

@@ -203,6 +203,9 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
   if (request != 0 && !e->pulls.contains(request)) e->stuck.erase(tag);
   if (result.verdict == log::Verdict::mismatch || result.refused) e->stuck.insert(tag);
   pull(t, *e);
+  // Others are not behind any more in what this one brought.
+  if (request != 0 && !e->pulls.contains(request))
+    for (auto& [other, exchange] : t.exchanges) if (other != link) pull(t, exchange);
   host_.progressed(topic);
 }
 
