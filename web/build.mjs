@@ -96,8 +96,16 @@ const settings = {
   logLevel: "warning",
 };
 
-async function bundle(out, entryPoints) {
-  await build({ ...settings, entryPoints, outdir: out, splitting: true, chunkNames: "chunk-[hash]", plugins: [sqliteInside] });
+/** The demo keeps its data in IndexedDB: SQLite would be most of its weight. */
+const withoutOpfs = {
+  name: "without-opfs",
+  setup({ onLoad }) {
+    onLoad({ filter: /store[/\\]opfs\.ts$/ }, () => ({ contents: 'export const openOpfs = () => Promise.reject(new Error("not in the demo"));', loader: "js" }));
+  },
+};
+
+async function bundle(out, entryPoints, plugins = []) {
+  await build({ ...settings, entryPoints, outdir: out, splitting: true, chunkNames: "chunk-[hash]", plugins: [...plugins, sqliteInside] });
   cpSync("build/wasm/perdure.wasm", join(out, "perdure.wasm"));
 
   const scripts = files(out).filter(file => file.endsWith(".js")).map(file => readFileSync(file, "utf8")).join("\n");
@@ -118,8 +126,8 @@ async function inline(out) {
 
 /** A folder for any static host. */
 async function demo(out) {
-  await bundle(out, { main: "web/demo/main.ts", worker: "web/src/worker.ts" });
-  for (const name of ["index.html", "style.css"]) cpSync(join("web/demo", name), join(out, name));
+  await bundle(out, { stage: "web/demo/stage.ts", room: "web/demo/room.ts", worker: "web/src/worker.ts" }, [withoutOpfs]);
+  for (const name of ["index.html", "room.html", "style.css", "stage.css", "icon.svg"]) cpSync(join("web/demo", name), join(out, name));
 }
 
 /** Declarations of all that users can import, and no more: the rest would drag in types of packages they do not have. */
@@ -169,10 +177,15 @@ for (let before; before !== now; now = inputs()) {
   before = now;
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true });
+<<<<<<< HEAD
   await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source]))), inline(fresh), declare(fresh)]);
   if (existsSync("web/demo/main.ts")) await demo(join(fresh, "demo"));
   // What is compiled and bundled in asks to be named wherever it goes.
   cpSync("web/NOTICES.txt", join(fresh, "NOTICES.txt"));
+=======
+  await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source]))), declare(fresh)]);
+  if (existsSync("web/demo/room.ts")) await demo(join(fresh, "demo"));
+>>>>>>> f83f522 (demo: two browsers side by side, a cable to cut, a server to stop, a room of real messages)
 }
 rmSync("dist", { recursive: true, force: true });
 renameSync(fresh, "dist");

@@ -1,14 +1,22 @@
 #!/usr/bin/env node
-// npx perdure anchor: an anchor in a process of its own.
-import { networkInterfaces } from "node:os";
-import { resolve } from "node:path";
+// npx perdure anchor: an anchor in a process of its own. npx perdure demo: the demo page with one.
+import { homedir, networkInterfaces } from "node:os";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { startDemo, type DemoOptions } from "./demo.js";
 import { startAnchor, type AnchorOptions } from "./index.js";
 import { version } from "../src/version.js";
 
 const help = `Usage: perdure anchor [options]
+       perdure demo [--data DIR] [--history DIR] [--port NUMBER]
 
-Runs an anchor: it stores what members of a topic bring, sealed, and hands it to those who come later.
+perdure demo shows two browsers side by side on a page of this machine, with an anchor of their own, and prints the link.
+
+  --data DIR         keep what the anchor stores in that folder (default: perdure-demo in the cache folder of this user)
+  --history DIR      make a room of real messages besides: the history of that git clone
+  --port NUMBER      serve the page there (default: as the last time, or any that is free)
+
+perdure anchor runs an anchor: it stores what members of a topic bring, sealed, and hands it to those who come later.
 
   --host ADDRESS     listen there (default 127.0.0.1: this machine only; 0.0.0.0: everybody)
   --port NUMBER      listen there (default 8787; 0: any that is free)
@@ -45,6 +53,7 @@ async function main(args: readonly string[]): Promise<void> {
   const { values, positionals } = parse(args);
   if (values.help === true || (positionals.length === 0 && args.length === 0)) return console.log(help);
   if (values.version === true) return console.log(version);
+  if (positionals.length === 1 && positionals[0] === "demo") return demo(values);
   if (positionals.length !== 1 || positionals[0] !== "anchor") {
     throw new Refusal(`${positionals.length === 0 ? "A command is missing" : `There is no command "${positionals.join(" ")}"`}. Try: perdure anchor --help`);
   }
@@ -56,6 +65,22 @@ async function main(args: readonly string[]): Promise<void> {
   await anchor.ended;
 }
 
+async function demo({ data, history, port, ...others }: Values): Promise<void> {
+  const [foreign] = Object.keys(others);
+  if (foreign !== undefined) throw new Refusal(`--${foreign} is no option of the demo. Try: perdure demo --help`);
+  const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
+  const options: DemoOptions = { data: data ?? join(cache, "perdure-demo"), tell: line => console.log(`  ${line}`), ...given({ history, port: numberOf("port", port) }) };
+  const starting = startDemo(options);
+  stopOnSignals(async () => (await starting).close());
+  const { url, anchorUrl, room } = await starting;
+  console.log(`
+  Two browsers, side by side:  ${url}
+  A room of real messages:     ${room ?? "perdure demo --history path/to/a/clone"}
+
+  The anchor runs at ${anchorUrl}; it stores in ${resolve(options.data)}. Ctrl-C stops it all.
+`);
+}
+
 function parse(args: readonly string[]) {
   try {
     const text = { type: "string" } as const;
@@ -64,7 +89,7 @@ function parse(args: readonly string[]) {
       allowPositionals: true,
       options: {
         host: text, port: text, data: text, serve: text, cert: text, key: text, "public-url": text, app: { type: "string", multiple: true },
-        "total-mb": text, "topic-mb": text, "device-mb": text, links: text, "lease-days": text, help: { type: "boolean", short: "h" }, version: { type: "boolean" },
+        "total-mb": text, "topic-mb": text, "device-mb": text, links: text, history: text, "lease-days": text, help: { type: "boolean", short: "h" }, version: { type: "boolean" },
       },
     });
   } catch (error) {
@@ -77,12 +102,8 @@ type Values = ReturnType<typeof parse>["values"];
 
 function optionsOf(values: Values): AnchorOptions {
   if ((values.cert === undefined) !== (values.key === undefined)) throw new Refusal("--cert and --key belong together.");
-  const number = (name: "port" | "total-mb" | "topic-mb" | "device-mb" | "links" | "lease-days"): number | undefined => {
-    const text = values[name];
-    if (text === undefined) return undefined;
-    if (!/^\d+(\.\d+)?$/.test(text)) throw new Refusal(`--${name} needs a number, not "${text}".`);
-    return Number(text);
-  };
+  if (values.history !== undefined) throw new Refusal("--history is for the demo. Try: perdure demo --help");
+  const number = (name: "port" | "total-mb" | "topic-mb" | "device-mb" | "links" | "lease-days"): number | undefined => numberOf(name, values[name]);
   return given({
     data: values.data ?? "anchor.db",
     port: number("port"),
@@ -93,6 +114,12 @@ function optionsOf(values: Values): AnchorOptions {
     serve: values.serve,
     quotas: given({ totalMB: number("total-mb"), topicMB: number("topic-mb"), deviceMB: number("device-mb"), links: number("links"), leaseDays: number("lease-days") }),
   });
+}
+
+function numberOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new Refusal(`--${name} needs a number, not "${text}".`);
+  return Number(text);
 }
 
 /** Without what is undefined. */

@@ -141,7 +141,7 @@ class Tile {
 function versionOf({ value, author, time }: Version<unknown>, nameOf: (author: string) => string, keep: () => void): HTMLElement {
   const card = cardOf(value);
   const where = columns.find(({ id }) => id === card.column)?.title ?? "";
-  const kept = button("Keep this", `Keep the version of ${nameOf(author)}`, keep);
+  const kept = button("Keep this", `Keep this, by ${nameOf(author)}`, keep);
   return make("div", { class: "version" },
     make("p", {}, value === undefined ? "deleted" : card.text),
     make("small", { title: time.toLocaleString() }, `${nameOf(author)}${value === undefined ? "" : `, in ${where}`}`), kept);

@@ -1,7 +1,7 @@
 // Who is here, by which path; anchors; what is kept where.
 import type { Peer, PeerInfo, PerdureError } from "perdure";
-import { arrange, byId, make } from "./dom.js";
-import { anchorWords, pathWords, stateWords, storageWords } from "./words.js";
+import { arrange, button, byId, make } from "./dom.js";
+import { anchorWords, linkWords, pathWords, stateWords, storageWords } from "./words.js";
 
 /** Shows the peer's views; returns how to end that. */
 export function showPeer(peer: Peer, nameOf: (id: string) => string): { end: () => void; names: () => void } {
@@ -19,7 +19,8 @@ export function showPeer(peer: Peer, nameOf: (id: string) => string): { end: () 
       state.dataset["state"] = status.state;
       state.textContent = stateWords(status);
       const pending = byId("pending", "span");
-      pending.hidden = status.pending === 0;
+      // It keeps its place, so that nothing moves when it comes and goes.
+      pending.dataset["state"] = status.pending === 0 ? "none" : "waiting";
       pending.textContent = `${status.pending} waiting`;
       pending.title = "What you wrote and nobody else has yet. It is safe on this device.";
       byId("storage", "p").textContent = storageWords(status.storage);
@@ -28,7 +29,8 @@ export function showPeer(peer: Peer, nameOf: (id: string) => string): { end: () 
     peer.peers.subscribe(showPeers),
     peer.anchors.list.subscribe(list => {
       const items = list.map(anchor => make("li", {},
-        make("span", { class: "who" }, anchor.url), make("span", { class: "pill", "data-state": anchor.state }, anchorWords(anchor))));
+        make("span", { class: "who" }, anchor.url), make("span", { class: "pill", "data-state": anchor.state }, anchorWords(anchor)),
+        button("Remove", `Remove the anchor ${anchor.url}`, () => peer.anchors.remove(anchor.url))));
       arrange(anchors, items.length > 0 ? items : [make("li", { class: "hint" }, "None. Two browsers find each other through one, and it keeps the topic while all are away.")]);
     }),
   ];
@@ -41,9 +43,7 @@ export function showTrouble(trouble: readonly (PerdureError | Error)[]): void {
 }
 
 function peerItem(info: PeerInfo, nameOf: (id: string) => string): HTMLLIElement {
-  const trip = info.roundTripMs === undefined ? "" : `, ${Math.max(1, Math.round(info.roundTripMs))} ms`;
-  const state = info.state === "connected" ? `${info.path}${trip}` : info.state;
   return make("li", {},
     make("span", { class: "who", title: info.id }, info.role === "anchor" ? `Anchor ${info.shortId.slice(0, 8)}` : info.name ?? nameOf(info.id)),
-    make("span", { class: "pill", "data-path": info.path, "data-state": info.state, title: `Linked ${pathWords(info.path)}.` }, state));
+    make("span", { class: "pill", "data-path": info.path, "data-state": info.state, title: `Linked ${pathWords(info.path)}.` }, linkWords(info)));
 }

@@ -1,33 +1,22 @@
-// The demo: one topic, by invite link; a chat and a board. Only the public interface is used.
+// A room: one topic, by invite link; a chat, a board, and how things stand. Only the public interface is used.
 import { openPeer, PerdureError } from "perdure";
 import type { Peer, Topic } from "perdure";
 import { showBoard } from "./board.js";
 import { showChat } from "./chat.js";
 import { byId, copy, shown, toast } from "./dom.js";
+import { showFiles } from "./files.js";
+import { invite } from "./invitation.js";
 import { showPeer, showTrouble } from "./people.js";
+import { keeper, listenTo, serverWord, type FromFrame, type ToFrame } from "./told.js";
 
 const app = "perdure-demo";
 const query = new URLSearchParams(location.search);
-/** Another device in the same browser, to try things out: ?instance=second */
+/** Another device in the same browser: ?instance=second */
 const instance = query.get("instance") ?? "default";
-
-// Where a page may not keep anything, it goes on without.
-const kept = {
-  read(key: string): string | undefined {
-    try {
-      return localStorage.getItem(`${app}/${instance}/${key}`) ?? undefined;
-    } catch {
-      return undefined;
-    }
-  },
-  write(key: string, value: string): void {
-    try {
-      localStorage.setItem(`${app}/${instance}/${key}`, value);
-    } catch {
-      // Then it is asked for again next time.
-    }
-  },
-};
+/** Of the stage, which shows two of these pages side by side. */
+const framed = query.has("side") && parent !== window;
+const kept = keeper(`${app}/${instance}`);
+const served = serverWord();
 
 interface Session {
   readonly peer: Peer;
@@ -35,29 +24,39 @@ interface Session {
   end(): Promise<void>;
 }
 
-/** The anchor in the address, or the one remembered, or the one that serves this page, if it is one. */
+/** The anchor in the address or the one remembered, and the one that comes with this page. An invite may bring more. */
 async function anchors(): Promise<string[]> {
   const asked = query.get("anchor");
   if (asked !== null) kept.write("anchor", asked);
-  const known = asked ?? kept.read("anchor");
-  if (known !== undefined) return [known];
+  const known = [asked ?? kept.read("anchor"), served?.anchor].filter(url => url !== undefined);
+  if (known.length > 0) return known;
   try {
     const answer: unknown = await (await fetch("/healthz")).json();
     if (typeof answer === "object" && answer !== null && "perdure" in answer && answer.perdure === "anchor") return [location.origin.replace(/^http/, "ws")];
   } catch {
-    // A static host. An invite may bring an anchor.
+    // A static host.
   }
   return [];
 }
 
 async function openTopic(peer: Peer): Promise<Topic> {
-  const topic = location.hash.length > 1 ? await peer.join(location.hash) : await peer.topic("demo");
+  const topic = location.hash.length > 1 ? await peer.join(location.hash) : await firstTopic(peer);
   history.replaceState(null, "", await topic.link(location.href));
   return topic;
 }
 
+/** The room this device begins with. On the stage it has something to try out. */
+async function firstTopic(peer: Peer): Promise<Topic> {
+  const topic = await peer.topic("demo");
+  if (framed && kept.read("begun") === undefined) {
+    await topic.map.set("card/first", { text: "Change me on both sides", column: "todo", at: 0 });
+    kept.write("begun", "yes");
+  }
+  return topic;
+}
+
 async function begin(): Promise<Session> {
-  const name = kept.read("name") ?? "";
+  const name = ownName();
   const peer = await openPeer({ app, instance, anchors: await anchors(), ...(name === "" ? {} : { name }) });
   const names = new Map<string, string>();
   const shortIds = new Map<string, string>();
@@ -70,8 +69,10 @@ async function begin(): Promise<Session> {
   const people = showPeer(peer, nameOf);
   try {
     const topic = await openTopic(peer);
-    const chat = showChat(topic, nameOf);
+    const chat = showChat(topic, { nameOf, onWrote: () => tell({ kind: "wrote" }) });
     const board = showBoard(topic, nameOf);
+    const endFiles = showFiles(topic);
+    const endTelling = framed ? await tellStage(peer, topic) : () => undefined;
     const endNames = topic.members.subscribe(members => {
       for (const { id, shortId, name: called } of members) {
         shortIds.set(id, shortId);
@@ -83,6 +84,8 @@ async function begin(): Promise<Session> {
     });
     const end = async (): Promise<void> => {
       endNames();
+      endTelling();
+      endFiles();
       chat.end();
       board.end();
       people.end();
@@ -96,6 +99,39 @@ async function begin(): Promise<Session> {
   }
 }
 
+function ownName(): string {
+  return kept.read("name") ?? query.get("name") ?? "";
+}
+
+// ---- the stage around this page ------------------------------------------------------------------------------------------
+function tell(word: FromFrame): void {
+  if (framed) parent.postMessage(word, location.origin);
+}
+
+/** Tells it how things stand, after each change. */
+async function tellStage(peer: Peer, topic: Topic): Promise<() => void> {
+  const link = await topic.link(shareable(peer));
+  const conflicts = topic.map.conflicts({ prefix: "card/" });
+  const stands = (): void => tell({
+    kind: "stands", id: peer.id, topic: topic.id, name: ownName(), link, state: peer.status.current.state, pending: peer.status.current.pending,
+    peers: peer.peers.current, anchors: peer.anchors.list.current, disputed: conflicts.current.length,
+  });
+  const ends = [peer.status.subscribe(stands), peer.peers.subscribe(stands), peer.anchors.list.subscribe(stands), conflicts.subscribe(stands)];
+  return () => ends.forEach(end => end());
+}
+
+let offline = false;
+
+/** Cuts this peer off from all others, or lets it go on. */
+function goOffline(wanted: boolean): void {
+  offline = wanted;
+  if (offline) session?.peer.offline();
+  else session?.peer.online();
+  const control = byId("offline", "button");
+  control.setAttribute("aria-pressed", String(offline));
+  control.textContent = offline ? "Work online again" : "Work offline";
+}
+
 let session: Session | undefined;
 let turning: Promise<void> = Promise.resolve();
 
@@ -106,6 +142,7 @@ function restart(before: (old: Session | undefined) => Promise<void> | void = ()
     await session?.end();
     session = undefined;
     session = await begin();
+    if (offline) session.peer.offline();
     enable();
   }).catch(fail);
   return turning;
@@ -121,9 +158,7 @@ function fail(error: unknown): void {
 }
 
 function enable(): void {
-  byId("copy-invite", "button").disabled = false;
-  byId("copy-id", "button").disabled = false;
-  byId("fresh", "button").disabled = false;
+  for (const id of ["invite", "copy-id", "fresh", "offline"]) byId(id, "button").disabled = false;
   const second = new URL(location.href);
   second.searchParams.set("instance", instance === "default" ? "second" : "default");
   byId("second", "a").href = second.href;
@@ -131,15 +166,21 @@ function enable(): void {
 
 function listen(): void {
   const name = byId("name", "input");
-  name.value = kept.read("name") ?? "";
-  byId("naming", "form").addEventListener("submit", event => {
-    event.preventDefault();
+  name.value = ownName();
+  const rename = (): void => {
+    if (name.value.trim() === ownName()) return;
     kept.write("name", name.value.trim());
     shown(restart().then(() => toast("Others see your name now.")));
+  };
+  byId("naming", "form").addEventListener("submit", event => {
+    event.preventDefault();
+    rename();
   });
-  byId("copy-invite", "button").addEventListener("click", () => {
-    if (session !== undefined) shown(session.topic.link(shareable()).then(link => copy(link, "Invite link copied. Whoever has it can read and write here.")));
+  name.addEventListener("change", rename);
+  byId("invite", "button").addEventListener("click", () => {
+    if (session !== undefined) shown(session.topic.link(shareable(session.peer)).then(invite));
   });
+  byId("offline", "button").addEventListener("click", () => goOffline(byId("offline", "button").getAttribute("aria-pressed") !== "true"));
   byId("copy-id", "button").addEventListener("click", () => {
     if (session !== undefined) shown(copy(session.peer.id, "Your id is copied."));
   });
@@ -170,14 +211,17 @@ function listen(): void {
   addEventListener("popstate", () => void restart());
 }
 
-/** This page as others should open it: with its anchor, as themselves. */
-function shareable(): URL {
-  const url = new URL(location.href);
-  url.searchParams.delete("instance");
-  const [known] = session?.peer.anchors.list.current ?? [];
-  if (known !== undefined && !url.searchParams.has("anchor")) url.searchParams.set("anchor", known.url);
+/** This page as others should open it: as themselves, and with an anchor that its server does not tell them of. */
+function shareable(peer: Peer): URL {
+  const url = new URL("room.html", location.href);
+  const [known] = peer.anchors.list.current;
+  if (known !== undefined && known.url !== served?.anchor) url.searchParams.set("anchor", known.url);
   return url;
 }
 
+if (framed) {
+  document.body.classList.add("framed");
+  listenTo<ToFrame>(() => parent, ({ cut }) => goOffline(cut));
+}
 listen();
 void restart();

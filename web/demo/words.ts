@@ -1,5 +1,5 @@
 // What the page says about things, in words.
-import type { AnchorInfo, PeerInfo, PeerStatus } from "perdure";
+import type { AnchorInfo, Copies, PeerInfo, PeerStatus } from "perdure";
 
 export function stateWords(status: PeerStatus): string {
   const { webrtc, websocket, relayed, local } = status.links;
@@ -15,8 +15,22 @@ const paths: Readonly<Record<PeerInfo["path"], string>> = {
   local: "inside this browser",
 };
 
+/** `webrtc · 1 ms`. */
+export function linkWords({ state, path, roundTripMs }: PeerInfo): string {
+  if (state !== "connected") return state;
+  return roundTripMs === undefined ? path : `${path} · ${Math.max(1, Math.round(roundTripMs))} ms`;
+}
+
 export function pathWords(path: PeerInfo["path"]): string {
   return paths[path];
+}
+
+/** Where something lives: `here`, Ben, `anchor`. */
+export function copiesWords({ here, peers, anchors }: Copies, nameOf: (id: string) => string): string[] {
+  const names = peers.map(nameOf);
+  const others = names.length > 3 ? [...names.slice(0, 2), `${names.length - 2} more`] : names;
+  const kept = anchors.length === 0 ? [] : [anchors.length === 1 ? "anchor" : `${anchors.length} anchors`];
+  return [...(here ? [others.length + kept.length === 0 ? "only here so far" : "here"] : []), ...others, ...kept];
 }
 
 export function anchorWords({ state, reason }: AnchorInfo): string {
@@ -45,7 +59,10 @@ export function size(bytes: number): string {
 
 const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const year = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
 
 export function timeWords(time: Date): string {
-  return (time.toDateString() === new Date().toDateString() ? hour : day).format(time);
+  const now = new Date();
+  if (time.toDateString() === now.toDateString()) return hour.format(time);
+  return (time.getFullYear() === now.getFullYear() ? day : year).format(time);
 }

@@ -1,98 +1,148 @@
-// The demo page as it is built, in a real browser.
+// perdure demo: its server, its switch, its histories, and the page where there is none of this.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import type { Page } from "playwright-core";
+import { readHistory } from "../../../web/anchor/history.js";
+import { runDemo } from "../browser/demo.js";
 import { openBrowser } from "../support/browser.js";
 import { projectRoot } from "../support/bundle.js";
 import { check, same } from "../support/check.js";
-import { dist, scratch, startAnchor, until } from "./shipped.js";
+import { serve } from "../support/server.js";
+import { cli, dist, openPeer, scratch, startAnchor, until } from "./shipped.js";
 
-const said = (page: Page): Promise<string[]> => page.locator("#messages li p").allTextContents();
-
-async function say(page: Page, text: string): Promise<void> {
-  await page.locator("#text:enabled").fill(text);
-  await page.press("#text", "Enter");
-}
-
-/** The page that has put its invite into its address. */
-async function ready(page: Page): Promise<Page> {
-  await page.locator("#copy-invite:enabled").waitFor();
-  return page;
+/** The status of a request with these headers; fetch() would not send them all. */
+function status(url: string, method: string, headers: Record<string, string>, body = ""): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    request(url, { method, headers }, response => {
+      response.resume();
+      resolve(response.statusCode);
+    }).on("error", reject).end(body);
+  });
 }
 
 describe("the demo", { timeout: 120_000 }, () => {
-  test("two devices chat, share a board, settle a conflict and survive a reload", async () => {
-    await using anchor = await startAnchor({ data: ":memory:", port: 0, serve: join(dist, "demo") });
-    await using browser = await openBrowser();
-    // The page finds the anchor that serves it.
-    const ada = await ready(await browser.page(`${anchor.url.replace("ws", "http")}/`));
-    check(ada.url().includes("#perdure-"), ada.url());
-    await say(ada, "hello");
-    const bob = await ready(await browser.page(String(await ada.locator("#second").getAttribute("href"))));
-    await until(async () => (await said(bob)).includes("hello"), "the greeting");
-    await say(bob, "hello <b>yourself</b>");
-    await until(async () => (await said(ada)).length === 2, "the answer");
-    same(await said(ada), ["hello", "hello <b>yourself</b>"]);
-    await until(async () => /webrtc|relayed|local/.test(String(await ada.textContent("#peers"))), "the other among the peers");
-    await until(async () => await ada.locator("#messages .waiting").count() === 0, "nothing is waiting");
-
-    await bob.getByLabel("New card in To do").fill("Write it down");
-    await bob.keyboard.press("Enter");
-    const card = (page: Page) => page.getByLabel("Text of the card");
-    await card(ada).waitFor();
-    await ada.getByLabel("Move to Doing").click();
-    await until(async () => await bob.locator(".column").nth(1).locator(".card").count() === 1, "the card in the other column");
-
-    // Both write before either hears of the other.
-    await Promise.all([card(ada).fill("Write it down today"), card(bob).fill("Write it down in full")]);
-    await Promise.all([ada.evaluate(() => (document.activeElement as HTMLElement).blur()), bob.evaluate(() => (document.activeElement as HTMLElement).blur())]);
-    await until(async () => await ada.inputValue("textarea") === await bob.inputValue("textarea"), "one winner");
-    if (await ada.locator(".version").count() > 0) {
-      await ada.locator(".version", { hasText: "in full" }).getByRole("button").click();
-      await until(async () => await bob.inputValue("textarea") === "Write it down in full" && await bob.locator(".version").count() === 0, "the version that was kept");
-    }
-
-    await ada.reload();
-    await ready(ada);
-    await until(async () => (await said(ada)).length === 2, "what was said before");
-    same(browser.said.filter(line => !/favicon/.test(line)), []);
+  test("serves its files and nothing else, to this machine and nobody else, until Ctrl-C", async () => {
+    using folder = scratch();
+    await using demo = await runDemo(folder.path);
+    const page = await fetch(demo.url);
+    same([page.status, page.headers.get("content-type")], [200, "text/html; charset=utf-8"]);
+    same((await fetch(new URL("perdure.wasm", demo.url))).headers.get("content-type"), "application/wasm");
+    for (const path of ["..%2f..%2fpackage.json", "%zz", "index.html/", "nothing"]) same((await fetch(demo.url + path)).status, 404);
+    same(await status(demo.url, "GET", { host: "evil.example" }), 403);
+    same(await demo.stop(), 0);
   });
 
-  test("fits a small screen, and says what is wrong with an invite", async () => {
-    await using anchor = await startAnchor({ data: ":memory:", port: 0, serve: join(dist, "demo") });
-    await using browser = await openBrowser();
-    const base = `${anchor.url.replace("ws", "http")}/`;
-    const page = await ready(await browser.page(base));
-    for (const width of [360, 768, 1440]) {
-      await page.setViewportSize({ width, height: 700 });
-      for (const tab of ["board", "people", "chat"]) {
-        if (await page.locator("nav").isVisible()) await page.click(`nav [data-shows=${tab}]`);
-        check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `no scrolling sideways at ${width} px`);
-      }
+  test("stops and starts the anchor for its own page alone", async () => {
+    using folder = scratch();
+    await using demo = await runDemo(folder.path);
+    const { origin, host } = new URL(demo.url);
+    const at = `${demo.url}anchor`;
+    const right = { host, origin, "content-type": "application/json" };
+    const stop = '{"run":false}';
+    same(await status(at, "POST", { ...right, origin: "https://evil.example" }, stop), 403);
+    same(await status(at, "POST", { host, "content-type": "application/json" }, stop), 403);
+    same(await status(at, "POST", { ...right, "content-type": "text/plain" }, stop), 403);
+    same(await status(at, "POST", { ...right, host: "evil.example" }, stop), 403);
+    same(await status(at, "POST", { ...right, "sec-fetch-site": "cross-site" }, stop), 403);
+    same(await status(at, "POST", right, "{}"), 400);
+    same(await (await fetch(at)).json(), { running: true });
+    const health = `${demo.anchorUrl.replace("ws", "http")}/healthz`;
+    same((await fetch(health)).status, 200);
+    same(await status(at, "POST", right, stop), 200);
+    same(await (await fetch(at)).json(), { running: false });
+    check(await fetch(health).then(() => false, () => true), "the process has ended");
+    check((await (await fetch(demo.url)).text()).includes("&#34;running&#34;:false"), "the page says so");
+    same(await status(at, "POST", right, '{"run":true}'), 200);
+    same((await fetch(health)).status, 200);
+  });
+
+  test("fills the room of real messages through the public interface, once, and goes on where it was", async () => {
+    using folder = scratch();
+    const clone = folder.file("clone");
+    const git = (...args: string[]): void => void execFileSync("git", ["-C", clone, "-c", "user.name=Ann Ä", "-c", "user.email=ann@example.org", ...args], { stdio: "ignore" });
+    mkdirSync(clone);
+    git("init", "--quiet");
+    const commit = (text: string, ...files: string[]): void => {
+      for (const file of files) writeFileSync(join(clone, file), text);
+      git("add", "--all");
+      git("commit", "--quiet", "--message", text);
+    };
+    commit("first", "a file.txt", "b");
+    commit("second", "b");
+    const read: unknown[] = [];
+    for await (const { author, text, paths } of readHistory(clone)) read.push([author, text, paths]);
+    same(read, [["Ann Ä", "first", ["a file.txt", "b"]], ["Ann Ä", "second", ["b"]]]);
+
+    for (const count of [2, 2, 3]) {
+      if (count === 3) commit("third", "c");
+      await using demo = await runDemo(folder.file("data"), ["--history", clone]);
+      await until(() => demo.said().includes(`complete: ${count}.`), `all ${count} in the room: ${demo.said()}`);
+      await using reader = await openPeer({ app: "perdure-demo", storage: "memory" });
+      const room = await reader.join(demo.room);
+      await room.synced();
+      const texts: unknown[] = [];
+      for await (const { value } of room.messages()) texts.push((value as { text: string }).text);
+      same(texts, ["first", "second", "third"].slice(0, count));
+      same(((await room.map.get("file/b")) as { changes: number; text: string }).changes, 2);
     }
-    const wrong = await browser.page(`${base}?instance=other#perdure-wrong`);
+    await using broken = await runDemo(folder.file("other"), ["--history", folder.file("nowhere")]);
+    await until(() => /git could not tell the history/.test(broken.said()), "a word about what is wrong");
+  });
+
+  test("says what is wrong with its options", async () => {
+    for (const [args, said] of [[["demo", "--links", "3"], /--links is no option of the demo/], [["demo", "--port", "x"], /--port needs a number/], [["anchor", "--history", "x"], /for the demo/]] as const) {
+      const { code, err } = await cli(args);
+      same(code, 2);
+      check(said.test(err), err);
+    }
+  });
+
+  test("runs from any static host without an anchor, takes one from a field and keeps it, and says what is wrong with an invite", async () => {
+    await using anchor = await startAnchor({ data: ":memory:", port: 0 });
+    await using host = await serve({ "/deep/down/": { folder: join(dist, "demo") } });
+    await using browser = await openBrowser();
+    const page = await browser.page(`${host.url}deep/down/room.html`);
+    await page.locator("#text:enabled").fill("nobody else is here");
+    await page.keyboard.press("Enter");
+    await page.locator(".where", { hasText: "only here so far" }).waitFor();
+    check(await page.locator("#anchors .hint").isVisible(), "no anchor");
+    await page.locator("#anchor").fill(anchor.url);
+    await page.keyboard.press("Enter");
+    await page.locator(".where", { hasText: "here · anchor" }).waitFor();
+    await page.reload();
+    await page.locator("#anchors .pill", { hasText: "connected" }).waitFor();
+    await page.locator("#name").fill("Dora");
+    await page.keyboard.press("Enter");
+    await page.locator(".author", { hasText: "Dora" }).waitFor();
+    // An invite brings its anchor along.
+    await page.locator("#invite").click();
+    const invite = new URL(await page.locator("#invitation input").inputValue());
+    const other = await browser.page(`${host.url}deep/down/room.html?instance=other&${invite.searchParams}${invite.hash}`);
+    await other.locator("#messages p", { hasText: "nobody else is here" }).waitFor();
+    const wrong = await browser.page(`${host.url}deep/down/?instance=wrong#perdure-wrong`);
     await wrong.locator("#trouble .banner").waitFor();
     check(/invite|link/i.test(String(await wrong.textContent("#trouble"))), String(await wrong.textContent("#trouble")));
   });
 
-  test("is shown by npm start, until Ctrl-C", async () => {
+  test("works from the package, which holds the .wasm once", async () => {
+    check(!existsSync(join(dist, "demo/sqlite3.wasm")), "no SQLite in the demo");
     using folder = scratch();
-    const child = spawn(process.execPath, [join(projectRoot, "web/demo/serve.mjs"), "--data", folder.file("anchor.db")], { stdio: ["ignore", "pipe", "inherit"] });
-    const closed = once(child, "close");
-    let out = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
-    await until(() => /\/\?anchor=ws:\S+/.test(out), "the link");
-    const link = /http:\S+/.exec(out)?.[0] ?? "";
-    const page = await fetch(link);
-    same([page.status, page.headers.get("content-type")], [200, "text/html; charset=utf-8"]);
-    same((await fetch(new URL("/perdure.wasm", link))).headers.get("content-type"), "application/wasm");
-    same((await fetch(new URL("/..%2f..%2fpackage.json", link))).status, 404);
-    same((await fetch(new URL("/%zz", link))).status, 404);
-    child.kill("SIGINT");
-    await closed;
-    same(child.exitCode, 0);
+    // Where it finds what the package depends on.
+    const packed = mkdtempSync(join(projectRoot, "build/packed-"));
+    try {
+      cpSync(dist, packed, { recursive: true });
+      rmSync(join(packed, "demo/perdure.wasm"));
+      await using demo = await runDemo(folder.path, [], packed);
+      const wasm = await fetch(new URL("perdure.wasm", demo.url));
+      same([wasm.status, wasm.headers.get("content-type")], [200, "application/wasm"]);
+      await using browser = await openBrowser();
+      const page = await browser.page(demo.url);
+      await page.locator("#cable-label", { hasText: "webrtc" }).waitFor();
+    } finally {
+      rmSync(packed, { recursive: true });
+    }
   });
 });
