@@ -104,6 +104,14 @@ const withoutOpfs = {
   },
 };
 
+/** Minifying loses what tells bundlers to leave the modules that only Node has alone: it is said again. */
+function leaveToNode(out) {
+  for (const file of files(out).filter(name => name.endsWith(".js"))) {
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, text.replace(/\bimport\((\w+)\)/g, "import(/* @vite-ignore */ /* webpackIgnore: true */ $1)"));
+  }
+}
+
 async function bundle(out, entryPoints, plugins = []) {
   await build({ ...settings, entryPoints, outdir: out, splitting: true, chunkNames: "chunk-[hash]", plugins: [...plugins, sqliteInside] });
   cpSync("build/wasm/perdure.wasm", join(out, "perdure.wasm"));
@@ -177,15 +185,11 @@ for (let before; before !== now; now = inputs()) {
   before = now;
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true });
-<<<<<<< HEAD
   await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source]))), inline(fresh), declare(fresh)]);
-  if (existsSync("web/demo/main.ts")) await demo(join(fresh, "demo"));
+  leaveToNode(fresh);
+  if (existsSync("web/demo/room.ts")) await demo(join(fresh, "demo"));
   // What is compiled and bundled in asks to be named wherever it goes.
   cpSync("web/NOTICES.txt", join(fresh, "NOTICES.txt"));
-=======
-  await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source]))), declare(fresh)]);
-  if (existsSync("web/demo/room.ts")) await demo(join(fresh, "demo"));
->>>>>>> f83f522 (demo: two browsers side by side, a cable to cut, a server to stop, a room of real messages)
 }
 rmSync("dist", { recursive: true, force: true });
 renameSync(fresh, "dist");

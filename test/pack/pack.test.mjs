@@ -2,42 +2,18 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import { build, createServer, preview } from "vite";
-import { freePort, install, launch, pages, root, run, serve, visit } from "./support.mjs";
+import { install, others, root, run } from "./support.mjs";
 
 let stranger;
-let anchor;
-let browser;
 
 before(async () => {
   stranger = await install();
-  const { startAnchor } = await stranger.load("anchor");
-  const { chromiumArgs } = await stranger.load("testing");
-  anchor = await startAnchor({ data: ":memory:", port: 0 });
-  browser = await launch(chromiumArgs);
 });
-after(async () => {
-  await browser?.close();
-  await anchor?.close();
-  stranger?.remove();
-});
-
-/** Opens it twice, in browsers that know nothing of each other; the second by the link that the first shares. */
-async function chats(url) {
-  const first = await visit(browser, `${url}?anchor=${anchor.url}`);
-  await first.page.waitForFunction(() => document.title.includes("#perdure-"));
-  const second = await visit(browser, await first.page.title());
-  for (const { page } of [first, second]) {
-    await page.waitForFunction(() => document.querySelector("#messages")?.textContent === "hello, hello");
-    await page.waitForFunction(() => document.querySelector("#state")?.textContent?.startsWith("1 webrtc, 1 websocket"));
-  }
-  for (const { page } of [first, second]) await page.context().close();
-  return [first, second];
-}
+after(() => stranger?.remove());
 
 test("the tarball holds the built package, its types, its licence and those of what is in it, and no sources or tests", () => {
   for (const file of ["package.json", "LICENSE", "dist/index.js", "dist/index.d.ts", "dist/worker.js", "dist/perdure.wasm", "dist/anchor.js", "dist/testing.js", "dist/cli.js", "dist/inline.js", "dist/NOTICES.txt"]) {
@@ -47,53 +23,37 @@ test("the tarball holds the built package, its types, its licence and those of w
   assert.deepEqual(foreign, []);
 });
 
-test("a page on a plain static host runs it under a strict Content-Security-Policy, which it never breaks", async () => {
-  const csp = `default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ${anchor.url}`;
-  const host = await serve({ "/perdure/": stranger.dist, "/": join(pages, "page") }, { "content-security-policy": csp });
-  try {
-    for (const { said } of await chats(host.url)) assert.deepEqual(said, []);
-    assert.deepEqual([...new Set(host.asked.filter(path => path.endsWith(".wasm")))], ["/perdure/perdure.wasm"]);
-  } finally {
-    await host.close();
-  }
+test("installing it runs no script and brings no native module", () => {
+  const brought = Object.entries(stranger.installed);
+  assert.deepEqual(brought.map(([place]) => place).sort(), ["node_modules/perdure", "node_modules/ws"]);
+  assert.deepEqual(brought.filter(([, { hasInstallScript }]) => hasInstallScript), []);
 });
 
-/** The app of a stranger who uses Vite. */
-function viteApp() {
-  const app = join(stranger.folder, "app");
-  cpSync(join(pages, "vite-app"), app, { recursive: true });
-  return { root: app, configFile: false, logLevel: "error", cacheDir: join(stranger.folder, "vite-cache") };
-}
-
-test("a Vite app builds with it as with any package, and one perdure.wasm reaches its pages", async () => {
-  const app = viteApp();
-  await build(app);
-  const built = readdirSync(join(app.root, "dist"), { recursive: true }).map(String);
-  assert.equal(built.filter(file => /perdure.*\.wasm$/.test(file)).length, 1, built.join(" "));
-  const server = await preview({ ...app, preview: { port: 0, host: "localhost" } });
-  try {
-    for (const { said, asked } of await chats(server.resolvedUrls.local[0])) {
-      assert.deepEqual(said, []);
-      assert.equal(new Set(asked.filter(url => url.includes(".wasm"))).size, 1, asked.join(" "));
-    }
-  } finally {
-    await server.close();
+test("every export is there, with types, and importing it touches nothing", async () => {
+  const { exports } = JSON.parse(readFileSync(join(stranger.dist, "../package.json"), "utf8"));
+  assert.deepEqual(Object.keys(exports), [".", "./inline", "./worker", "./worker-opfs", "./anchor", "./testing", "./perdure.wasm", "./package.json"]);
+  for (const [name, target] of Object.entries(exports)) {
+    for (const file of typeof target === "string" ? [target] : [target.types, target.default]) assert.ok(stranger.files.includes(file.slice(2)), `${name}: ${file}`);
   }
-});
-
-test("Vite's development server serves it", async () => {
-  const server = await createServer({ ...viteApp(), server: { port: await freePort(), strictPort: true, host: "localhost" } });
-  try {
-    await server.listen();
-    for (const { said } of await chats(server.resolvedUrls.local[0])) assert.deepEqual(said.filter(line => !line.startsWith("[vite]")), []);
-  } finally {
-    await server.close();
-  }
+  // As a page would notice it: whatever a module reaches for at its import is recorded.
+  writeFileSync(join(stranger.folder, "touch.mjs"), `
+    const before = new Set(Reflect.ownKeys(globalThis));
+    const touched = [];
+    const told = ["window", "document", "indexedDB", "localStorage", "Worker", "BroadcastChannel", "fetch"];
+    for (const name of told) Object.defineProperty(globalThis, name, { configurable: true, get: () => void touched.push(name) });
+    for (const name of Object.keys(WebAssembly).concat(["compile", "instantiate", "instantiateStreaming", "Module", "Instance"])) WebAssembly[name] = () => touched.push(name);
+    for (const name of ["perdure", "perdure/inline"]) await import(name);
+    const added = Reflect.ownKeys(globalThis).filter(key => !before.has(key) && !told.includes(key));
+    console.log(JSON.stringify({ touched: touched.filter(name => name !== "window"), added }));
+    console.log(process.getActiveResourcesInfo().filter(name => /Timeout|Immediate|TCP|UDP|Worker|MessagePort/.test(name)).length);
+  `);
+  assert.deepEqual((await run(stranger.folder, process.execPath, "touch.mjs")).trim().split("\n"), ['{"touched":[],"added":[]}', "0"]);
 });
 
 test("Node imports it: two peers talk through an anchor, and the testing network needs none", async () => {
   writeFileSync(join(stranger.folder, "talk.mjs"), `
     import { openPeer, PerdureError } from "perdure";
+    import { openPeer as openInline } from "perdure/inline";
     import { startAnchor } from "perdure/anchor";
     import { createNetwork } from "perdure/testing";
 
@@ -106,7 +66,12 @@ test("Node imports it: two peers talk through an anchor, and the testing network
     await (await topic.append({ text: "hello" })).replicated(2);
     console.log((await heard).value.value.text);
     console.log(await openPeer({ app: "" }).catch(error => error instanceof PerdureError && error.code));
-    for (const one of [ann, ben, anchor]) await one.close();
+    const eve = await openInline({ app: "talk", storage: "memory", instance: "eve", anchors: [anchor.url] });
+    for await (const message of (await eve.join(await topic.invite())).messages({ live: true })) {
+      console.log(message.value.text);
+      break;
+    }
+    for (const one of [ann, ben, eve, anchor]) await one.close();
 
     const network = createNetwork({ seed: 7 });
     const [one, two] = [await network.open({ app: "test" }), await network.open({ app: "test", instance: "second" })];
@@ -117,7 +82,7 @@ test("Node imports it: two peers talk through an anchor, and the testing network
     for await (const message of there.messages()) console.log(message.value);
     await network.close();
   `);
-  assert.deepEqual((await run(stranger.folder, process.execPath, "talk.mjs")).trim().split("\n"), ["hello", "bad-argument", "over virtual wires"]);
+  assert.deepEqual((await run(stranger.folder, process.execPath, "talk.mjs")).trim().split("\n"), ["hello", "bad-argument", "hello", "over virtual wires"]);
 });
 
 test("npx perdure anchor starts an anchor that says where it is and stops on SIGTERM", async () => {
@@ -137,6 +102,10 @@ test("npx perdure anchor starts an anchor that says where it is and stops on SIG
 
 const users = `
   import { openPeer, PerdureError, type Peer, type Topic, type View } from "perdure";
+  import { openPeer as openInline, type Peer as InlinePeer } from "perdure/inline";
+  import wasm from "perdure/perdure.wasm";
+  import "perdure/worker";
+  import "perdure/worker-opfs";
   import { startAnchor } from "perdure/anchor";
   import { chromiumArgs, createNetwork } from "perdure/testing";
 
@@ -161,20 +130,26 @@ const users = `
     peer.status.subscribe(({ trouble, links }) => console.log(trouble.map(({ code }) => code === "storage-lost"), links.webrtc));
     try { await peer.joinCode("nonsense"); } catch (error) { if (error instanceof PerdureError && error.code === "bad-invite") console.log(error.path); }
     await peer.close();
+    const same: InlinePeer = await openInline({ app: "talkbox", wasm, worker: false });
+    await using closing: Peer = same;
+    console.log(closing.shortId);
     const anchor = await startAnchor({ data: ":memory:" });
     const network = createNetwork({ seed: 1 });
     console.log(anchor.url, chromiumArgs.length, await network.settle());
   }
 `;
 
-test("tsc --strict accepts the types, for bundlers and for Node, with a lib that stops at ES2022", async () => {
-  const folder = join(stranger.folder, "typed");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "app.ts"), users);
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
-  for (const [module, moduleResolution] of [["ESNext", "bundler"], ["NodeNext", "NodeNext"]]) {
-    const strict = { noEmit: true, strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false };
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: { ...strict, module, moduleResolution, target: "ES2022", lib: ["ES2022", "DOM"], types: [] }, files: ["app.ts"] }));
-    await run(folder, process.execPath, join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.json");
-  }
-});
+for (const [compiler, place] of [["this TypeScript", () => join(root, "node_modules/typescript")], ["TypeScript 5.2", () => others().path("typescript-5.2")]]) {
+  test(`tsc --strict accepts the types, for bundlers and for Node, with a lib that stops at ES2022: ${compiler}`, async () => {
+    const folder = join(stranger.folder, "typed");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "app.ts"), users);
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+    await Promise.all([["ESNext", "bundler"], ["NodeNext", "NodeNext"]].map(async ([module, moduleResolution]) => {
+      const strict = { noEmit: true, strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false };
+      const config = `${moduleResolution}.json`;
+      writeFileSync(join(folder, config), JSON.stringify({ compilerOptions: { ...strict, module, moduleResolution, target: "ES2022", lib: ["ES2022", "DOM"], types: [] }, files: ["app.ts"] }));
+      await run(folder, process.execPath, join(place(), "bin/tsc"), "-p", config);
+    }));
+  });
+}

@@ -1,8 +1,9 @@
 // The package as strangers get it: packed, and installed into an empty folder.
-import { execFile } from "node:child_process";
+import assert from "node:assert/strict";
+import { execFile, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { builtinModules } from "node:module";
+import { builtinModules, createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -29,6 +30,7 @@ export async function install() {
   const packed = JSON.parse(await run(root, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder));
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
   await run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", join(folder, packed[0].filename));
+  const installed = JSON.parse(readFileSync(join(folder, "node_modules/.package-lock.json"), "utf8")).packages;
   // What an anchor asks for where Node has no SQLite of its own, and only there. Compiled already, so it is lent.
   if (!builtinModules.includes("sqlite") && !builtinModules.includes("node:sqlite")) symlinkSync(join(root, "node_modules/better-sqlite3"), join(folder, "node_modules/better-sqlite3"));
   const dist = join(folder, "node_modules/perdure/dist");
@@ -37,29 +39,63 @@ export async function install() {
     dist,
     /** Paths in the tarball. */
     files: packed[0].files.map(({ path }) => path),
+    /** What npm brought with it, by its place. */
+    installed,
     load: name => import(pathToFileURL(join(dist, `${name}.js`)).href),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 
+/** Bundlers and frameworks, at the versions that test/pack/package.json pins. Nobody else gets them, so they come when they are needed. */
+export function others() {
+  const wanted = JSON.parse(readFileSync(join(pages, "package.json"), "utf8")).dependencies;
+  const isThere = ([name, version]) => {
+    const file = join(pages, "node_modules", name, "package.json");
+    return existsSync(file) && version.endsWith(JSON.parse(readFileSync(file, "utf8")).version);
+  };
+  if (!Object.entries(wanted).every(isThere)) {
+    const brought = spawnSync("npm", ["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--silent"], { cwd: pages, stdio: "inherit" });
+    assert.equal(brought.status, 0, "npm ci in test/pack");
+  }
+  const require = createRequire(join(pages, "package.json"));
+  return {
+    load: async name => import(pathToFileURL(require.resolve(name)).href),
+    path: name => join(pages, "node_modules", name),
+  };
+}
+
+/** The README's code by the name that stands after its language, as in ```js vite.config.js */
+export function readme() {
+  const text = readFileSync(join(root, "README.md"), "utf8");
+  return Object.fromEntries([...text.matchAll(/^```\w+ (\S+)\n(.*?)^```$/gms)].map(([, name, code]) => [name, code]));
+}
+
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".wasm": "application/wasm", ".svg": "image/svg+xml" };
 
-/** A static host: folders by the path they lie at, the longest first. Resolves with its address. */
-export async function serve(folders, headers = {}) {
+/** A static host: folders by the path they lie at, the longest first; `{ text, type }` is a file that is in no folder. `typed`: other
+ *  content types by ending. Resolves with its address. */
+export async function serve(folders, headers = {}, typed = {}) {
   const asked = [];
+  const typeOf = path => ({ ...types, ...typed })[extname(path)] ?? "text/plain";
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://here");
     asked.push(pathname);
-    for (const [prefix, folder] of Object.entries(folders)) {
+    for (const [prefix, place] of Object.entries(folders)) {
+      if (typeof place === "object") {
+        if (pathname === prefix) return response.writeHead(200, { "content-type": place.type ?? typeOf(prefix), ...headers }).end(place.text);
+        continue;
+      }
       if (!pathname.startsWith(prefix)) continue;
-      const file = join(folder, normalize(`/${pathname.slice(prefix.length)}`), pathname.endsWith("/") ? "index.html" : "");
-      if (existsSync(file)) return response.writeHead(200, { "content-type": types[extname(file)] ?? "text/plain", ...headers }).end(readFileSync(file));
+      const file = join(place, normalize(`/${pathname.slice(prefix.length)}`), pathname.endsWith("/") ? "index.html" : "");
+      if (existsSync(file)) return response.writeHead(200, { "content-type": typeOf(file), ...headers }).end(readFileSync(file));
     }
     response.writeHead(404, headers).end();
   });
   await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
   return {
-    url: `http://localhost:${server.address().port}/`,
+    url: `http://localhost:${port}/`,
+    port,
     asked,
     close: () => new Promise(resolve => {
       server.close(resolve);
@@ -72,13 +108,18 @@ export async function serve(folders, headers = {}) {
 export async function freePort() {
   const host = await serve({});
   await host.close();
-  return Number(new URL(host.url).port);
+  return host.port;
 }
 
-/** Chromium with the arguments that the package gives to those who test with it. */
+/** The system's Chromium where there is one, else Playwright's. */
+export function chromiumPath() {
+  const path = process.env.PERDURE_CHROMIUM ?? "/usr/bin/chromium";
+  return existsSync(path) ? { executablePath: path } : {};
+}
+
+/** Chromium with the arguments that the package gives to those who test with it. On plain http, app.test is this machine. */
 export async function launch(chromiumArgs) {
-  const executable = process.env.PERDURE_CHROMIUM ?? "/usr/bin/chromium";
-  return chromium.launch({ headless: true, args: [...chromiumArgs], ...(existsSync(executable) ? { executablePath: executable } : {}) });
+  return chromium.launch({ headless: true, args: [...chromiumArgs, "--host-resolver-rules=MAP app.test 127.0.0.1"], ...chromiumPath() });
 }
 
 /** A page of a browser of its own; `said` gathers all that it complains about, `asked` what it loads. */
@@ -92,4 +133,53 @@ export async function visit(browser, url) {
   context.on("request", request => asked.push(request.url()));
   await page.goto(url);
   return { page, said, asked };
+}
+
+/** Opens a chat twice, in browsers that know nothing of each other; the second by the link that the first shares. */
+export async function chats(browser, anchor, url) {
+  const visits = [];
+  try {
+    visits.push(await visit(browser, `${url}?anchor=${anchor.url}`));
+    await visits[0].page.waitForFunction(() => document.title.includes("#perdure-"));
+    visits.push(await visit(browser, await visits[0].page.title()));
+    for (const { page } of visits) {
+      await page.waitForFunction(() => document.querySelector("#messages")?.textContent === "hello, hello");
+      await page.waitForFunction(() => document.querySelector("#state")?.textContent?.startsWith("1 webrtc, 1 websocket"));
+    }
+  } catch (error) {
+    const texts = await Promise.all(visits.map(async ({ page, said }) => `${await page.textContent("body")}\n${said.join("\n")}`));
+    throw new Error(`${url}\n${texts.join("\n")}`, { cause: error });
+  } finally {
+    for (const { page } of visits) await page.context().close();
+  }
+  return visits;
+}
+
+/** What a page shows that could not open its peer. */
+export async function refusal(browser, url) {
+  const { page } = await visit(browser, url);
+  try {
+    await page.waitForFunction(() => /^[a-z]+-[a-z]+: /.test(document.querySelector("#state")?.textContent ?? ""));
+    return await page.textContent("#state");
+  } finally {
+    await page.context().close();
+  }
+}
+
+/** Packed, an anchor, a browser: for all tests of a file. */
+export async function world() {
+  const stranger = await install();
+  const { startAnchor } = await stranger.load("anchor");
+  const { chromiumArgs } = await stranger.load("testing");
+  const anchor = await startAnchor({ data: ":memory:", port: 0 });
+  const browser = await launch(chromiumArgs);
+  return {
+    stranger, anchor, browser,
+    chats: url => chats(browser, anchor, url),
+    end: async () => {
+      await browser.close();
+      await anchor.close();
+      stranger.remove();
+    },
+  };
 }
