@@ -69,6 +69,7 @@ struct TopicExtra {
   TopicNotice last_notice;
   bool dirty = false;
   bool members_dirty = false;
+  std::optional<u64> members_at;                     // when to tell what batches say of members, steady
   std::vector<MemberOut> last_members;
   u64 unlinked_ms = 0;                               // anchors: since when nobody uses it
 };

@@ -132,6 +132,7 @@ std::optional<u64> Node::Impl::deadline() const {
     if (e.rebuild_at != 0) take(e.rebuild_at);
     if (!(e.waiting.empty() && e.lost.empty()) && resting_until_ > now_.steady_ms) take(resting_until_);
     if (auto topic = topics_.find(no); topic == topics_.end() || !topic->second->loaded) continue;
+    if (e.members_at && !config_.anchor) take(*e.members_at);
     if (e.own_presence) take(e.own_presence_at + (e.own_presence_due ? params::presence_interval_ms : params::presence_again_ms));
     else if (e.own_presence_due) take(e.own_presence_at + params::presence_interval_ms);
     for (const auto& [who, said] : e.said) if (who.second == 1 && said.value) take(said.heard_ms + params::presence_silence_ms);
@@ -167,7 +168,7 @@ void Node::Impl::fault(LinkId id, sync::Fault) {
 void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   TopicExtra& e = extra(topic);
   e.dirty = true;
-  e.members_dirty = true;
+  if (!e.members_at) e.members_at = now_.steady_ms + params::members_delay_ms;
   topics_dirty_ = true;
   e.pending_notice.timeline |= changes.timeline;
   e.pending_notice.all_keys |= changes.all_keys;

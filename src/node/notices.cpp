@@ -72,7 +72,8 @@ void Node::Impl::notices() {
     if (!topic->open || !topic->loaded) continue;
     TopicExtra& e = extra(topic);
     if (std::exchange(e.dirty, false) || sync_.state(topic) != e.last_notice.state) topic_notice(topic);
-    if (std::exchange(e.members_dirty, false)) {
+    if (std::exchange(e.members_dirty, false) || (e.members_at && *e.members_at <= now_.steady_ms)) {
+      e.members_at.reset();
       MembersNotice notice{no, members(topic)};
       if (!same(notice.members, e.last_members)) {
         e.last_members = notice.members;

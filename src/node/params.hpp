@@ -24,6 +24,7 @@ inline constexpr u64 presence_again_ms = 4'000;                  // so that sile
 inline constexpr u64 presence_silence_ms = 10'000;
 inline constexpr u32 signals_per_minute = 30;                    // forwarded for one source …
 inline constexpr u32 signals_burst = 20;                         // … after a burst
+inline constexpr u64 members_delay_ms = 200;                     // gathers what batches say of them: a list of hundreds for each page would cost more than the page
 inline constexpr std::size_t said_max = 1024;                    // presences and profiles kept of a topic
 inline constexpr u64 lease_check_ms = 3'600'000;
 

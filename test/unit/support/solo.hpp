@@ -45,6 +45,7 @@ class Solo {
   std::vector<Dial> dials;
   std::vector<RtcOpen> rtc_opens;
   std::map<u32, TopicNotice> topics;
+  std::vector<MembersNotice> member_notices;
   StatusNotice status;
   std::vector<AnchorOut> anchors;
   std::map<DeviceId, std::optional<Bytes>> presence;
@@ -159,10 +160,11 @@ class Solo {
     else if (auto* rtc = std::get_if<RtcOpen>(&action)) rtc_opens.push_back(*rtc);
     else if (auto* reply = std::get_if<Reply>(&action)) replies.insert_or_assign(reply->call, std::move(reply->body));
     else if (auto* t = std::get_if<TopicNotice>(&action)) topics[t->topic] = *t;
+    else if (auto* m = std::get_if<MembersNotice>(&action)) member_notices.push_back(std::move(*m));
     else if (auto* s = std::get_if<StatusNotice>(&action)) status = *s;
     else if (auto* a = std::get_if<AnchorsNotice>(&action)) anchors = a->anchors;
     else if (auto* p = std::get_if<PresenceNotice>(&action)) presence[p->device] = p->value;
-    else if (auto* m = std::get_if<MetricsNotice>(&action)) metrics = {m->counters.begin(), m->counters.end()};
+    else if (auto* c = std::get_if<MetricsNotice>(&action)) metrics = {c->counters.begin(), c->counters.end()};
   }
 
   Config config_;
