@@ -16,6 +16,7 @@
 #include <unordered_map>
 
 #include "identity/identity.hpp"
+#include "log/state.hpp"
 #include "replay/history.hpp"
 #include "sim/world.hpp"
 #include "store/keys.hpp"
@@ -71,8 +72,10 @@ class Fleet {
   std::vector<std::pair<Bytes, u64>> limits(const Device&, const std::vector<u32>& wanted) const;
   bool note_own_logs(Device&, u32 event);
   bool note_batch(const Device&, std::size_t log, u64 index, u32 event);
-  std::optional<std::size_t> own_log(const Device&, const LogId&) const;
-  bool holds(const Device&, u64 events);
+  LogId log_of(const log::LogState&) const;
+  bool holds_just(const Device&, const std::vector<u32>& wanted);
+  bool logs_hold_just(const Device&, const std::vector<u32>& wanted);
+  bool shows(const Device&, u64 messages);           // so many, and nothing is held back
   bool at_rest(const Device&);
   std::optional<ReplyBody> ask(HostId, CallBody, u64 limit_ms = 600'000);
   template <class T> std::optional<T> ask_for(HostId, CallBody);
@@ -97,6 +100,7 @@ class Fleet {
   std::string invite_, trouble_, digest_;
   TopicId topic_id_;
   std::optional<identity::TopicKeys> keys_;
+  std::map<LogId, std::pair<u32, std::size_t>> logs_;      // of which device, and which of its logs
   std::string batches_;                    // what every append made, as lines for the oracle
   u64 greatest_time_ = 0;
   std::unordered_map<std::string, u32> values_;      // batches of sleeping devices, and how many rows have each
