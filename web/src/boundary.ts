@@ -133,7 +133,16 @@ function union<const T extends Table>(table: T): Codec<UnionOf<T>> {
 }
 
 // ---- calls and replies ---------------------------------------------------------------------------------------------------
-const newOp = struct({ kind: choice(1, "message", "set", "erase"), key: text, value: bytes });
+const opShape = struct({ kind: choice(1, "message", "set", "erase"), key: text, value: bytes });
+/** Ten thousand of them may go in one call, so without the table's detours. */
+const newOp: typeof opShape = {
+  put: (w, { kind, key, value }) => {
+    w.u8(kind === "message" ? 1 : kind === "set" ? 2 : 3);
+    w.text(key);
+    w.bytes(value);
+  },
+  get: opShape.get,
+};
 const named = optional(text);
 
 const calls = {

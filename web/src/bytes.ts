@@ -15,6 +15,12 @@ export function textOf(bytes: Uint8Array): string {
 
 /** True if no half of a surrogate pair stands alone in it, so that UTF-8 can say it. */
 export function isWellFormed(text: string): boolean {
+  // Where the engine knows, it knows at once.
+  const { isWellFormed: known } = text as { isWellFormed?: () => boolean };
+  return known === undefined ? isPaired(text) : known.call(text);
+}
+
+function isPaired(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
     if (unit < 0xd800 || unit > 0xdfff) continue;
@@ -61,6 +67,8 @@ export class MalformedBytes extends Error {}
 /** Kept between uses; a buffer that one great batch blew up is given back. */
 const keptMax = 1 << 20;
 const firstSize = 1 << 12;
+/** Texts up to here are encoded where they belong. */
+const inPlaceMax = 1 << 13;
 
 /** Appends to a buffer that it keeps. `view()` is valid until the next write. */
 export class Writer {
@@ -154,15 +162,31 @@ export class Writer {
 
   /** UTF-8 after whatever head `head(byteLength)` writes. */
   textAfter(text: string, head: (byteLength: number) => void): void {
-    const known = this.#asciiLength(text);
-    if (known === undefined) {
+    if (this.#asciiLength(text) !== undefined) {
+      head(text.length);
+      return this.#ascii(text);
+    }
+    if (text.length > inPlaceMax) {
       const bytes = encoder.encode(text);
       head(bytes.length);
-      this.raw(bytes);
-    } else {
-      head(known);
-      this.#ascii(text);
+      return this.raw(bytes);
     }
+    // Most texts take a byte a character: written in place, and written again where they do not.
+    const start = this.#length;
+    head(text.length);
+    let written = this.#utf8(text);
+    if (written !== text.length) {
+      this.#length = start;
+      head(written);
+      written = this.#utf8(text);
+    }
+    this.#length += written;
+  }
+
+  /** Behind what was written, and not counted yet. */
+  #utf8(text: string): number {
+    this.#room(3 * text.length);
+    return encoder.encodeInto(text, this.#buffer.subarray(this.#length)).written;
   }
 
   #asciiLength(text: string): number | undefined {

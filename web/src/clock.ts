@@ -18,6 +18,8 @@ const timerMax = 0x7fffffff;
 /** Those of this thread. */
 export class SystemClock implements Clock {
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #firesAt = 0;
+  #wanted: { readonly at: number; readonly run: () => void } | undefined;
   readonly #tasks = new Tasks();
 
   steadyMs(): number {
@@ -29,11 +31,27 @@ export class SystemClock implements Clock {
   }
 
   wakeAt(steadyMs: number | undefined, run: () => void): void {
+    this.#wanted = steadyMs === undefined ? undefined : { at: steadyMs, run };
+    // A timer that fires earlier will look again: most turns put the time off, and starting a timer costs more than a look.
+    if (steadyMs !== undefined && this.#timer !== undefined && this.#firesAt <= steadyMs) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (steadyMs === undefined) return;
-    const wait = Math.ceil(steadyMs - performance.now());
-    this.#timer = setTimeout(() => (wait > timerMax ? this.wakeAt(steadyMs, run) : run()), Math.min(Math.max(wait, 0), timerMax));
+    if (steadyMs !== undefined) this.#arm(steadyMs);
+  }
+
+  #arm(steadyMs: number): void {
+    const wait = Math.min(Math.max(Math.ceil(steadyMs - performance.now()), 0), timerMax);
+    this.#firesAt = performance.now() + wait;
+    this.#timer = setTimeout(() => this.#fire(), wait);
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    const wanted = this.#wanted;
+    if (wanted === undefined) return;
+    if (performance.now() < wanted.at) return this.#arm(wanted.at);
+    this.#wanted = undefined;
+    wanted.run();
   }
 
   soon(run: () => void): void {

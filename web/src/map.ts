@@ -6,8 +6,7 @@ import { badArgument } from "./errors.js";
 import { versionOf } from "./feed.js";
 import type { Feed } from "./feed.js";
 import type { Conflict, Receipt, TopicMap, Version, View } from "./types.js";
-import { decodeValue, encodeValue, valueMax } from "./values.js";
-import type { Step } from "./values.js";
+import { decodeValue, encodeValue, encodeValues } from "./values.js";
 import { FetchedView } from "./view.js";
 import { walk } from "./walk.js";
 
@@ -17,10 +16,14 @@ const historySize = 64;
 /** When more keys have changed than this, all are asked for again. */
 const singlesMax = 128;
 
-export function setOp(key: string, value: unknown, base?: readonly Step[]): NewOp {
+export function setOp(key: string, value: unknown): NewOp {
+  checkEntry(key, value);
+  return { kind: "set", key, value: encodeValue(value) };
+}
+
+function checkEntry(key: string, value: unknown): void {
   checkKey(key);
   if (value === undefined) throw badArgument("undefined cannot be stored; delete(key) takes the key away.", "");
-  return { kind: "set", key, value: encodeValue(value, valueMax, base) };
 }
 
 export function eraseOp(key: string): NewOp {
@@ -51,12 +54,14 @@ export class MapHandle<E> implements TopicMap<E> {
   }
 
   async setAll(entries: Iterable<readonly [string, E]>): Promise<Receipt> {
-    const list = checkList("What setAll is given", entries);
-    return this.#feed.append(list.map((entry: unknown, at) => {
+    const all = checkList("What setAll is given", entries);
+    for (const [at, entry] of all.entries() as Iterable<[number, unknown]>) {
       if (!Array.isArray(entry) || entry.length !== 2) throw badArgument(`At [${at}]: setAll takes pairs of a key and a value.`, `[${at}]`);
-      const [key, value] = entry as [string, unknown];
-      return setOp(key, value, [key]);
-    }));
+    }
+    for (const [key, value] of all) checkEntry(key, value);
+    const keys = all.map(([key]) => key);
+    const values = encodeValues(all.map(([, value]) => value), at => keys[at] ?? "");
+    return this.#feed.append(values.map((value, at) => ({ kind: "set", key: keys[at] ?? "", value })));
   }
 
   async delete(key: string): Promise<Receipt> {

@@ -9,8 +9,7 @@ import { shortIdOf } from "./shortid.js";
 import type {
   Batch, Copies, Member, Message, MessagesOptions, Of, Page, Presence, Receipt, Shape, Topic, TopicMap, TopicStatus, View,
 } from "./types.js";
-import { encodeValue, presenceMax, valueMax } from "./values.js";
-import type { Step } from "./values.js";
+import { encodeValue, encodeValues, presenceMax } from "./values.js";
 import { DerivedView, FetchedView } from "./view.js";
 import { walk } from "./walk.js";
 
@@ -71,7 +70,8 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   }
 
   async appendAll(values: Iterable<Of<S, "message">>): Promise<Receipt> {
-    return this.#feed.append(checkList("What appendAll is given", values).map((value, at) => messageOp(value, [at])));
+    const all = encodeValues(checkList("What appendAll is given", values), at => at);
+    return this.#feed.append(all.map(value => ({ kind: "message", key: "", value })));
   }
 
   async batch(change: (batch: Batch<S>) => void): Promise<Receipt> {
@@ -152,8 +152,8 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   }
 }
 
-function messageOp(value: unknown, base?: readonly Step[]): NewOp {
-  return { kind: "message", key: "", value: encodeValue(value, valueMax, base) };
+function messageOp(value: unknown): NewOp {
+  return { kind: "message", key: "", value: encodeValue(value) };
 }
 
 function statusOf(feed: Feed): TopicStatus {

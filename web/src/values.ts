@@ -27,6 +27,18 @@ export function encodeValue(value: unknown, max = valueMax, base: readonly Step[
   return packer.take();
 }
 
+/** The same for many at once: all in one buffer. `step` is where the n-th one stands in what the caller was given. */
+export function encodeValues(values: readonly unknown[], step: (at: number) => Step, max = valueMax): Uint8Array[] {
+  const packer = new Packer(max, []);
+  const ends = values.map((value, at) => {
+    packer.next(step(at));
+    packer.put(value, 0);
+    return packer.end();
+  });
+  const all = packer.take();
+  return ends.map((end, at) => all.subarray(ends[at - 1] ?? 0, end));
+}
+
 /** The value of those bytes, or null if they are not exactly one value that this program knows: whoever wrote them may run another. */
 export function decodeValue(bytes: Uint8Array): unknown {
   try {
@@ -55,7 +67,8 @@ const writer = new Writer();
 
 class Packer {
   readonly #max: number;
-  readonly #base: readonly Step[];
+  #base: readonly Step[];
+  #start = 0;
   /** The way to the value at hand: steps and the containers they lead out of. */
   readonly #steps: Step[] = [];
   readonly #above: object[] = [];
@@ -64,6 +77,17 @@ class Packer {
     this.#max = max;
     this.#base = base;
     writer.clear();
+  }
+
+  /** Another value, behind those before. */
+  next(step: Step): void {
+    this.#base = [step];
+    this.#start = writer.length;
+  }
+
+  end(): number {
+    this.#room(0, 0);
+    return writer.length;
   }
 
   take(): Uint8Array {
@@ -194,7 +218,7 @@ class Packer {
   }
 
   #room(more: number, depth: number): void {
-    if (writer.length + more <= this.#max) return;
+    if (writer.length - this.#start + more <= this.#max) return;
     writer.clear();
     const path = this.#path(depth);
     const large = this.#max >= 1024 * 1024 ? `${this.#max / 1024 / 1024} MiB` : `${this.#max / 1024} KiB`;
