@@ -42,6 +42,11 @@ export class Network implements TestNetwork {
     return new Date(VirtualTime.epoch + this.#time.now);
   }
 
+  /** What all have sent so far, and what the cores have taken of memory. */
+  async measure(): Promise<{ readonly messages: number; readonly bytes: number; readonly memoryBytes: number }> {
+    return { ...this.#cables.traffic, memoryBytes: (await this.#module)?.memoryBytes ?? 0 };
+  }
+
   open({ app, name = "", instance = "default" }: Pick<PeerOptions, "app" | "name" | "instance">): Promise<TestPeer> {
     return this.#telling(async () => {
       checkText("app", app);

@@ -80,6 +80,7 @@ export class Port implements Links {
     const { wire, near, far } = this.#wires.get(link) ?? {};
     if (wire === undefined || near === undefined || far === undefined) return;
     near.inFlight += bytes.length;
+    this.#cables.count(bytes.length);
     this.#cables.carry(far, () => {
       near.inFlight -= bytes.length;
       near.untold += bytes.length;
@@ -136,6 +137,7 @@ export class Cables {
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #weather: Weather;
+  readonly #traffic = { messages: 0, bytes: 0 };
   readonly #find: (from: Port, url: string) => Port | undefined;
 
   constructor(time: VirtualTime, random: Random, weather: Weather, find: (from: Port, url: string) => Port | undefined) {
@@ -143,6 +145,16 @@ export class Cables {
     this.#random = random;
     this.#weather = weather;
     this.#find = find;
+  }
+
+  /** What all ports have sent so far. */
+  get traffic(): { readonly messages: number; readonly bytes: number } {
+    return { ...this.#traffic };
+  }
+
+  count(bytes: number): void {
+    this.#traffic.messages++;
+    this.#traffic.bytes += bytes;
   }
 
   /** Answers after a round trip: the port at that address, if it can be reached by then. */
