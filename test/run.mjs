@@ -61,7 +61,8 @@ const suites = [
   },
   { name: "replay", takes: 180, limit: 600, when: () => existsSync("test/replay/run.mjs"), steps: () => [node("test/replay/run.mjs", "--brief")] },
   { name: "sim", takes: 240, limit: 900, elastic: true, share: 0.5, most: 480, ...script("test/sim/run.mjs") },
-  { name: "fuzz", takes: 240, limit: 900, asked: true, elastic: true, share: 1, most: 120, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1")] },
+  // Under our own driver, with the core as the unit tests have built it.
+  { name: "fuzz", takes: 150, limit: 900, elastic: true, share: 0.25, most: 240, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1", "--driver", "own")] },
 ];
 
 /** Resolves with whether it ended well. What it started dies with it when the time is over. */

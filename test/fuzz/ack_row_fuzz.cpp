@@ -18,6 +18,8 @@ class Host final : public sync::SyncHost {
   void progressed(const sync::TopicPtr&) override {}
   void acked(const sync::TopicPtr&) override {}
   void storage_failed(SaveOutcome) override {}
+  void damaged(const sync::TopicPtr&, const sync::Damage&) override {}
+  void restored(const sync::TopicPtr&, store::LogNo) override {}
   wire::Refusal* quota(const sync::Topic&, const DeviceId&, u64) override { return nullptr; }
   void lost_own(const sync::TopicPtr&, sync::Branch) override {}
   void voided_own(const sync::TopicPtr&, store::LogNo) override {}
@@ -37,7 +39,7 @@ void target(ByteView in) {
   auto topic = std::make_shared<sync::Topic>();
   topic->no = 1;
   topic->add_log(self.id(), 5);
-  topic->logs[0].held = {100, 200, {}, {}, log::no_cut};
+  topic->logs[0].held = {100, 200, {}, {}, log::no_cut, log::no_cut};
   const DeviceId acker = DeviceId::from(Bytes(32, 7));
   Meter meter;
   sync.load_acks(topic, {{store::key('K', 1, acker.view()), own(in)}});

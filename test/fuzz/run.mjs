@@ -1,10 +1,11 @@
 // Runs the fuzz targets, each for its share of the time, and the canary, which must fail.
 //
-//   node test/fuzz/run.mjs [--seconds N] [--only NAME] [--seed N]
+//   node test/fuzz/run.mjs [--seconds N] [--only NAME] [--seed N] [--driver own]
 //
-// Without --seconds they have PERDURE_BUDGET_SECONDS, or a minute. Inputs to begin with are made by the targets themselves; what
+// They have --seconds, or what building leaves of PERDURE_BUDGET_SECONDS, or a minute. Inputs to begin with are made by the targets themselves; what
 // libFuzzer finds beside them is kept in build/fuzz-corpus and begins the next run. Where clang and libFuzzer are not to be had, the
-// same targets run under a driver of our own, with the sanitizers of g++.
+// same targets run under a driver of our own, with the sanitizers of g++; and so they do with --driver own, which needs no build of
+// the core beside that of the unit tests.
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,16 +15,17 @@ import { fileURLToPath } from "node:url";
 process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
 
 const began = Date.now();
-const options = { seconds: undefined, only: undefined, seed: undefined };
+const options = { seconds: undefined, only: undefined, seed: undefined, driver: undefined };
 for (let words = process.argv.slice(2); words.length > 0; words = words.slice(2)) {
   const name = words[0].replace(/^--/, "");
   if (!(name in options) || words[1] === undefined) {
-    console.error("usage: node test/fuzz/run.mjs [--seconds N] [--only NAME] [--seed N]");
+    console.error("usage: node test/fuzz/run.mjs [--seconds N] [--only NAME] [--seed N] [--driver own]");
     process.exit(2);
   }
   options[name] = words[1];
 }
-const budget = Number(options.seconds ?? process.env.PERDURE_BUDGET_SECONDS ?? 60);
+const whole = options.seconds === undefined ? process.env.PERDURE_BUDGET_SECONDS : undefined;
+const elapsed = () => (Date.now() - began) / 1000;
 const seed = Number(options.seed ?? Math.floor(Date.now() / 1000) % 1_000_000_007);
 
 const all = readdirSync("test/fuzz").filter(name => name.endsWith("_fuzz.cpp")).map(name => name.replace("_fuzz.cpp", "")).sort();
@@ -34,9 +36,9 @@ if (chosen.length === 0) {
 }
 
 // Not here: then our own driver.
-const clang = spawnSync("wasm/setup.sh", ["fuzz"], { stdio: ["ignore", "inherit", "inherit"] }).status === 0;
+const clang = options.driver !== "own" && spawnSync("wasm/setup.sh", ["fuzz"], { stdio: ["ignore", "inherit", "inherit"] }).status === 0;
 const preset = clang ? "fuzz" : "asan";
-if (!clang) console.log("libFuzzer is not to be had here; the targets run under the seeded driver.");
+if (!clang && options.driver !== "own") console.log("libFuzzer is not to be had here; the targets run under the seeded driver.");
 const built = spawnSync("wasm/build.sh", [preset, ...chosen.map(name => `${name}_fuzz`)], { stdio: ["ignore", "inherit", "inherit"] });
 if (built.status !== 0) process.exit(1);
 
@@ -65,6 +67,8 @@ function target(name, seconds) {
   });
 }
 
+const budget = whole === undefined ? Number(options.seconds ?? 60) : Number(whole) - elapsed();
+
 // The canary first, until it fails; the others share what is left, two at a time.
 let passed = 0, failed = 0;
 const report = ({ name, failed: bad, runs, said, unit }) => {
@@ -84,8 +88,7 @@ if (chosen.includes("canary")) {
 }
 const others = chosen.filter(name => name !== "canary");
 const lanes = 2;
-const left = budget - (Date.now() - began) / 1000;
-const share = Math.max(3, Math.floor((left * lanes) / Math.max(1, others.length)));
+const share = Math.max(1, Math.floor((budget * lanes) / Math.max(1, others.length)));
 await Promise.all(Array.from({ length: lanes }, async () => {
   for (let name = others.shift(); name; name = others.shift()) report(await target(name, share));
 }));
