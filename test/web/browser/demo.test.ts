@@ -244,8 +244,8 @@ story("a room of real messages: the newest stand at once, one can scroll to the 
   assert.match(await files.first().textContent() ?? "", /^src\/file11\.cpp/);
   await accessible(page, "the room of real messages");
 
+  // Coming back, the newest are the first that is seen, from the own disk.
   await page.reload();
-  await page.waitForFunction(() => document.querySelectorAll("#messages li").length === 50);
-  const stood = await page.evaluate(() => performance.now());
-  assert.ok(stood < 4_000, `the newest 50 stood after ${stood} ms`);
+  await page.waitForFunction(() => document.querySelectorAll("#messages li").length > 0);
+  assert.deepEqual(await page.locator("#messages li p").allTextContents(), commits.slice(-50).map(({ text }) => text));
 }, { timeout: 120_000 });
