@@ -136,6 +136,7 @@ async function inline(out) {
 async function demo(out) {
   await bundle(out, { stage: "web/demo/stage.ts", room: "web/demo/room.ts", worker: "web/src/worker.ts" }, [withoutOpfs]);
   for (const name of ["index.html", "room.html", "style.css", "stage.css", "icon.svg"]) cpSync(join("web/demo", name), join(out, name));
+  cpSync("web/NOTICES.txt", join(out, "NOTICES.txt"));
 }
 
 /** Declarations of all that users can import, and no more: the rest would drag in types of packages they do not have. */
