@@ -228,6 +228,8 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
   bool resting = resting_until_ > now_.steady_ms;
   if (!e.lost.empty() && !resting) return append_lost(topic);
   if (e.waiting.empty()) return end_if_idle(topic);
+  // A clock that was put back in this very turn: what it no longer allows is held back first, and what of it is ours appended again.
+  if (!resting && dated_ahead(*topic, topic->counters.greatest)) return reload_topic(topic);
   e.appending = true;
   auto calls = std::make_shared<std::deque<WaitingAppend>>();
   std::size_t bytes = 0;

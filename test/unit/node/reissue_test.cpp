@@ -130,6 +130,19 @@ TEST_CASE("own batches dated ahead are appended again, of whatever incarnation t
   CHECK(ada.messages(topic).back() == "c");
 }
 
+TEST_CASE("who appends in the very turn in which the clock was put back is dated by it, and so is what was dated ahead") {
+  Solo ada("ada");
+  u32 topic = ada.join(secret);
+  constexpr u64 year_ms = 365ull * 86'400'000;
+  ada.wall_ms += year_ms;
+  (void)ada.append(topic, "ahead");
+  ada.wall_ms -= year_ms;
+  (void)ada.append(topic, "now");
+  CHECK(ada.messages(topic) == Words{"ahead", "now"});
+  for (const MessageOut& m : ada.ask<MessagePage>(Latest{topic, 10}).messages) CHECK(m.time_ms <= ada.wall_ms + 1'000);
+  CHECK(ada.topics[topic].held == 0);
+}
+
 TEST_CASE("a topic closes once all that was asked to be appended is stored and answered") {
   Solo ada("ada");
   u32 topic = ada.join(secret);
