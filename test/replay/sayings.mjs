@@ -70,7 +70,8 @@ class Sayings {
   #void(event, log, from, lost) {
     const { clocks, deviceOf } = this.world;
     for (const batch of this.#logs[deviceOf[event]][log]?.slice(from) ?? []) {
-      if (batch.voided || msOf(batch.time) <= clocks[event] + heldBackMs) this.wrong.push(`event ${event}: log ${log} is voided from ${from} on without need`);
+      if (batch.voided) continue;            // has been said again before
+      if (msOf(batch.time) <= clocks[event] + heldBackMs) this.wrong.push(`event ${event}: log ${log} is voided from ${from} on without need`);
       batch.voided = true;
       lost.push(...batch.sayings);
     }
