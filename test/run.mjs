@@ -63,6 +63,15 @@ const suites = [
   { name: "sim", takes: 240, limit: 900, elastic: true, share: 0.5, most: 480, ...script("test/sim/run.mjs") },
   // Under our own driver, with the core as the unit tests have built it.
   { name: "fuzz", takes: 150, limit: 900, elastic: true, share: 0.25, most: 240, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1", "--driver", "own")] },
+  {
+    name: "large",
+    takes: 600,
+    limit: 1800,
+    asked: true,
+    setup: ["browsers"],
+    when: () => existsSync("test/large/large.test.mjs"),
+    steps: () => [node("web/build.mjs"), node("--expose-gc", "--test", "test/large/large.test.mjs")],
+  },
 ];
 
 /** Resolves with whether it ended well. What it started dies with it when the time is over. */

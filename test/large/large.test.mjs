@@ -1,0 +1,121 @@
+// Large topics: a million messages in Node, a hundred thousand in Chromium. Opening them costs what opening smaller ones does, and
+// reading all of one takes no more memory than reading some of it.
+//
+//   node test/run.mjs large
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
+const { openPeer } = await import(new URL("../../dist/index.js", import.meta.url).href);
+const text = at => `${at} `.padEnd(120, "and so on, ");
+
+/** Resolves with the first value that holds. */
+function until(view, holds) {
+  return new Promise(resolve => {
+    const leave = view.subscribe(value => {
+      if (!holds(value)) return;
+      resolve(value);
+      queueMicrotask(() => leave());
+    });
+  });
+}
+
+/** Milliseconds from openPeer to the newest 50 shown. */
+async function reopened(file) {
+  const began = performance.now();
+  const peer = await openPeer({ app: "large", storage: { file } });
+  const topic = await peer.topic("all of it");
+  await until(topic.latest(50), ({ loading }) => !loading);
+  return { ms: performance.now() - began, peer, topic };
+}
+
+test("a topic of 1,000,000 messages in Node opens like one of 100,000, and is read through in 16 MiB", { timeout: 1_800_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "perdure-large-"));
+  try {
+    const figures = {};
+    for (const amount of [100_000, 1_000_000]) {
+      const file = join(folder, `${amount}.db`);
+      const peer = await openPeer({ app: "large", storage: { file } });
+      const topic = await peer.topic("all of it");
+      const began = performance.now();
+      for (let from = 0; from < amount; from += 1_000) await topic.appendAll(Array.from({ length: 1_000 }, (_, at) => text(from + at)));
+      console.log(`${amount}: appended in ${Math.round(performance.now() - began)} ms`);
+      await peer.close();
+      const runs = [];
+      for (let run = 0; run < 5; run++) {
+        const again = await reopened(file);
+        runs.push(again.ms);
+        await again.peer.close();
+      }
+      figures[amount] = runs.sort((a, b) => a - b)[2];
+      console.log(`${amount}: the newest 50 shown ${Math.round(figures[amount])} ms after openPeer`);
+    }
+    const { peer, topic } = await reopened(join(folder, "1000000.db"));
+    assert.equal(topic.status.current.length, 1_000_000);
+    let count = 0;
+    let before = 0;
+    for await (const { value } of topic.messages()) {
+      if (count % 1_000 === 0) assert.equal(value, text(count));
+      if (++count === 50_000) {
+        globalThis.gc?.();
+        before = process.memoryUsage().heapUsed + process.memoryUsage().external;
+      }
+    }
+    globalThis.gc?.();
+    const grown = process.memoryUsage().heapUsed + process.memoryUsage().external - before;
+    console.log(`1000000: read through; memory grew by ${Math.round(grown / 1024)} KiB after the first 50,000`);
+    assert.equal(count, 1_000_000);
+    assert.ok(grown <= 16 * 1024 * 1024, `${grown} bytes`);
+    assert.ok(figures[1_000_000] <= 1.5 * figures[100_000], `${figures[1_000_000]} ms after ${figures[100_000]} ms`);
+    await peer.close();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("a topic of 100,000 messages in Chromium opens and shows its newest", { timeout: 600_000 }, async () => {
+  const types = { ".js": "text/javascript", ".wasm": "application/wasm" };
+  const server = createServer(async (request, response) => {
+    const path = new URL(request.url ?? "/", "http://here").pathname;
+    if (path === "/") return void response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>large</title><link rel=icon href=data:,>");
+    const body = await readFile(join(dist, path)).catch(() => undefined);
+    response.writeHead(body === undefined ? 404 : 200, { "content-type": types[extname(path)] ?? "application/octet-stream" }).end(body);
+  });
+  await new Promise(resolve => { server.listen(0, "127.0.0.1", resolve); });
+  const executable = process.env.PERDURE_CHROMIUM ?? "/usr/bin/chromium";
+  const browser = await chromium.launch({ ...(existsSync(executable) ? { executablePath: executable } : {}), args: ["--no-sandbox"] });
+  try {
+    const page = await browser.newPage();
+    const address = `http://localhost:${server.address().port}/`;
+    const run = amount => page.evaluate(async wanted => {
+      const { openPeer: open } = await import("/index.js");
+      const began = performance.now();
+      const peer = await open({ app: "large" });
+      const topic = await peer.topic("all of it");
+      const newest = await new Promise(resolve => { topic.latest(50).subscribe(shown => { if (!shown.loading) resolve(shown.messages.at(-1)?.value); }); });
+      const ms = performance.now() - began;
+      for (let from = topic.status.current.length; from < wanted; from += 1_000) {
+        await topic.appendAll(Array.from({ length: 1_000 }, (_, at) => `${from + at} `.padEnd(120, "and so on, ")));
+      }
+      const took = performance.now() - began;
+      await peer.close();
+      return { ms, took, newest };
+    }, amount);
+    await page.goto(address);
+    console.log(`100000: appended in ${Math.round((await run(100_000)).took)} ms`);
+    await page.reload();
+    const { ms, newest } = await run(0);
+    console.log(`100000: the newest 50 shown ${Math.round(ms)} ms after openPeer`);
+    assert.equal(newest, text(99_999));
+  } finally {
+    await browser.close();
+    server.close();
+  }
+});
