@@ -104,11 +104,14 @@ void Node::Impl::dial_contacts() {
   std::optional<Hash> farthest;
   for (auto& [id, contact] : contacts_) {
     if (!(identity_->id() < id)) continue;            // the lower id begins
-    Link* link = link_to(id);
-    if (link && link->kind == LinkKind::datachannel) continue;
     if (contact.next_try_ms > now_.steady_ms || contact.hubs.empty()) continue;
     if (!farthest) farthest = reach();
     if (contact.affinity > *farthest) continue;
+    Link* link = link_to(id);
+    if (link && link->kind == LinkKind::datachannel) {
+      contact.next_try_ms = now_.steady_ms + params::rtc_retry_ms;      // or as soon as that link closes
+      continue;
+    }
     bool trying = std::any_of(attempts_.begin(), attempts_.end(), [&](const auto& a) { return a.second.peer == id; });
     if (trying) continue;
     if (config_.rtc && contact.rtc) attempt_rtc(id, contact);

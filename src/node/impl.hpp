@@ -61,6 +61,7 @@ struct TopicExtra {
   std::map<DeviceId, u64> last_seen_ms;              // wall
   bool releasing = false;
   bool rescuing = false;
+  bool settling = false;                             // just loaded: calls wait until own batches that do not count are appended again
   bool looked_for_held = false;                      // since the last append
   std::vector<std::function<void()>> endings;        // what follows once it is closed: it closes when all that was accepted is answered
   bool failed = false;                               // loaded again after a failed save
@@ -89,12 +90,12 @@ struct AnchorEntry {
 // Somebody who shares a topic with us and whom we might link to.
 struct Contact {
   bool rtc = false;
-  Hash affinity;                                     // to us
   std::map<LinkId, u32> hubs;                        // links that introduced it, in how many topics
   TopicNo topic = 0;                                 // one that we share, for the proof in signals
   u64 next_try_ms = 0;
   u32 failures = 0;
   u64 known_since_ms = 0;
+  Hash affinity;                                     // of the pair: the lowest are linked directly
 };
 
 struct Attempt {
@@ -237,6 +238,7 @@ class Node::Impl final : public sync::SyncHost {
   void note_held(TopicExtra&, const std::map<LogNo, u64>& held);
   void look_for_lost(const TopicPtr&);               // once it is loaded
   void append_lost(const TopicPtr&);
+  void settled(const TopicPtr&);
   void moved(const std::map<OpId, OpId>&);
 
   // ---- queries.cpp
@@ -279,6 +281,7 @@ class Node::Impl final : public sync::SyncHost {
   u64 corrected_now_ms() const override { return clock::corrected(now_.wall_ms, offset_); }
   wire::Epoch epoch() const override { return epoch_; }
   void rolled_back() override;
+  void peer_epoch(LinkId, const wire::Epoch&) override;
   void stored(const TopicPtr&, const crdt::Changes&) override;
   void progressed(const TopicPtr&) override;
   void acked(const TopicPtr&) override;
@@ -316,6 +319,7 @@ class Node::Impl final : public sync::SyncHost {
   std::map<u32, Attempt> attempts_;
   u32 next_attempt_ = 1;
   std::map<u32, Waiter> waiters_;
+  bool waiters_dirty_ = false;                       // one of them may be ready
   std::map<RequestTag, std::string> receipts_;
   std::deque<RequestTag> receipt_order_;
   u32 next_receipt_row_ = 0;

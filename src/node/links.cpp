@@ -173,6 +173,7 @@ void Node::Impl::on_greeting(Link& link, const wire::Greeting& greeting) {
     }
     bool first = !anchor.pinned;
     anchor.pinned = link.peer;
+    waiters_dirty_ = true;
     anchor.state = AnchorState::connected;
     anchor.reason.clear();
     anchor.failures = 0;
@@ -229,6 +230,7 @@ void Node::Impl::link_closed(LinkId id, bool told) {
     anchor.next_dial_ms = std::max(anchor.next_dial_ms, now_.steady_ms + wait / 2 + random_.below(wait / 2 + 1));
     anchors_dirty_ = true;
   }
+  if (auto c = contacts_.find(link->peer); c != contacts_.end() && link->greeted && link->kind == LinkKind::datachannel) c->second.next_try_ms = now_.steady_ms;
   if (link->attempt != 0) rtc_ended(link->attempt);
   std::vector<TopicNo> shared;
   for (const auto& [alias, no] : link->their_aliases) shared.push_back(no);

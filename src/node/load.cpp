@@ -44,7 +44,7 @@ void Node::Impl::reload_topic(const TopicPtr& topic) {
     if (saved != SaveOutcome::ok || !topic->open) return;
     topic->forget();
     TopicExtra& e = extra(topic);
-    e.appending = e.releasing = e.rescuing = e.looked_for_held = false;
+    e.appending = e.releasing = e.rescuing = e.looked_for_held = e.settling = false;
     e.dep_lengths.clear();
     load_topic(topic);
   });

@@ -169,7 +169,7 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   TopicExtra& e = extra(topic);
   e.dirty = true;
   if (!e.members_at) e.members_at = now_.steady_ms + params::members_delay_ms;
-  topics_dirty_ = true;
+  topics_dirty_ = waiters_dirty_ = true;
   e.pending_notice.timeline |= changes.timeline;
   e.pending_notice.all_keys |= changes.all_keys;
   auto& keys = e.pending_notice.keys;
@@ -178,13 +178,13 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   no_trouble(Code::storage_full);
 }
 
-void Node::Impl::progressed(const TopicPtr& topic) { extra(topic).dirty = true; }
+void Node::Impl::progressed(const TopicPtr& topic) { extra(topic).dirty = waiters_dirty_ = true; }
 
 void Node::Impl::acked(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
   e.dirty = true;
   e.pending_notice.copies = true;
-  status_dirty_ = true;
+  status_dirty_ = waiters_dirty_ = true;
 }
 
 void Node::Impl::refused(wire::Refusal why) {

@@ -237,17 +237,21 @@ void Node::Impl::call(u32 id, WaitCopies& c) {
   if (!op) return fail(id, Code::not_found, unknown_message);
   if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already.");
   waiters_[id] = {id, c.topic, *op, c.copies, c.anchored, false};
+  waiters_dirty_ = true;
 }
 
 void Node::Impl::call(u32 id, WaitSynced& c) {
   if (!open_one(id, c.topic)) return;
   if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already.");
   waiters_[id] = {id, c.topic, {}, 0, false, true};
+  waiters_dirty_ = true;
 }
 
 void Node::Impl::check_waiters() {
   std::vector<u32> ready;
-  for (const auto& [call, w] : waiters_) {
+  bool look = std::exchange(waiters_dirty_, false);
+  for (auto it = waiters_.begin(); look && it != waiters_.end(); ++it) {
+    const auto& [call, w] = *it;
     auto found = topics_.find(w.topic);
     if (found == topics_.end() || !found->second->open) {
       ready.push_back(call);

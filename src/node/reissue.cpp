@@ -109,13 +109,13 @@ void Node::Impl::note_held(TopicExtra& e, const std::map<LogNo, u64>& held) {
 
 // Own batches dated ahead, and what stands behind a void that a life before this one had no time to look through.
 void Node::Impl::look_for_lost(const TopicPtr& topic) {
-  if (!topic->keys) return;
+  if (!topic->keys) return settled(topic);
   std::vector<LogNo> voided;
   for (LogNo no = 0; no < topic->logs.size(); ++no) {
     const crdt::LogName& name = topic->logs[no].working;
     if (name.device == identity_->id() && name.cut < name.held) voided.push_back(no);
   }
-  if (voided.empty() && topic->counters.held_back == 0) return;
+  if (voided.empty() && topic->counters.held_back == 0) return settled(topic);
   auto held = std::make_shared<std::map<LogNo, u64>>();
   auto unsettled = std::make_shared<std::vector<LogNo>>();
   desk_.run(topic->queue(), [this, topic, voided, held, unsettled](store::Rows& rows) {
@@ -131,7 +131,15 @@ void Node::Impl::look_for_lost(const TopicPtr& topic) {
     for (LogNo no : *unsettled) voided_own(topic, no);
     note_held(found->second, *held);
     append_waiting(topic);
+    settled(topic);
   });
+}
+
+void Node::Impl::settled(const TopicPtr& topic) {
+  TopicExtra& e = extra(topic);
+  if (e.settling && (e.rescuing || !e.lost.empty())) return;
+  e.settling = false;
+  for (Call& call : std::exchange(e.deferred, {})) on_call(call);
 }
 
 void Node::Impl::append_lost(const TopicPtr& topic) {
@@ -184,11 +192,13 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
     }
     if (result->voided) sync_.look_behind(topic, lost->branch.no);
     append_waiting(topic);
+    if (extras_.contains(topic->no)) settled(topic);
   });
 }
 
 // Receipts and those who wait for copies follow what they speak of to its new place.
 void Node::Impl::moved(const std::map<OpId, OpId>& places) {
+  waiters_dirty_ = true;
   for (auto& [call, waiter] : waiters_)
     if (auto at = places.find(waiter.id); at != places.end()) waiter.id = at->second;
   std::map<std::string, OpId> texts;

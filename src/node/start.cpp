@@ -155,10 +155,13 @@ void Node::Impl::rolled_back() {
   random_.fill(epoch_);
   save_meta();
   metrics_["rollbacks"] += 1;
-  // All greet anew under the new epoch.
-  std::vector<LinkId> all;
-  for (auto& [id, link] : links_) all.push_back(id);
-  for (LinkId id : all) link_closed(id, false);
+  // All greet anew; the end of our answer tells the new epoch.
+  for (auto& [no, topic] : topics_)
+    if (topic->open && topic->loaded) sync_.reload(topic, now_, false);
+}
+
+void Node::Impl::peer_epoch(LinkId id, const wire::Epoch& epoch) {
+  if (auto link = links_.find(id); link != links_.end()) link->second->epoch = epoch;
 }
 
 void Node::Impl::trouble(Code code, std::string text) {

@@ -10,7 +10,7 @@ void Node::Impl::on_call(Call& call) {
     if constexpr (requires { body.topic; }) {
       // Its rows are being read (again): the call waits for that.
       auto topic = topics_.find(body.topic);
-      if (topic != topics_.end() && topic->second->open && !topic->second->loaded) {
+      if (topic != topics_.end() && topic->second->open && (!topic->second->loaded || extra(topic->second).settling)) {
         TopicExtra& e = extra(topic->second);
         if (e.deferred.size() < params::early_calls_max) return e.deferred.push_back(std::move(call));
         return fail(call.call, Code::storage_unavailable, "Too many calls while the topic is being read; wait for earlier ones.");
@@ -104,9 +104,10 @@ void Node::Impl::topic_loaded(const TopicPtr& topic) {
   for (u32 call : std::exchange(e.opening_calls, {})) reply(call, OpenedTopic{topic->no, topic->id, topic->name});
   for (auto& [id, link] : links_) if (link->greeted && !config_.anchor) say_topic(*link, topic);
   sync_.reload(topic, now_, std::exchange(e.failed, false));
+  e.settling = resting_until_ <= now_.steady_ms;      // not while the disk has just failed: then nobody is kept waiting
   look_for_lost(topic);
   append_waiting(topic);
-  for (Call& call : std::exchange(e.deferred, {})) on_call(call);
+  if (!e.settling) settled(topic);
 }
 
 // Once what was accepted is durable and answered. What was asked for meanwhile is answered after that.
@@ -144,6 +145,7 @@ void Node::Impl::close_topic(const TopicPtr& topic) {
   for (auto& [id, link] : links_) link->aliases.erase(topic->no);
   sync_.detach_all(topic);
   topic->open = false;
+  waiters_dirty_ = true;
   extras_.erase(topic->no);
   topic->forget();
   topics_dirty_ = true;

@@ -59,6 +59,7 @@ void Sync::end_pull(TopicSync& t, Exchange& e, u32 request) {
     if (p != t.pulling.end() && p->second == e.link) t.pulling.erase(p);
   }
   e.pulls.erase(it);
+  host_.progressed(t.topic);
 }
 
 // Who does not answer keeps nobody else from being asked.

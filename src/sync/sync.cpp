@@ -68,9 +68,15 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
     case wire::Tag::items: return handle.template operator()<wire::Items>([&](auto& m) { on_items(t, *e, m.items); });
     case wire::Tag::done:
       return handle.template operator()<wire::Done>([&](auto& m) {
+        if (m.cursor.epoch != e->epoch) {
+          e->epoch = m.cursor.epoch;
+          host_.peer_epoch(link, e->epoch);
+          voided_epoch(topic, e->peer, e->epoch);
+        }
         e->done_got = true;
         e->offered = m.cursor;
         pull(t, *e);
+        host_.progressed(topic);
       });
     case wire::Tag::want:
       return handle.template operator()<wire::Want>([&](auto& m) {

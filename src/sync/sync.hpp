@@ -32,6 +32,7 @@ class SyncHost {
   virtual u64 corrected_now_ms() const = 0;
   virtual wire::Epoch epoch() const = 0;                      // of our own store
   virtual void rolled_back() = 0;                             // a peer knows more of our order of arrival than we do: a backup was restored
+  virtual void peer_epoch(LinkId, const wire::Epoch&) = 0;    // that happened to the peer: its store has begun a new epoch
   virtual void stored(const TopicPtr&, const crdt::Changes&) = 0;       // something new is durable, or counts differently
   virtual void progressed(const TopicPtr&) = 0;               // behind, live, synced may have changed
   virtual void acked(const TopicPtr&) = 0;

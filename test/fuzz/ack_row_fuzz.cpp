@@ -22,6 +22,7 @@ class Host final : public sync::SyncHost {
   void restored(const sync::TopicPtr&, store::LogNo) override {}
   wire::Refusal* quota(const sync::Topic&, const DeviceId&, u64) override { return nullptr; }
   void lost_own(const sync::TopicPtr&, sync::Branch) override {}
+  void peer_epoch(LinkId, const wire::Epoch&) override {}
   void voided_own(const sync::TopicPtr&, store::LogNo) override {}
   void refused(wire::Refusal) override {}
   void grew(u64) override {}

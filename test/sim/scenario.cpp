@@ -63,7 +63,8 @@ void Scenario::build() {
 
 Outcome Scenario::run() {
   build();
-  u64 harm_ms = options_.harm_s ? u64{options_.harm_s} * 1000 : world_.prng.between(60, 240) * 1000;
+  // Many devices make in a minute as much happen as few in four.
+  u64 harm_ms = options_.harm_s ? u64{options_.harm_s} * 1000 : edges_ < 8 ? world_.prng.between(60, 240) * 1000 : world_.prng.between(30, 60) * 1000;
   world_.after(world_.prng.between(1'000, 10'000), [this] { harm(); });
   u64 end = world_.now() + harm_ms, steps = 0;
   while (!failed() && world_.now() < end && world_.step())
