@@ -45,7 +45,9 @@ class Appender {
   void open(u64 fresh_incarnation, bool force_fresh) {
     if (topic_.own_log && !force_fresh) {
       auto state = sync::read_state(rows_, topic_, *topic_.own_log);
-      if (state && state->held == state->head.length && state->cut() == log::no_cut && state->held + 4096 < log::batches_max) {
+      // Behind a head that is dated ahead a batch would be dated ahead itself: nobody would see it, not even its author.
+      bool due = state && state->head.time.ms() <= now_ms_ + clock::hold_back_ms;
+      if (due && state->held == state->head.length && state->cut() == log::no_cut && state->held + 4096 < log::batches_max) {
         no_ = *topic_.own_log;
         state_ = std::move(*state);
         return;
@@ -87,7 +89,10 @@ class Appender {
     std::map<Bytes, OpId> set_here;
     std::vector<Bytes> sealed;
     u64 index = state_.held, first_op = state_.head.ops;
-    HybridTime time = clock::next(merge_.replica().indexes().greatest, now_ms_);
+    // What was counted under a clock that has been put right since will not count once it is indexed anew.
+    HybridTime applied = merge_.replica().indexes().greatest;
+    if (applied.ms() > now_ms_ + clock::hold_back_ms) applied = {};
+    HybridTime time = clock::next(applied, now_ms_);
     time.value = std::max(time.value, state_.head.time.value + 1);
     for (auto& batch_ops : batches) {
       log::Batch batch;

@@ -140,6 +140,20 @@ TEST_CASE("who appends in the very turn in which the clock was put back is dated
   CHECK(ada.topics[topic].held == 0);
 }
 
+TEST_CASE("what is appended behind a head that is dated ahead is seen at once, also while the disk has just failed") {
+  Solo ada("ada");
+  u32 topic = ada.join(secret);
+  ada.wall_ms += 7'200'000;
+  (void)ada.append(topic, "a");
+  ada.next_save = SaveOutcome::full;
+  (void)ada.call(MarkRead{topic, {}});                        // fails, and for a while nothing is written unasked
+  ada.wall_ms -= 7'200'000;
+  (void)ada.append(topic, "b");
+  CHECK(std::ranges::count(ada.messages(topic), "b") == 1);
+  ada.pass(20'000);
+  CHECK(sorted(ada.messages(topic)) == Words{"a", "b"});
+}
+
 TEST_CASE("a topic closes once all that was asked to be appended is stored and answered") {
   Solo ada("ada");
   u32 topic = ada.join(secret);
