@@ -61,6 +61,8 @@ export class Driver implements Engine {
   /** Of the machine, and of the user. */
   #online = true;
   #linksAllowed = true;
+  /** Links that need the machine's network. */
+  readonly #far = new Set<number>();
   #ended: PerdureError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -109,9 +111,10 @@ export class Driver implements Engine {
     return this.#closing;
   }
 
-  /** The machine went on- or offline. */
+  /** The machine went on- or offline. Then what has no end yet ends now, and not when it has been silent for long enough. */
   network(online: boolean): void {
     this.#online = online;
+    if (!online) for (const link of [...this.#far]) this.#links.close(link);
     this.#post({ kind: "Network", online: online && this.#linksAllowed });
   }
 
@@ -232,9 +235,17 @@ export class Driver implements Engine {
 
   #linkEvents(): LinkEvents {
     return {
-      opened: (link, path, dialler, { url = "", attempt = 0, network = "" }) => this.#post({ kind: "LinkOpened", link, path, dialler, url, attempt, network }),
+      opened: (link, path, dialler, { url = "", attempt = 0, network = "" }) => {
+        this.#post({ kind: "LinkOpened", link, path, dialler, url, attempt, network });
+        if (path === "local") return;
+        this.#far.add(link);
+        if (!this.#online) queueMicrotask(() => this.#links.close(link));
+      },
       received: (link, bytes) => this.#post({ kind: "LinkReceived", link, bytes }),
-      closed: link => this.#post({ kind: "LinkClosed", link }),
+      closed: link => {
+        this.#far.delete(link);
+        this.#post({ kind: "LinkClosed", link });
+      },
       drained: (link, buffered) => this.#post({ kind: "LinkDrained", link, buffered }),
       dialFailed: url => this.#post({ kind: "DialFailed", url }),
       signal: (attempt, signal, text) => this.#post({ kind: "RtcSignal", attempt, signal, text }),

@@ -122,7 +122,6 @@ function startOptions(options: PeerOptions, hadStore: boolean): StartOptions {
       ...(wasm === undefined ? {} : { wasm: typeof wasm === "string" || wasm instanceof URL ? new URL(wasm, document.baseURI).href : wasm }),
     },
     hadStore,
-    online: navigator.onLine,
     hidden: document.visibilityState === "hidden",
   };
 }

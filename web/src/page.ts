@@ -13,7 +13,8 @@ export interface PageLife {
   resumed(): void;
 }
 
-/** Until the returned function is called. */
+/** Until the returned function is called. What `navigator.onLine` says is not asked: it is false on machines that have only themselves to talk
+ *  to, as test machines do. That it changes means something. */
 export function watchPage(life: PageLife, rtc: RtcPage | undefined): () => void {
   const ended = new AbortController();
   const { signal } = ended;

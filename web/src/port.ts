@@ -17,7 +17,6 @@ export interface StartOptions {
   };
   /** This device has stored something here before. */
   readonly hadStore: boolean;
-  readonly online: boolean;
   readonly hidden: boolean;
 }
 

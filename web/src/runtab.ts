@@ -26,7 +26,6 @@ export async function runTab(options: StartOptions, rtcPort: RtcPort | undefined
     locks: inMemory || refused !== undefined ? undefined : locks,
     lead: superseded => takeLead({ ...options, rtcPort, onStored, refused }, superseded),
   });
-  if (!options.online) tab.network(false);
   if (options.hidden) tab.visibility(true);
   return tab;
 }

@@ -1,4 +1,6 @@
-// "Work offline": a peer that is linked to nobody because its user wants it so.
+// A peer that is linked to nobody, because its user wants it so or its machine has no network.
+
+import assert from "node:assert/strict";
 
 import { open, story } from "./world.js";
 
@@ -35,4 +37,26 @@ story("a peer that goes offline is alone in all its tabs, goes on, and meets the
   await ben.evaluate(() => window.until(window.peer.status, ({ state }) => state === "offline"));
   await bensTab.close();
   await ben.evaluate(() => window.until(window.peer.status, ({ state }) => state === "online"));
+});
+
+story("a machine that goes offline ends its links at once, and finds the others again when it is back", async ({ app, anchor, person }) => {
+  const { url } = await anchor();
+  const ann = await person({ app, anchors: [url] });
+  const invite = await ann.evaluate(async () => {
+    window.topic = await window.peer.topic("lunch");
+    return window.topic.invite();
+  });
+  const ben = await person({ app, anchors: [url] });
+  await ben.evaluate(async text => { window.topic = await window.peer.join(text); }, invite);
+  await ann.evaluate(() => window.until(window.peer.status, ({ links }) => links.webrtc === 1));
+
+  await ben.context().setOffline(true);
+  await ben.evaluate(() => window.until(window.peer.status, ({ state }) => state === "offline"));
+  await ann.evaluate(() => window.until(window.peer.status, ({ links }) => links.webrtc + links.relayed === 0));
+  for (const one of [ann, ben]) await one.evaluate(() => window.topic.append("said apart"));
+  assert.deepEqual(await ben.evaluate(() => window.all(window.topic)), ["said apart"]);
+
+  await ben.context().setOffline(false);
+  for (const one of [ann, ben]) await one.evaluate(() => window.shows(window.topic, "said apart", "said apart"));
+  await ben.evaluate(() => window.until(window.peer.status, ({ links, pending }) => links.webrtc === 1 && pending === 0));
 });
