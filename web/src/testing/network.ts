@@ -143,12 +143,23 @@ export class Network implements TestNetwork {
 
   /** Makes the wires as they should be. Edges of one app are wired to each other; anchors are dialled by the cores. */
   #relink(): void {
-    const stations = [...this.#stations.values()];
-    for (const [at, a] of stations.entries()) {
-      for (const b of stations.slice(at + 1)) {
-        if (a.port === undefined || b.port === undefined) continue;
-        if (!this.#reach(a, b)) a.port.cut(b.port);
-        else if (a.anchorUrl === undefined && b.anchorUrl === undefined && a.app === b.app && !a.port.neighbours().has(b.port)) Port.connect(a.port, b.port, "local");
+    const running = new Map([...this.#stations.values()].flatMap(station => (station.port === undefined ? [] : [[station.port, station] as const])));
+    const edges = new Map<string, Port[]>();
+    for (const [port, station] of running) {
+      for (const other of port.neighbours()) {
+        const far = running.get(other);
+        if (far !== undefined && !this.#reach(station, far)) port.cut(other);
+      }
+      if (station.anchorUrl !== undefined || !station.online) continue;
+      const side = JSON.stringify([station.app, this.#sides.get(station) ?? 0]);
+      const others = edges.get(side);
+      if (others === undefined) edges.set(side, [port]);
+      else others.push(port);
+    }
+    for (const ports of edges.values()) {
+      for (const [at, port] of ports.entries()) {
+        const known = port.neighbours();
+        for (const other of wiredTo(at).map(index => ports[index])) if (other !== undefined && !known.has(other)) Port.connect(other, port, "local");
       }
     }
   }
@@ -183,6 +194,18 @@ export class Network implements TestNetwork {
       throw error instanceof PerdureError ? new PerdureError(error.code, text, { cause: error }) : new Error(text, { cause: error });
     }
   }
+}
+
+/** So many are wired each to each. A core keeps no more than 64 links, and a test has no use for half a million. */
+const meshed = 16;
+
+/** Those before it to which the peer at that place is wired: all of them in a small network, else a few near and far, so that every
+ *  peer is some steps from every other. */
+function wiredTo(at: number): number[] {
+  if (at < meshed) return Array.from({ length: at }, (_, other) => other);
+  const before: number[] = [];
+  for (let step = 1; step <= at; step *= 4) before.push(at - step);
+  return before;
 }
 
 async function restart(station: Station, time: VirtualTime, empty: boolean): Promise<void> {

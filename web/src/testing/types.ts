@@ -6,7 +6,7 @@ export interface TestNetwork extends AsyncDisposable {
   readonly seed: number;
   /** The virtual time. */
   readonly now: Date;
-  /** A new device, linked to all others of its app unless cut off from them. */
+  /** A new device, linked to all others of its app unless cut off from them: up to sixteen each to each, more over some steps. */
   open(options: Pick<PeerOptions, "app" | "name" | "instance">): Promise<TestPeer>;
   /** A new anchor, which all peers use from now on. */
   anchor(): Promise<TestAnchor>;
