@@ -53,7 +53,7 @@ const suites = [
   },
   {
     name: "pack",
-    takes: 90,
+    takes: 200,
     limit: 600,
     setup: ["browsers"],
     when: () => found("test/pack", ".test.mjs").length > 0,
