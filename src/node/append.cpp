@@ -261,7 +261,7 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
     if (look) result->held = appender.merge().replica().held_back_of(identity_->id());
     if (rows.missed() || !result->held.empty()) return;
     appender.open(incarnation, unsure);
-    if (rows.missed()) return;
+    if (rows.missed()) return appender.undo();
     std::vector<log::Op> ops;
     for (const WaitingAppend& call : *calls)
       for (const NewOp& op : call.ops) ops.push_back({static_cast<log::Op::Kind>(op.kind), own(view(op.key)), op.value, {}});
