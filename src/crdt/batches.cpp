@@ -17,7 +17,7 @@ Batches::Ptr Batches::get(store::LogNo log, u64 index) {
   if (index > ~u32{0}) return nullptr;
   const auto row = rows_.get(store::key('B', topic_, log, static_cast<u32>(index)));
   if (!row) {
-    absent_ = absent_ || !rows_.missed();
+    if (!rows_.missed()) absent_.insert(log);
     return nullptr;
   }
   Kept kept{log, index, ++uses_, open(log, index, *row)};

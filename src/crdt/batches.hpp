@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 
 #include "crdt/logs.hpp"
 #include "identity/identity.hpp"
@@ -29,8 +30,8 @@ class Batches {
   // Notes the row as missing if it is, for a walk that will come to it soon.
   void ask(store::LogNo log, u64 index);
   bool missed() const { return rows_.missed(); }
-  // A batch that should be here is not: the store is damaged.
-  bool absent() const { return absent_; }
+  // Logs of which a batch was asked for that should be here and is not: the store is damaged. Only in a run that missed nothing.
+  const std::set<store::LogNo>& absent() const { return absent_; }
 
  private:
   // 16 batches of ordinary size are 1 MiB.
@@ -53,7 +54,7 @@ class Batches {
   std::vector<Kept> kept_;
   std::size_t kept_bytes_ = 0;
   u64 uses_ = 0;
-  bool absent_ = false;
+  std::set<store::LogNo> absent_;
 };
 
 }  // namespace perdure::crdt

@@ -49,8 +49,7 @@ const Changes& Replica::changes() const { return changes_; }
 Indexes& Replica::indexes() { return indexes_; }
 
 bool Replica::corrupt() const {
-  return corrupt_ || timeline_.corrupt() || held_.corrupt() || voids_tree_.corrupt() || map_.corrupt() || arrivals_.corrupt() ||
-         batches_.absent();
+  return corrupt_ || timeline_.corrupt() || held_.corrupt() || voids_tree_.corrupt() || map_.corrupt() || arrivals_.corrupt();
 }
 
 void Replica::finish() {

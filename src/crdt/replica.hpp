@@ -77,9 +77,12 @@ class Replica {
   const std::vector<std::pair<store::LogNo, log::Void>>& voids() const;
   const Changes& changes() const;
   Indexes& indexes();
-  // An index page or row cannot be read, or a batch that should be here is absent: say so only of a run that missed nothing.
+  // An index page or row cannot be read: say so only of a run that missed nothing, and keep nothing of what it wrote.
   // The indexes can be rebuilt: erase the rows I and X of the topic and add all batches to logs that hold nothing.
   bool corrupt() const;
+  bool arrivals_corrupt() const { return arrivals_.corrupt(); }
+  // Logs of which a batch that should be here is not; indexes that name it may be right.
+  const std::set<store::LogNo>& absent() const { return batches_.absent(); }
 
   // ---- reading; nothing is written. An empty answer with rows.missed() means: again later.
   struct PageOptions {

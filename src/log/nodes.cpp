@@ -11,7 +11,7 @@ namespace perdure::log {
 namespace {
 
 constexpr u32 step = 6;  // levels from one kind of row to the next
-constexpr u64 group_size = 1u << step;
+static_assert(group_size == 1u << step);
 
 Bytes row_key(store::TopicNo topic, store::LogNo log, u32 level, u64 group) {
   return store::key('N', topic, log, static_cast<u8>(level), static_cast<u32>(group));
@@ -82,6 +82,43 @@ std::optional<Hash> StoredNodes::stored(u32 level, u64 index) const {
     if (hashes.back().is_zero()) return std::nullopt;
   }
   return perfect(std::move(hashes));
+}
+
+std::optional<u64> mend_leaves(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state, u64 group) {
+  const u64 first = group * group_size, end = std::min(state.held, first + group_size);
+  std::optional<u64> hole;
+  Bytes leaves;
+  for (u64 i = first; i < end; ++i) {
+    const auto row = rows.get(store::key('B', topic, log, static_cast<u32>(i)));
+    if (!row && !hole) hole = i;
+    if (!row) continue;
+    const Hash leaf = leaf_hash(*row);
+    leaves.insert(leaves.end(), leaf.bytes.begin(), leaf.bytes.end());
+  }
+  const bool whole = !hole && end == first + group_size;        // what is unfinished stands in the state
+  const Bytes key = row_key(topic, log, 0, group);
+  const bool lost = whole && !rows.get(key);
+  if (!rows.missed() && lost) rows.put(key, std::move(leaves));
+  return hole;
+}
+
+bool mend_nodes(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state, u32 level, u64 group) {
+  const u64 all = state.held >> level, first = group * group_size;
+  if (first >= all) return false;
+  const u64 count = std::min(all - first, group_size);
+  const Bytes key = row_key(topic, log, level, group);
+  StoredNodes nodes(rows, topic, log, state);
+  Bytes row;
+  bool patchy = false;
+  for (u64 i = first; i < first + count; ++i) {
+    std::optional<Hash> hash = nodes.node(level, i);
+    patchy = patchy || !hash;
+    const auto left = hash ? hash : nodes.node(level - 1, 2 * i), right = hash ? hash : nodes.node(level - 1, 2 * i + 1);
+    if (!hash) hash = left && right ? blake2b_tree.node(*left, *right) : Hash{};
+    row.insert(row.end(), hash->bytes.begin(), hash->bytes.end());
+  }
+  if (!rows.missed() && patchy) rows.put(key, std::move(row));
+  return true;
 }
 
 Growth::Growth(const LogState& state) : peaks_(state.peaks), tail_(state.tail) {}

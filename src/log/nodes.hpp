@@ -32,6 +32,14 @@ class StoredNodes : public Nodes {
   std::vector<Stretch> beyond_;                               // of the hashes of state.beyond
 };
 
+inline constexpr u64 group_size = 64;                         // hashes in a row
+
+// Looks at the rows of batches [group * 64, …) of a log and their leaf hashes: writes the row of leaves anew if that is lost, from the
+// batches. The first batch that is lost; nothing if all are there. Nothing is written if a row missed.
+std::optional<u64> mend_leaves(store::Rows&, store::TopicNo, store::LogNo, const LogState&, u64 group);
+// Writes a lost or patchy row of level 6, 12, … anew from the level below; false beyond the last row of that level.
+bool mend_nodes(store::Rows&, store::TopicNo, store::LogNo, const LogState&, u32 level, u64 group);
+
 // A log's tree with new leaves, gathered in memory; written once a head over it is verified.
 class Growth {
  public:

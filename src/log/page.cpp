@@ -89,6 +89,47 @@ Verdict accept(store::Rows& rows, store::TopicNo topic, store::LogNo log, LogSta
   return Verdict::accepted;
 }
 
+namespace {
+
+// The peaks of the first `size` leaves, though the row of the last leaves may be lost: those are hashed again.
+std::optional<Peaks> peaks_anew(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state, u64 size) {
+  auto peaks = peaks_of(StoredNodes(rows, topic, log, state), size - size % group_size);
+  for (u64 i = size - size % group_size; peaks && i < size; ++i) {
+    auto row = rows.get(batch_key(topic, log, i));
+    if (!row) return std::nullopt;
+    peaks->append(leaf_hash(*row));
+  }
+  return peaks;
+}
+
+}  // namespace
+
+bool restore(store::Rows& rows, store::TopicNo topic, store::LogNo log, LogState& state, const NetworkId& network,
+             const TopicId& topic_id, const Page& page) {
+  const u64 end = page.from + page.batches.size();
+  if (!plausible(page) || state.hole == no_cut || page.from > state.hole || end <= state.hole) return false;
+  const u64 upto = std::min(end, state.held);
+  StoredNodes nodes(rows, topic, log, state);
+  bool known = true, equal = true;
+  for (u64 i = state.hole; i < upto; ++i) {
+    const auto leaf = nodes.node(0, i);
+    known = known && leaf;
+    equal = equal && (!leaf || *leaf == leaf_hash(page.batches[i - page.from]));
+  }
+  if (rows.missed() || !equal) return false;
+  if (!known) {
+    auto peaks = peaks_anew(rows, topic, log, state, page.from);
+    if (!peaks) return false;
+    for (const Bytes& b : page.batches) peaks->append(leaf_hash(b));
+    const auto root = complete(*peaks, page.head.length, page.completion);
+    if (!root || !verify_head(network, topic_id, state.opening.device, state.opening.incarnation, *root, page.head)) return false;
+  }
+  for (u64 i = state.hole; i < upto; ++i) rows.put(batch_key(topic, log, i), page.batches[i - page.from]);
+  state.hole = upto < state.held ? upto : no_cut;
+  put_state(rows, topic, log, state);
+  return true;
+}
+
 void append(store::Rows& rows, store::TopicNo topic, store::LogNo log, LogState& state,
             const identity::Identity& identity, const TopicId& topic_id, const std::vector<Bytes>& sealed, u64 ops,
             HybridTime time) {

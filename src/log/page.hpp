@@ -39,6 +39,11 @@ enum class Verdict : u8 {
 // and incarnation come from the page: the caller has seen that they make the log's id. If a row misses, nothing changes either.
 Verdict accept(store::Rows&, store::TopicNo, store::LogNo, LogState&, const NetworkId&, const TopicId&, const Page&);
 
+// Puts back what is lost of the batches before `held`: if the page holds the batch at state.hole and the tree, or else the author's
+// signature, shows it to be right. True if so: then the hole is behind the page, or closed; whether there is another further on is
+// for mend() to find. Nothing happens if a row missed.
+bool restore(store::Rows&, store::TopicNo, store::LogNo, LogState&, const NetworkId&, const TopicId&, const Page&);
+
 // Appends own sealed batches under one new head; writes batches, nodes, state row. `ops` is the head's: all ops of the log, these
 // batches included. The state is complete (held == head.length), its opening is set, and held + sealed.size() <= batches_max.
 void append(store::Rows&, store::TopicNo, store::LogNo, LogState&, const identity::Identity&, const TopicId&,

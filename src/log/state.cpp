@@ -17,6 +17,7 @@ constexpr u64 tail_leaves = 64;
 constexpr u8 flag_own = 0x01;
 constexpr u8 flag_voided = 0x02;
 constexpr u8 flag_forked = 0x04;
+constexpr u8 flag_hole = 0x08;
 
 Bytes head_message(const NetworkId& network, const TopicId& topic, const DeviceId& device, u64 incarnation,
                    const Hash& root, u64 length, u64 ops, HybridTime time) {
@@ -60,7 +61,7 @@ bool verify_head(const NetworkId& network, const TopicId& topic, const DeviceId&
 }
 
 // flags | device | be64 incarnation | certificate | from | held | length - held | ops | be64 time | signature | bytes
-// | voided_from | forked_from | peaks from level 6 up | tail | beyond. Numbers are varints, hashes have no counts.
+// | voided_from | forked_from | hole | peaks from level 6 up | tail | beyond. Numbers are varints, hashes have no counts.
 Bytes encode_state(const LogState& s) {
   const std::size_t high = high_peaks(s.held);
   PERDURE_ASSERT(s.peaks.size == s.held && s.peaks.hashes.size() >= high);
@@ -69,12 +70,13 @@ Bytes encode_state(const LogState& s) {
   codec::Writer w;
   w.reserve(256 + (high + s.tail.size() + s.beyond.size()) * Hash::size);
   w.u8(static_cast<u8>((s.own ? flag_own : 0) | (s.voided_from != no_cut ? flag_voided : 0) |
-                       (s.forked_from != no_cut ? flag_forked : 0)));
+                       (s.forked_from != no_cut ? flag_forked : 0) | (s.hole != no_cut ? flag_hole : 0)));
   w.fixed(s.opening.device).be64(s.opening.incarnation).fixed(s.opening.certificate);
   w.varint(s.from).varint(s.held).varint(s.head.length - s.held);
   w.varint(s.head.ops).be64(s.head.time.value).fixed(s.head.signature).varint(s.bytes);
   if (s.voided_from != no_cut) w.varint(s.voided_from);
   if (s.forked_from != no_cut) w.varint(s.forked_from);
+  if (s.hole != no_cut) w.varint(s.hole);
   for (std::size_t i = 0; i < high; ++i) w.fixed(s.peaks.hashes[i]);
   for (const Hash& hash : s.tail) w.fixed(hash);
   for (const Hash& hash : s.beyond) w.fixed(hash);
@@ -86,7 +88,7 @@ Result<LogState> decode_state(ByteView in) {
   codec::Reader r(in);
   LogState s;
   const u8 flags = r.u8();
-  if (flags > (flag_own | flag_voided | flag_forked)) return malformed;
+  if (flags > (flag_own | flag_voided | flag_forked | flag_hole)) return malformed;
   s.own = (flags & flag_own) != 0;
   s.opening.device = r.fixed<DeviceId>();
   s.opening.incarnation = r.be64();
@@ -101,6 +103,8 @@ Result<LogState> decode_state(ByteView in) {
   s.bytes = r.varint();
   s.voided_from = read_cut(r, (flags & flag_voided) != 0);
   s.forked_from = read_cut(r, (flags & flag_forked) != 0);
+  s.hole = read_cut(r, (flags & flag_hole) != 0);
+  if (s.hole != no_cut && s.hole >= s.held) return malformed;
   s.peaks.hashes = read_hashes(r, high_peaks(s.held));
   s.tail = read_hashes(r, s.held % tail_leaves);
   s.beyond = read_hashes(r, completion_stretches(s.held, s.head.length).size());

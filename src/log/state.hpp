@@ -47,6 +47,7 @@ struct LogState {
   u64 bytes = 0;                                              // of the held sealed batches
   u64 voided_from = no_cut;                                   // batches from here on do not count: the author voided them
   u64 forked_from = no_cut;                                   // … the author signed two histories from here on
+  u64 hole = no_cut;                                          // the first batch known to be lost or damaged here; to be fetched again
   bool own = false;                                           // this device writes it
   u64 cut() const { return voided_from < forked_from ? voided_from : forked_from; }
   bool operator==(const LogState&) const = default;

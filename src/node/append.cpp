@@ -47,7 +47,8 @@ class Appender {
       auto state = sync::read_state(rows_, topic_, *topic_.own_log);
       // Behind a head that is dated ahead a batch would be dated ahead itself: nobody would see it, not even its author.
       bool due = state && state->head.time.ms() <= now_ms_ + clock::hold_back_ms;
-      if (due && state->held == state->head.length && state->cut() == log::no_cut && state->held + 4096 < log::batches_max) {
+      bool whole = state && state->held == state->head.length && state->cut() == log::no_cut && state->hole == log::no_cut;
+      if (due && whole && state->held + 4096 < log::batches_max) {
         no_ = *topic_.own_log;
         state_ = std::move(*state);
         return;
@@ -138,8 +139,9 @@ class Appender {
     return last_;
   }
 
-  void finish(std::vector<sync::LogUpdate>& updates, crdt::Changes& changes, sync::Counters& counters) {
+  void finish(std::vector<sync::LogUpdate>& updates, crdt::Changes& changes, sync::Counters& counters, sync::Damage& damage) {
     merge_.finish(updates, changes, counters);
+    if (merge_.gave_up(damage)) return undo();
     if (auto now = sync::read_state(rows_, topic_, no_)) state_ = std::move(*now);
     updates.push_back({no_, sync::held_of(rows_, topic_, no_, state_)});
     if (rows_.missed()) return;
@@ -275,7 +277,7 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
       if (!call.tag.is_zero()) receipts.fixed(call.tag).bytes(std::string_view(result->receipts.back()));
     }
     if (receipts.size() > 0) rows.put(store::key('R', receipt_row), std::move(receipts).take());
-    appender.finish(result->updates, result->changes, result->counters);
+    appender.finish(result->updates, result->changes, result->counters, result->damage);
     if (rows.missed()) return appender.undo();
     result->no = appender.no();
   }, [this, topic, calls, result, unsure](SaveOutcome saved) {
@@ -292,14 +294,16 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
     }
     if (found == extras_.end()) return;               // a topic is not forgotten while appends are under way
     TopicExtra& now = found->second;
-    if (!result->held.empty()) {
+    if (result->damage) damaged(topic, result->damage);
+    if (!result->held.empty() || result->damage.indexes) {
       topic->own_unsure |= unsure;
       for (; !calls->empty(); calls->pop_back()) {
         now.waiting_bytes += calls->back().bytes;
         now.waiting.push_front(std::move(calls->back()));
       }
       note_held(now, result->held);
-      return append_waiting(topic);
+      if (result->damage.indexes) now.looked_for_held = false;
+      return append_waiting(topic);                  // not before damaged indexes are made anew
     }
     for (std::size_t i = 0; i < calls->size(); ++i) {
       remember_receipt((*calls)[i].tag, result->receipts[i]);
@@ -330,7 +334,8 @@ void Node::Impl::append_again(store::Rows& rows, Topic& topic, u64 incarnation, 
   if (rows.missed()) return appender.undo();
   appender.add(std::move(ops), std::move(voids), {}, true);
   if (rows.missed()) return appender.undo();
-  appender.finish(out.updates, out.changes, out.counters);
+  appender.finish(out.updates, out.changes, out.counters, out.damage);
+  if (out.damage.indexes) return;
   if (rows.missed()) return appender.undo();
   out.no = appender.no();
   for (std::size_t n = 0; n < count; ++n) out.ids.push_back(appender.id_of(n));
@@ -349,18 +354,19 @@ void Node::Impl::release_due(const TopicPtr& topic) {
   auto found = extras_.find(topic->no);
   if (found == extras_.end() || found->second.releasing || resting_until_ > now_.steady_ms) return;
   found->second.releasing = true;
-  struct Result { std::vector<sync::LogUpdate> updates; crdt::Changes changes; sync::Counters counters; };
+  struct Result { std::vector<sync::LogUpdate> updates; crdt::Changes changes; sync::Counters counters; sync::Damage damage; };
   auto result = std::make_shared<Result>();
   desk_.run(topic->queue(), [this, topic, result](store::Rows& rows) {
     *result = {};
     sync::Merge merge(rows, *topic, corrected_now_ms());
     merge.release();
     merge.finish(result->updates, result->changes, result->counters);
-    if (rows.missed()) return;
+    if (merge.gave_up(result->damage) || rows.missed()) return;
     for (const sync::LogUpdate& update : result->updates) topic->logs[update.no].working.cut = update.held.cut;
   }, [this, topic, result](SaveOutcome saved) {
     if (auto e = extras_.find(topic->no); e != extras_.end()) e->second.releasing = false;
-    if (saved != SaveOutcome::ok) return;
+    if (saved == SaveOutcome::ok && result->damage) damaged(topic, result->damage);
+    if (saved != SaveOutcome::ok || result->damage.indexes) return;
     for (const sync::LogUpdate& update : result->updates) topic->apply(update);
     topic->counters = result->counters;
     stored(topic, result->changes);

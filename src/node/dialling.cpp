@@ -35,7 +35,7 @@ void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Int
   auto& known = link.introduced[topic->no];
   for (const wire::Introduced& other : message.present) {
     if (other.device == identity_->id() || known.size() >= params::contacts_max) continue;
-    known.insert(other.device);
+    if (!known.insert(other.device).second) continue;
     note_contact(other.device, other.rtc, link.id, topic->no);
     sync_.ack_all_of(topic, other.device);
   }
@@ -193,19 +193,13 @@ void Node::Impl::send_signal(const DeviceId& to, const peers::SignalText& text) 
 void Node::Impl::on_signal(Link& link, const wire::Signal& signal) {
   if (signal.to != identity_->id()) {
     // Forwarded for whoever is linked to us under its own name, at a bounded rate.
-    u64 refill = (now_.steady_ms - link.signals_at) * params::signals_per_minute / 60'000;
-    if (refill > 0) {
-      link.signals -= static_cast<u32>(std::min<u64>(link.signals, refill));
-      link.signals_at = now_.steady_ms;
-    }
-    if (signal.from != link.peer || link.signals >= params::signals_burst) return void(metrics_["signals_dropped"] += 1);
-    ++link.signals;
+    if (signal.from != link.peer || !link.signals.take(now_.steady_ms, params::signals_rate)) return void(metrics_["signals_dropped"] += 1);
     Link* target = link_to(signal.to);
     if (!target || target->self->network() != link.self->network()) return send_on(link, wire::Unreachable{signal.to});
     metrics_["signals"] += 1;
     return send_on(*target, signal);
   }
-  if (config_.anchor) return;
+  if (config_.anchor || !link.letters.take(now_.steady_ms, params::letters_rate)) return;
   auto opened = peers::open_signal(*identity_, signal);
   if (!opened) return;                                // whoever forwarded it could not know
   for (auto& [no, topic] : topics_) {
@@ -265,7 +259,8 @@ void Node::Impl::on_rtc_signal(const RtcSignal& signal) {
 void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
   if (!relay.arriving) {
     Link* target = link_to(relay.other);
-    if (!target || target->kind == LinkKind::relayed || target->self->network() != link.self->network()) return send_on(link, wire::Unreachable{relay.other});
+    bool full = target && buffered(target->id) > peers::relay_bytes_max;         // it takes less than is sent to it
+    if (!target || full || target->kind == LinkKind::relayed || target->self->network() != link.self->network()) return send_on(link, wire::Unreachable{relay.other});
     metrics_["relayed_bytes"] += relay.bytes.size();
     return send_on(*target, wire::Relay{link.peer, true, relay.bytes});
   }

@@ -33,6 +33,7 @@ struct WaitingAppend {
 struct Said {                                        // a presence or profile, the newest of its device
   u64 sequence = 0;
   u64 heard_ms = 0;                                  // steady
+  Budget budget;                                     // anchors: how often it is passed on
   Bytes frame;                                       // as it came, for who enters later
   std::optional<Bytes> value;
 };
@@ -66,6 +67,12 @@ struct TopicExtra {
   std::vector<std::function<void()>> endings;        // what follows once it is closed: it closes when all that was accepted is answered
   bool failed = false;                               // loaded again after a failed save
   u64 rebuild_at = 0;                                // when to try again to index it anew; 0: no need
+  bool rebuild_wanted = false;                       // an index could not be read
+  bool arrivals_lost = false;                        // … that of the order of arrival
+  u64 rebuilt_ms = 0;                                // when it was last indexed anew
+  std::vector<std::function<void()>> retries;        // calls that met damaged indexes
+  std::set<LogNo> searched;                          // logs of which a row was missed, since the topic was read
+  std::map<LogNo, bool> searching;                   // … that are being looked through; true: once more after that
   TopicNotice pending_notice;                        // keys and flags gathered since the last notice
   TopicNotice last_notice;
   bool dirty = false;
@@ -124,6 +131,7 @@ class Node::Impl final : public sync::SyncHost {
   // ---- start.cpp
   void start(const Start&);
   void take_meta(const std::vector<std::pair<Bytes, Bytes>>& rows);
+  void find_orphans();
   void take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows);
   void take_receipts(const std::vector<std::pair<Bytes, Bytes>>& rows);
   void started();
@@ -160,6 +168,7 @@ class Node::Impl final : public sync::SyncHost {
   void on_refused(peers::Link&, u32 alias, const wire::Refused&);
   void share(peers::Link&, const TopicPtr&, u32 their_alias);
   void unshare(peers::Link&, const TopicPtr&);
+  void forget_empty(const TopicPtr&);
 
   // ---- anchors.cpp
   void dial_anchors();
@@ -206,6 +215,7 @@ class Node::Impl final : public sync::SyncHost {
   void load_topic(const TopicPtr&);
   void topic_loaded(const TopicPtr&);
   void load_rest(const TopicPtr&);                   // behind the logs: acknowledgements and names
+  void note_lost_logs();
   void reload_topic(const TopicPtr&);
   void rebuild(const TopicPtr&);                     // index all batches anew
   void rebuild_on(const TopicPtr&, LogNo no, u64 at);
@@ -217,6 +227,16 @@ class Node::Impl final : public sync::SyncHost {
   TopicPtr make_topic(const NetworkId&, const TopicId&);
   TopicExtra& extra(const TopicPtr& topic) { return extras_[topic->no]; }
 
+  // ---- mend.cpp
+  void damaged(const TopicPtr&, const sync::Damage&) override;
+  void once_mended(const TopicPtr&, u32 call, std::function<void()> again);
+  void begin_search(const TopicPtr&, LogNo);
+  void search(const TopicPtr&, LogNo, u64 group, u64 hole);
+  void mend_tree(const TopicPtr&, LogNo, std::size_t level, u64 group, u64 hole);
+  void note_hole(const TopicPtr&, LogNo, u64 hole);
+  void restored(const TopicPtr&, LogNo) override;
+  void report_holes();
+
   // ---- append.cpp
   void call(u32 id, Append&);
   void append_waiting(const TopicPtr&);
@@ -224,6 +244,7 @@ class Node::Impl final : public sync::SyncHost {
     std::vector<sync::LogUpdate> updates;
     crdt::Changes changes;
     sync::Counters counters;
+    sync::Damage damage;                             // if of indexes, it has changed nothing
     LogNo no = 0;
     std::vector<OpId> ids;                           // of its ops
   };
@@ -302,11 +323,14 @@ class Node::Impl final : public sync::SyncHost {
   Instant now_;
   std::vector<Action> actions_;
   bool started_ = false, closing_ = false, over_ = false, online_ = true, hidden_ = false;
+  bool outdated_ = false;                            // the rows are of a newer version: nothing is read, written or said
   int start_reads_ = 0;
   std::deque<Call> early_calls_;
   std::vector<u32> close_calls_;
   wire::Epoch epoch_{};
   TopicNo next_topic_ = 1;
+  bool meta_lost_ = false, numbers_known_ = false;
+  std::map<TopicNo, log::Opening> orphans_;          // numbers whose rows are there, but not what topic they are of
   std::map<TopicNo, TopicPtr> topics_;
   std::map<TopicNo, TopicExtra> extras_;
   std::map<std::pair<NetworkId, TopicId>, TopicNo> topic_numbers_;
@@ -326,6 +350,7 @@ class Node::Impl final : public sync::SyncHost {
   std::optional<i64> offset_;
   std::optional<i64> skew_;
   std::map<Code, std::string> trouble_;
+  bool rows_lost_ = false, holes_reported_ = false;  // rows that only others could give again; whether the app has been told
   std::map<std::string, u64> metrics_;
   wire::Refusal refusal_{};
   u64 total_bytes_ = 0;                              // anchors: sealed bytes of all topics

@@ -82,7 +82,9 @@ void Node::Impl::transmit(Link& link, ByteView bytes) {
     if (hub != links_.end()) send_on(*hub->second, wire::Relay{*link.expected, false, own(bytes)});
     return;
   }
+  if (link.choked) return;
   link.buffered += bytes.size();
+  link.choked = link.buffered > peers::buffered_bytes_max;
   metrics_["bytes_out"] += bytes.size();
   actions_.push_back(Send{link.id, own(bytes)});
 }
@@ -232,8 +234,8 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   }
   if (auto c = contacts_.find(link->peer); c != contacts_.end() && link->greeted && link->kind == LinkKind::datachannel) c->second.next_try_ms = now_.steady_ms;
   if (link->attempt != 0) rtc_ended(link->attempt);
-  std::vector<TopicNo> shared;
-  for (const auto& [alias, no] : link->their_aliases) shared.push_back(no);
+  std::set<TopicNo> shared;
+  for (const auto& [alias, no] : link->their_aliases) shared.insert(no);
   for (TopicNo no : shared)
     if (auto t = topics_.find(no); t != topics_.end()) unshare(*link, t->second);
   forget_hub(id);
@@ -287,7 +289,7 @@ void Node::Impl::links_time() {
   for (auto& [id, link] : links_) {
     bool late = !link->greeted && link->opened_ms + peers::handshake_ms_max <= now_.steady_ms;
     bool silent = link->greeted && link->heard_ms + peers::silence_ms_max <= now_.steady_ms;
-    if (late || silent) dead.push_back(id);
+    if (late || silent || link->choked) dead.push_back(id);
     else if (link->greeted && link->pinged_ms + peers::ping_interval_ms <= now_.steady_ms) ping(*link);
   }
   for (LinkId id : dead) link_closed(id, false);

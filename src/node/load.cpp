@@ -45,17 +45,29 @@ void Node::Impl::reload_topic(const TopicPtr& topic) {
     topic->forget();
     TopicExtra& e = extra(topic);
     e.appending = e.releasing = e.rescuing = e.looked_for_held = e.settling = false;
+    e.searched.clear();
+    e.searching.clear();
     e.dep_lengths.clear();
     load_topic(topic);
   });
 }
 
 void Node::Impl::load_topic(const TopicPtr& topic) {
+  // The last batch of the last log: a log whose own row is lost is known by it.
+  auto last = std::make_shared<LogNo>(0);
+  Bytes batches = store::key('B', topic->no);
+  desk_.read_range(batches, store::prefix_end(batches), 1, true, [last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+    if (ok && !rows.empty() && rows[0].first.size() == 1 + 4 + 4 + 4) *last = codec::Reader(ByteView(rows[0].first).subspan(5)).be32() + 1;
+  });
   Bytes from = store::key('L', topic->no);
-  desk_.read_range(from, store::prefix_end(from), 0, false, [this, topic](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+  desk_.read_range(from, store::prefix_end(from), 0, false, [this, topic, last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
     if (!ok) return;
     topic->forget();
-    if (sync::load_logs(*topic, rows)) metrics_["corrupt_rows"] += 1;
+    bool lost_logs = sync::load_logs(*topic, rows);
+    lost_logs |= *last > topic->logs.size();
+    while (topic->logs.size() < std::min<std::size_t>(*last, sync::logs_max)) topic->logs.emplace_back();
+    if (lost_logs) note_lost_logs();
+    report_holes();
     struct Result { sync::Counters counters; std::vector<sync::LogUpdate> updates; bool rebuild = false; };
     auto result = std::make_shared<Result>();
     desk_.run(topic->queue(), [this, topic, result](store::Rows& out) {
@@ -69,12 +81,13 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
         crdt::Indexes indexes = crdt::load_indexes(out, topic->no);
         result->counters.arrived = indexes.arrived;
         result->counters.arrival_hash = indexes.arrival_hash;
+        result->rebuild = extra(topic).rebuild_wanted;
         return;
       }
       sync::Merge merge(out, *topic, corrected_now_ms());
       result->counters = merge.counters();
       bool lost = !topic->numbers.empty() && !out.get(store::key('I', topic->no));
-      result->rebuild = lost || merge.replica().corrupt() || out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
+      result->rebuild = lost || extra(topic).rebuild_wanted || merge.replica().corrupt() || out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
     }, [this, topic, result](SaveOutcome saved) {
       if (saved != SaveOutcome::ok) return;
       for (const sync::LogUpdate& update : result->updates) topic->apply(update);
@@ -85,6 +98,13 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
       else rebuild(topic);
     });
   });
+}
+
+// Whose logs they were is not known any more, nor whether some were ours. Their batches stay where they are; what others hold comes
+// again under another number.
+void Node::Impl::note_lost_logs() {
+  metrics_["corrupt_rows"] += 1;
+  rows_lost_ = true;
 }
 
 void Node::Impl::load_rest(const TopicPtr& topic) {
@@ -107,25 +127,29 @@ void Node::Impl::load_rest(const TopicPtr& topic) {
 // The order of arrival stays: others hold cursors into it, and live readers are told nothing twice. The read mark stays, too.
 
 void Node::Impl::rebuild(const TopicPtr& topic) {
-  extra(topic).rebuild_at = 0;
+  TopicExtra& e = extra(topic);
+  e.rebuild_at = 0;
+  e.rebuild_wanted = false;
+  e.rebuilt_ms = now_.steady_ms;
+  bool arrivals_lost = std::exchange(e.arrivals_lost, false);
   metrics_["rebuilds"] += 1;
   std::vector<std::pair<Bytes, Bytes>> ranges;
   for (u8 tree = 1; tree <= static_cast<u8>(crdt::Tree::voids); ++tree) {
-    if (tree == static_cast<u8>(crdt::Tree::arrivals)) continue;
+    if (tree == static_cast<u8>(crdt::Tree::arrivals) && !arrivals_lost) continue;
     Bytes from = store::key('X', topic->no, tree);
     Bytes to = store::prefix_end(from);
     ranges.emplace_back(std::move(from), std::move(to));
   }
   desk_.erase_ranges(std::move(ranges), [](SaveOutcome) {});
-  desk_.run(topic->queue(), [topic](store::Rows& rows) {
+  desk_.run(topic->queue(), [topic, arrivals_lost](store::Rows& rows) {
     crdt::Indexes old = crdt::load_indexes(rows, topic->no), fresh;
-    fresh.arrivals = old.arrivals;
+    if (!arrivals_lost) fresh.arrivals = old.arrivals;         // else cursors into it fit no more, and the whole frontier is told
     fresh.arrived = old.arrived;
     fresh.arrival_hash = old.arrival_hash;
     fresh.read_mark = old.read_mark;
     crdt::save_indexes(rows, topic->no, fresh);
     rows.put(rebuild_mark(*topic), {1});
-  }, [this, topic](SaveOutcome saved) { if (saved == SaveOutcome::ok) rebuild_on(topic, 0, 0); });
+  }, [this, topic](SaveOutcome saved) { if (saved == SaveOutcome::ok) rebuild_on(topic, topic->keys ? 0 : static_cast<LogNo>(topic->logs.size()), 0); });
 }
 
 void Node::Impl::rebuild_on(const TopicPtr& topic, LogNo no, u64 at) {
@@ -134,10 +158,16 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, LogNo no, u64 at) {
   if (no == topic->logs.size()) {
     return desk_.run(topic->queue(), [this, topic, counters](store::Rows& rows) {
       rows.erase(rebuild_mark(*topic));
-      *counters = sync::Merge(rows, *topic, corrected_now_ms()).counters();
+      if (topic->keys) *counters = sync::Merge(rows, *topic, corrected_now_ms()).counters();
+      else {
+        crdt::Indexes indexes = crdt::load_indexes(rows, topic->no);
+        counters->arrived = indexes.arrived;
+        counters->arrival_hash = indexes.arrival_hash;
+      }
     }, [this, topic, counters](SaveOutcome saved) {
       if (saved != SaveOutcome::ok) return;
       topic->counters = *counters;
+      no_trouble(Code::storage_unavailable);
       load_rest(topic);
     });
   }

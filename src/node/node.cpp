@@ -78,8 +78,8 @@ void Node::Impl::on_event(Event& event) {
           for (auto& [id, link] : links_)
             if (link->greeted) send_on(*link, wire::Bye{});
         } else if constexpr (std::is_same_v<E, Call>) {
-          if (!started_ && early_calls_.size() < params::early_calls_max) early_calls_.push_back(std::move(e));
-          else if (!started_) fail(e.call, Code::storage_unavailable, "Too many calls before the store was read; wait for the first to resolve.");
+          if (!outdated_ && !started_ && early_calls_.size() < params::early_calls_max) early_calls_.push_back(std::move(e));
+          else if (!outdated_ && !started_) fail(e.call, Code::storage_unavailable, "Too many calls before the store was read; wait for the first to resolve.");
           else on_call(e);
         }
       },

@@ -3,6 +3,8 @@
 
 #include <perdure/types.hpp>
 
+#include "base/budget.hpp"
+
 namespace perdure::params {
 
 inline constexpr std::size_t append_bytes_max = 16u << 20;       // one appendAll: what a save can hold without blocking the store for long
@@ -22,10 +24,16 @@ inline constexpr u64 anchor_retry_ms_max = 30'000;
 inline constexpr u64 presence_interval_ms = 100;                 // at most ten a second
 inline constexpr u64 presence_again_ms = 4'000;                  // so that silence means something
 inline constexpr u64 presence_silence_ms = 10'000;
-inline constexpr u32 signals_per_minute = 30;                    // forwarded for one source …
-inline constexpr u32 signals_burst = 20;                         // … after a burst
 inline constexpr u64 members_delay_ms = 200;                     // gathers what batches say of them: a list of hundreds for each page would cost more than the page
+inline constexpr Budget::Rate signals_rate{20, 30};              // forwarded for one source: an offer and its candidates, a few times
+inline constexpr Budget::Rate letters_rate{500, 3'000};          // opened by us, from whoever passes them on: an anchor has many members
+inline constexpr Budget::Rate blind_presence_rate{30, 1'200};    // passed on by an anchor, of one device and kind: twice what an honest one says
+inline constexpr std::size_t anchor_topics_max = 65'536;         // kept in memory, about a kilobyte each; more are refused
+inline constexpr std::size_t link_topics_max = 1'024;            // entered by one member
+inline constexpr u32 link_enters_max = 4'096;                   // … opening and closing them
 inline constexpr std::size_t said_max = 1024;                    // presences and profiles kept of a topic
+inline constexpr std::size_t orphans_max = 1024;                 // numbers without a topic that are looked into at the start
+inline constexpr u64 rebuild_pause_ms = 10'000;                  // an index damaged sooner than that after it was made is the disk's doing
 inline constexpr u64 lease_check_ms = 3'600'000;
 
 }  // namespace perdure::params

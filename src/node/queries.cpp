@@ -24,12 +24,16 @@ void Node::Impl::query(u32 id, TopicNo no, F ask) {
   TopicPtr topic = open_one(id, no);
   if (!topic) return;
   if (!topic->keys) return fail(id, Code::not_allowed, "An anchor cannot read.");
-  auto answer = std::make_shared<ReplyBody>();
-  desk_.run(topic->queue(), [topic, answer, ask](store::Rows& rows) {
-    crdt::Replica replica(rows, topic->no, *topic, *topic->keys, topic->network);
-    *answer = ask(*topic, replica);
-  }, [this, id, answer](SaveOutcome saved) {
-    if (saved == SaveOutcome::ok) reply(id, std::move(*answer));
+  struct Answer { ReplyBody body; sync::Damage damage; };
+  auto answer = std::make_shared<Answer>();
+  desk_.run(topic->queue(), [this, topic, answer, ask](store::Rows& rows) {
+    sync::Merge merge(rows, *topic, corrected_now_ms());
+    answer->body = ask(*topic, merge.replica());
+    merge.gave_up(answer->damage);
+  }, [this, topic, id, no, ask, answer](SaveOutcome saved) {
+    if (saved == SaveOutcome::ok && answer->damage) damaged(topic, answer->damage);
+    if (saved == SaveOutcome::ok && answer->damage.indexes) return once_mended(topic, id, [this, id, no, ask] { query(id, no, ask); });
+    if (saved == SaveOutcome::ok) reply(id, std::move(answer->body));
     else fail(id, Code::storage_unavailable, "The store could not be read; try again.");
   });
 }
@@ -94,13 +98,17 @@ void Node::Impl::call(u32 id, MarkRead& c) {
     if (!op) return fail(id, Code::not_found, unknown_message);
   }
   auto counters = std::make_shared<sync::Counters>();
-  desk_.run(topic->queue(), [this, topic, op, counters](store::Rows& rows) {
+  auto damage = std::make_shared<sync::Damage>();
+  desk_.run(topic->queue(), [this, topic, op, counters, damage](store::Rows& rows) {
     sync::Merge merge(rows, *topic, corrected_now_ms());
     merge.replica().mark_read(op);
     std::vector<sync::LogUpdate> none;
     crdt::Changes changes;
     merge.finish(none, changes, *counters);
-  }, [this, topic, id, counters](SaveOutcome saved) {
+    merge.gave_up(*damage);
+  }, [this, topic, id, counters, damage, c](SaveOutcome saved) {
+    if (saved == SaveOutcome::ok && *damage) damaged(topic, *damage);
+    if (saved == SaveOutcome::ok && damage->indexes) return once_mended(topic, id, [this, id, c]() mutable { call(id, c); });
     if (saved != SaveOutcome::ok) return fail(id, saved == SaveOutcome::full ? Code::storage_full : Code::storage_unavailable, "The mark could not be stored.");
     topic->counters = *counters;
     extra(topic).dirty = true;
@@ -157,7 +165,8 @@ void Node::Impl::call(u32 id, GetDigest& c) {
   TopicPtr topic = open_one(id, c.topic);
   if (!topic || !topic->keys) return;
   auto digest = std::make_shared<Hash>();
-  desk_.run(topic->queue(), [topic, digest](store::Rows& rows) {
+  auto damage = std::make_shared<sync::Damage>();
+  desk_.run(topic->queue(), [this, topic, digest, damage](store::Rows& rows) {
     std::vector<std::pair<LogNo, log::LogState>> logs;
     for (const auto& [log_id, no] : topic->numbers) {
       auto state = sync::read_state(rows, *topic, no);
@@ -172,9 +181,12 @@ void Node::Impl::call(u32 id, GetDigest& c) {
       if (state->held > 0) logs.emplace_back(no, std::move(*state));
     }
     if (rows.missed()) return;
-    crdt::Replica replica(rows, topic->no, *topic, *topic->keys, topic->network);
-    *digest = replica.digest(logs);
-  }, [this, id, digest](SaveOutcome saved) {
+    sync::Merge merge(rows, *topic, corrected_now_ms());
+    *digest = merge.replica().digest(logs);
+    merge.gave_up(*damage);
+  }, [this, topic, id, c, digest, damage](SaveOutcome saved) {
+    if (saved == SaveOutcome::ok && *damage) damaged(topic, *damage);
+    if (saved == SaveOutcome::ok && damage->indexes) return once_mended(topic, id, [this, id, c]() mutable { call(id, c); });
     if (saved != SaveOutcome::ok) return fail(id, Code::storage_unavailable, "The store could not be read.");
     static constexpr char digits[] = "0123456789abcdef";
     std::string hex;

@@ -180,7 +180,9 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
     auto found = extras_.find(topic->no);
     if (found == extras_.end()) return;
     found->second.rescuing = false;
-    if (saved != SaveOutcome::ok) return found->second.lost.push_front(std::move(*lost));     // once the store can be written again
+    if (saved == SaveOutcome::ok && result->damage) damaged(topic, result->damage);
+    // Once the store can be written again, or its indexes are whole.
+    if (saved != SaveOutcome::ok || result->damage.indexes) return found->second.lost.push_front(std::move(*lost));
     if (result->opaque > 0) {
       metrics_["opaque_lost"] += result->opaque;
       trouble(Code::storage_lost, "Something that this device had said was lost here, and what others hold of it cannot be read.");

@@ -51,10 +51,17 @@ void Node::Impl::on_topics(Link& link, const wire::Topics& message) {
 
 void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
   if (!config_.anchor || alias == 0) return fault(link.id, sync::Fault::malformed);
+  auto taken = link.their_aliases.find(alias);
+  if (++link.enters > params::link_enters_max) return fault(link.id, sync::Fault::too_much);
   if (!peers::may_enter(enter.topic, link.session->handshake_hash(), link.peer, enter.signature))
     return refused(wire::Refusal::not_proved), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::not_proved)}, alias);
   NetworkId network = link.self->network();
   auto known = topic_numbers_.find({network, enter.topic});
+  // An alias stands for one topic as long as it is shared.
+  if (taken != link.their_aliases.end() && (known == topic_numbers_.end() || taken->second != known->second)) return fault(link.id, sync::Fault::malformed);
+  bool full = known == topic_numbers_.end() && topics_.size() >= params::anchor_topics_max;
+  if (full || link.their_aliases.size() >= params::link_topics_max)
+    return refused(wire::Refusal::total_quota), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::total_quota)}, alias);
   TopicPtr topic = known == topic_numbers_.end() ? make_topic(network, enter.topic) : topics_[known->second];
   topic->last_used_ms = now_.wall_ms;
   save_topic(topic, [](SaveOutcome) {});
@@ -87,6 +94,8 @@ void Node::Impl::on_refused(Link& link, u32 alias, const wire::Refused& refused)
 
 // Both sides know the topic: from here on sync speaks of it.
 void Node::Impl::share(Link& link, const TopicPtr& topic, u32 their_alias) {
+  // One alias a topic, the last one said: they are as few as the topics.
+  std::erase_if(link.their_aliases, [&](const auto& p) { return p.second == topic->no; });
   link.their_aliases[their_alias] = topic->no;
   if (sync_.exchange(topic, link.id)) return;
   say_topic(link, topic);
@@ -102,7 +111,18 @@ void Node::Impl::unshare(Link& link, const TopicPtr& topic) {
   sync_.detach(topic, link.id);
   withdraw(link, topic->no);
   std::erase_if(link.their_aliases, [&](const auto& p) { return p.second == topic->no; });
-  if (sync_.links(topic).empty()) extra(topic).unlinked_ms = now_.steady_ms;
+  if (!sync_.links(topic).empty()) return;
+  extra(topic).unlinked_ms = now_.steady_ms;
+  if (config_.anchor && topic->logs.empty()) forget_empty(topic);
+}
+
+// Anybody can make up topics. Those that nobody has said anything in make room as soon as nobody is there.
+void Node::Impl::forget_empty(const TopicPtr& topic) {
+  desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic](SaveOutcome saved) {
+    auto found = topics_.find(topic->no);
+    if (saved != SaveOutcome::ok || found == topics_.end() || found->second != topic) return;
+    if (topic->loaded && topic->logs.empty() && sync_.links(topic).empty()) forget_topic(topic, [](SaveOutcome) {});
+  });
 }
 
 }  // namespace perdure

@@ -6,21 +6,25 @@ namespace perdure {
 
 namespace {
 constexpr u32 format_version = 1;
+constexpr const char* outdated_text = "A newer version of this app has written to this device's store. Reload to run it too.";
 }
 
 void Node::Impl::start(const Start& event) {
-  if (event.lost_store) trouble(Code::storage_lost, "This device's store is gone; what others hold is fetched again.");
+  if (event.lost_store) {
+    rows_lost_ = holes_reported_ = true;
+    trouble(Code::storage_lost, "This device's store is gone; what others hold is fetched again.");
+  }
   for (const std::string& url : config_.anchors) add_anchor(url, false);
   start_reads_ = 4;
   auto read = [this](char kind, auto take) {
     Bytes from = store::key(kind);
     desk_.read_range(from, store::prefix_end(from), 0, false, [this, take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-      if (!ok) return;
+      if (!ok || outdated_) return;
       take(rows);
-      if (--start_reads_ == 0) started();
+      if (--start_reads_ == 0) find_orphans();
     });
   };
-  read('M', [this](const auto& rows) { take_meta(rows); });
+  read('M', [this](const auto& rows) { take_meta(rows); });     // first: what a newer version means by the others is not known
   read('T', [this](const auto& rows) { take_topics(rows); });
   read('A', [this](const auto& rows) {
     for (const auto& [key, value] : rows) {
@@ -46,24 +50,61 @@ void Node::Impl::take_receipts(const std::vector<std::pair<Bytes, Bytes>>& rows)
   }
 }
 
+// A row that is whole and of a newer version is one; a damaged one reads as empty, and is made anew like a lost one.
 void Node::Impl::take_meta(const std::vector<std::pair<Bytes, Bytes>>& rows) {
   if (!rows.empty()) {
     codec::Reader r(rows.front().second);
     u64 version = r.varint();
-    ByteView epoch = r.raw(8);
-    auto next = static_cast<TopicNo>(r.varint_max(~u32{0}));
-    if (version > format_version) {
-      over_ = true;                                  // rows of a newer version are never touched
+    if (r.ok() && version > format_version) {
+      outdated_ = true;                              // its rows are never touched
+      trouble(Code::outdated, outdated_text);
+      for (Call& call : std::exchange(early_calls_, {})) on_call(call);
       return;
     }
-    if (r.done()) {
+    ByteView epoch = r.raw(8);
+    auto next = static_cast<TopicNo>(r.varint_max(~u32{0}));
+    if (r.done() && version == format_version) {
       std::copy(epoch.begin(), epoch.end(), epoch_.begin());
       next_topic_ = std::max(next_topic_, next);
       return;
     }
   }
+  meta_lost_ = true;
   random_.fill(epoch_);
-  save_meta();
+}
+
+// Topics whose own row is lost, by the rows of their logs: whoever joins such a topic again finds all of it there.
+void Node::Impl::find_orphans() {
+  auto note = [this](const std::vector<std::pair<Bytes, Bytes>>& rows) {
+    for (const auto& [key, value] : rows) {
+      TopicNo no = codec::Reader(ByteView(key).subspan(1)).be32();
+      next_topic_ = std::max(next_topic_, no + 1);
+      if (topics_.contains(no)) continue;
+      if (auto state = log::decode_state(value)) orphans_.emplace(no, state->opening);
+      if (!config_.anchor) rows_lost_ = true;         // what an anchor held its members bring again
+    }
+  };
+  if (meta_lost_ && !numbers_known_) {                // how many there were is known by the last
+    numbers_known_ = true;
+    Bytes logs = store::key('L');
+    return desk_.read_range(logs, store::prefix_end(logs), 1, true, [this, note](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+      if (!ok) return;
+      note(rows);
+      find_orphans();
+    });
+  }
+  std::vector<std::pair<Bytes, Bytes>> ranges;
+  for (TopicNo no = 1; no < next_topic_ && ranges.size() < params::orphans_max; ++no)
+    if (!topics_.contains(no)) ranges.emplace_back(store::key('L', no), store::key('L', no + 1));
+  start_reads_ = static_cast<int>(ranges.size());
+  if (ranges.empty()) return started();
+  for (auto& [from, to] : ranges) {
+    desk_.read_range(std::move(from), std::move(to), 1, true, [this, note](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+      if (!ok) return;
+      note(rows);
+      if (--start_reads_ == 0) started();
+    });
+  }
 }
 
 void Node::Impl::save_meta() {
@@ -113,7 +154,8 @@ void Node::Impl::save_topic(const TopicPtr& topic, store::Desk::Done done) {
 }
 
 void Node::Impl::started() {
-  if (over_) return;
+  if (meta_lost_) save_meta();
+  report_holes();
   started_ = true;
   if (config_.anchor)
     for (auto& [no, topic] : topics_) open_topic(topic, std::nullopt);   // its quotas count what is stored

@@ -1,10 +1,13 @@
 // Topics: made, joined, opened, closed, left; and calls that need no rows.
+#include <algorithm>
+
 #include "identity/invite.hpp"
 #include "node/impl.hpp"
 
 namespace perdure {
 
 void Node::Impl::on_call(Call& call) {
+  if (outdated_) return std::holds_alternative<Close>(call.body) ? reply(call.call, Nothing{}) : fail(call.call, Code::outdated, trouble_[Code::outdated]);
   if (closing_ && !std::holds_alternative<Close>(call.body)) return fail(call.call, Code::closed, "The peer is closed.");
   std::visit([&](auto& body) {
     if constexpr (requires { body.topic; }) {
@@ -69,7 +72,13 @@ void Node::Impl::enter(u32 id, const Secret& secret, std::optional<std::string> 
 
 TopicPtr Node::Impl::make_topic(const NetworkId& network, const TopicId& id) {
   auto topic = std::make_shared<Topic>();
-  topic->no = next_topic_++;
+  auto orphan = std::ranges::find_if(orphans_, [&](const auto& o) { return identity::may_open(network, id, o.second.device, o.second.incarnation, o.second.certificate); });
+  if (orphan != orphans_.end()) {
+    topic->no = orphan->first;
+    orphans_.erase(orphan);
+  } else {
+    topic->no = next_topic_++;
+  }
   topic->network = network;
   topic->id = id;
   topic->last_used_ms = now_.wall_ms;
@@ -107,7 +116,9 @@ void Node::Impl::topic_loaded(const TopicPtr& topic) {
   e.settling = resting_until_ <= now_.steady_ms;      // not while the disk has just failed: then nobody is kept waiting
   look_for_lost(topic);
   append_waiting(topic);
+  for (auto& again : std::exchange(e.retries, {})) again();
   if (!e.settling) settled(topic);
+  if (config_.anchor && topic->logs.empty() && sync_.links(topic).empty()) forget_empty(topic);
 }
 
 // Once what was accepted is durable and answered. What was asked for meanwhile is answered after that.
@@ -123,9 +134,11 @@ void Node::Impl::end_if_idle(const TopicPtr& topic) {
   desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic](SaveOutcome saved) {
     if (saved != SaveOutcome::ok || !topic->open) return;      // read again, and closed then
     std::deque<Call> deferred = std::move(extra(topic).deferred);
+    auto retries = std::move(extra(topic).retries);
     auto endings = std::move(extra(topic).endings);
     close_topic(topic);
     for (auto& then : endings) then();
+    for (auto& again : retries) again();
     for (Call& call : deferred) on_call(call);
   });
 }

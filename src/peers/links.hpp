@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 
+#include "base/budget.hpp"
 #include "identity/identity.hpp"
 #include "session/session.hpp"
 #include "store/keys.hpp"
@@ -17,6 +18,8 @@ namespace perdure::peers {
 inline constexpr u64 handshake_ms_max = 10'000;       // an honest peer needs three messages
 inline constexpr u64 ping_interval_ms = 5'000;        // round trips stay fresh on the page, and silence is noticed
 inline constexpr u64 silence_ms_max = 20'000;         // four pings: then the link is dead
+inline constexpr u64 buffered_bytes_max = 16 << 20;    // sent and not taken: the longest frontier, pages and relayed frames; then the link is cut
+inline constexpr u64 relay_bytes_max = 1 << 20;       // … and no more is relayed to it
 inline constexpr std::size_t unmatched_max = 4096;    // MACs of topics that only the peer has open
 
 struct Link {
@@ -48,8 +51,9 @@ struct Link {
   u32 macs_got = 0;
   std::map<wire::Mac, u32> unmatched;
   std::map<store::TopicNo, std::set<DeviceId>> introduced;   // whom the peer said it is linked to, by topic
-  u64 signals_at = 0;                                 // token bucket of forwarded signals
-  u32 signals = 0;
+  u32 enters = 0;                                     // anchors: topics that were entered, however often
+  bool choked = false;                                // it does not take what is sent to it: to be closed
+  Budget signals, letters;                            // forwarded for the peer; addressed to us
 };
 
 // The MAC by which `from` shows `to` that it knows a topic, on one session only.

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/assert.hpp"
+#include "codec/checksum.hpp"
 
 namespace perdure::store {
 
@@ -11,7 +12,25 @@ namespace {
 constexpr std::size_t save_bytes_max = 4u << 20;      // a larger save would block the store for long
 constexpr std::size_t cached_row_max = 96 * 1024;     // longer rows are read again rather than crowd out index pages
 constexpr std::size_t row_overhead = 96;              // of a row in the cache, roughly
+constexpr std::size_t seal_size = 4;
+
+u32 sum_of(ByteView key, ByteView value) { return codec::checksum(value, codec::checksum(key)); }
 }  // namespace
+
+Bytes seal_row(ByteView key, Bytes value) {
+  const u32 sum = sum_of(key, value);
+  for (std::size_t i = 0; i < seal_size; ++i) value.push_back(static_cast<u8>(sum >> (24 - 8 * i)));
+  return value;
+}
+
+std::optional<Bytes> unseal_row(ByteView key, Bytes row) {
+  if (row.size() < seal_size) return std::nullopt;
+  u32 said = 0;
+  for (std::size_t i = row.size() - seal_size; i < row.size(); ++i) said = said << 8 | row[i];
+  row.resize(row.size() - seal_size);
+  if (sum_of(key, row) != said) return std::nullopt;
+  return row;
+}
 
 bool BytesLess::operator()(ByteView a, ByteView b) const {
   std::size_t n = std::min(a.size(), b.size());
@@ -38,6 +57,7 @@ class Desk::View final : public Rows {
   void put(Bytes key, Bytes value) override { written.insert_or_assign(std::move(key), std::move(value)); }
   void erase(Bytes key) override { written.insert_or_assign(std::move(key), std::nullopt); }
   bool missed() const override { return !missing.empty(); }
+  void abandon() override { written.clear(); }
 
   RowMap written;
   std::set<Bytes> missing;
@@ -85,7 +105,14 @@ void Desk::on_event(const RowsRead& event) {
   if (auto it = ranges_.find(event.read); it != ranges_.end()) {
     RangeDone done = std::move(it->second);
     ranges_.erase(it);
-    return done(event.ok, event.rows);
+    std::vector<std::pair<Bytes, Bytes>> rows;
+    rows.reserve(event.rows.size());
+    for (const auto& [key, row] : event.rows) {
+      auto value = unseal_row(key, row);
+      damaged_ += !value;
+      rows.emplace_back(key, value ? std::move(*value) : Bytes{});
+    }
+    return done(event.ok, std::move(rows));
   }
   auto it = reads_.find(event.read);
   if (it == reads_.end()) return;                     // asked before a failure
@@ -94,7 +121,11 @@ void Desk::on_event(const RowsRead& event) {
   if (!event.ok) return fail(SaveOutcome::failed);
   Queue& queue = queues_[number];
   queue.read = 0;
-  for (auto& [key, value] : event.rows) queue.fetched[key] = value;
+  for (const auto& [key, row] : event.rows) {
+    auto value = unseal_row(key, row);
+    damaged_ += !value;
+    queue.fetched[key] = std::move(value);
+  }
   for (const Bytes& key : keys) remember(key, queue.fetched[key]);
   runnable_.insert(number);
 }
@@ -192,7 +223,7 @@ void Desk::issue() {
   for (auto& [key, value] : pending_.rows) {
     if (value) {
       saved_bytes_ += key.size() + value->size();
-      save.puts.emplace_back(key, std::move(*value));
+      save.puts.emplace_back(key, seal_row(key, std::move(*value)));
     } else {
       save.erases.push_back(key);
     }

@@ -9,6 +9,9 @@
 // writers share a save. `done` is called in the order of the saves; for a step that wrote nothing, once it has run and all saves
 // issued before it are done with.
 //
+// Each row ends with a checksum over its key and what it holds, of which steps know nothing. A row that is damaged reads as absent in a
+// step, and as empty in a range: that there was one is known.
+//
 // After a save that failed everything waiting fails with it, the cache is dropped, the host is asked to reopen, and
 // `on_reopened` is called: whoever keeps state in memory reads it again.
 #pragma once
@@ -32,6 +35,10 @@ struct BytesLess {
 };
 using RowMap = std::map<Bytes, std::optional<Bytes>, BytesLess>;
 
+// A row as it is stored, and back: nothing if it is damaged.
+Bytes seal_row(ByteView key, Bytes value);
+std::optional<Bytes> unseal_row(ByteView key, Bytes row);
+
 class Desk {
  public:
   using Step = std::function<void(Rows&)>;
@@ -54,6 +61,7 @@ class Desk {
   bool ready() const { return !failed_ && !runnable_.empty(); } // flush() has steps to run
   bool failed() const { return failed_; }
   u64 saved_bytes() const { return saved_bytes_; }              // written so far, for metrics
+  u64 damaged() const { return damaged_; }                      // rows read whose checksum was wrong
 
  private:
   struct Job { Step step; Done done; };
@@ -93,6 +101,7 @@ class Desk {
   std::vector<Action> actions_;
   u32 next_id_ = 1;
   u64 saved_bytes_ = 0;
+  u64 damaged_ = 0;
   bool failed_ = false;
 };
 

@@ -26,6 +26,8 @@ class Rows {
   // True once a row was asked for that is not at hand: the step will run again, its result is thrown away. Loops may
   // go on, to note more missing rows at once, or stop.
   virtual bool missed() const = 0;
+  // What this step has written is as if it had not been: it found that it cannot be done.
+  virtual void abandon() = 0;
 };
 
 }  // namespace perdure::store

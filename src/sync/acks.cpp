@@ -72,7 +72,7 @@ void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
   if (found == topics_.end() || no >= topic->logs.size()) return;
   TopicSync& t = found->second;
   const LogEntry& entry = topic->logs[no];
-  if (entry.held.length == 0 || entry.held.length > entry.held.cut) return;      // of a log that parts nothing can be attested
+  if (entry.held.spoken() == 0 || entry.held.length > entry.held.cut) return;      // of a log that parts nothing can be attested
   std::vector<Exchange*> to;
   for (auto& [link, e] : t.exchanges) if (e.peer == entry.working.device) to.push_back(&e);
   if (to.empty() && !anchor_) for (auto& [link, e] : t.exchanges) if (e.anchor) to.push_back(&e);
@@ -81,7 +81,7 @@ void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
   ack.author = entry.working.device;
   ack.incarnation = be(entry.working.incarnation);
   ack.acker = self_.id();
-  ack.length = entry.held.length;
+  ack.length = entry.held.spoken();
   ack.epoch = host_.epoch();
   ack.signature = crypto::sign(self_.key(), {statement(*topic, entry.working.id, 0, ack.length, entry.held.root, ack.acker, ack.epoch)});
   for (Exchange* e : to) send(*e, ack);
@@ -115,13 +115,16 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   if (!t.acks.contains(key) && t.acks.size() >= ackers_max) return;
   auto good = std::make_shared<std::optional<AckMark>>();
   LogId id = topic->logs[*no].working.id;
-  desk_.run(topic->queue(), [topic, ack, no = *no, id, good](store::Rows& rows) {
+  auto damage = std::make_shared<Damage>();
+  respond(topic, e, [topic, ack, no = *no, id, good, damage](store::Rows& rows) {
     good->reset();
+    *damage = {};
     auto state = read_state(rows, *topic, no);
     if (!state || ack.length > state->held || ack.length == 0) return;
     log::StoredNodes nodes(rows, topic->no, no, *state);
     auto peaks = ack.length == state->held ? std::optional(state->peaks) : log::peaks_of(nodes, ack.length);
-    if (!peaks || rows.missed()) return;
+    if (rows.missed()) return;
+    if (!peaks) return void(damage->logs.insert(no));
     if (!crypto::verify(ack.acker.view(), {statement(*topic, id, 0, ack.length, peaks->root(), ack.acker, ack.epoch)}, ack.signature)) return;
     auto ops = ops_at(rows, *topic, no, *state, ack.length);
     if (!ops) return;
@@ -131,8 +134,9 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
     std::erase_if(marks, [&](const auto& m) { return m.second.epoch != ack.epoch; });
     marks[no] = **good;
     rows.put(ack_key(*topic, ack.acker), encode_marks(marks));
-  }, [this, topic, key, ack, good](SaveOutcome saved) {
+  }, [this, topic, key, ack, good, damage](SaveOutcome saved) {
     auto found = topics_.find(topic->no);
+    if (saved == SaveOutcome::ok && *damage) host_.damaged(topic, *damage);
     if (saved != SaveOutcome::ok || !*good || found == topics_.end()) return;
     AckMark& mark = found->second.acks[key];
     if (mark.epoch != ack.epoch || mark.length < ack.length) mark = **good;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/bounded.hpp"
+#include "base/budget.hpp"
 #include "sync/topic.hpp"
 
 namespace perdure::sync {
@@ -24,6 +25,8 @@ inline constexpr u64 ack_interval_ms = 200;               // at most 5 a second 
 inline constexpr u64 held_back_pull_max = 1024 * 1024;    // bytes dated ahead that we store before we stop asking for more
 inline constexpr u64 failed_pause_ms = 5'000;             // after a failed save, before anything is pulled again
 
+inline constexpr std::size_t steps_max = 256;             // acknowledgements and answers that wait for storage, per link; more are not heard
+inline constexpr Budget::Rate questions_rate{1'024, 3'840};   // inquests_max descents of 32 levels and their greetings; more closes the link
 inline constexpr u64 want_ms_max = 20'000;                // without a page: then another peer is asked
 inline constexpr std::size_t openings_max = 1024;         // logs whose first pages are under way
 inline constexpr std::size_t inquests_max = 16;           // forks are rare; a peer with more waits for the next greeting
@@ -105,6 +108,8 @@ struct Exchange {
   std::vector<wire::Item> unpushed;                       // told instead
   bool serving = false;                                   // a page is being read
   u64 queued_bytes = 0;
+  std::size_t steps = 0;                                  // that answers to frames of this kind wait for: at most steps_max
+  Budget questions;                                       // greetings, checks, questions about the tree
   std::set<store::LogNo> announce;
   std::optional<u64> announce_at;
   u64 check_at = 0;

@@ -96,20 +96,23 @@ void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
 
 // Step 2: what has arrived here since the peer left off.
 void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) {
-  struct Found { bool fits = false; std::set<store::LogNo> logs; };
+  struct Found { bool fits = false, corrupt = false; std::set<store::LogNo> logs; };
   auto found = std::make_shared<Found>();
   desk_.run(topic->queue(), [=](store::Rows& rows) {
     *found = {};
     auto indexes = crdt::load_indexes(rows, topic->no);
     crdt::Arrivals arrivals(rows, topic->no, indexes);
     auto hash = arrivals.hash_at(since.number);
+    found->corrupt = arrivals.corrupt();
     if (!hash || *hash != since.hash || indexes.arrived - since.number > arrivals_max) return;
     found->fits = true;
     for (const auto& a : arrivals.read(since.number, arrivals_max)) found->logs.insert(a.log);
+    found->corrupt = arrivals.corrupt();
   }, [this, topic, link, found](SaveOutcome saved) {
     Exchange* e = find(topic, link);
     if (!e || saved != SaveOutcome::ok) return;
     TopicSync& t = topics_[topic->no];
+    if (found->corrupt) return host_.damaged(topic, {true, true, {}});        // both sides greet anew
     if (!found->fits) return answer_all(t, *e);
     wire::Items news;
     for (store::LogNo no : found->logs) {
@@ -151,7 +154,8 @@ void Sync::answer_all(TopicSync& t, Exchange& e) {
 
 void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& items) {
   for (const wire::Item& item : items) {
-    if (e.theirs.size() >= theirs_max && !e.theirs.contains(item.log)) return host_.fault(e.link, Fault::too_much);
+    // Those that we know as well are few enough already.
+    if (e.theirs.size() >= theirs_max + e.tags.size() && !e.theirs.contains(item.log)) return host_.fault(e.link, Fault::too_much);
     e.stuck.erase(item.log);
     note_theirs(t, e, item.log, {item.length, item.ops, item.time_s, item.root});
     // Equal lengths and different roots, or a log cut off over there: two histories under one name.

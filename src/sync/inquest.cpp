@@ -35,7 +35,7 @@ void Sync::on_ask_proof(TopicSync& t, Exchange& e, const wire::AskProof& ask) {
   if (known == e.tags.end() || ask.size == 0) return;
   TopicPtr topic = t.topic;
   auto proof = std::make_shared<std::optional<wire::Proof>>();
-  desk_.run(topic->queue(), [=, no = known->second](store::Rows& rows) {
+  respond(topic, e, [=, no = known->second](store::Rows& rows) {
     proof->reset();
     auto state = read_state(rows, *topic, no);
     if (!state || state->held == 0) return;
@@ -45,7 +45,8 @@ void Sync::on_ask_proof(TopicSync& t, Exchange& e, const wire::AskProof& ask) {
     auto completion = log::completion(nodes, size, state->head.length);
     if (!peaks || !completion) return;
     *proof = wire::Proof{ask.log, size, peaks->hashes, *completion, state->head.length, state->head.ops, state->head.time.value, state->head.signature};
-  }, [this, topic, link = e.link, proof](SaveOutcome) {
+  }, [this, topic, no = known->second, link = e.link, proof](SaveOutcome saved) {
+    if (saved == SaveOutcome::ok && !*proof) host_.damaged(topic, {false, false, {no}});
     if (Exchange* ex = find(topic, link); ex && *proof) send(*ex, **proof);
   });
 }
@@ -73,7 +74,7 @@ void Sync::on_proof(TopicSync& t, Exchange& e, const wire::Proof& proof) {
 void Sync::compare(const TopicPtr& topic, Exchange& e, const wire::LogTag& tag, const wire::Proof& proof) {
   auto ours = std::make_shared<std::optional<log::Peaks>>();
   store::LogNo no = e.tags[tag];
-  desk_.run(topic->queue(), [=](store::Rows& rows) {
+  respond(topic, e, [=](store::Rows& rows) {
     ours->reset();
     auto state = read_state(rows, *topic, no);
     if (state && state->held >= proof.size) *ours = log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), proof.size);
@@ -115,7 +116,7 @@ void Sync::on_ask_nodes(TopicSync& t, Exchange& e, const wire::AskNodes& ask) {
   if (known == e.tags.end() || ask.level == 0 || ask.level > 32 || ask.index > log::batches_max) return;
   TopicPtr topic = t.topic;
   auto children = std::make_shared<std::optional<std::pair<Hash, Hash>>>();
-  desk_.run(topic->queue(), [=, no = known->second](store::Rows& rows) {
+  respond(topic, e, [=, no = known->second](store::Rows& rows) {
     children->reset();
     auto state = read_state(rows, *topic, no);
     if (!state) return;
@@ -135,7 +136,7 @@ void Sync::on_nodes(TopicSync& t, Exchange& e, const wire::Nodes& answer) {
   TopicPtr topic = t.topic;
   store::LogNo no = e.tags[answer.log];
   auto ours = std::make_shared<std::optional<Hash>>();
-  desk_.run(topic->queue(), [=](store::Rows& rows) {
+  respond(topic, e, [=](store::Rows& rows) {
     ours->reset();
     if (auto state = read_state(rows, *topic, no)) *ours = log::StoredNodes(rows, topic->no, no, *state).node(answer.level - 1, answer.index * 2);
   }, [this, topic, link = e.link, answer, ours](SaveOutcome) {

@@ -30,6 +30,16 @@ void Merge::cut(store::LogNo no, u64 from, bool forked) {
   rows_.put(store::key('L', topic_.no, no), log::encode_state(*state));
 }
 
+bool Merge::gave_up(Damage& damage) {
+  damage = {};
+  if (rows_.missed()) return false;
+  damage.logs = replica_.absent();
+  damage.indexes = replica_.corrupt();
+  damage.arrivals = replica_.arrivals_corrupt();
+  if (damage.indexes) rows_.abandon();
+  return damage.indexes;
+}
+
 void Merge::release() {
   replica_.release(now_ms_);
   carry_out_voids();

@@ -17,6 +17,8 @@ class Merge {
   // cut at once, if no row was missing.
   void finish(std::vector<LogUpdate>& updates, crdt::Changes& changes, Counters& counters);
   crdt::Replica& replica() { return replica_; }
+  // Gives the step up if it met an index that cannot be read; true if so, and then the indexes are to be made anew.
+  bool gave_up(Damage& damage);
   Counters counters();
 
  private:

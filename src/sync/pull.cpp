@@ -8,7 +8,9 @@ namespace perdure::sync {
 // Batches that we hold or are about to: what a want starts from.
 u64 Sync::ours(const Topic& topic, const Exchange& e, const wire::LogTag& tag) const {
   auto it = e.tags.find(tag);
-  return it == e.tags.end() ? 0 : topic.logs[it->second].working.held;
+  if (it == e.tags.end()) return 0;
+  const LogEntry& entry = topic.logs[it->second];
+  return std::min(entry.working.held, entry.held.hole);
 }
 
 // How far it makes sense to fetch: to the cut, or as far as a test allows.

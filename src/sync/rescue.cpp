@@ -41,6 +41,7 @@ void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::L
       Merge merge(rows, *topic, host_.corrected_now_ms());
       merge.cut(no, at, true);
       merge.finish(result->updates, result->changes, result->counters);
+      if (merge.gave_up(result->damage)) return;
     } else {
       state->forked_from = at;
       rows.put(store::key('L', topic->no, no), log::encode_state(*state));
@@ -50,7 +51,8 @@ void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::L
     if (rows.missed()) return;
     for (const LogUpdate& update : result->updates) topic->logs[update.no].working.cut = update.held.cut;
   }, [this, topic, result](SaveOutcome saved) {
-    if (saved != SaveOutcome::ok || result->updates.empty()) return;
+    if (saved == SaveOutcome::ok && result->damage) host_.damaged(topic, result->damage);   // the fork is found again
+    if (saved != SaveOutcome::ok || result->damage.indexes || result->updates.empty()) return;
     for (const LogUpdate& update : result->updates) topic->apply(update);
     topic->counters = result->counters;
     host_.count("forks", 1);

@@ -60,13 +60,15 @@ void Sync::serve(TopicSync& t, Exchange& e) {
     }
     store::LogNo no = known->second;
     s.to = std::min(s.to, end);
+    if (u64 hole = topic->logs[no].held.hole; s.from < hole) s.to = std::min(s.to, hole);
     auto page = std::make_shared<std::optional<log::Page>>();
     e.serving = true;
     std::size_t room = s.kind == Serve::Kind::want ? std::min<u64>(std::max<u64>(s.bytes, 1), log::page_bytes_max) : log::page_bytes_max;
     desk_.run(topic->queue(), [=](store::Rows& rows) {
       page->reset();
       if (auto state = read_state(rows, *topic, no)) *page = log::read_page(rows, topic->no, no, *state, s.from, s.to, room);
-    }, [this, topic, link = e.link, generation = e.generation, s, page](SaveOutcome saved) {
+    }, [this, topic, no, link = e.link, generation = e.generation, s, page](SaveOutcome saved) {
+      if (saved == SaveOutcome::ok && !*page) host_.damaged(topic, {false, false, {no}});
       if (saved == SaveOutcome::ok) served(topic, link, generation, s, *page);
     });
     return;

@@ -50,6 +50,16 @@ Exchange* Sync::find(const TopicPtr& topic, LinkId link) {
   return e == t->second.exchanges.end() ? nullptr : &e->second;
 }
 
+bool Sync::respond(const TopicPtr& topic, Exchange& e, store::Desk::Step step, store::Desk::Done done) {
+  if (e.steps >= steps_max) return false;
+  ++e.steps;
+  desk_.run(topic->queue(), std::move(step), [this, topic, link = e.link, attachment = e.attachment, done = std::move(done)](SaveOutcome saved) {
+    if (Exchange* ex = find(topic, link); ex && ex->attachment == attachment) --ex->steps;
+    done(saved);
+  });
+  return true;
+}
+
 void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire::Frame& frame) {
   now_ = now;
   Exchange* e = find(topic, link);
@@ -63,6 +73,8 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
     if (auto m = wire::decode<M>(frame)) use(*m);
     else host_.fault(link, Fault::malformed);
   };
+  bool question = frame.tag == wire::Tag::hello || frame.tag == wire::Tag::check || frame.tag == wire::Tag::ask_proof || frame.tag == wire::Tag::ask_nodes;
+  if (question && !e->questions.take(now.steady_ms, questions_rate)) return host_.fault(link, Fault::too_much);
   switch (frame.tag) {
     case wire::Tag::hello: return handle.template operator()<wire::Hello>([&](auto& m) { on_hello(t, *e, m); });
     case wire::Tag::items: return handle.template operator()<wire::Items>([&](auto& m) { on_items(t, *e, m.items); });

@@ -37,6 +37,8 @@ class SyncHost {
   virtual void progressed(const TopicPtr&) = 0;               // behind, live, synced may have changed
   virtual void acked(const TopicPtr&) = 0;
   virtual void storage_failed(SaveOutcome) = 0;
+  virtual void damaged(const TopicPtr&, const Damage&) = 0;             // rows that must be mended before they are asked again
+  virtual void restored(const TopicPtr&, store::LogNo) = 0;             // batches that had been lost are here again
   virtual wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes) = 0;   // anchors: why not to store so much more; null: welcome
   virtual void lost_own(const TopicPtr&, Branch) = 0;         // an own head contradicts our rows, or goes on behind a void of ours
   virtual void voided_own(const TopicPtr&, store::LogNo) = 0; // an own log was voided by a log that came from others
@@ -90,6 +92,8 @@ class Sync {
   };
   struct Taken {                                              // what became of a page
     log::Verdict verdict = log::Verdict::malformed;
+    Damage damage;
+    bool restored = false;                                    // it filled a hole
     bool refused = false;
     wire::Refusal refusal = wire::Refusal::topic_quota;
     store::LogNo no = 0;
@@ -104,6 +108,8 @@ class Sync {
   TopicSync& of(const TopicPtr& topic);
   Exchange* find(const TopicPtr&, LinkId);
   template <class M> void send(const Exchange& e, const M& message, u32 request = 0);
+  // A step in answer to a frame; false, and nothing done, if too many wait.
+  bool respond(const TopicPtr&, Exchange&, store::Desk::Step, store::Desk::Done);
   u64 ours(const Topic&, const Exchange&, const wire::LogTag&) const;
   u64 limit(const Topic&, const Exchange&, const wire::LogTag&) const;
 

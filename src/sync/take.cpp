@@ -97,7 +97,11 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   out.end = page.from + page.batches.size();
   if (opening) {
     auto found = topic.by_id(topic.log_id(opening->device, opening->incarnation));
-    if (!found && topic.logs.size() >= logs_max) return void(out.verdict = log::Verdict::malformed);
+    if (!found && topic.logs.size() >= logs_max) {    // not the sender's fault
+      out.refused = true;
+      out.verdict = log::Verdict::known;
+      return;
+    }
     out.fresh = !found;
     no = found ? *found : topic.add_log(opening->device, opening->incarnation);
   }
@@ -124,17 +128,25 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
     return drop();
   }
   u64 before = state.held;
+  out.restored = log::restore(rows, topic.no, no, state, topic.network, topic.id, page);
   out.verdict = log::accept(rows, topic.no, no, state, topic.network, topic.id, page);
+  if (!rows.missed() && out.restored && out.verdict == log::Verdict::known) out.updates.push_back({no, held_of(rows, topic, no, state)});
   if (rows.missed() || out.verdict != log::Verdict::accepted) return drop();
   if (topic.keys) {
     Merge merge(rows, topic, host_.corrected_now_ms());
     merge.add(no, before, state.held);
     merge.finish(out.updates, out.changes, out.counters);
+    if (merge.gave_up(out.damage)) return drop();
   } else {
     crdt::Indexes indexes = crdt::load_indexes(rows, topic.no);
     crdt::Arrivals arrivals(rows, topic.no, indexes);
     arrivals.append(no, entry.working.id, before, state.held - before);
     arrivals.flush();
+    if (!rows.missed() && arrivals.corrupt()) {
+      rows.abandon();
+      out.damage.indexes = out.damage.arrivals = true;
+      return drop();
+    }
     crdt::save_indexes(rows, topic.no, indexes);
     out.counters.arrived = indexes.arrived;
     out.counters.arrival_hash = indexes.arrival_hash;
@@ -154,11 +166,15 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
 
 void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request, wire::LogTag tag, const Taken& result, SaveOutcome saved) {
   if (saved != SaveOutcome::ok) return;               // everything is read again; the peer is asked again
+  if (result.damage) host_.damaged(topic, result.damage);
+  if (result.damage.indexes) return;                  // and so here, once they are mended
   Exchange* e = find(topic, link);
   if (e && e->generation != generation) e = nullptr;
   bool accepted = result.verdict == log::Verdict::accepted;
-  if (accepted) {
+  if (accepted || result.restored)
     for (const LogUpdate& update : result.updates) topic->apply(update);
+  if (result.restored) host_.restored(topic, result.no);
+  if (accepted) {
     topic->counters = result.counters;
     host_.grew(result.bytes);
   }

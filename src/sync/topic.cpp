@@ -46,10 +46,10 @@ std::optional<log::LogState> read_state(store::Rows& rows, const Topic& topic, s
 }
 
 Held held_of(store::Rows& rows, const Topic& topic, store::LogNo log, const log::LogState& state) {
-  Held held{state.held, state.head.ops, state.head.time, {}, state.cut()};
+  Held held{state.held, state.head.ops, state.head.time, {}, state.cut(), state.hole};
   if (held.spoken() == state.held) {
     held.root = state.peaks.root();
-  } else {
+  } else if (held.spoken() > 0) {
     log::StoredNodes nodes(rows, topic.no, log, state);
     if (auto peaks = log::peaks_of(nodes, held.spoken())) held.root = peaks->root();
   }
@@ -65,6 +65,7 @@ bool load_logs(Topic& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
     u32 no = r.be32();
     if (!r.done() || no > logs_max) continue;
     // A number whose row is lost stays taken: index rows may speak of it.
+    corrupt |= topic.logs.size() < no;
     while (topic.logs.size() <= no) topic.logs.emplace_back();
     auto state = log::decode_state(value);
     if (!state) {
@@ -79,7 +80,7 @@ bool load_logs(Topic& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
     entry.working.cut = state->cut();
     entry.bytes = state->bytes;
     entry.own = state->own;
-    entry.held = {state->held, state->head.ops, state->head.time, {}, state->cut()};
+    entry.held = {state->held, state->head.ops, state->head.time, {}, state->cut(), state->hole};
     if (entry.held.spoken() == state->held) entry.held.root = state->peaks.root();
     topic.numbers.emplace(entry.working.id, no);
     topic.bytes += state->bytes;

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "crdt/replica.hpp"
 #include "identity/identity.hpp"
@@ -27,9 +28,10 @@ struct Held {                                        // of one log, durable
   HybridTime time;
   Hash root;                                         // at spoken()
   u64 cut = log::no_cut;
+  u64 hole = log::no_cut;                            // first batch that is lost here
   // What others are told of and fetch: what is before the cut, and always the first batch: it may void other logs, and does so
-  // also where it says nothing else that counts.
-  u64 spoken() const { return std::min(length, std::max<u64>(cut, 1)); }
+  // also where it says nothing else that counts. A hole ends it: who has more gives that again.
+  u64 spoken() const { return std::min({length, std::max<u64>(cut, 1), hole}); }
 };
 
 struct LogEntry {
@@ -41,6 +43,14 @@ struct LogEntry {
 
 // What a step found out, to be taken over once it is durable.
 struct LogUpdate { store::LogNo no = 0; Held held; };
+
+// What a step found damaged; it wrote nothing then, and is run again once that is mended.
+struct Damage {
+  bool indexes = false;                              // to be made anew from the batches
+  bool arrivals = false;                             // the order of arrival, too, which nothing gives again
+  std::set<store::LogNo> logs;                       // rows of these are not to be read: see which
+  explicit operator bool() const { return indexes || !logs.empty(); }
+};
 
 // Numbers that the app sees, as the newest step left them.
 struct Counters { u64 length = 0, unread = 0, held_back = 0, held_bytes = 0, map_size = 0; std::optional<u64> next_due_ms; u64 arrived = 0; std::array<u8, 8> arrival_hash{}; HybridTime greatest; };

@@ -5,6 +5,7 @@
 #include "identity/invite.hpp"
 #include "log/batch.hpp"
 #include "log/state.hpp"
+#include "store/desk.hpp"
 #include "store/keys.hpp"
 
 namespace perdure::replay {
@@ -114,7 +115,9 @@ void Fleet::pack(Device& d) {
     auto row = rows.extract(rows.begin());
     PackedRow packed{std::move(row.key()), {}, nullptr};
     if (packed.key[0] == 'B' || packed.key[0] == 'N') {
-      auto kept = values_.try_emplace(std::string(text(row.mapped())), 0).first;
+      // Without its checksum, which tells apart what is the same on all devices.
+      Bytes value = store::unseal_row(packed.key, std::move(row.mapped())).value();
+      auto kept = values_.try_emplace(std::string(text(value)), 0).first;
       ++kept->second;
       packed.shared = &kept->first;
     } else {
@@ -128,7 +131,7 @@ void Fleet::unpack(Device& d) {
   auto& rows = world_.disk(*d.host)->rows;
   for (PackedRow& row : d.packed) {
     if (row.shared) {
-      row.value = own(view(*row.shared));
+      row.value = store::seal_row(row.key, own(view(*row.shared)));
       auto kept = values_.find(*row.shared);
       if (--kept->second == 0) values_.erase(kept);
     }
@@ -243,7 +246,7 @@ bool Fleet::note_own_logs(Device& d, u32 event) {
   auto& rows = world_.disk(*d.host)->rows;
   auto row = rows.lower_bound(store::key('L', d.topic, d.logs_seen)), end = rows.lower_bound(store::key('L', d.topic + 1));
   for (; row != end; ++row, ++d.logs_seen) {
-    auto state = log::decode_state(row->second);
+    auto state = log::decode_state(store::unseal_row(row->first, row->second).value_or(Bytes{}));
     if (!state) return fail("a row of a log cannot be read");
     if (state->opening.device != world_.device(*d.host)) continue;
     logs_[log_of(*state)] = {history_.events[event].device, d.logs.size()};
@@ -252,7 +255,7 @@ bool Fleet::note_own_logs(Device& d, u32 event) {
   std::vector<u64> lengths, before = d.marks.empty() ? std::vector<u64>{} : d.marks.back();
   before.resize(d.logs.size());
   for (std::size_t l = 0; l < d.logs.size(); ++l) {
-    auto state = log::decode_state(rows[d.logs[l].row]);
+    auto state = log::decode_state(store::unseal_row(d.logs[l].row, rows[d.logs[l].row]).value_or(Bytes{}));
     if (!state) return fail("a row of a log cannot be read");
     for (u64 index = before[l]; index < state->held; ++index)
       if (!note_batch(d, l, index, event)) return fail("an own batch cannot be read");
@@ -267,7 +270,7 @@ bool Fleet::note_batch(const Device& d, std::size_t number, u64 index, u32 event
   auto& rows = world_.disk(*d.host)->rows;
   auto row = rows.find(store::key('B', d.topic, log.number, static_cast<u32>(index)));
   if (row == rows.end()) return false;
-  auto plain = log::unseal_batch(*keys_, {identity::network_id(app), topic_id_, log.id, index}, row->second);
+  auto plain = log::unseal_batch(*keys_, {identity::network_id(app), topic_id_, log.id, index}, store::unseal_row(row->first, row->second).value_or(Bytes{}));
   auto batch = plain ? log::decode_batch(*plain, log.id) : Result<log::Batch>(Error{});
   if (!batch) return false;
   u64 messages = 0;

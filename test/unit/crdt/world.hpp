@@ -121,6 +121,7 @@ class Peer : public crdt::Logs {
       replica.finish();
       changes = replica.changes();
       corrupt = replica.corrupt();
+      absent = !replica.absent().empty();
     });
     for (auto& [no, v] : voids) lower(no, v.from, &log::LogState::voided_from);
   }
@@ -168,6 +169,7 @@ class Peer : public crdt::Logs {
   const World& world;
   crdt::Changes changes;
   bool corrupt = false;
+  bool absent = false;
   static constexpr store::TopicNo topic = 3;
 
  private:

@@ -50,6 +50,10 @@ TEST_CASE("cuts read back, and that there is none") {
   author.state.voided_from = no_cut;
   round_trips(author.state);
   CHECK(author.state.cut() == 1'000'000);
+  author.state.hole = 2;
+  round_trips(author.state);
+  author.state.hole = 3;                       // behind what is held there is nothing to be lost
+  CHECK_FALSE(decode_state(encode_state(author.state)));
 }
 
 TEST_CASE("a state row costs 190 bytes and the hashes it cannot do without") {

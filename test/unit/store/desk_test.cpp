@@ -10,6 +10,7 @@ using namespace perdure::store;
 namespace {
 
 Bytes b(std::string_view s) { return own(view(s)); }
+Bytes sealed(std::string_view key, std::string_view value) { return seal_row(view(key), b(value)); }
 
 // A desk and its host, who answers when the test says so.
 struct Office {
@@ -69,8 +70,8 @@ struct Office {
 
 TEST_CASE("a step runs again until all that it asks for has been read") {
   Office o;
-  o.disk.rows[b("a")] = b("b");
-  o.disk.rows[b("b")] = b("c");
+  o.disk.rows[b("a")] = sealed("a", "b");
+  o.disk.rows[b("b")] = sealed("b", "c");
   int runs = 0;
   std::string found;
   o.desk.run(1, [&](Rows& rows) {
@@ -103,7 +104,7 @@ TEST_CASE("rows that a step misses together are read together, and absent ones a
 
 TEST_CASE("what a run wrote that has to run again is thrown away") {
   Office o;
-  o.disk.rows[b("n")] = b("1");
+  o.disk.rows[b("n")] = sealed("n", "1");
   o.desk.run(1, [](Rows& rows) {
     auto n = rows.get(b("n"));
     rows.put(n ? b("right") : b("wrong"), b("x"));
@@ -124,7 +125,7 @@ TEST_CASE("steps of one queue run in order, and each sees what the one before wr
   }, o.done());
   o.settle();
   CHECK(seen == "1");
-  CHECK(o.disk.rows[b("k")] == b("2"));
+  CHECK(o.disk.rows[b("k")] == sealed("k", "2"));
   CHECK(o.outcomes.size() == 2);
 }
 
@@ -194,7 +195,7 @@ TEST_CASE("after a save that failed all that waits fails, nothing of it is writt
     CHECK(o.get(1, "a") == "-");               // the cache does not speak of what never was
     o.put(1, "a", "2");
     o.settle();
-    CHECK(o.disk.rows[b("a")] == b("2"));
+    CHECK(o.disk.rows[b("a")] == sealed("a", "2"));
   }
 }
 
@@ -226,7 +227,7 @@ TEST_CASE("what is asked for while the store is failed waits until it is open ag
 
 TEST_CASE("a range is erased behind what was written before it, and before what is written after") {
   Office o;
-  o.disk.rows = {{b("p1"), b("old")}, {b("p2"), b("old")}, {b("q"), b("old")}};
+  o.disk.rows = {{b("p1"), sealed("p1", "old")}, {b("p2"), sealed("p2", "old")}, {b("q"), sealed("q", "old")}};
   CHECK(o.get(1, "p1") == "old");
   o.put(1, "p3", "before");
   o.flush();
@@ -234,7 +235,7 @@ TEST_CASE("a range is erased behind what was written before it, and before what 
   CHECK(o.get(1, "p1") == "-");
   o.put(1, "p2", "after");
   o.settle();
-  CHECK(o.disk.rows == sim::Disk::Rows{{b("p2"), b("after")}, {b("q"), b("old")}});
+  CHECK(o.disk.rows == sim::Disk::Rows{{b("p2"), sealed("p2", "after")}, {b("q"), sealed("q", "old")}});
   CHECK(o.get(1, "p3") == "-");
 }
 
@@ -265,7 +266,7 @@ TEST_CASE("a range is read as it will be once all that was written is saved") {
 
 TEST_CASE("the cache lets go of what was not used for longest, and keeps within its size") {
   Office o(1000);
-  for (int i = 0; i < 20; ++i) o.disk.rows[b("key" + std::to_string(i))] = Bytes(50, 1);
+  for (int i = 0; i < 20; ++i) o.disk.rows[b("key" + std::to_string(i))] = seal_row(b("key" + std::to_string(i)), Bytes(50, 1));
   for (int i = 0; i < 20; ++i) (void)o.get(1, "key" + std::to_string(i));
   int before = o.reads;
   (void)o.get(1, "key19");
@@ -276,7 +277,7 @@ TEST_CASE("the cache lets go of what was not used for longest, and keeps within 
 
 TEST_CASE("a row that the cache drops in the middle of a step can still be read there") {
   Office o(300);
-  for (char c = 'a'; c < 'h'; ++c) o.disk.rows[Bytes{static_cast<u8>(c)}] = Bytes(90, static_cast<u8>(c));
+  for (char c = 'a'; c < 'h'; ++c) o.disk.rows[Bytes{static_cast<u8>(c)}] = seal_row(Bytes{static_cast<u8>(c)}, Bytes(90, static_cast<u8>(c)));
   bool good = false;
   o.desk.run(1, [&](Rows& rows) {
     std::vector<ByteView> all;
@@ -291,8 +292,8 @@ TEST_CASE("a row that the cache drops in the middle of a step can still be read 
 
 TEST_CASE("long rows are read again rather than crowd the others out") {
   Office o;
-  o.disk.rows[b("long")] = Bytes(200 * 1024, 1);
-  o.disk.rows[b("short")] = b("s");
+  o.disk.rows[b("long")] = seal_row(b("long"), Bytes(200 * 1024, 1));
+  o.disk.rows[b("short")] = sealed("short", "s");
   (void)o.get(1, "short");
   (void)o.get(1, "long");
   int before = o.reads;
@@ -317,4 +318,41 @@ TEST_CASE("keys of one kind and topic are one range") {
   CHECK(key('L', 7, ~u32{0}) < to);
   CHECK_FALSE(key('L', 8, 0) < to);
   CHECK(prefix_end(key('L', ~u32{0})) == b("M"));
+}
+
+TEST_CASE("a row that is damaged, cut, or stands where another was reads as absent, and as empty in a range") {
+  Office o;
+  o.put(1, "a", "one");
+  o.put(1, "b", "two");
+  o.settle();
+  const auto whole = o.disk.rows;
+  for (int harm = 0; harm < 4; ++harm) {
+    Office again(0);
+    again.disk.rows = whole;
+    Bytes& row = again.disk.rows[b("a")];
+    if (harm == 0) row[1] ^= 0x10;
+    if (harm == 1) row.pop_back();
+    if (harm == 2) row.clear();
+    if (harm == 3) row = whole.at(b("b"));
+    CHECK(again.get(1, "a") == "-");
+    CHECK(again.get(1, "b") == "two");
+    std::vector<std::pair<Bytes, Bytes>> found;
+    again.desk.read_range(b("a"), b("z"), 0, false, [&](bool, const auto& rows) { found = rows; });
+    again.settle();
+    REQUIRE(found.size() == 2);
+    CHECK(found[0] == std::pair(b("a"), Bytes{}));
+    CHECK(found[1] == std::pair(b("b"), b("two")));
+    CHECK(again.desk.damaged() == 2);
+  }
+}
+
+TEST_CASE("a step that gives up writes nothing") {
+  Office o;
+  o.desk.run(1, [](Rows& rows) {
+    rows.put(b("k"), b("1"));
+    rows.abandon();
+  }, o.done());
+  o.settle();
+  CHECK(o.disk.rows.empty());
+  CHECK(o.outcomes == std::vector{SaveOutcome::ok});
 }

@@ -51,6 +51,7 @@ class MemoryRows : public store::Rows {
   void put(Bytes key, Bytes value) override { written_[std::move(key)] = std::move(value); }
   void erase(Bytes key) override { written_[std::move(key)] = std::nullopt; }
   bool missed() const override { return missed_; }
+  void abandon() override { written_.clear(); }
 
   std::size_t written() const { return written_.size(); }  // keys put or erased since the last commit or rollback
 

@@ -33,6 +33,19 @@ inline Seed named_seed(std::string_view name) {
 
 inline Secret named_secret(std::string_view name) { return Secret::from(named_seed(name).view()); }
 
+inline Config anchor_config(Quotas quotas = {}) {
+  Config config;
+  config.anchor = true;
+  config.quotas = quotas;
+  return config;
+}
+inline Config client_config(std::vector<std::string> anchors, u32 cache_bytes = 4u << 20) {
+  Config config;
+  config.anchors = std::move(anchors);
+  config.cache_bytes = cache_bytes;
+  return config;
+}
+
 class Solo {
  public:
   sim::Disk disk;

@@ -1,0 +1,118 @@
+// What to do about rows that turned out lost or damaged: indexes are made anew from the batches, tree nodes from the batches or the
+// nodes below, batches are fetched again from whoever holds them; what cannot be had anywhere is reported.
+#include "log/nodes.hpp"
+#include "node/impl.hpp"
+
+namespace perdure {
+
+namespace {
+constexpr u32 levels[] = {6, 12, 18, 24, 30};        // of the rows of tree nodes above the leaves
+constexpr const char* lost_text = "Rows of this device's store are damaged or lost; what others hold is fetched again.";
+}  // namespace
+
+// A step met them. What it was for is done again once they are mended.
+void Node::Impl::damaged(const TopicPtr& topic, const sync::Damage& damage) {
+  auto found = extras_.find(topic->no);
+  if (found == extras_.end() || !topic->open || !topic->loaded) return;       // being read again already
+  TopicExtra& e = found->second;
+  for (LogNo no : damage.logs)
+    if (no < topic->logs.size() && e.searched.insert(no).second) begin_search(topic, no);
+  if (!damage.indexes) return;
+  metrics_["corrupt_indexes"] += 1;
+  e.rebuild_wanted = true;
+  e.arrivals_lost |= damage.arrivals;
+  // A store that damages what was just made anew is no store: it is given time, and those who wait are told.
+  bool again = e.rebuilt_ms != 0 && e.rebuilt_ms + params::rebuild_pause_ms > now_.steady_ms;
+  e.failed |= again;
+  if (again) trouble(Code::storage_unavailable, "The store damages what is written to it.");
+  reload_topic(topic);
+}
+
+// The call is answered once the topic's indexes are whole again.
+void Node::Impl::once_mended(const TopicPtr& topic, u32 call, std::function<void()> again) {
+  auto found = extras_.find(topic->no);
+  if (found == extras_.end()) return fail(call, Code::closed, "The topic was closed.");
+  if (topic->loaded) return again();
+  TopicExtra& e = found->second;
+  if (e.failed || e.retries.size() >= params::early_calls_max) return fail(call, Code::storage_unavailable, "The store could not be read; try again.");
+  e.retries.push_back(std::move(again));
+}
+
+// ---- a log of which some row is lost: which batches are there, and its tree again ---------------------------------------------------
+
+void Node::Impl::begin_search(const TopicPtr& topic, LogNo no) {
+  auto [running, fresh] = extra(topic).searching.emplace(no, false);
+  if (fresh) search(topic, no, 0, log::no_cut);
+  else running->second = true;                       // what it has passed may have changed: once more then
+}
+
+void Node::Impl::search(const TopicPtr& topic, LogNo no, u64 group, u64 hole) {
+  auto next = std::make_shared<u64>(hole);
+  auto more = std::make_shared<bool>(false);
+  desk_.run(topic->queue(), [topic, no, group, hole, next, more](store::Rows& rows) {
+    auto state = sync::read_state(rows, *topic, no);
+    *more = state && (group + 1) * log::group_size < state->held;
+    if (!state) return;
+    auto lost = log::mend_leaves(rows, topic->no, no, *state, group);
+    *next = std::min(hole, lost.value_or(log::no_cut));
+  }, [this, topic, no, group, next, more](SaveOutcome saved) {
+    if (saved != SaveOutcome::ok || !topic->open) return;
+    if (*more) search(topic, no, group + 1, *next);
+    else mend_tree(topic, no, 0, 0, *next);
+  });
+}
+
+void Node::Impl::mend_tree(const TopicPtr& topic, LogNo no, std::size_t level, u64 group, u64 hole) {
+  if (level == std::size(levels)) return note_hole(topic, no, hole);
+  auto more = std::make_shared<bool>(false);
+  desk_.run(topic->queue(), [topic, no, level, group, more](store::Rows& rows) {
+    auto state = sync::read_state(rows, *topic, no);
+    *more = state && log::mend_nodes(rows, topic->no, no, *state, levels[level], group);
+  }, [this, topic, no, level, group, hole, more](SaveOutcome saved) {
+    if (saved != SaveOutcome::ok || !topic->open) return;
+    if (*more) mend_tree(topic, no, level, group + 1, hole);
+    else mend_tree(topic, no, level + 1, 0, hole);
+  });
+}
+
+// The log ends at its hole for others, and everybody who has more is asked for it.
+void Node::Impl::note_hole(const TopicPtr& topic, LogNo no, u64 hole) {
+  auto update = std::make_shared<std::optional<sync::LogUpdate>>();
+  desk_.run(topic->queue(), [topic, no, hole, update](store::Rows& rows) {
+    update->reset();
+    auto state = sync::read_state(rows, *topic, no);
+    if (!state) return;
+    state->hole = hole < state->held ? hole : log::no_cut;
+    rows.put(store::key('L', topic->no, no), log::encode_state(*state));
+    *update = sync::LogUpdate{no, sync::held_of(rows, *topic, no, *state)};
+  }, [this, topic, no, update](SaveOutcome saved) {
+    if (saved != SaveOutcome::ok || !topic->open) return;
+    auto searching = extra(topic).searching.extract(no);
+    if (!searching.empty() && searching.mapped()) return begin_search(topic, no);
+    if (!*update || no >= topic->logs.size()) return;
+    bool closed = topic->logs[no].held.hole != log::no_cut && (*update)->held.hole == log::no_cut;
+    topic->apply(**update);
+    report_holes();
+    if (!topic->loaded) return;
+    if (!closed) return sync_.reload(topic, now_, false);
+    extra(topic).rebuild_wanted = true;              // the indexes may have been made without what was lost
+    reload_topic(topic);
+  });
+}
+
+// A page filled the hole, or its beginning.
+void Node::Impl::restored(const TopicPtr& topic, LogNo no) {
+  metrics_["batches_mended"] += 1;
+  if (topic->open) begin_search(topic, no);
+}
+
+void Node::Impl::report_holes() {
+  bool any = rows_lost_;
+  for (const auto& [no, topic] : topics_)
+    for (const sync::LogEntry& entry : topic->logs) any |= entry.held.hole < entry.held.cut;
+  if (any && !holes_reported_) trouble(Code::storage_lost, lost_text);
+  if (!any && holes_reported_) no_trouble(Code::storage_lost);
+  holes_reported_ = any;
+}
+
+}  // namespace perdure
