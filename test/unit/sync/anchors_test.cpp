@@ -1,0 +1,195 @@
+// Anchors with bad luck: down, slow, full, speaking something else, or back with less than they had.
+#include <algorithm>
+
+#include "catch_amalgamated.hpp"
+#include "codec/bytes.hpp"
+#include "crypto/sign.hpp"
+#include "unit/support/solo.hpp"
+
+using namespace perdure;
+using namespace perdure::test;
+
+namespace {
+
+const Secret secret = named_secret("a topic");
+const Stranger::Options at_anchor{.kind = LinkKind::websocket, .url = "ws://a", .anchor = true};
+
+struct Client {
+  Solo ada{"ada", client_config({"ws://a"})};
+  u32 topic = ada.join(secret);
+  AnchorOut anchor() { return ada.anchors.at(0); }
+  u64 pending() { return ada.status.pending; }
+};
+
+// What an anchor signs once it holds the first `length` batches.
+wire::Ack ack_of(const Stranger& anchor, const wire::Page& page, u64 length) {
+  const identity::Identity& self = anchor.identity;
+  log::Peaks peaks;
+  for (u64 i = 0; i < length; ++i) peaks.append(log::leaf_hash(page.batches.at(i)));
+  wire::Ack ack;
+  ack.author = page.opening->device;
+  ack.incarnation = page.opening->incarnation;
+  ack.acker = self.id();
+  ack.length = length;
+  ack.epoch = anchor.epoch;
+  u64 incarnation = 0;
+  for (u8 b : ack.incarnation) incarnation = incarnation << 8 | b;
+  codec::Writer w;
+  w.raw(view("perdure/ack/1")).fixed(self.network()).fixed(anchor.keys->id).fixed(anchor.log_of(ack.author, incarnation));
+  w.be64(0).be64(length).fixed(peaks.root()).fixed(self.id()).raw(ack.epoch);
+  ack.signature = crypto::sign(self.key(), {w.peek()});
+  return ack;
+}
+
+// The anchor speaks of the topic by the client's alias, which is 1.
+void answers(Stranger& anchor) {
+  anchor.keys = identity::topic_keys(secret);
+  anchor.say(wire::Hello{{9}, 0, {}, {}}, 1);
+  anchor.say(wire::Done{{anchor.epoch, 0, {}}}, 1);
+}
+
+}  // namespace
+
+TEST_CASE("an anchor that is down is tried again, ever less often, for as long as it takes") {
+  Client c;
+  CHECK(c.ada.dials.size() == 1);
+  u64 last = c.ada.steady_ms;
+  std::vector<u64> waits;
+  for (int i = 0; i < 12; ++i) {
+    std::size_t before = c.ada.dials.size();
+    c.ada.turn({DialFailed{"ws://a"}});
+    CHECK(c.anchor().state == AnchorState::unreachable);
+    for (int s = 0; s < 400 && c.ada.dials.size() == before; ++s) c.ada.pass(100);
+    REQUIRE(c.ada.dials.size() == before + 1);
+    waits.push_back(c.ada.steady_ms - last);
+    last = c.ada.steady_ms;
+  }
+  CHECK(waits.front() <= 2'200);
+  for (u64 wait : waits) CHECK(wait <= 30'200);
+  CHECK(waits.back() >= 15'000);
+  // What is appended meanwhile waits.
+  (void)c.ada.append(c.topic, "m");
+  CHECK(c.pending() == 1);
+  Stranger anchor(c.ada, "anchor", at_anchor);
+  CHECK(c.anchor().state == AnchorState::connected);
+  answers(anchor);
+  CHECK(anchor.all<wire::Page>().size() == 1);
+}
+
+TEST_CASE("an anchor so slow that it does not greet in ten seconds is let go and dialled again") {
+  Client c;
+  Stranger::Options silent = at_anchor;
+  silent.greet = false;
+  Stranger anchor(c.ada, "anchor", silent);
+  CHECK(anchor.linked());
+  c.ada.pass(10'100);
+  CHECK_FALSE(anchor.linked());
+  CHECK(c.anchor().state == AnchorState::unreachable);
+  c.ada.pass(5'000);
+  CHECK(c.ada.dials.size() == 2);
+}
+
+TEST_CASE("an address that speaks another protocol says so, and another version of ours is not talked to") {
+  Client c;
+  c.ada.turn({LinkOpened{{9'001}, LinkKind::websocket, true, "ws://a", 0, {}}});
+  c.ada.turn({LinkReceived{{9'001}, own(view("HTTP/1.1 400 Bad Request"))}});
+  CHECK(c.ada.closed.contains(9'001));
+  CHECK(c.anchor().state == AnchorState::unreachable);
+  CHECK_FALSE(c.anchor().reason.empty());
+  Stranger::Options options = at_anchor;
+  options.greet = false;
+  Stranger future(c.ada, "anchor", options);
+  wire::Greeting greeting = future.greeting();
+  greeting.version = 2;
+  future.say(greeting);
+  CHECK_FALSE(future.linked());
+  CHECK(c.anchor().state != AnchorState::connected);
+}
+
+TEST_CASE("a full anchor is reported with its reason, is pushed nothing more, and is heard on") {
+  Client c;
+  (void)c.ada.append(c.topic, "one");
+  Stranger anchor(c.ada, "anchor", at_anchor);
+  answers(anchor);
+  anchor.heard.clear();
+  anchor.say(wire::Refused{static_cast<u8>(wire::Refusal::total_quota)}, 1);
+  CHECK(c.anchor().state == AnchorState::refused);
+  CHECK_FALSE(c.anchor().reason.empty());
+  CHECK(std::ranges::any_of(c.ada.status.trouble, [](const Error& e) { return e.code == Code::not_allowed; }));
+  (void)c.ada.append(c.topic, "two");
+  anchor.listen();
+  CHECK(anchor.all<wire::Page>().empty());
+  CHECK(anchor.linked());
+  CHECK(c.pending() == 2);
+  identity::Identity eve("solo", named_seed("eve"));
+  Ledger ledger(eve, *anchor.keys);
+  ledger.say("from another");
+  anchor.say(ledger.page(), 1);
+  CHECK(c.ada.messages(c.topic).size() == 3);
+}
+
+TEST_CASE("an anchor that is back with an empty disk has acknowledged nothing, and is given everything again") {
+  Client c;
+  (void)c.ada.append(c.topic, "one");
+  Stranger anchor(c.ada, "anchor", at_anchor);
+  answers(anchor);
+  auto page = anchor.last<wire::Page>();
+  REQUIRE(page);
+  anchor.say(ack_of(anchor, *page, 1), 1);
+  CHECK(c.pending() == 0);
+  anchor.close();
+  CHECK(c.pending() == 0);                           // it is away, and has it
+  Stranger::Options unsaid = at_anchor;
+  unsaid.greet = false;
+  Stranger back(c.ada, "anchor", unsaid);
+  back.epoch = {2};                                  // an empty store has an epoch of its own
+  back.say(back.greeting());
+  CHECK(c.pending() == 1);
+  answers(back);
+  page = back.last<wire::Page>();
+  REQUIRE(page);
+  CHECK(page->from == 0);
+  back.say(ack_of(back, *page, 1), 1);
+  CHECK(c.pending() == 0);
+}
+
+TEST_CASE("an anchor that is back with yesterday's backup is given what it lost") {
+  Client c;
+  (void)c.ada.append(c.topic, "yesterday");
+  Stranger anchor(c.ada, "anchor", at_anchor);
+  answers(anchor);
+  auto first = anchor.last<wire::Page>();
+  REQUIRE(first);
+  (void)c.ada.append(c.topic, "today");
+  anchor.listen();
+  REQUIRE(anchor.all<wire::Page>().size() == 2);
+  anchor.close();
+  Stranger back(c.ada, "anchor", at_anchor);
+  back.keys = identity::topic_keys(secret);
+  u64 incarnation = 0;
+  for (u8 b : first->opening->incarnation) incarnation = incarnation << 8 | b;
+  wire::LogTag tag = back.tag(back.log_of(c.ada.id(), incarnation));
+  back.heard.clear();
+  back.say(wire::Hello{{9}, 1, {{tag, 1, 1, (first->time >> 16) / 1000, log::root_tag(log::Peaks{1, {log::leaf_hash(first->batches[0])}}.root()), 0}}, {}}, 1);
+  back.say(wire::Done{{back.epoch, 1, {}}}, 1);
+  auto page = back.last<wire::Page>();
+  REQUIRE(page);
+  CHECK(page->from == 1);
+  CHECK(page->batches.size() == 1);
+}
+
+TEST_CASE("an anchor whose own disk was set back learns it from a member's cursor, and begins a new epoch") {
+  Solo anchor("anchor", anchor_config());
+  Stranger ada(anchor, "ada", {.kind = LinkKind::websocket});
+  ada.enter(secret, false);
+  auto hello = ada.last<wire::Hello>();
+  auto greeting = ada.last<wire::Greeting>();
+  REQUIRE(hello);
+  REQUIRE(greeting);
+  ada.say(wire::Hello{{9}, 0, {}, wire::Cursor{greeting->epoch, 1'000, {1}}}, 1);
+  CHECK_FALSE(ada.linked());
+  Stranger again(anchor, "ada", {.kind = LinkKind::websocket});
+  auto anew = again.last<wire::Greeting>();
+  REQUIRE(anew);
+  CHECK(anew->epoch != greeting->epoch);
+}

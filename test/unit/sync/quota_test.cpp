@@ -1,0 +1,91 @@
+// What an anchor stores, and how it says that it will not.
+#include <algorithm>
+
+#include "catch_amalgamated.hpp"
+#include "unit/support/solo.hpp"
+
+using namespace perdure;
+using namespace perdure::test;
+
+namespace {
+
+const Secret secret = named_secret("a topic");
+
+struct Scene {
+  Solo anchor;
+  Stranger ada;
+  Ledger ledger;
+  explicit Scene(Quotas quotas) : anchor("anchor", anchor_config(quotas)), ada(anchor, "ada", {.kind = LinkKind::websocket}), ledger(enter(ada), *ada.keys) {}
+  static const identity::Identity& enter(Stranger& ada) {
+    ada.enter(secret);
+    return ada.identity;
+  }
+  void add(std::size_t bytes) { ledger.add_sealed(Bytes(bytes, static_cast<u8>(ledger.length()))); }
+  void give(u64 from, u64 to) {
+    ada.heard.clear();
+    wire::Page page = ledger.page(from, to);
+    if (from > 0) page.log = ada.tag(ledger.id());
+    ada.say(page, 1);
+  }
+  std::optional<wire::Refusal> refusal() {
+    auto refused = ada.last<wire::Refused>();
+    if (!refused) return std::nullopt;
+    return static_cast<wire::Refusal>(refused->reason);
+  }
+  // How much of Ada's log somebody new is told of.
+  u64 stored() {
+    Stranger bob(anchor, "bob", {.kind = LinkKind::websocket});
+    bob.enter(secret);
+    auto hello = bob.last<wire::Hello>();
+    REQUIRE(hello);
+    u64 length = hello->items.empty() ? 0 : hello->items[0].length;
+    bob.close();
+    return length;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a page that would pass a quota is refused whole, with the reason, and the link stays") {
+  for (auto [quotas, reason] : {std::pair{Quotas{.total_bytes = 10'000}, wire::Refusal::total_quota}, {Quotas{.topic_bytes = 10'000}, wire::Refusal::topic_quota},
+                                {Quotas{.device_bytes = 10'000}, wire::Refusal::device_quota}}) {
+    Scene s(quotas);
+    for (int i = 0; i < 4; ++i) s.add(3'000);
+    s.give(0, 2);
+    CHECK_FALSE(s.refusal());
+    s.give(2, 4);
+    CHECK(s.refusal() == reason);
+    CHECK(s.ada.linked());
+    CHECK(s.stored() == 2);
+    s.give(2, 3);                                    // a smaller one fits
+    CHECK_FALSE(s.refusal());
+    CHECK(s.stored() == 3);
+    s.anchor.pass(1'500);
+    const std::string name = reason == wire::Refusal::total_quota ? "refused_total_quota" : reason == wire::Refusal::topic_quota ? "refused_topic_quota" : "refused_device_quota";
+    CHECK(s.anchor.metrics[name] == 1);
+  }
+}
+
+TEST_CASE("the first page of a log that would pass the quota leaves no trace of the log") {
+  Scene s({.topic_bytes = 1'000});
+  s.add(3'000);
+  s.give(0, 1);
+  CHECK(s.refusal() == wire::Refusal::topic_quota);
+  CHECK(s.stored() == 0);
+  CHECK(std::ranges::none_of(s.anchor.disk.rows, [](const auto& row) { return row.first[0] == 'L' || row.first[0] == 'B'; }));
+}
+
+TEST_CASE("incarnations of one device share its quota, and what is stored counts again after a restart") {
+  Scene s({.device_bytes = 10'000});
+  for (int i = 0; i < 3; ++i) s.add(3'000);
+  s.give(0, 3);
+  s.anchor.start();
+  Stranger again(s.anchor, "ada", {.kind = LinkKind::websocket});
+  again.enter(secret);
+  Ledger second(again.identity, *again.keys, 6);
+  second.add_sealed(Bytes(3'000, 9));
+  again.heard.clear();
+  again.say(second.page(), 1);
+  CHECK(again.last<wire::Refused>().has_value());
+  CHECK(again.linked());
+}
