@@ -224,7 +224,7 @@ bool Fleet::logs_hold_just(const Device& d, const std::vector<u32>& wanted) {
     if (wanted[i] > 0 && &devices_[i] != &d) lacking += devices_[i].marks[wanted[i] - 1].size();
   auto row = rows.lower_bound(store::key('L', d.topic)), end = rows.lower_bound(store::key('L', d.topic + 1));
   for (; row != end; ++row) {
-    auto state = log::decode_state(row->second);
+    auto state = log::decode_state(store::unseal_row(row->first, row->second).value_or(Bytes{}));
     if (state && state->opening.device == world_.device(*d.host)) continue;
     auto known = state ? logs_.find(log_of(*state)) : logs_.end();
     if (known == logs_.end()) return false;
