@@ -90,10 +90,11 @@ void Node::Impl::note_hole(const TopicPtr& topic, LogNo no, u64 hole) {
     auto searching = extra(topic).searching.extract(no);
     if (!searching.empty() && searching.mapped()) return begin_search(topic, no);
     if (!*update || no >= topic->logs.size()) return;
-    bool closed = topic->logs[no].held.hole != log::no_cut && (*update)->held.hole == log::no_cut;
+    u64 before = topic->logs[no].held.hole, after = (*update)->held.hole;
+    bool closed = before != after && after == log::no_cut;
     topic->apply(**update);
     report_holes();
-    if (!topic->loaded) return;
+    if (!topic->loaded || before == after) return;   // whoever met it was wrong, or it is known
     if (!closed) return sync_.reload(topic, now_, false);
     extra(topic).rebuild_wanted = true;              // the indexes may have been made without what was lost
     reload_topic(topic);
