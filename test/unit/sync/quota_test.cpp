@@ -15,10 +15,10 @@ struct Scene {
   Solo anchor;
   Stranger ada;
   Ledger ledger;
-  explicit Scene(Quotas quotas) : anchor("anchor", anchor_config(quotas)), ada(anchor, "ada", {.kind = LinkKind::websocket}), ledger(enter(ada), *ada.keys) {}
-  static const identity::Identity& enter(Stranger& ada) {
+  explicit Scene(Quotas quotas) : anchor("anchor", anchor_config(quotas)), ada(anchor, "ada", {.kind = LinkKind::websocket}), ledger(ada.identity, entered(ada)) {}
+  static const identity::TopicKeys& entered(Stranger& ada) {
     ada.enter(secret);
-    return ada.identity;
+    return *ada.keys;
   }
   void add(std::size_t bytes) { ledger.add_sealed(Bytes(bytes, static_cast<u8>(ledger.length()))); }
   void give(u64 from, u64 to) {
