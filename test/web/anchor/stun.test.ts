@@ -3,8 +3,8 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { describe, test } from "node:test";
 import { answerTo, StunServer } from "../../../web/anchor/stun.js";
-import { startAnchor } from "../../../web/anchor/index.js";
 import { check, same } from "../support/check.js";
+import { startAnchor } from "./shipped.js";
 
 const transaction = "b7e7a701bc34d686fa87dfae";
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
