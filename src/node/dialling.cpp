@@ -144,7 +144,7 @@ void Node::Impl::attempt_rtc(const DeviceId& id, Contact& contact) {
 }
 
 void Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
-  contact.next_try_ms = now_.steady_ms + params::rtc_retry_ms;
+  contact.next_try_ms = now_.steady_ms + peers::handshake_ms_max;
   for (const auto& [hub, topics] : contact.hubs) {
     auto carrier = links_.find(hub);
     if (carrier == links_.end() || carrier->second->peer == id || carrier->second->kind == LinkKind::relayed) continue;
@@ -171,7 +171,7 @@ void Node::Impl::rtc_ended(u32 no) {
   peers_dirty_ = true;
   auto c = contacts_.find(attempt.peer);
   if (c == contacts_.end() || !attempt.initiator) return;
-  u64 wait = params::rtc_retry_ms << std::min(c->second.failures++, 4u);
+  u64 wait = params::rtc_retry_ms << std::min(c->second.failures++, params::rtc_doublings_max);
   if (!link_to(attempt.peer)) attempt_relay(attempt.peer, c->second);
   c->second.next_try_ms = now_.steady_ms + wait / 2 + random_.below(wait / 2);
 }
@@ -286,6 +286,10 @@ void Node::Impl::on_unreachable(Link& link, const wire::Unreachable& message) {
   std::vector<LinkId> dead;
   for (auto& [id, l] : links_) if (l->kind == LinkKind::relayed && l->hub == link.id && l->expected == message.other) dead.push_back(id);
   for (LinkId id : dead) link_closed(id, true);
+  // A signal of ours did not get there: what waits for its answer need not.
+  std::vector<u32> unheard;
+  for (auto& [no, attempt] : attempts_) if (attempt.peer == message.other && attempt.initiator && !attempt.remote) unheard.push_back(no);
+  for (u32 no : unheard) rtc_ended(no);
 }
 
 }  // namespace perdure

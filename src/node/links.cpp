@@ -209,6 +209,7 @@ void Node::Impl::link_up(Link& link) {
   metrics_["links_opened"] += 1;
   peers_dirty_ = status_dirty_ = true;
   if (link.attempt != 0) attempts_.erase(link.attempt);
+  if (auto c = contacts_.find(link.peer); c != contacts_.end() && link.kind == LinkKind::datachannel) c->second.failures = 0;
   ping(link);
   if (started_) say_topics(link);
 }
