@@ -45,8 +45,8 @@ const suites = [
   },
   {
     name: "web",
-    takes: 300,
-    limit: 900,
+    takes: 480,
+    limit: 1500,
     setup: ["browsers"],
     when: () => found("test/web", ".test.ts").length > 0,
     steps: () => [node("web/build.mjs"), node("test/web/support/run.mjs")],
@@ -54,7 +54,7 @@ const suites = [
   {
     name: "pack",
     takes: 200,
-    limit: 600,
+    limit: 900,
     setup: ["browsers"],
     when: () => found("test/pack", ".test.mjs").length > 0,
     steps: () => [node("web/build.mjs"), node("--test", "--test-concurrency=1", ...found("test/pack", ".test.mjs"))],
