@@ -48,7 +48,7 @@ class Appender {
       // Behind a head that is dated ahead a batch would be dated ahead itself: nobody would see it, not even its author.
       bool due = state && state->head.time.ms() <= now_ms_ + clock::hold_back_ms;
       bool whole = state && state->held == state->head.length && state->cut() == log::no_cut && state->hole == log::no_cut;
-      if (due && whole && state->held + 4096 < log::batches_max) {
+      if (due && whole && can_grow(*state)) {
         no_ = *topic_.own_log;
         state_ = std::move(*state);
         return;
@@ -66,6 +66,11 @@ class Appender {
     state_ = {};
     state_.opening = {self_.id(), fresh_incarnation, identity::open_log(topic_.network, *topic_.keys, self_.id(), fresh_incarnation)};
     state_.own = true;
+  }
+
+  // A row may hold anything: what is no log of ours, or has no room for another step, is left as it is.
+  bool can_grow(const log::LogState& state) const {
+    return state.opening.device == self_.id() && state.held + 4096 < log::batches_max && state.head.ops < u64{log::batches_max} * log::ops_max;
   }
 
   void undo() {

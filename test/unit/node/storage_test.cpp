@@ -398,3 +398,24 @@ TEST_CASE("what was accepted is there after a start over the same rows") {
   (void)ada.append(topic, "n");
   CHECK(ada.messages(topic).size() == 6);
 }
+
+TEST_CASE("a row that says that another's log is ours, or that ours is endless, makes nobody append to it") {
+  for (bool endless : {false, true}) {
+    CAPTURE(endless);
+    test::Solo ada("ada");
+    u32 topic = ada.join(test::named_secret("topic"));
+    (void)ada.append(topic, "before");
+    auto row = ada.disk.rows.lower_bound(Bytes{'L'});
+    auto state = log::decode_state(store::unseal_row(row->first, row->second).value());
+    REQUIRE(state);
+    if (endless) state->head.ops = ~u64{0} - 1;
+    else state->opening.device.bytes[0] ^= 1;
+    row->second = store::seal_row(row->first, log::encode_state(*state));
+    ada.start();
+    topic = ada.join(test::named_secret("topic"));
+    ada.pass(20'000);
+    u32 call = ada.call(Append{topic, {}, {test::Solo::message("after")}});
+    ada.pass(1'000);
+    CHECK(std::holds_alternative<Appended>(ada.replies.at(call)));
+  }
+}
