@@ -91,7 +91,7 @@ story("sixty seconds: linked, cut and healed, the server stopped, a reload, an i
   await says(cleo, "me too");
   await shows(annAgain, "hello Ben", "hello Ann", "alone", "no server", "me too");
   assert.deepEqual(said, []);
-}, { timeout: 240_000 });
+}, { timeout: 120_000 });
 
 story("two windows that were closed meet again through the anchor, and keep talking when it dies", async ({ context, folder }) => {
   const data = join(folder, "demo");
@@ -121,7 +121,7 @@ story("two windows that were closed meet again through the anchor, and keep talk
   await says(ben, "the anchor is dead");
   await shows(ann, "before we all go", "the anchor is dead");
   await ann.waitForFunction(() => /not reachable/.test(document.querySelector("#anchors")?.textContent ?? ""));
-}, { timeout: 240_000 });
+}, { timeout: 120_000 });
 
 /** Which control has the focus, in whichever frame: "left text". */
 const focused = (page: Page): Promise<string> => page.evaluate(() => {
@@ -179,7 +179,7 @@ story("the whole story is told by keyboard alone", async ({ context, folder }) =
   await page.waitForSelector("#invitation[open]");
   await page.keyboard.press("Escape");
   assert.equal(await focused(page), "invite");
-}, { timeout: 240_000 });
+}, { timeout: 120_000 });
 
 story("nothing moves while messages arrive, and all fits in every size and colour scheme", async ({ context, folder }) => {
   await using demo = await runDemo(join(folder, "demo"));
@@ -209,7 +209,7 @@ story("nothing moves while messages arrive, and all fits in every size and colou
       await accessible(page, `${colorScheme}, ${width} px`);
     }
   }
-}, { timeout: 240_000 });
+}, { timeout: 120_000 });
 
 story("a room of real messages: the newest stand at once, one can scroll to the first, the board shows the files", async ({ context, folder }) => {
   const history = join(folder, "history.jsonl.gz");
@@ -248,4 +248,4 @@ story("a room of real messages: the newest stand at once, one can scroll to the 
   await page.reload();
   await page.waitForFunction(() => document.querySelectorAll("#messages li").length > 0);
   assert.deepEqual(await page.locator("#messages li p").allTextContents(), commits.slice(-50).map(({ text }) => text));
-}, { timeout: 240_000 });
+}, { timeout: 120_000 });
