@@ -153,7 +153,9 @@ story("a page thawed from the back/forward cache while another tab leads follows
     await window.topic.append("meanwhile");
   });
   await ben.evaluate(() => window.until(window.topic.presence.others, others => others.size === 0));
-  await first.goBack();
+  // A thawed page does not load again.
+  await first.goBack({ waitUntil: "commit" });
+  await first.waitForFunction(() => window.kept !== undefined);
   // A browser that was quicker to freeze it than it was to let go has thrown it away: then it begins anew.
   if (await first.evaluate(() => window.kept["thawed"]) !== true) {
     await open(first, { app, anchors: [url] });
