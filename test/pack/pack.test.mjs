@@ -1,12 +1,9 @@
 // What strangers do with the package, from the tarball alone.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import { install, others, root, run } from "./support.mjs";
+import { install, launch, others, perdure, root, run, visit, webTest } from "./support.mjs";
 
 let stranger;
 
@@ -86,18 +83,56 @@ test("Node imports it: two peers talk through an anchor, and the testing network
 });
 
 test("npx perdure anchor starts an anchor that says where it is and stops on SIGTERM", async () => {
-  const child = spawn(join(stranger.folder, "node_modules/.bin/perdure"), ["anchor", "--port", "0", "--data", join(stranger.folder, "anchor.db")], { stdio: ["ignore", "pipe", "inherit"] });
-  const closed = once(child, "close");
-  const url = await new Promise((resolve, reject) => {
-    closed.then(() => reject(new Error("it ended")));
-    createInterface({ input: child.stdout }).on("line", line => {
-      const found = /\bws:\/\/\S+/.exec(line)?.[0];
-      if (found !== undefined) resolve(found);
-    });
-  });
-  assert.equal((await (await fetch(`${url.replace(/^ws/, "http")}/healthz`.replace(/(?<!:)\/\//, "/"))).json()).perdure, "anchor");
-  child.kill("SIGTERM");
-  assert.deepEqual(await closed, [0, null]);
+  const anchor = perdure(stranger.folder, "anchor", "--port", "0", "--data", join(stranger.folder, "anchor.db"));
+  const url = await anchor.line(/\bws:\/\/[\w.:]+/);
+  assert.equal((await (await fetch(`${url.replace(/^ws/, "http")}/healthz`)).json()).perdure, "anchor");
+  assert.deepEqual(await anchor.stop(), [0, null]);
+});
+
+test("an anchor with a certificate serves a folder and peers on one port", async () => {
+  const { selfSigned } = await webTest("anchor/certificate.ts");
+  const { cert, key } = selfSigned("127.0.0.1");
+  const files = { "cert.pem": cert, "key.pem": key, "site/index.html": "<!doctype html><title>served</title>" };
+  mkdirSync(join(stranger.folder, "site"));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(stranger.folder, name), text);
+  const anchor = perdure(stranger.folder, "anchor", "--port", "0", "--data", "secure.db", "--cert", "cert.pem", "--key", "key.pem", "--serve", "site");
+  const url = await anchor.line(/\bwss:\/\/[\w.:]+/);
+  writeFileSync(join(stranger.folder, "secure.mjs"), `
+    import { openPeer } from "perdure";
+    const [url] = process.argv.slice(2);
+    const peer = await openPeer({ app: "talk", storage: "memory", anchors: [url] });
+    await (await (await peer.topic("lunch")).append("hello")).anchored();
+    console.log(peer.anchors.list.current[0].state, (await (await fetch(url.replace(/^wss/, "https"))).text()).includes("served"));
+    await peer.close();
+  `);
+  assert.equal(await run(stranger.folder, "env", `NODE_EXTRA_CA_CERTS=${join(stranger.folder, "cert.pem")}`, process.execPath, "secure.mjs", url), "connected true\n");
+  assert.deepEqual(await anchor.stop(), [0, null]);
+});
+
+test("npx perdure demo prints one link: two browsers on one page, whose server can be stopped and started there", async () => {
+  const demo = perdure(stranger.folder, "demo", "--data", "shown");
+  const url = await demo.line(/http:\/\/[\w.:]+\//);
+  const { chromiumArgs } = await stranger.load("testing");
+  const browser = await launch(chromiumArgs);
+  try {
+    const { page } = await visit(browser, url);
+    await page.getByText("webrtc").waitFor();
+    const [left, right] = [page.frameLocator("iframe").nth(0), page.frameLocator("iframe").nth(1)];
+    const say = async text => {
+      await left.getByPlaceholder("Write a message").fill(text);
+      await left.getByRole("button", { name: "Send" }).click();
+      await right.getByText(text).waitFor();
+    };
+    await say("hello");
+    await page.getByRole("button", { name: "Stop the server" }).click();
+    await page.getByText("server stopped").waitFor();
+    await say("still there");
+    await page.getByRole("button", { name: "Start it again" }).click();
+    await page.getByText("server running").waitFor();
+  } finally {
+    await browser.close();
+  }
+  assert.deepEqual(await demo.stop(), [0, null]);
 });
 
 const users = `

@@ -1,6 +1,7 @@
 // The package as strangers get it: packed, and installed into an empty folder.
 import assert from "node:assert/strict";
-import { execFile, spawnSync } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { builtinModules, createRequire } from "node:module";
@@ -8,6 +9,7 @@ import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { transform } from "esbuild";
 import { chromium } from "playwright-core";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -61,6 +63,33 @@ export function others() {
   return {
     load: async name => import(pathToFileURL(require.resolve(name)).href),
     path: name => join(pages, "node_modules", name),
+  };
+}
+
+/** A module of the web tests that imports nothing of ours. */
+export async function webTest(path) {
+  const { code } = await transform(readFileSync(join(root, "test/web", path), "utf8"), { loader: "ts" });
+  return import(`data:text/javascript,${encodeURIComponent(code)}`);
+}
+
+/** Starts the package's command, as npx would. `line(pattern)` resolves with what the pattern found first; `stop()` sends SIGTERM and
+ *  resolves with how it ended. */
+export function perdure(folder, ...args) {
+  const child = spawn(join(folder, "node_modules/.bin/perdure"), args, { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+  const closed = once(child, "close");
+  let said = "";
+  child.stdout.setEncoding("utf8").on("data", text => (said += text));
+  return {
+    line: pattern => new Promise((resolve, reject) => {
+      const look = () => pattern.test(said) && resolve(pattern.exec(said)[0]);
+      child.stdout.on("data", look);
+      closed.then(() => reject(new Error(`it ended: ${said}`)));
+      look();
+    }),
+    stop: () => {
+      child.kill("SIGTERM");
+      return closed;
+    },
   };
 }
 
