@@ -1,8 +1,7 @@
-// npm run bench [-- --runs N]
+// npm run bench                every figure that the project wants to reach, as a ratio taken in this run
+// npm run bench -- NAME…       some of them: append-all, receive, …
 //
-// First figures beside Loro and Yjs, measured in the same run: medians of five. What is compared is not alike: Perdure signs, seals,
-// verifies, indexes and hands everything to a store (memory, here), the others do none of that. The peers' libraries are installed
-// into this folder and reach nobody who uses the package.
+// No figure fails it. The libraries that Perdure is measured beside are installed into this folder and reach nobody who uses the package.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -11,7 +10,8 @@ import { build } from "esbuild";
 process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
 
 function run(command, args) {
-  if (spawnSync(command, args, { stdio: ["ignore", "inherit", "inherit"] }).status !== 0) process.exit(1);
+  const { status } = spawnSync(command, args, { stdio: ["ignore", "inherit", "inherit"] });
+  if (status !== 0) process.exit(status ?? 1);
 }
 
 const wanted = JSON.parse(readFileSync("test/bench/package.json", "utf8")).dependencies;
@@ -19,9 +19,12 @@ const there = name => {
   const file = `test/bench/node_modules/${name}/package.json`;
   return existsSync(file) && JSON.parse(readFileSync(file, "utf8")).version === wanted[name];
 };
-if (!Object.keys(wanted).every(there)) run("npm", ["ci", "--prefix", "test/bench", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]);
+if (!Object.keys(wanted).every(there)) {
+  console.log("bench: the libraries that Perdure is measured beside.");
+  run("npm", ["ci", "--prefix", "test/bench", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]);
+}
 
-run("wasm/build.sh", ["wasm", "perdure"]);
+run(process.execPath, ["web/build.mjs"]);
 await build({
   entryPoints: ["test/bench/bench.mjs"],
   outdir: "build/bench",
@@ -30,12 +33,10 @@ await build({
   platform: "node",
   format: "esm",
   target: "node20",
-  external: ["ws", "better-sqlite3"],
-  // Both bring code for Node that reads a file beside it, or requires: not to be bundled.
-  plugins: [{ name: "peers", setup: ({ onResolve }) => onResolve({ filter: /^(loro-crdt|yjs)$/ }, ({ path }) => ({ path: `../../test/bench/node_modules/${entry(path)}`, external: true })) }],
+  external: ["ws", "better-sqlite3", "playwright-core", "esbuild"],
+  define: { "globalThis.testRoot": JSON.stringify(fileURLToPath(new URL("../web", import.meta.url))) },
+  // Loro's code for Node reads a file beside it: not to be bundled.
+  plugins: [{ name: "peers", setup: ({ onResolve }) => onResolve({ filter: /^loro-crdt$/ }, () => ({ path: "../../test/bench/node_modules/loro-crdt/nodejs/index.js", external: true })) }],
   logLevel: "warning",
 });
-function entry(name) {
-  return name === "yjs" ? "yjs/dist/yjs.mjs" : "loro-crdt/nodejs/index.js";
-}
-run(process.execPath, ["build/bench/bench.mjs", ...process.argv.slice(2)]);
+run(process.execPath, ["--expose-gc", "build/bench/bench.mjs", ...process.argv.slice(2)]);
