@@ -47,7 +47,9 @@ const children = [];
 export async function started(script, ...args) {
   const child = spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   children.push(child);
-  const [line] = await once(createInterface({ input: child.stdout }), "line");
+  const ended = once(child, "close").then(() => { throw new Error(`${script} has ended`); });
+  const [line] = await Promise.race([once(createInterface({ input: child.stdout }), "line"), ended]);
+  ended.catch(() => undefined);
   return line;
 }
 

@@ -14,15 +14,15 @@ export async function timed(run) {
   return performance.now() - began;
 }
 
-/** What each side gave, run by run. */
-export async function byTurns(sides) {
+/** What each side gave, run by run. `warm`: so many runs go before, until the code of both sides is compiled as well as it ever is. */
+export async function byTurns(sides, { warm = 0 } = {}) {
   const entries = Object.entries(sides);
   const found = [];
-  for (let run = 0; run < runs; run++) {
+  for (let run = -warm; run < runs; run++) {
     const given = {};
     // Who goes second finds a warmer or a busier machine: every other time it is the other one.
     for (const [name, measure] of run % 2 === 0 ? entries : entries.toReversed()) given[name] = await measure();
-    found.push(given);
+    if (run >= 0) found.push(given);
     process.stderr.write(".");
   }
   return found;

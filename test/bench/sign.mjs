@@ -1,7 +1,6 @@
 // The module's own libsodium without the module: the same archive, linked with the same flags and nothing else, because what ships
 // exports no call that only signs.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -12,10 +11,8 @@ const flags = "-msimd128 -Os -flto -sMODULARIZE=1 -sEXPORT_ES6=1 -sENVIRONMENT=n
 
 /** A function that signs each of those messages once. */
 export async function bareSign(messages) {
-  if (!existsSync(linked)) {
-    const { status } = spawnSync("bash", ["-c", `. build/toolchain/env.sh && emcc ${archive} ${flags} -o ${linked}`], { stdio: ["ignore", 2, 2] });
-    if (status !== 0) throw new Error("libsodium could not be linked");
-  }
+  const { status, stderr } = spawnSync("bash", ["-c", `. build/toolchain/env.sh && emcc ${archive} ${flags} -o ${linked}`], { encoding: "utf8" });
+  if (status !== 0) throw new Error(`libsodium could not be linked: ${stderr}`);
   const { default: create } = await import(pathToFileURL(resolve(linked)).href);
   const sodium = await create();
   const [seed, pub, secret, signature, text] = [32, 32, 64, 64, 120].map(size => sodium._malloc(size));

@@ -21,7 +21,7 @@ export const row = {
   name: "append-all",
   work: "append 10,000 in one appendAll, signed and sealed",
   async run() {
-    const found = await byTurns({ ours, theirs: loro(), each: loro({ commitEach: true }) });
+    const found = await byTurns({ ours, theirs: loro(), each: loro({ commitEach: true }) }, { warm: 3 });
     return [
       speed(middle(found), { against: "Loro, pushed one by one and committed once", least: 2 }),
       speed(middle(found, run => run.ours, run => run.each), { against: "Loro, committed after each push" }),

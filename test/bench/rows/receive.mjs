@@ -28,6 +28,6 @@ export const row = {
       doc.free();
       return ms;
     };
-    return [speed(middle(await byTurns({ ours, theirs })), { against: "Loro's import of one merged update", least: 3 })];
+    return [speed(middle(await byTurns({ ours, theirs }, { warm: 3 })), { against: "Loro's import of one merged update", least: 3 })];
   },
 };
