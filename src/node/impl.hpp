@@ -197,6 +197,7 @@ class Node::Impl final : public sync::SyncHost {
 
   // ---- topics.cpp
   void on_call(Call& call);
+  void defer(const TopicPtr&, Call call);            // until its rows are read and what they owe is done
   void call(u32 id, TopicNamed&);
   void call(u32 id, TopicCreate&);
   void call(u32 id, TopicJoin&);

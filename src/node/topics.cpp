@@ -6,6 +6,18 @@
 
 namespace perdure {
 
+namespace {
+
+std::string invite_to(const Topic& topic, std::vector<std::string> anchors) {
+  identity::Invite invite;
+  std::copy_n(topic.network.bytes.begin(), 4, invite.network_tag.begin());
+  invite.secret = topic.keys->secret;
+  invite.anchors = std::move(anchors);
+  return identity::encode_invite(invite);
+}
+
+}  // namespace
+
 void Node::Impl::on_call(Call& call) {
   if (outdated_) return std::holds_alternative<Close>(call.body) ? reply(call.call, Nothing{}) : fail(call.call, Code::outdated, trouble_[Code::outdated]);
   if (closing_ && !std::holds_alternative<Close>(call.body)) return fail(call.call, Code::closed, "The peer is closed.");
@@ -13,14 +25,17 @@ void Node::Impl::on_call(Call& call) {
     if constexpr (requires { body.topic; }) {
       // Its rows are being read (again): the call waits for that.
       auto topic = topics_.find(body.topic);
-      if (topic != topics_.end() && topic->second->open && (!topic->second->loaded || extra(topic->second).settling)) {
-        TopicExtra& e = extra(topic->second);
-        if (e.deferred.size() < params::early_calls_max) return e.deferred.push_back(std::move(call));
-        return fail(call.call, Code::storage_unavailable, "Too many calls while the topic is being read; wait for earlier ones.");
-      }
+      bool waits = topic != topics_.end() && topic->second->open && (!topic->second->loaded || extra(topic->second).settling);
+      if (waits) return defer(topic->second, std::move(call));
     }
     this->call(call.call, body);
   }, call.body);
+}
+
+void Node::Impl::defer(const TopicPtr& topic, Call call) {
+  TopicExtra& e = extra(topic);
+  if (e.deferred.size() < params::early_calls_max) return e.deferred.push_back(std::move(call));
+  fail(call.call, Code::storage_unavailable, "Too many calls while the topic is being read; wait for earlier ones.");
 }
 
 void Node::Impl::call(u32 id, TopicNamed& c) {
@@ -90,6 +105,8 @@ TopicPtr Node::Impl::make_topic(const NetworkId& network, const TopicId& id) {
 
 void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
   TopicExtra& e = extra(topic);
+  // Asked after calls that wait, of which one may close or leave it, or after such a one: so it is answered after them.
+  if (call && !(e.endings.empty() && e.deferred.empty())) return defer(topic, {*call, TopicJoin{invite_to(*topic, {}), topic->name}});
   if (topic->open && topic->loaded) {
     if (call) reply(*call, OpenedTopic{topic->no, topic->id, topic->name});
     e.dirty = e.members_dirty = true;
@@ -210,12 +227,10 @@ void Node::Impl::forget_topic(const TopicPtr& topic, store::Desk::Done done) {
 void Node::Impl::call(u32 id, TopicInvite& c) {
   TopicPtr topic = open_one(id, c.topic);
   if (!topic) return;
-  identity::Invite invite;
-  std::copy_n(topic->network.bytes.begin(), 4, invite.network_tag.begin());
-  invite.secret = topic->keys->secret;
+  std::vector<std::string> anchors;
   for (const auto& [url, a] : anchors_)
-    if (invite.anchors.size() < 3 && a.state != AnchorState::refused && url.size() <= 200) invite.anchors.push_back(url);
-  reply(id, Text{identity::encode_invite(invite)});
+    if (anchors.size() < 3 && a.state != AnchorState::refused && url.size() <= 200) anchors.push_back(url);
+  reply(id, Text{invite_to(*topic, std::move(anchors))});
 }
 
 void Node::Impl::call(u32 id, TopicShortcode& c) {

@@ -174,6 +174,46 @@ TEST_CASE("a topic closes once all that was asked to be appended is stored and a
   CHECK(ada.messages(topic) == Words{"a", "b", "c"});
 }
 
+TEST_CASE("a topic that is opened again while it is being closed or left is open afterwards") {
+  for (bool leaving : {false, true}) {
+    CAPTURE(leaving);
+    Solo ada("ada");
+    u32 topic = ada.join(secret);
+    std::string invite = ada.ask<Text>(TopicInvite{topic}).text;
+    ada.answers_saves = false;
+    u32 said = ada.call(Append{topic, {}, {Solo::message("a")}});
+    u32 closed = leaving ? ada.call(TopicLeave{topic, false}) : ada.call(TopicClose{topic});
+    u32 opened = ada.call(TopicJoin{invite, {}});
+    CHECK_FALSE(ada.answered(opened));
+    ada.answers_saves = true;
+    for (int i = 0; i < 4; ++i) ada.pass(10);
+    CHECK_FALSE(ada.error(said));
+    CHECK_FALSE(ada.error(closed));
+    REQUIRE(ada.answered(opened));
+    (void)ada.append(topic, "b");
+    CHECK(ada.messages(topic) == Words{"a", "b"});
+  }
+}
+
+TEST_CASE("a topic that was closed and opened again while its rows were being read is open afterwards") {
+  Solo ada("ada");
+  u32 topic = ada.join(secret);
+  std::string invite = ada.ask<Text>(TopicInvite{topic}).text;
+  ada.answers_reads = false;
+  ada.next_save = SaveOutcome::failed;
+  (void)ada.call(Append{topic, {}, {Solo::message("not kept")}});
+  u32 said = ada.call(Append{topic, {}, {Solo::message("a")}}), closed = ada.call(TopicClose{topic}), opened = ada.call(TopicJoin{invite, {}});
+  CHECK_FALSE(ada.answered(opened));
+  ada.answers_reads = true;
+  for (int i = 0; i < 8; ++i) ada.pass(1'000);
+  for (u32 call : {said, closed, opened}) {
+    REQUIRE(ada.answered(call));
+    CHECK_FALSE(ada.error(call));
+  }
+  (void)ada.append(topic, "b");
+  CHECK(ada.messages(topic) == Words{"a", "b"});
+}
+
 TEST_CASE("after a disk was full nothing is taken in for a while, and all of it is fetched then") {
   Solo ada("ada");
   u32 topic = ada.join(secret);

@@ -50,7 +50,7 @@ class Solo {
  public:
   sim::Disk disk;
   SaveOutcome next_save = SaveOutcome::ok;                    // of the next save; then ok again, once it was reopened
-  bool answers_saves = true;                                  // false: saves wait until it is true again and time passes
+  bool answers_saves = true, answers_reads = true;            // false: they wait until it is true again and time passes
   u64 steady_ms = 1, wall_ms = 1'700'000'000'000;
   std::map<u32, ReplyBody> replies;
   std::map<u32, std::vector<Bytes>> sent;                     // by link, not yet taken
@@ -101,8 +101,8 @@ class Solo {
 
   void pass(u64 ms) {
     u64 end = steady_ms + ms;
-    if (answers_saves)
-      for (Saved& saved : std::exchange(waiting_, {})) inbox_.push_back(saved);
+    for (Event& answer : std::exchange(waiting_, {}))
+      ((std::holds_alternative<Saved>(answer) ? answers_saves : answers_reads) ? inbox_ : waiting_).push_back(std::move(answer));
     if (!inbox_.empty()) turn(std::exchange(inbox_, {}));
     while (deadline_ && *deadline_ <= end) {
       u64 step = std::max(*deadline_, steady_ms + 1) - steady_ms;
@@ -160,10 +160,9 @@ class Solo {
       if (outcome == SaveOutcome::ok) disk.apply(*save);
       else failed_ = true;
       Saved saved{save->save, outcome};
-      if (answers_saves) inbox_.push_back(saved);
-      else waiting_.push_back(saved);
-    } else if (auto* read = std::get_if<Read>(&action)) inbox_.push_back(disk.read(*read));
-    else if (auto* range = std::get_if<ReadRange>(&action)) inbox_.push_back(disk.read(*range));
+      (answers_saves ? inbox_ : waiting_).push_back(saved);
+    } else if (auto* read = std::get_if<Read>(&action)) (answers_reads ? inbox_ : waiting_).push_back(disk.read(*read));
+    else if (auto* range = std::get_if<ReadRange>(&action)) (answers_reads ? inbox_ : waiting_).push_back(disk.read(*range));
     else if (std::get_if<Reopen>(&action)) {
       failed_ = false;
       inbox_.push_back(Reopened{true});
@@ -184,7 +183,7 @@ class Solo {
   std::unique_ptr<Node> node_;
   std::optional<u64> deadline_;
   std::vector<Event> inbox_;
-  std::vector<Saved> waiting_;
+  std::vector<Event> waiting_;
   bool failed_ = false;
   u32 life_ = 0, calls_ = 0;
 };
