@@ -15,8 +15,9 @@ import { row as reopenMillion } from "./rows/reopen-million.mjs";
 import { row as reopen } from "./rows/reopen.mjs";
 import { row as size } from "./rows/size.mjs";
 import { row as sync } from "./rows/sync.mjs";
+import { row as testing } from "./rows/testing.mjs";
 
-const rows = [appendAll, appendEach, appendStrict, receive, reopen, reopenMillion, sync, map, bytes, pageToPage, size, arrival];
+const rows = [appendAll, appendEach, appendStrict, receive, reopen, reopenMillion, sync, map, bytes, pageToPage, size, arrival, testing];
 const names = process.argv.slice(2);
 const unknown = names.filter(name => !rows.some(row => row.name === name));
 if (unknown.length > 0) {

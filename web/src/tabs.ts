@@ -10,6 +10,7 @@
 
 import type { CallBody, Notice, ReplyBody } from "./boundary.js";
 import { Bus, type TabMessage } from "./bus.js";
+import { Candidate } from "./candidate.js";
 import type { Engine, EngineInfo } from "./engine.js";
 import { closedError, dataOf, errorOf, PerdureError } from "./errors.js";
 import { Followers } from "./followers.js";
@@ -56,23 +57,17 @@ type Role =
   | { readonly kind: "follower"; readonly leader: string; readonly term: string }
   | { readonly kind: "ended"; readonly reason: PerdureError };
 
-/** After a failed takeover someone else may be luckier; then it is tried again. */
-const retryMs = 1000;
-/** How long a frozen leader can keep others waiting. */
-const renewMs = 3000;
 const outdatedText = "A newer version of this app runs in another tab. Reload this one.";
 
 export class Tab implements Engine {
   readonly #options: TabOptions;
   readonly #bus: Bus | undefined;
+  readonly #candidate: Candidate | undefined;
   readonly #board = new NoticeBoard();
   readonly #infoListeners = new Set<(info: EngineInfo) => void>();
   readonly #pending = new Map<number, Pending>();
   readonly #standing = new Standing();
-  #awake = new AbortController();                      // aborted while the tab sleeps, and in the end: it holds no lock then
-  #stands = false;                                     // it waits for the lock or has it
   #role: Role = { kind: "waiting" };
-  #release: () => void = () => undefined;              // gives the lock back
   #nextCall = 1;
   #id = "";
   #info: EngineInfo = { tab: "follower", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
@@ -90,7 +85,10 @@ export class Tab implements Engine {
 
   private constructor(options: TabOptions) {
     this.#options = options;
-    if (options.locks !== undefined) this.#bus = new Bus(options.name, options.version, message => this.#hear(message));
+    const { locks, name, version } = options;
+    if (locks === undefined) return;
+    this.#bus = new Bus(name, version, message => this.#hear(message));
+    this.#candidate = new Candidate({ locks, name, tab: this.#bus.id, lead: () => this.#lead() });
   }
 
   get id(): string { return this.#id; }
@@ -159,35 +157,34 @@ export class Tab implements Engine {
   sleep(): void {
     this.goodbye();
     if (this.#bus === undefined || this.#role.kind === "ended") return;
-    this.#awake.abort();
-    if (this.#role.kind === "follower") this.#bus.say({ kind: "bye" });
-    if (this.#role.kind === "leader") this.#stepDown();
+    const { kind } = this.#role;
     // Within this task: it may be the last one. What the store still writes is kept from harm by its generation.
-    this.#release();
+    this.#candidate?.sleep();
+    if (kind === "follower") this.#bus.say({ kind: "bye" });
+    if (kind === "leader") this.#stepDown();
   }
 
   /** It begins anew, and follows whoever leads by now. */
   resumed(): void {
-    const { locks } = this.#options;
+    const candidate = this.#candidate;
     this.network(this.#online);
-    if (!this.#awake.signal.aborted || this.#over() || locks === undefined) return;
-    this.#awake = new AbortController();
+    if (candidate === undefined || candidate.awake || this.#over()) return;
+    candidate.wake();
     this.#role = { kind: "waiting" };
-    this.#live(locks).catch(() => undefined);            // asked for before anyone hears of us again
-    void this.#stand(locks);
+    candidate.live().catch(() => undefined);             // asked for before anyone hears of us again
+    candidate.stand();
     this.#bus?.say({ kind: "hello", hidden: this.#hidden });
   }
 
   // ---- who leads -----------------------------------------------------------------------------------------------------------
   async #start(): Promise<void> {
-    const { locks } = this.#options;
-    if (locks === undefined) {
+    if (this.#candidate === undefined) {
       await this.#takeLead();
       return;
     }
     const ready = new Promise<void>((resolve, reject) => { this.#ready = { resolve, reject }; });
-    await this.#live(locks);
-    void this.#stand(locks);
+    await this.#candidate.live();
+    this.#candidate.stand();
     this.#bus?.say({ kind: "hello", hidden: this.#hidden });
     try {
       await ready;
@@ -199,64 +196,18 @@ export class Tab implements Engine {
     }
   }
 
-  // While that lock is held this tab lives. Before that nobody may hear of it.
-  #live(locks: LockManager): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const { signal } = this.#awake;
-      const hold = (): Promise<void> => { resolve(); return new Promise(done => { signal.addEventListener("abort", () => done()); }); };
-      locks.request(this.#lockOf(this.#bus?.id ?? ""), { signal }, hold).catch(reject);
-    });
-  }
-
   // The leader took us for gone.
   #lost(): void {
-    const { locks } = this.#options;
-    if (this.#role.kind !== "follower" || locks === undefined) return;
+    if (this.#role.kind !== "follower") return;
     this.#role = { kind: "waiting" };
-    this.#live(locks).catch(() => undefined);            // asked for before anyone hears of us again, if it was taken away
+    this.#candidate?.live().catch(() => undefined);            // asked for before anyone hears of us again, if it was taken away
     this.#bus?.say({ kind: "hello", hidden: this.#hidden });
   }
 
-  // Waits for the lock and leads while it has it; then again, for as long as it is awake.
-  async #stand(locks: LockManager): Promise<void> {
-    if (this.#stands) return;
-    this.#stands = true;
-    while (!this.#awake.signal.aborted) {
-      const led = await this.#compete(locks);
-      if (!led && !this.#awake.signal.aborted) await new Promise(resolve => { setTimeout(resolve, retryMs); });
-    }
-    this.#stands = false;
-  }
-
-  // A browser takes a lock from a page that is frozen in its cache when the lock is asked for, but not while it is waited for. So it
-  // is asked for again and again.
-  async #compete(locks: LockManager): Promise<boolean> {
-    const attempt = new AbortController();
-    const end = (): void => attempt.abort();
-    const renewal = setTimeout(end, renewMs);
-    const { signal } = this.#awake;
-    signal.addEventListener("abort", end);
-    try {
-      return await locks.request(`perdure:${this.#options.name}`, { signal: attempt.signal }, () => {
-        clearTimeout(renewal);
-        return this.#leadWhileAllowed();
-      });
-    } catch {
-      return attempt.signal.aborted;
-    } finally {
-      clearTimeout(renewal);
-      signal.removeEventListener("abort", end);
-    }
-  }
-
   // False if it could not: then somebody else may try first.
-  async #leadWhileAllowed(): Promise<boolean> {
-    if (this.#over()) return false;
-    const released = new Promise<void>(resolve => { this.#release = resolve; });
+  async #lead(): Promise<boolean> {
     try {
-      if (!(await this.#takeLead())) return false;
-      await released;
-      return true;
+      return !this.#over() && (await this.#takeLead());
     } catch (error) {
       this.#leadFailed(error);
       return false;
@@ -277,16 +228,17 @@ export class Tab implements Engine {
       superseded = true;
       if (this.#role.kind === "leader" && this.#role.lead === lead) this.#stepDown();
     });
-    if (this.#over() || superseded || this.#awake.signal.aborted) {
+    if (this.#over() || superseded || this.#candidate?.awake === false) {
       await lead.drop();
       return false;
     }
     const { engine } = lead;
     const { locks } = this.#options;
+    const candidate = this.#candidate;
     const term = `${this.#bus?.id ?? ""}-${performance.now()}`;
     this.#board.dropPresence();
-    const followers = this.#bus === undefined || locks === undefined ? undefined
-      : new Followers({ engine, bus: this.#bus, term, locks, lockOf: tab => this.#lockOf(tab), onVisibility: () => this.#tellVisibility() });
+    const followers = this.#bus === undefined || locks === undefined || candidate === undefined ? undefined
+      : new Followers({ engine, bus: this.#bus, term, locks, lockOf: tab => candidate.lockOf(tab), onVisibility: () => this.#tellVisibility() });
     const quiet = [engine.onNotice(notice => this.#board.tell(notice)), engine.onInfo(info => this.#setInfo({ ...info, tab: "leader" }))];
     this.#role = { kind: "leader", lead, followers, quiet: () => { for (const stop of quiet) stop(); } };
     this.#id = engine.id;
@@ -308,8 +260,8 @@ export class Tab implements Engine {
     followers?.end();
     this.#setInfo({ ...this.#info, tab: "follower" });
     void lead.drop().catch(() => undefined).then(() => {
-      this.#release();
-      if (!this.#awake.signal.aborted) this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+      this.#candidate?.release();
+      if (this.#candidate?.awake !== false) this.#bus?.say({ kind: "hello", hidden: this.#hidden });
     });
   }
 
@@ -359,7 +311,7 @@ export class Tab implements Engine {
     for (const pending of [...this.#pending.values()]) pending.reject(reason);
     this.#setInfo({ ...this.#info, tab: "follower", trouble: [...this.#info.trouble, dataOf(reason)] });
     this.#ready?.reject(reason);
-    void done.then(() => { this.#release(); this.#awake.abort(); });
+    void done.then(() => this.#candidate?.sleep());
   }
 
   async #close(): Promise<void> {
@@ -368,8 +320,7 @@ export class Tab implements Engine {
     if (this.#role.kind !== "ended") this.#role = { kind: "ended", reason: closedError() };
     for (const pending of [...this.#pending.values()]) pending.reject(closedError());
     this.#bus?.say({ kind: "bye" });
-    this.#release();
-    this.#awake.abort();
+    this.#candidate?.sleep();
     this.#bus?.close();
   }
 
@@ -422,8 +373,6 @@ export class Tab implements Engine {
 
   #fromLeader({ from }: TabMessage): boolean { return this.#role.kind === "follower" && this.#role.leader === from; }
   #over(): boolean { return this.#role.kind === "ended" || this.#closed !== undefined; }
-
-  #lockOf(tab: string): string { return `perdure:${this.#options.name}:tab:${tab}`; }
 }
 
 const writing: ReadonlySet<CallBody["kind"]> = new Set<CallBody["kind"]>([
