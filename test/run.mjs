@@ -60,9 +60,9 @@ const suites = [
     steps: () => [node("web/build.mjs"), node("--test", "--test-concurrency=1", ...found("test/pack", ".test.mjs"))],
   },
   { name: "replay", takes: 180, limit: 600, when: () => existsSync("test/replay/run.mjs"), steps: () => [node("test/replay/run.mjs", "--brief")] },
-  { name: "sim", takes: 240, limit: 900, elastic: true, share: 0.5, most: 480, ...script("test/sim/run.mjs") },
+  { name: "sim", takes: 160, limit: 900, elastic: true, share: 0.5, most: 480, ...script("test/sim/run.mjs") },
   // Under our own driver, with the core as the unit tests have built it.
-  { name: "fuzz", takes: 150, limit: 900, elastic: true, share: 0.25, most: 240, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1", "--driver", "own")] },
+  { name: "fuzz", takes: 110, limit: 900, elastic: true, share: 0.25, most: 240, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1", "--driver", "own")] },
   {
     name: "large",
     takes: 600,
