@@ -7,6 +7,7 @@
 //
 // Importing this touches nothing: no window, no storage, no WebAssembly.
 import type { Engine } from "./engine.js";
+import { browserEngine } from "./host.js";
 import { Opener } from "./open.js";
 import { inNode } from "./platform.js";
 import type { Peer, PeerOptions } from "./types.js";
@@ -19,12 +20,9 @@ export type {
 } from "./types.js";
 
 async function start(options: PeerOptions): Promise<Engine> {
-  if (inNode) {
-    const { nodeEngine } = await import("./host-node.js");
-    return nodeEngine(options);
-  }
-  const { browserEngine } = await import("./host.js");
-  return browserEngine(options);
+  if (!inNode) return browserEngine(options);
+  const { nodeEngine } = await import("./host-node.js");
+  return nodeEngine(options);
 }
 
 let opener: Opener | undefined;
