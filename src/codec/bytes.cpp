@@ -1,27 +1,27 @@
 #include "codec/bytes.hpp"
 
+#include <algorithm>
+#include <cstring>
+
 namespace perdure::codec {
 
 namespace {
 // 64 bits in groups of seven.
 constexpr std::size_t varint_size_max = 10;
+// A key or a small record, which then is allocated once.
+constexpr std::size_t first_size = 64;
 }  // namespace
 
 Writer& Writer::u8(perdure::u8 v) {
+  if (out_.capacity() == 0) out_.reserve(first_size);
   out_.push_back(v);
   return *this;
 }
 
-Writer& Writer::be16(u16 v) {
-  return u8(static_cast<perdure::u8>(v >> 8)).u8(static_cast<perdure::u8>(v));
-}
-
-Writer& Writer::be32(u32 v) {
-  return be16(static_cast<u16>(v >> 16)).be16(static_cast<u16>(v));
-}
-
-Writer& Writer::be64(u64 v) {
-  return be32(static_cast<u32>(v >> 32)).be32(static_cast<u32>(v));
+Writer& Writer::big_endian(u64 v, std::size_t size) {
+  perdure::u8 out[8];
+  for (std::size_t i = size; i-- > 0; v >>= 8) out[i] = static_cast<perdure::u8>(v);
+  return raw({out, size});
 }
 
 Writer& Writer::varint(u64 v) {
@@ -30,7 +30,11 @@ Writer& Writer::varint(u64 v) {
 }
 
 Writer& Writer::raw(ByteView v) {
-  out_.insert(out_.end(), v.begin(), v.end());
+  const std::size_t at = out_.size(), needed = at + v.size();
+  if (needed > out_.capacity()) out_.reserve(std::max({needed, 2 * out_.capacity(), first_size}));
+  // For pieces as small as these are, far cheaper than insert().
+  out_.resize(needed);
+  if (!v.empty()) std::memcpy(out_.data() + at, v.data(), v.size());
   return *this;
 }
 

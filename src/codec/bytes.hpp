@@ -13,10 +13,12 @@ namespace perdure::codec {
 
 class Writer {
  public:
+  Writer() = default;
+  explicit Writer(Bytes begun) : out_(std::move(begun)) {}           // goes on behind it
   Writer& u8(perdure::u8 v);
-  Writer& be16(u16 v);
-  Writer& be32(u32 v);
-  Writer& be64(u64 v);
+  Writer& be16(u16 v) { return big_endian(v, 2); }
+  Writer& be32(u32 v) { return big_endian(v, 4); }
+  Writer& be64(u64 v) { return big_endian(v, 8); }
   Writer& varint(u64 v);            // LEB128, minimal
   Writer& raw(ByteView v);          // as it is
   Writer& bytes(ByteView v);        // varint length, then the bytes
@@ -29,6 +31,7 @@ class Writer {
   void reserve(std::size_t n) { out_.reserve(n); }
 
  private:
+  Writer& big_endian(u64 v, std::size_t size);
   Bytes out_;
 };
 

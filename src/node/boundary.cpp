@@ -136,7 +136,17 @@ Result<T> decode(ByteView in, const char* what) {
 Bytes encode_events(const std::vector<Event>& events) { return boundary::encode(events); }
 Result<std::vector<Event>> decode_events(ByteView in) { return boundary::decode<std::vector<Event>>(in, "a list of events"); }
 
-Bytes encode_turn(const Turn& turn) { return boundary::encode(turn); }
+Bytes encode_turn(const Turn& turn) {
+  // Rows are nearly all of a turn: then it is written once and not moved while it grows.
+  std::size_t rows = 512;
+  for (const Action& action : turn.actions)
+    if (const Save* save = std::get_if<Save>(&action))
+      for (const auto& [key, value] : save->puts) rows += key.size() + value.size() + 8;
+  codec::Writer w;
+  w.reserve(rows);
+  boundary::put(w, turn);
+  return std::move(w).take();
+}
 Result<Turn> decode_turn(ByteView in) { return boundary::decode<Turn>(in, "a turn"); }
 
 Bytes encode_config(const Config& config) { return boundary::encode(config); }
