@@ -5,7 +5,6 @@
 #include <perdure/node.hpp>
 
 #include <deque>
-#include <functional>
 
 #include "clock/hybrid.hpp"
 #include "crypto/random.hpp"
@@ -64,13 +63,13 @@ struct TopicExtra {
   bool rescuing = false;
   bool settling = false;                             // just loaded: calls wait until own batches that do not count are appended again
   bool looked_for_held = false;                      // since the last append
-  std::vector<std::function<void()>> endings;        // what follows once it is closed: it closes when all that was accepted is answered
+  std::vector<Task<void()>> endings;                 // what follows once it is closed: it closes when all that was accepted is answered
   bool failed = false;                               // loaded again after a failed save
   u64 rebuild_at = 0;                                // when to try again to index it anew; 0: no need
   bool rebuild_wanted = false;                       // an index could not be read
   bool arrivals_lost = false;                        // … that of the order of arrival
   u64 rebuilt_ms = 0;                                // when it was last indexed anew
-  std::vector<std::function<void()>> retries;        // calls that met damaged indexes
+  std::vector<Task<void()>> retries;                 // calls that met damaged indexes
   std::set<LogNo> searched;                          // logs of which a row was missed, since the topic was read
   std::map<LogNo, bool> searching;                   // … that are being looked through; true: once more after that
   TopicNotice pending_notice;                        // keys and flags gathered since the last notice
@@ -221,7 +220,7 @@ class Node::Impl final : public sync::SyncHost {
   void rebuild(const TopicPtr&);                     // index all batches anew
   void rebuild_on(const TopicPtr&, LogNo no, u64 at);
   bool dated_ahead(const Topic&, HybridTime greatest) const;
-  void end_topic(const TopicPtr&, std::function<void()> then);
+  void end_topic(const TopicPtr&, Task<void()> then);
   void end_if_idle(const TopicPtr&);
   void close_topic(const TopicPtr&);
   TopicPtr open_one(u32 call, TopicNo);              // or replies that it is not open
@@ -230,7 +229,7 @@ class Node::Impl final : public sync::SyncHost {
 
   // ---- mend.cpp
   void damaged(const TopicPtr&, const sync::Damage&) override;
-  void once_mended(const TopicPtr&, u32 call, std::function<void()> again);
+  void once_mended(const TopicPtr&, u32 call, Task<void()> again);
   void begin_search(const TopicPtr&, LogNo);
   void search(const TopicPtr&, LogNo, u64 group, u64 hole);
   void mend_tree(const TopicPtr&, LogNo, std::size_t level, u64 group, u64 hole);

@@ -29,7 +29,7 @@ void Node::Impl::damaged(const TopicPtr& topic, const sync::Damage& damage) {
 }
 
 // The call is answered once the topic's indexes are whole again.
-void Node::Impl::once_mended(const TopicPtr& topic, u32 call, std::function<void()> again) {
+void Node::Impl::once_mended(const TopicPtr& topic, u32 call, Task<void()> again) {
   auto found = extras_.find(topic->no);
   if (found == extras_.end()) return fail(call, Code::closed, "The topic was closed.");
   if (topic->loaded) return again();

@@ -139,7 +139,7 @@ void Node::Impl::topic_loaded(const TopicPtr& topic) {
 }
 
 // Once what was accepted is durable and answered. What was asked for meanwhile is answered after that.
-void Node::Impl::end_topic(const TopicPtr& topic, std::function<void()> then) {
+void Node::Impl::end_topic(const TopicPtr& topic, Task<void()> then) {
   extra(topic).endings.push_back(std::move(then));
   end_if_idle(topic);
 }

@@ -19,12 +19,12 @@
 #include <perdure/events.hpp>
 
 #include <deque>
-#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <set>
 
+#include "base/task.hpp"
 #include "store/rows.hpp"
 
 namespace perdure::store {
@@ -41,9 +41,9 @@ std::optional<Bytes> unseal_row(ByteView key, Bytes row);
 
 class Desk {
  public:
-  using Step = std::function<void(Rows&)>;
-  using Done = std::function<void(SaveOutcome)>;
-  using RangeDone = std::function<void(bool ok, std::vector<std::pair<Bytes, Bytes>> rows)>;
+  using Step = Task<void(Rows&)>;
+  using Done = Task<void(SaveOutcome)>;
+  using RangeDone = Task<void(bool ok, std::vector<std::pair<Bytes, Bytes>> rows)>;
 
   explicit Desk(std::size_t cache_bytes) : cache_bytes_max_(cache_bytes) {}
   void run(u64 queue, Step step, Done done);
@@ -55,8 +55,8 @@ class Desk {
   void on_event(const Reopened&);
   void flush(std::vector<Action>& out);                         // once at the end of each turn
 
-  std::function<void(SaveOutcome)> on_failure;                  // a save failed: the reason, before anything is reopened
-  std::function<void(bool ok)> on_reopened;
+  Task<void(SaveOutcome)> on_failure;                  // a save failed: the reason, before anything is reopened
+  Task<void(bool ok)> on_reopened;
   bool idle() const;                                            // nothing waits and nothing is under way
   bool ready() const { return !failed_ && !runnable_.empty(); } // flush() has steps to run
   bool failed() const { return failed_; }

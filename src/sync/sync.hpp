@@ -8,7 +8,6 @@
 // A peer that breaks the rules is handed to `fault` and loses its link; it can make nothing else happen.
 #pragma once
 
-#include <functional>
 
 #include "crypto/random.hpp"
 #include "store/desk.hpp"
