@@ -7,6 +7,7 @@ namespace perdure::crdt {
 
 namespace {
 constexpr u8 format = 1;
+constexpr std::size_t kept_bytes = 512;
 
 template <class I, class F>
 void each_root(I& indexes, F f) {
@@ -52,15 +53,25 @@ Result<Indexes> decode_indexes(ByteView in) {
   return indexes;
 }
 
-Indexes load_indexes(store::Rows& rows, store::TopicNo topic) {
-  const auto row = rows.get(store::key('I', topic));
-  if (!row) return {};
+Result<Indexes> read_indexes(store::Rows& rows, store::TopicNo topic) {
+  const Bytes key = store::key('I', topic);
+  if (auto kept = rows.kept(key)) return *std::static_pointer_cast<const Indexes>(kept);
+  const auto row = rows.get(key);
+  if (!row) return Indexes{};
   auto indexes = decode_indexes(*row);
+  if (indexes) rows.keep(key, std::make_shared<const Indexes>(*indexes), kept_bytes);
+  return indexes;
+}
+
+Indexes load_indexes(store::Rows& rows, store::TopicNo topic) {
+  auto indexes = read_indexes(rows, topic);
   return indexes ? std::move(*indexes) : Indexes{};
 }
 
 void save_indexes(store::Rows& rows, store::TopicNo topic, const Indexes& indexes) {
-  rows.put(store::key('I', topic), encode_indexes(indexes));
+  const Bytes key = store::key('I', topic);
+  rows.put(key, encode_indexes(indexes));
+  rows.keep(key, std::make_shared<const Indexes>(indexes), kept_bytes);
 }
 
 }  // namespace perdure::crdt

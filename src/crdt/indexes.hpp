@@ -27,7 +27,8 @@ struct Indexes {
 
 Bytes encode_indexes(const Indexes&);
 Result<Indexes> decode_indexes(ByteView);
-Indexes load_indexes(store::Rows&, store::TopicNo);           // fresh ones if the row is absent
+Result<Indexes> read_indexes(store::Rows&, store::TopicNo);   // fresh ones if the row is absent
+Indexes load_indexes(store::Rows&, store::TopicNo);           // … or corrupt
 void save_indexes(store::Rows&, store::TopicNo, const Indexes&);
 
 }  // namespace perdure::crdt

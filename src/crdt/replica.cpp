@@ -37,9 +37,7 @@ Replica::Replica(store::Rows& rows, store::TopicNo topic, const Logs& logs, cons
       arrivals_(rows, topic, indexes_) {}
 
 Indexes Replica::load(store::Rows& rows, store::TopicNo topic, bool& corrupt) {
-  const auto row = rows.get(store::key('I', topic));
-  if (!row) return {};
-  auto indexes = decode_indexes(*row);
+  auto indexes = read_indexes(rows, topic);
   corrupt = !indexes;
   return indexes ? std::move(*indexes) : Indexes{};
 }

@@ -32,10 +32,6 @@ bool plausible(const Page& page) {
   return page.completion.size() == completion_stretches(page.from + page.batches.size(), page.head.length).size();
 }
 
-void put_state(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state) {
-  rows.put(store::key('L', topic, log), encode_state(state));
-}
-
 // Writes batches and nodes and moves the held end; false, and nothing done, if a row missed. `growth` has their leaves.
 bool extend(store::Rows& rows, store::TopicNo topic, store::LogNo log, LogState& state, const Growth& growth,
             std::span<const Bytes> batches) {
@@ -85,7 +81,7 @@ Verdict accept(store::Rows& rows, store::TopicNo topic, store::LogNo log, LogSta
   state.head = page.head;
   state.root = *root;
   state.beyond = page.completion;
-  put_state(rows, topic, log, state);
+  save_state(rows, topic, log, state);
   return Verdict::accepted;
 }
 
@@ -126,7 +122,7 @@ bool restore(store::Rows& rows, store::TopicNo topic, store::LogNo log, LogState
   }
   for (u64 i = state.hole; i < upto; ++i) rows.put(batch_key(topic, log, i), page.batches[i - page.from]);
   state.hole = upto < state.held ? upto : no_cut;
-  put_state(rows, topic, log, state);
+  save_state(rows, topic, log, state);
   return true;
 }
 
@@ -147,7 +143,7 @@ void append(store::Rows& rows, store::TopicNo topic, store::LogNo log, LogState&
   state.root = state.peaks.root();
   state.head = sign_head(identity, topic_id, state.opening.incarnation, state.held, ops, state.root, time);
   state.beyond.clear();
-  put_state(rows, topic, log, state);
+  save_state(rows, topic, log, state);
 }
 
 std::optional<Page> read_page(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state,

@@ -44,6 +44,11 @@ std::vector<Hash> read_hashes(codec::Reader& r, std::size_t count) {
 // A cut that is set; `no_cut` itself has no second form.
 u64 read_cut(codec::Reader& r, bool present) { return present ? r.varint_max(no_cut - 1) : no_cut; }
 
+void keep_state(store::Rows& rows, ByteView key, std::shared_ptr<const LogState> state) {
+  const std::size_t hashes = state->peaks.hashes.size() + state->tail.size() + state->beyond.size();
+  rows.keep(key, std::move(state), 512 + hashes * Hash::size);
+}
+
 }  // namespace
 
 Head sign_head(const identity::Identity& identity, const TopicId& topic, u64 incarnation, u64 length, u64 ops,
@@ -114,6 +119,23 @@ Result<LogState> decode_state(ByteView in) {
   for (const Hash& leaf : s.tail) s.peaks.append(leaf);
   if (s.head.length > 0) s.root = *complete(s.peaks, s.head.length, s.beyond);
   return s;
+}
+
+std::shared_ptr<const LogState> load_state(store::Rows& rows, store::TopicNo topic, store::LogNo log) {
+  const Bytes key = store::key('L', topic, log);
+  if (auto kept = rows.kept(key)) return std::static_pointer_cast<const LogState>(kept);
+  const auto row = rows.get(key);
+  auto state = row ? decode_state(*row) : Result<LogState>(Error{});
+  if (!state) return nullptr;
+  auto shared = std::make_shared<const LogState>(std::move(*state));
+  keep_state(rows, key, shared);
+  return shared;
+}
+
+void save_state(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state) {
+  const Bytes key = store::key('L', topic, log);
+  rows.put(key, encode_state(state));
+  keep_state(rows, key, std::make_shared<const LogState>(state));
 }
 
 Hash leaf_hash(ByteView sealed) { return blake2b_tree.leaf(sealed); }

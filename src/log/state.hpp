@@ -57,6 +57,10 @@ struct LogState {
 Bytes encode_state(const LogState&);
 Result<LogState> decode_state(ByteView);
 
+// The same in a step, by way of what is kept beside the row: null if the row is absent, not at hand or corrupt.
+std::shared_ptr<const LogState> load_state(store::Rows&, store::TopicNo, store::LogNo);
+void save_state(store::Rows&, store::TopicNo, store::LogNo, const LogState&);
+
 Hash leaf_hash(ByteView sealed);
 std::array<u8, 4> root_tag(const Hash& root);                 // first bytes; stands in frontiers
 

@@ -58,7 +58,7 @@ class Appender {
     if (topic_.own_log) {
       if (auto old = sync::read_state(rows_, topic_, *topic_.own_log)) {
         old->own = false;
-        rows_.put(store::key('L', topic_.no, *topic_.own_log), log::encode_state(*old));
+        log::save_state(rows_, topic_.no, *topic_.own_log, *old);
       }
     }
     fresh_ = true;

@@ -83,7 +83,7 @@ void Node::Impl::note_hole(const TopicPtr& topic, LogNo no, u64 hole) {
     auto state = sync::read_state(rows, *topic, no);
     if (!state) return;
     state->hole = hole < state->held ? hole : log::no_cut;
-    rows.put(store::key('L', topic->no, no), log::encode_state(*state));
+    log::save_state(rows, topic->no, no, *state);
     *update = sync::LogUpdate{no, sync::held_of(rows, *topic, no, *state)};
   }, [this, topic, no, update](SaveOutcome saved) {
     if (saved != SaveOutcome::ok || !topic->open) return;

@@ -17,10 +17,13 @@ constexpr std::size_t seal_size = 4;
 u32 sum_of(ByteView key, ByteView value) { return codec::checksum(value, codec::checksum(key)); }
 }  // namespace
 
-Bytes seal_row(ByteView key, Bytes value) {
+Bytes seal_row(ByteView key, ByteView value) {
   const u32 sum = sum_of(key, value);
-  for (std::size_t i = 0; i < seal_size; ++i) value.push_back(static_cast<u8>(sum >> (24 - 8 * i)));
-  return value;
+  Bytes row;
+  row.reserve(value.size() + seal_size);
+  row.insert(row.end(), value.begin(), value.end());
+  for (std::size_t i = 0; i < seal_size; ++i) row.push_back(static_cast<u8>(sum >> (24 - 8 * i)));
+  return row;
 }
 
 std::optional<Bytes> unseal_row(ByteView key, Bytes row) {
@@ -44,32 +47,48 @@ class Desk::View final : public Rows {
   View(Desk& desk, Queue& queue) : desk_(desk), queue_(queue) {}
 
   std::optional<ByteView> get(ByteView key) override {
-    if (auto it = written.find(key); it != written.end()) return borrow(it->second);
-    if (auto it = desk_.pending_.rows.find(key); it != desk_.pending_.rows.end()) return borrow(it->second);
-    if (auto* value = desk_.cached(key)) {
-      used_.push_back(*value);                        // the cache may drop it while the step borrows it
-      return borrow(used_.back());
+    const Row* row = find(key);
+    if (!row) {
+      missing.insert(own(key));
+      return std::nullopt;
     }
-    if (auto it = queue_.fetched.find(key); it != queue_.fetched.end()) return borrow(it->second);
-    missing.insert(own(key));
-    return std::nullopt;
+    if (!row->value) return std::nullopt;
+    used_.push_back(row->value);                      // the cache may drop it while the step borrows it
+    return ByteView(*row->value);
   }
-  void put(Bytes key, Bytes value) override { written.insert_or_assign(std::move(key), std::move(value)); }
-  void erase(Bytes key) override { written.insert_or_assign(std::move(key), std::nullopt); }
+  void put(Bytes key, Bytes value) override { written.insert_or_assign(std::move(key), Row{std::make_shared<const Bytes>(std::move(value)), {}, 0}); }
+  void erase(Bytes key) override { written.insert_or_assign(std::move(key), Row{}); }
   bool missed() const override { return !missing.empty(); }
   void abandon() override { written.clear(); }
+
+  Kept kept(ByteView key) override {
+    if (auto it = written.find(key); it != written.end()) return it->second.kept;
+    const Slot* slot = desk_.cached(key);
+    return slot ? slot->row.kept : nullptr;
+  }
+  void keep(ByteView key, Kept what, std::size_t bytes) override {
+    if (auto it = written.find(key); it != written.end()) {
+      it->second.kept = std::move(what);
+      it->second.kept_bytes = bytes;
+    } else if (auto slot = desk_.cache_.find(key); slot != desk_.cache_.end() && slot->second.row.value) {
+      desk_.keep(*slot, std::move(what), bytes);
+    }
+  }
 
   RowMap written;
   std::set<Bytes> missing;
 
  private:
-  static std::optional<ByteView> borrow(const std::optional<Bytes>& value) {
-    if (!value) return std::nullopt;
-    return ByteView(*value);
+  const Row* find(ByteView key) {
+    if (auto it = written.find(key); it != written.end()) return &it->second;
+    if (const Slot* slot = desk_.cached(key)) return &slot->row;      // all that waits for a save stands there, too, as long as it fits
+    if (auto it = desk_.pending_.rows.find(key); it != desk_.pending_.rows.end()) return &it->second;
+    if (auto it = queue_.fetched.find(key); it != queue_.fetched.end()) return &it->second;
+    return nullptr;
   }
   Desk& desk_;
   Queue& queue_;
-  std::deque<std::optional<Bytes>> used_;
+  std::vector<std::shared_ptr<const Bytes>> used_;
 };
 
 void Desk::run(u64 number, Step step, Done done) {
@@ -89,11 +108,7 @@ void Desk::erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done) 
   if (failed_) return done(SaveOutcome::failed);
   issue();                                            // in a save ranges go first: what was put before must be out
   for (auto& [from, to] : ranges) {
-    for (auto it = cache_.lower_bound(from); it != cache_.end() && BytesLess{}(it->first, to);) {
-      cache_bytes_ -= it->first.size() + (it->second.value ? it->second.value->size() : 0) + row_overhead;
-      recent_.erase(it->second.place);
-      it = cache_.erase(it);
-    }
+    for (auto it = cache_.lower_bound(from); it != cache_.end() && BytesLess{}(it->first, to);) forget(it++);
     pending_.erase_ranges.emplace_back(std::move(from), std::move(to));
   }
   pending_.dones.push_back(std::move(done));
@@ -124,7 +139,7 @@ void Desk::on_event(const RowsRead& event) {
   for (const auto& [key, row] : event.rows) {
     auto value = unseal_row(key, row);
     damaged_ += !value;
-    queue.fetched[key] = std::move(value);
+    queue.fetched[key] = {value ? std::make_shared<const Bytes>(std::move(*value)) : nullptr, {}, 0};
   }
   for (const Bytes& key : keys) remember(key, queue.fetched[key]);
   runnable_.insert(number);
@@ -162,7 +177,8 @@ void Desk::fail(SaveOutcome outcome) {
   ranges_.clear();
   cache_.clear();
   recent_.clear();
-  cache_bytes_ = 0;
+  kept_recent_.clear();
+  cache_bytes_ = kept_bytes_ = 0;
   actions_.clear();
   actions_.push_back(Reopen{});
   if (on_failure) on_failure(outcome);
@@ -194,7 +210,7 @@ bool Desk::run_front(u64 number, Queue& queue) {
   if (!view.missing.empty()) {
     u32 id = next_id_++;
     std::vector<Bytes> keys(view.missing.begin(), view.missing.end());
-    for (const Bytes& key : keys) queue.fetched.emplace(key, std::nullopt);
+    for (const Bytes& key : keys) queue.fetched.emplace(key, Row{});
     queue.read = id;
     reads_.emplace(id, std::make_pair(number, keys));
     actions_.push_back(Read{id, std::move(keys)});
@@ -203,11 +219,13 @@ bool Desk::run_front(u64 number, Queue& queue) {
   Job job = std::move(queue.jobs.front());
   queue.jobs.pop_front();
   queue.fetched.clear();
-  for (auto& [key, value] : view.written) {
-    remember(key, value);
-    pending_.bytes += key.size() + (value ? value->size() : 0);
-    pending_.rows.insert_or_assign(key, std::move(value));
+  while (!view.written.empty()) {
+    auto node = view.written.extract(view.written.begin());
+    const Row& row = node.mapped();
+    remember(node.key(), row);
+    pending_.bytes += node.key().size() + (row.value ? row.value->size() : 0);
     pending_.changes = true;
+    if (auto put = pending_.rows.insert(std::move(node)); !put.inserted) put.position->second = std::move(put.node.mapped());
   }
   if (!pending_.changes && under_way_.empty()) job.done(SaveOutcome::ok);
   else if (!pending_.changes) under_way_.back().dones.push_back(std::move(job.done));
@@ -220,12 +238,15 @@ void Desk::issue() {
   if (!pending_.changes || failed_) return;
   Save save;
   save.save = next_id_++;
-  for (auto& [key, value] : pending_.rows) {
+  while (!pending_.rows.empty()) {
+    auto node = pending_.rows.extract(pending_.rows.begin());
+    const auto& value = node.mapped().value;
     if (value) {
-      saved_bytes_ += key.size() + value->size();
-      save.puts.emplace_back(key, seal_row(key, std::move(*value)));
+      saved_bytes_ += node.key().size() + value->size();
+      Bytes row = seal_row(node.key(), *value);
+      save.puts.emplace_back(std::move(node.key()), std::move(row));
     } else {
-      save.erases.push_back(key);
+      save.erases.push_back(std::move(node.key()));
     }
   }
   save.erase_ranges = std::move(pending_.erase_ranges);
@@ -236,31 +257,55 @@ void Desk::issue() {
 
 bool Desk::idle() const { return queues_.empty() && under_way_.empty() && !pending_.changes && ranges_.empty() && !failed_; }
 
-const std::optional<Bytes>* Desk::cached(ByteView key) {
+Desk::Slot* Desk::cached(ByteView key) {
   auto it = cache_.find(key);
   if (it == cache_.end()) return nullptr;
-  recent_.splice(recent_.end(), recent_, it->second.place);
-  return &it->second.value;
+  Slot& slot = it->second;
+  recent_.splice(recent_.end(), recent_, slot.place);
+  if (slot.row.kept) kept_recent_.splice(kept_recent_.end(), kept_recent_, slot.kept_place);
+  return &slot;
 }
 
-void Desk::remember(const Bytes& key, const std::optional<Bytes>& value) {
-  std::size_t size = key.size() + (value ? value->size() : 0) + row_overhead;
-  if (auto it = cache_.find(key); it != cache_.end()) {
-    cache_bytes_ -= key.size() + (it->second.value ? it->second.value->size() : 0) + row_overhead;
-    recent_.erase(it->second.place);
-    cache_.erase(it);
+void Desk::remember(const Bytes& key, Row row) {
+  if (row.value && row.value->size() > cached_row_max) {
+    if (auto it = cache_.find(key); it != cache_.end()) forget(it);
+    return;
   }
-  if (value && value->size() > cached_row_max) return;
-  auto [it, inserted] = cache_.try_emplace(key);
-  it->second.value = value;
-  it->second.place = recent_.insert(recent_.end(), &it->first);
-  cache_bytes_ += size;
-  while (cache_bytes_ > cache_bytes_max_ && !recent_.empty()) {
-    auto old = cache_.find(*recent_.front());
-    cache_bytes_ -= old->first.size() + (old->second.value ? old->second.value->size() : 0) + row_overhead;
-    recent_.pop_front();
-    cache_.erase(old);
+  auto [it, fresh] = cache_.try_emplace(key);
+  Slot& slot = it->second;
+  if (fresh) {
+    slot.place = recent_.insert(recent_.end(), &it->first);
+    cache_bytes_ += key.size() + row_overhead;
+  } else {
+    recent_.splice(recent_.end(), recent_, slot.place);
+    if (slot.row.value) cache_bytes_ -= slot.row.value->size();
   }
+  slot.row.value = std::move(row.value);
+  if (slot.row.value) cache_bytes_ += slot.row.value->size();
+  keep(*it, std::move(row.kept), row.kept_bytes);
+  while (cache_bytes_ > cache_bytes_max_ && !recent_.empty()) forget(cache_.find(*recent_.front()));
+}
+
+// Null drops what is kept.
+void Desk::keep(Cache::value_type& entry, Rows::Kept kept, std::size_t bytes) {
+  Slot& slot = entry.second;
+  if (slot.row.kept) {
+    kept_bytes_ -= slot.row.kept_bytes;
+    kept_recent_.erase(slot.kept_place);
+  }
+  slot.row.kept = std::move(kept);
+  slot.row.kept_bytes = bytes;
+  if (!slot.row.kept) return;
+  slot.kept_place = kept_recent_.insert(kept_recent_.end(), &entry.first);
+  kept_bytes_ += bytes;
+  while (kept_bytes_ > cache_bytes_max_ / 2) keep(*cache_.find(*kept_recent_.front()), nullptr, 0);
+}
+
+void Desk::forget(Cache::iterator it) {
+  keep(*it, nullptr, 0);
+  cache_bytes_ -= it->first.size() + (it->second.row.value ? it->second.row.value->size() : 0) + row_overhead;
+  recent_.erase(it->second.place);
+  cache_.erase(it);
 }
 
 }  // namespace perdure::store

@@ -9,6 +9,8 @@
 // writers share a save. `done` is called in the order of the saves; for a step that wrote nothing, once it has run and all saves
 // issued before it are done with.
 //
+// What steps keep beside rows (Rows::keep) is dropped before rows are, the least recent first; both are bounded.
+//
 // Each row ends with a checksum over its key and what it holds, of which steps know nothing. A row that is damaged reads as absent in a
 // step, and as empty in a range: that there was one is known.
 //
@@ -33,10 +35,16 @@ struct BytesLess {
   using is_transparent = void;
   bool operator()(ByteView a, ByteView b) const;
 };
-using RowMap = std::map<Bytes, std::optional<Bytes>, BytesLess>;
+// What a row holds, shared by whoever passes it on, and what it says, decoded (Rows::keep).
+struct Row {
+  std::shared_ptr<const Bytes> value;                             // null: there is no such row
+  Rows::Kept kept;
+  std::size_t kept_bytes = 0;
+};
+using RowMap = std::map<Bytes, Row, BytesLess>;
 
 // A row as it is stored, and back: nothing if it is damaged.
-Bytes seal_row(ByteView key, Bytes value);
+Bytes seal_row(ByteView key, ByteView value);
 std::optional<Bytes> unseal_row(ByteView key, Bytes row);
 
 class Desk {
@@ -55,7 +63,7 @@ class Desk {
   void on_event(const Reopened&);
   void flush(std::vector<Action>& out);                         // once at the end of each turn
 
-  Task<void(SaveOutcome)> on_failure;                  // a save failed: the reason, before anything is reopened
+  Task<void(SaveOutcome)> on_failure;                           // a save failed: the reason, before anything is reopened
   Task<void(bool ok)> on_reopened;
   bool idle() const;                                            // nothing waits and nothing is under way
   bool ready() const { return !failed_ && !runnable_.empty(); } // flush() has steps to run
@@ -77,20 +85,28 @@ class Desk {
     std::size_t bytes = 0;
     bool changes = false;
   };
-  struct Slot { std::optional<Bytes> value; std::list<const Bytes*>::iterator place; };
+  using Recent = std::list<const Bytes*>;                       // keys of the cache, least recent first
+  struct Slot {
+    Row row;
+    Recent::iterator place, kept_place;                         // kept_place: if something is kept
+  };
+  using Cache = std::map<Bytes, Slot, BytesLess>;
   class View;
 
   void advance(u64 number, Queue& queue);
   bool run_front(u64 number, Queue& queue);
   void issue();
   void fail(SaveOutcome);
-  const std::optional<Bytes>* cached(ByteView key);
-  void remember(const Bytes& key, const std::optional<Bytes>& value);
+  Slot* cached(ByteView key);
+  void remember(const Bytes& key, Row row);
+  void keep(Cache::value_type& slot, Rows::Kept kept, std::size_t bytes);
+  void forget(Cache::iterator slot);
 
   std::size_t cache_bytes_max_;
   std::size_t cache_bytes_ = 0;
-  std::map<Bytes, Slot, BytesLess> cache_;
-  std::list<const Bytes*> recent_;                              // least recent first
+  std::size_t kept_bytes_ = 0;
+  Cache cache_;
+  Recent recent_, kept_recent_;
   std::map<u64, Queue> queues_;
   std::set<u64> runnable_;
   Pending pending_;

@@ -19,10 +19,11 @@ Index::Index(Rows& rows, TopicNo topic, u8 tree, IndexRoot& root) : rows_(rows),
 
 // ---- pages
 
-IndexPage* Index::load(u32 number, u32 level) const {
+const IndexPage* Index::load(u32 number, u32 level) const {
   if (corrupt_) return nullptr;
   if (auto at = pages_.find(number); at != pages_.end()) {
-    if (at->second->level == level) return at->second.get();
+    const IndexPage* page = at->second.own ? at->second.own.get() : at->second.shared.get();
+    if (page->level == level) return page;
     corrupt_ = true;
     return nullptr;
   }
@@ -30,47 +31,71 @@ IndexPage* Index::load(u32 number, u32 level) const {
     corrupt_ = true;
     return nullptr;
   }
-  const auto row = rows_.get(row_key(number));
-  if (!row && rows_.missed()) return nullptr;
-  auto page = row ? IndexPage::decode(number, level, *row) : std::nullopt;
-  if (!page) {
-    corrupt_ = true;
-    return nullptr;
+  const Bytes key = row_key(number);
+  auto shared = std::static_pointer_cast<const IndexPage>(rows_.kept(key));
+  if (!shared || shared->level != level) {
+    const auto row = rows_.get(key);
+    if (!row && rows_.missed()) return nullptr;
+    auto page = row ? IndexPage::decode(number, level, *row) : std::nullopt;
+    if (!page) {
+      corrupt_ = true;
+      return nullptr;
+    }
+    shared = std::make_shared<const IndexPage>(std::move(*page));
+    rows_.keep(key, shared, shared->memory_bytes());
   }
-  return (pages_[number] = std::make_unique<IndexPage>(std::move(*page))).get();
+  return (pages_[number] = {std::move(shared), nullptr}).shared.get();
 }
 
-IndexPage* Index::child(const IndexPage& parent, std::size_t slot) const { return load(parent.child(slot), parent.level - 1); }
+const IndexPage* Index::child(const IndexPage& parent, std::size_t slot) const { return load(parent.child(slot), parent.level - 1); }
+
+IndexPage* Index::change(u32 number, u32 level) {
+  if (!load(number, level)) return nullptr;
+  Held& held = pages_.find(number)->second;
+  if (!held.own) {
+    held.own = std::make_shared<IndexPage>(*held.shared);
+    held.shared.reset();
+  }
+  return held.own.get();
+}
+
+IndexPage* Index::change_child(const IndexPage& parent, std::size_t slot) { return change(parent.child(slot), parent.level - 1); }
 
 IndexPage& Index::create(u32 level) {
   const u32 number = root_.next_page++;
-  auto& page = pages_[number];
-  if (page) released_.push_back(std::move(page));
-  page = std::make_unique<IndexPage>(number, level);
-  page->dirty = true;
-  return *page;
+  Held& held = pages_[number];
+  if (held.own) released_.push_back(std::move(held.own));
+  if (held.shared) released_.push_back(std::move(held.shared));
+  held = {nullptr, std::make_shared<IndexPage>(number, level)};
+  held.own->dirty = true;
+  return *held.own;
 }
 
 void Index::release(u32 number) {
   if (auto at = pages_.find(number); at != pages_.end()) {
-    if (at->second->stored) rows_.erase(row_key(number));
-    released_.push_back(std::move(at->second));
+    std::shared_ptr<const IndexPage> page = at->second.own ? at->second.own : at->second.shared;
+    if (page->stored) rows_.erase(row_key(number));
+    released_.push_back(std::move(page));
     pages_.erase(at);
   }
   if (number + 1 == root_.next_page) --root_.next_page;
 }
 
 void Index::flush() {
-  for (auto& [number, page] : pages_) {
-    if (!page->dirty) continue;
-    rows_.put(row_key(number), page->encode());
-    page->dirty = false;
-    page->stored = true;
+  for (auto& [number, held] : pages_) {
+    if (!held.own || !held.own->dirty) continue;
+    const Bytes key = row_key(number);
+    held.own->tidy(index_page_max);
+    rows_.put(key, held.own->encode());
+    held.own->dirty = false;
+    held.own->stored = true;
+    held.shared = std::move(held.own);
+    rows_.keep(key, held.shared, held.shared->memory_bytes());
   }
 }
 
-bool Index::descend(ByteView key, Path& path) const {
-  IndexPage* page = root_.page == 0 ? nullptr : load(root_.page, root_.height - 1);
+bool Index::descend(ByteView key, Path& path) {
+  IndexPage* page = root_.page == 0 ? nullptr : change(root_.page, root_.height - 1);
   while (page) {
     Step& step = path.steps[path.depth++];
     step.page = page;
@@ -79,7 +104,7 @@ bool Index::descend(ByteView key, Path& path) const {
       return true;
     }
     step.slot = page->child_for(key);
-    page = child(*page, step.slot);
+    page = change_child(*page, step.slot);
   }
   return false;
 }
@@ -147,7 +172,7 @@ void Index::split_up(Path& path, bool append) {
 }
 
 void Index::split(IndexPage& parent, std::size_t slot, bool append) {
-  IndexPage* page = child(parent, slot);
+  IndexPage* page = change_child(parent, slot);
   if (!page || !page->over()) return;
   IndexPage& right = create(page->level);
   page->move_tail(append ? page->count() - 1 : page->middle(), right);
@@ -164,7 +189,7 @@ void Index::shrink_up(Path& path) {
   IndexPage* top = path.steps[0].page;
   while (top && top->level > 0 && top->count() == 1) {
     const u32 old = top->number;
-    IndexPage* below = child(*top, 0);
+    IndexPage* below = change_child(*top, 0);
     if (!below) return;
     root_.page = below->number;
     --root_.height;
@@ -178,7 +203,7 @@ void Index::shrink_up(Path& path) {
 }
 
 void Index::shrink(IndexPage& parent, std::size_t slot) {
-  IndexPage* page = child(parent, slot);
+  IndexPage* page = change_child(parent, slot);
   if (!page) return;
   if (page->count() == 0) {
     release(page->number);
@@ -191,8 +216,8 @@ void Index::shrink(IndexPage& parent, std::size_t slot) {
 }
 
 bool Index::merge(IndexPage& parent, std::size_t slot) {
-  IndexPage* left = child(parent, slot);
-  IndexPage* right = child(parent, slot + 1);
+  IndexPage* left = change_child(parent, slot);
+  const IndexPage* right = child(parent, slot + 1);
   corrupt_ = corrupt_ || (left && left == right);
   // Some room stays, so that the next insert does not split it again.
   if (corrupt_ || !left || !right || left->bytes() + right->bytes() > index_page_max / 4 * 3) return false;
@@ -210,29 +235,32 @@ bool Index::merge(IndexPage& parent, std::size_t slot) {
 // ---- reading
 
 std::optional<Index::Entry> Index::find(ByteView key) const {
-  Path path;
-  if (!descend(key, path)) return std::nullopt;
-  const Step& leaf = path.steps[path.depth - 1];
-  if (leaf.slot == leaf.page->count() || !equal(leaf.page->key(leaf.slot), key)) return std::nullopt;
-  return Entry{own(key), own(leaf.page->value(leaf.slot)), leaf.page->weight(leaf.slot)};
+  const Cursor c = stand(key);
+  if (!c.valid() || c.leaf().slot == c.leaf().page->count() || !equal(c.key(), key)) return std::nullopt;
+  return Entry{own(key), own(c.value()), c.weight()};
 }
 
 u64 Index::weight_before(ByteView key) const {
-  Path path;
-  if (!descend(key, path)) return 0;
+  const Cursor c = stand(key);
   u64 sum = 0;
-  for (u32 d = 0; d < path.depth; ++d)
-    for (std::size_t i = 0; i < path.steps[d].slot; ++i) sum += path.steps[d].page->weight(i);
+  for (u32 d = 0; d < c.depth_; ++d)
+    for (std::size_t i = 0; i < c.path_[d].slot; ++i) sum += c.path_[d].page->weight(i);
   return sum;
 }
 
 Index::Cursor Index::stand(ByteView key) const {
   Cursor c;
   c.index_ = this;
-  Path path;
-  if (!descend(key, path)) return c;
-  c.depth_ = path.depth;
-  for (u32 d = 0; d < path.depth; ++d) c.path_[d] = {path.steps[d].page, path.steps[d].slot};
+  const IndexPage* page = root_.page == 0 ? nullptr : load(root_.page, root_.height - 1);
+  for (u32 depth = 0; page; ++depth) {
+    const bool leaf = page->level == 0;
+    c.path_[depth] = {page, leaf ? page->lower_bound(key) : page->child_for(key)};
+    if (leaf) {
+      c.depth_ = depth + 1;
+      return c;
+    }
+    page = child(*page, c.path_[depth].slot);
+  }
   return c;
 }
 
@@ -255,7 +283,7 @@ Index::Cursor Index::first() const { return seek({}); }
 Index::Cursor Index::last() const {
   Cursor c;
   c.index_ = this;
-  IndexPage* top = root_.page == 0 ? nullptr : load(root_.page, root_.height - 1);
+  const IndexPage* top = root_.page == 0 ? nullptr : load(root_.page, root_.height - 1);
   if (!top || top->count() == 0) return c;
   c.path_[0] = {top, top->count() - 1};
   c.depth_ = 1;

@@ -83,9 +83,14 @@ class Index {
   struct Step { IndexPage* page = nullptr; std::size_t slot = 0; };
   struct Path { std::array<Step, index_height_max> steps; u32 depth = 0; };
 
-  IndexPage* load(u32 number, u32 level) const;      // null: not at hand, or corrupt
-  IndexPage* child(const IndexPage& parent, std::size_t slot) const;
-  bool descend(ByteView key, Path& path) const;
+  // A page of ours, to be changed, or as all see it: kept beside its row.
+  struct Held { std::shared_ptr<const IndexPage> shared; std::shared_ptr<IndexPage> own; };
+
+  const IndexPage* load(u32 number, u32 level) const;                      // null: not at hand, or corrupt
+  const IndexPage* child(const IndexPage& parent, std::size_t slot) const;
+  IndexPage* change(u32 number, u32 level);                                // the same, to be changed
+  IndexPage* change_child(const IndexPage& parent, std::size_t slot);
+  bool descend(ByteView key, Path& path);                                  // pages that may be changed
   Cursor stand(ByteView key) const;                  // on the leaf slot where the key is or would be; maybe behind its end
   IndexPage& create(u32 level);
   void release(u32 number);
@@ -101,8 +106,8 @@ class Index {
   TopicNo topic_;
   u8 tree_;
   IndexRoot& root_;
-  mutable std::map<u32, std::unique_ptr<IndexPage>> pages_;                // decoded for the life of the index, which is a step
-  std::vector<std::unique_ptr<IndexPage>> released_; // kept, because paths of a corrupt index may still lead there
+  mutable std::map<u32, Held> pages_;                // for the life of the index, which is a step
+  std::vector<std::shared_ptr<const IndexPage>> released_;                 // kept, because paths of a corrupt index may still lead there
   mutable bool corrupt_ = false;
 };
 

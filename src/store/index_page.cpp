@@ -1,5 +1,7 @@
 #include "store/index_page.hpp"
 
+#include <cstring>
+
 #include "codec/bytes.hpp"
 
 namespace perdure::store {
@@ -48,6 +50,13 @@ std::size_t IndexPage::cost(std::size_t i) const {
          codec::varint_size(slot.weight);
 }
 
+void IndexPage::soil(std::size_t i) {
+  dirty = true;
+  if (i >= clean_) return;
+  encoded_.resize(slots_[i].encoded_at);
+  clean_ = i;
+}
+
 u32 IndexPage::keep(ByteView bytes) {
   const u32 at = static_cast<u32>(memory_.size());
   memory_.insert(memory_.end(), bytes.begin(), bytes.end());
@@ -55,7 +64,7 @@ u32 IndexPage::keep(ByteView bytes) {
 }
 
 void IndexPage::insert(std::size_t i, ByteView k, ByteView v, u64 weight) {
-  dirty = true;
+  soil(i);
   bytes_ -= cost(i);
   Slot slot;
   slot.key_size = static_cast<u32>(k.size());
@@ -66,7 +75,7 @@ void IndexPage::insert(std::size_t i, ByteView k, ByteView v, u64 weight) {
   live_ += k.size() + v.size();
   slots_.insert(slots_.begin() + static_cast<std::ptrdiff_t>(i), slot);
   bytes_ += cost(i) + cost(i + 1);
-  tidy();
+  tidy(3 * live_ + 16 * index_page_max);
 }
 
 void IndexPage::insert_child(std::size_t i, ByteView k, u32 child_number, u64 weight) {
@@ -76,37 +85,44 @@ void IndexPage::insert_child(std::size_t i, ByteView k, u32 child_number, u64 we
 }
 
 void IndexPage::replace(std::size_t i, ByteView v, u64 weight) {
-  dirty = true;
-  bytes_ -= cost(i);
   Slot& slot = slots_[i];
-  if (v.size() <= slot.value_size) std::copy(v.begin(), v.end(), memory_.begin() + slot.value_at);
-  else slot.value_at = keep(v);
+  const bool same_size = v.size() == slot.value_size && codec::varint_size(weight) == codec::varint_size(slot.weight);
+  if (same_size && i < clean_) {
+    // Over what stands there: most changes of a map's pages and all of the counts above are of this kind.
+    codec::Writer anew;
+    anew.raw(v).varint(weight);
+    const std::size_t end = i + 1 < clean_ ? slots_[i + 1].encoded_at : encoded_.size();
+    std::copy(anew.peek().begin(), anew.peek().end(), encoded_.begin() + static_cast<std::ptrdiff_t>(end - anew.size()));
+    dirty = true;
+  } else {
+    soil(i);
+  }
+  bytes_ -= codec::varint_size(slot.value_size) + slot.value_size + codec::varint_size(slot.weight);
+  if (v.size() > slot.value_size) slot.value_at = keep(v);
+  else if (!v.empty()) std::memmove(memory_.data() + slot.value_at, v.data(), v.size());   // it may be what stands there
   live_ += v.size() - slot.value_size;
   slot.value_size = static_cast<u32>(v.size());
   slot.weight = weight;
-  bytes_ += cost(i);
-  tidy();
+  bytes_ += codec::varint_size(slot.value_size) + slot.value_size + codec::varint_size(slot.weight);
+  tidy(3 * live_ + 16 * index_page_max);
 }
 
 // A page that changes a thousand times in a step keeps only what it still shows.
-void IndexPage::tidy() {
-  if (memory_.size() <= 4 * live_ + 16 * index_page_max) return;
+void IndexPage::tidy(std::size_t slack) {
+  if (memory_.size() <= live_ + slack) return;
   Bytes old;
   old.swap(memory_);
+  memory_.reserve(live_);
   for (Slot& s : slots_) {
     s.key_at = keep({old.data() + s.key_at, s.key_size});
     s.value_at = keep({old.data() + s.value_at, s.value_size});
   }
 }
 
-void IndexPage::set_weight(std::size_t i, u64 weight) {
-  dirty = true;
-  bytes_ += codec::varint_size(weight) - codec::varint_size(slots_[i].weight);
-  slots_[i].weight = weight;
-}
+void IndexPage::set_weight(std::size_t i, u64 weight) { replace(i, value(i), weight); }
 
 void IndexPage::erase(std::size_t i) {
-  dirty = true;
+  soil(i);
   bytes_ -= cost(i) + cost(i + 1);
   live_ -= slots_[i].key_size + slots_[i].value_size;
   slots_.erase(slots_.begin() + static_cast<std::ptrdiff_t>(i));
@@ -124,14 +140,18 @@ void IndexPage::move_tail(std::size_t i, IndexPage& to) {
   while (count() > i) erase(count() - 1);
 }
 
-Bytes IndexPage::encode() const {
-  codec::Writer w;
-  w.reserve(bytes_ + 8);
-  w.u8(static_cast<u8>(level)).varint(count());
-  for (std::size_t i = 0; i < count(); ++i) {
-    const std::size_t same = shared(i);
-    w.varint(same).bytes(key(i).subspan(same)).bytes(value(i)).varint(weight(i));
+Bytes IndexPage::encode() {
+  codec::Writer slots(std::move(encoded_));
+  slots.reserve(bytes_ + 8);
+  for (; clean_ < count(); ++clean_) {
+    const std::size_t same = shared(clean_);
+    slots_[clean_].encoded_at = static_cast<u32>(slots.size());
+    slots.varint(same).bytes(key(clean_).subspan(same)).bytes(value(clean_)).varint(weight(clean_));
   }
+  encoded_ = std::move(slots).take();
+  codec::Writer w;
+  w.reserve(encoded_.size() + 8);
+  w.u8(static_cast<u8>(level)).varint(count()).raw(encoded_);
   return std::move(w).take();
 }
 
@@ -144,7 +164,9 @@ std::optional<IndexPage> IndexPage::decode(u32 page_number, u32 page_level, Byte
   page.stored = true;
   page.memory_.reserve(in.size() * 2);
   page.slots_.reserve(n);
+  const std::size_t head = in.size() - r.left();
   for (u64 i = 0; i < n && r.ok(); ++i) {
+    const std::size_t at = in.size() - r.left() - head;
     const u64 same = r.varint();
     ByteView rest = r.bytes(in.size()), value = r.bytes(in.size());
     const u64 weight = r.varint();
@@ -159,6 +181,7 @@ std::optional<IndexPage> IndexPage::decode(u32 page_number, u32 page_level, Byte
     slot.value_at = page.keep(value);
     slot.value_size = static_cast<u32>(value.size());
     slot.weight = weight;
+    slot.encoded_at = static_cast<u32>(at);
     page.slots_.push_back(slot);
     page.live_ += slot.key_size + slot.value_size;
     const bool ascends = i == 0 || compare(page.key(i - 1), page.key(i)) < 0;
@@ -166,6 +189,8 @@ std::optional<IndexPage> IndexPage::decode(u32 page_number, u32 page_level, Byte
     page.bytes_ += page.cost(i);
   }
   if (!r.done()) return std::nullopt;
+  page.encoded_ = own(in.subspan(head));
+  page.clean_ = page.count();
   return page;
 }
 

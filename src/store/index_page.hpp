@@ -55,25 +55,29 @@ class IndexPage {
   void erase(std::size_t i);
   std::size_t middle() const;                           // where halves are about equal in bytes; 1 to count - 1
   void move_tail(std::size_t i, IndexPage& to);         // slots from i on, to an empty page
+  void tidy(std::size_t slack);                         // gives up what no slot shows any more, if that is more than slack
+  std::size_t memory_bytes() const { return memory_.size() + encoded_.size() + slots_.size() * 32; }
 
-  Bytes encode() const;
+  Bytes encode();                                       // only what changed since is encoded anew
   // Nothing if the bytes are no page of this level.
   static std::optional<IndexPage> decode(u32 page_number, u32 page_level, ByteView in);
 
  private:
   struct Slot {
     u32 key_at = 0, key_size = 0, value_at = 0, value_size = 0;
+    u32 encoded_at = 0;                                 // in encoded_, of clean slots
     u64 weight = 0;
   };
+  void soil(std::size_t i);                             // slots from i on are to be encoded anew
   std::size_t cost(std::size_t i) const;
   std::size_t shared(std::size_t i) const;              // bytes that the key shares with the one before
   u32 keep(ByteView bytes);
-  void tidy();                                          // gives up what no slot shows any more
-
-  Bytes memory_;                                        // keys and values; what is replaced stays until the page is written
+  Bytes memory_;                                        // keys and values, and what was replaced: see tidy()
   std::vector<Slot> slots_;
   std::size_t bytes_ = 0;
   std::size_t live_ = 0;                                // bytes of memory_ that slots show
+  Bytes encoded_;                                       // the first clean_ slots
+  std::size_t clean_ = 0;
 };
 
 }  // namespace perdure::store

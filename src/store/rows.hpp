@@ -12,6 +12,7 @@
 
 #include <perdure/types.hpp>
 
+#include <memory>
 #include <optional>
 
 namespace perdure::store {
@@ -28,6 +29,14 @@ class Rows {
   virtual bool missed() const = 0;
   // What this step has written is as if it had not been: it found that it cannot be done.
   virtual void abandon() = 0;
+
+  // What a row says, decoded, beside the row: so that what was decoded or written once is not decoded by every step. Nobody changes it any
+  // more. The key tells its type, because only those who know the row keep something there.
+  using Kept = std::shared_ptr<const void>;
+  // Null: nothing is kept, or the row has changed since, or is not at hand; then the row itself is to be read.
+  virtual Kept kept(ByteView) { return nullptr; }
+  // For the row as it now stands, at hand or just put; may be dropped at any time. `bytes`: about its size, the same on all machines.
+  virtual void keep(ByteView, Kept, std::size_t bytes) { (void)bytes; }
 };
 
 }  // namespace perdure::store

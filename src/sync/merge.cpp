@@ -27,7 +27,7 @@ void Merge::cut(store::LogNo no, u64 from, bool forked) {
   }
   u64& kind = forked ? state->forked_from : state->voided_from;
   kind = std::min(kind, from);
-  rows_.put(store::key('L', topic_.no, no), log::encode_state(*state));
+  log::save_state(rows_, topic_.no, no, *state);
 }
 
 bool Merge::gave_up(Damage& damage) {

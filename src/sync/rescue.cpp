@@ -44,7 +44,7 @@ void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::L
       if (merge.gave_up(result->damage)) return;
     } else {
       state->forked_from = at;
-      rows.put(store::key('L', topic->no, no), log::encode_state(*state));
+      log::save_state(rows, topic->no, no, *state);
       result->counters = topic->counters;
       result->updates.push_back({no, held_of(rows, *topic, no, *state)});
     }

@@ -38,17 +38,15 @@ void Topic::apply(const LogUpdate& update) {
 }
 
 std::optional<log::LogState> read_state(store::Rows& rows, const Topic& topic, store::LogNo log) {
-  auto row = rows.get(store::key('L', topic.no, log));
-  if (!row) return std::nullopt;
-  auto state = log::decode_state(*row);
+  const auto state = log::load_state(rows, topic.no, log);
   if (!state) return std::nullopt;
-  return std::move(*state);
+  return *state;
 }
 
 Held held_of(store::Rows& rows, const Topic& topic, store::LogNo log, const log::LogState& state) {
   Held held{state.held, state.head.ops, state.head.time, {}, state.cut(), state.hole};
   if (held.spoken() == state.held) {
-    held.root = state.peaks.root();
+    held.root = state.held > 0 && state.held == state.head.length ? state.root : state.peaks.root();
   } else if (held.spoken() > 0) {
     log::StoredNodes nodes(rows, topic.no, log, state);
     if (auto peaks = log::peaks_of(nodes, held.spoken())) held.root = peaks->root();

@@ -48,10 +48,25 @@ class MemoryRows : public store::Rows {
     if (it == base.end()) return std::nullopt;
     return ByteView(it->second);
   }
-  void put(Bytes key, Bytes value) override { written_[std::move(key)] = std::move(value); }
-  void erase(Bytes key) override { written_[std::move(key)] = std::nullopt; }
+  void put(Bytes key, Bytes value) override {
+    kept_.erase(key);
+    written_[std::move(key)] = std::move(value);
+  }
+  void erase(Bytes key) override {
+    kept_.erase(key);
+    written_[std::move(key)] = std::nullopt;
+  }
   bool missed() const override { return missed_; }
-  void abandon() override { written_.clear(); }
+  void abandon() override {
+    for (const auto& [key, value] : written_) kept_.erase(key);
+    written_.clear();
+  }
+  // Tests change `base` under it: what is kept belongs to the bytes that stood there.
+  Kept kept(ByteView key) override {
+    auto it = kept_.find(own(key));
+    return it != kept_.end() && it->second.first == standing(it->first) ? it->second.second : nullptr;
+  }
+  void keep(ByteView key, Kept what, std::size_t) override { kept_[own(key)] = {standing(own(key)), std::move(what)}; }
 
   std::size_t written() const { return written_.size(); }  // keys put or erased since the last commit or rollback
 
@@ -67,17 +82,25 @@ class MemoryRows : public store::Rows {
   }
   // The step runs again: its writes are gone, what it missed is at hand.
   void rollback() {
-    written_.clear();
+    abandon();
     at_hand_.insert(wanted_.begin(), wanted_.end());
     wanted_.clear();
     missed_ = false;
   }
 
  private:
+  std::optional<Bytes> standing(const Bytes& key) const {
+    if (auto it = written_.find(key); it != written_.end()) return it->second;
+    if (misses_once_ && at_hand_.count(key) == 0) return std::nullopt;
+    auto it = base.find(key);
+    return it == base.end() ? std::nullopt : std::optional(it->second);
+  }
+
   bool misses_once_ = false;
   bool missed_ = false;
   std::set<Bytes> at_hand_, wanted_;
   std::map<Bytes, std::optional<Bytes>> written_;
+  std::map<Bytes, std::pair<std::optional<Bytes>, Kept>> kept_;
 };
 
 // Runs the step until nothing misses, as the core does, and commits. Returns how often it ran.
