@@ -5,6 +5,9 @@
 namespace perdure::crdt {
 
 namespace {
+// Beside the row only small ones are kept: a view of the newest messages opens as many, again and again.
+constexpr std::size_t kept_beside_max = 4096;
+
 std::size_t bytes_of(const Batches::Ptr& opened) { return opened ? opened->sealed_bytes : 0; }
 }  // namespace
 
@@ -14,16 +17,24 @@ Batches::Ptr Batches::get(store::LogNo log, u64 index) {
     kept.used = ++uses_;
     return kept.opened;
   }
+  if (auto given = given_.find({log, index}); given != given_.end()) return given->second;
   if (index > ~u32{0}) return nullptr;
-  const auto row = rows_.get(store::key('B', topic_, log, static_cast<u32>(index)));
+  const Bytes key = store::key('B', topic_, log, static_cast<u32>(index));
+  if (auto known = rows_.kept(key)) return std::static_pointer_cast<const Opened>(known);
+  const auto row = rows_.get(key);
   if (!row) {
     if (!rows_.missed()) absent_.insert(log);
     return nullptr;
   }
   Kept kept{log, index, ++uses_, open(log, index, *row)};
   Ptr opened = kept.opened;
+  if (opened && row->size() <= kept_beside_max) rows_.keep(key, opened, 512 + 2 * row->size());
   keep(std::move(kept));
   return opened;
+}
+
+void Batches::give(store::LogNo log, u64 index, log::Batch batch, std::size_t sealed_bytes) {
+  given_[{log, index}] = std::make_shared<const Opened>(Opened{std::move(batch), sealed_bytes});
 }
 
 void Batches::ask(store::LogNo log, u64 index) {

@@ -4,6 +4,7 @@
 //     if (auto opened = batches.get(log, index)) use(opened->batch);
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 
@@ -27,6 +28,8 @@ class Batches {
 
   // Null: not at hand, absent, or opaque (it cannot be unsealed or decoded).
   Ptr get(store::LogNo log, u64 index);
+  // What the row will say: its author has it at hand. For the life of this.
+  void give(store::LogNo log, u64 index, log::Batch batch, std::size_t sealed_bytes);
   // Notes the row as missing if it is, for a walk that will come to it soon.
   void ask(store::LogNo log, u64 index);
   bool missed() const { return rows_.missed(); }
@@ -53,6 +56,7 @@ class Batches {
   const NetworkId& network_;
   std::vector<Kept> kept_;
   std::size_t kept_bytes_ = 0;
+  std::map<std::pair<store::LogNo, u64>, Ptr> given_;
   u64 uses_ = 0;
   std::set<store::LogNo> absent_;
 };

@@ -60,6 +60,8 @@ class Replica {
 
   // `logs` still shows the state before the step (held = from); the batches are in rows. corrected_now_ms decides what is held back.
   void add(store::LogNo, u64 from, u64 to, u64 corrected_now_ms);
+  // What a batch that is to be added says, from its author: then it is not opened to know. It must be one that can be decoded.
+  void give(store::LogNo log, u64 index, log::Batch batch, std::size_t sealed_bytes) { batches_.give(log, index, std::move(batch), sealed_bytes); }
   void quiet() { quiet_ = true; }                // add() notes no arrivals: what is indexed anew has arrived before
   // From `from` (less than the cut that `logs` shows) on, nothing of the log counts any more.
   void cut(store::LogNo, u64 from);

@@ -123,6 +123,7 @@ class Appender {
       places_.push_back({static_cast<u32>(index), static_cast<u32>(batch.ops.size())});
       sealed.push_back(log::seal_batch(*topic_.keys, {topic_.network, topic_.id, self, index}, log::encode_batch(batch, self), random_));
       first_op += batch.ops.size();
+      merge_.replica().give(no_, index, std::move(batch), sealed.back().size());
       ++index;
       last_time_ = time;
       ++time.value;
