@@ -17,6 +17,9 @@ set(PERDURE_RELEASE_COMPILE
   # compiles them and leaves out all unwinding.
   -fignore-exceptions)
 
+# What runs once a link or once a call, and not for every batch or op: as small as can be.
+set(PERDURE_COLD_COMPILE -Oz)
+
 set(PERDURE_RELEASE_LINK
   -Os
   -fno-rtti
