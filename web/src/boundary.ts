@@ -22,6 +22,8 @@ const number: Codec<number> = { put: (w, v) => w.varint(v), get: r => r.varint()
 const flag: Codec<boolean> = { put: (w, v) => w.u8(v ? 1 : 0), get: r => r.u8() === 1 };
 const text: Codec<string> = { put: (w, v) => w.text(v), get: r => r.text() };
 const bytes: Codec<Uint8Array> = { put: (w, v) => w.bytes(v), get: r => r.bytes() };
+/** For whoever copies it before the next turn. */
+const borrowed: Codec<Uint8Array> = { put: bytes.put, get: r => r.borrowed() };
 const signed: Codec<number> = {
   put: (w, v) => w.varint(v < 0 ? -2 * v - 1 : 2 * v),
   get: r => {
@@ -246,7 +248,7 @@ const event = union({
 const action = union({
   Read: [32, { read: number, keys: list(bytes) }],
   ReadRange: [33, { read: number, from: bytes, to: bytes, limit: number, reverse: flag }],
-  Save: [34, { save: number, puts: list(row), erases: list(bytes), eraseRanges: list(row) }],
+  Save: [34, { save: number, puts: list(pair(borrowed, borrowed)), erases: list(borrowed), eraseRanges: list(pair(borrowed, borrowed)) }],
   Reopen: [35, {}],
   Dial: [36, { url: text, network: text }],
   Send: [37, { link: number, bytes }],
@@ -296,7 +298,7 @@ export function putEvents(w: Writer, batch: readonly Event[]): void {
   events.put(w, batch);
 }
 
-/** Reads borrowed bytes; what comes out is its caller's own. */
+/** Reads borrowed bytes; what comes out is its caller's own, except for what a Save says: a store copies that when it is handed in. */
 export function getTurn(borrowed: Uint8Array): Turn {
   return turn.get(new Reader(borrowed));
 }

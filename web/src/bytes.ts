@@ -289,6 +289,13 @@ export class Reader {
     return this.#bytes.slice(from, from + length);
   }
 
+  /** The same, borrowed: as long as the bytes that are read. */
+  borrowed(): Uint8Array {
+    const length = this.varint();
+    const from = this.#take(length);
+    return this.#bytes.subarray(from, from + length);
+  }
+
   hex(length: number): string {
     const from = this.#take(length);
     return hexOf(this.#bytes.subarray(from, from + length));

@@ -4,7 +4,8 @@
 //     await driver.start();
 //     const reply = await driver.call({ kind: "TopicNamed", name: "lunch" });
 //
-// The first event of a quiet time goes in at once (as a microtask); while the thread is busy, one turn a task takes all that came.
+// The first event of a quiet time goes in at once (as a microtask); while the thread is busy, one turn a task takes all that came. A save that
+// is done within the task of its turn is told in that task, once: whoever waits for it need not wait for another.
 import type { Action, CallBody, CoreCall, Event, Notice, ReplyBody } from "./boundary.js";
 import { isNotice } from "./boundary.js";
 import type { Clock } from "./clock.js";
@@ -55,6 +56,7 @@ export class Driver implements Engine {
   #events: Event[] = [];
   #scheduled = false;
   #busy = false;
+  #hurried = false;
   #nextCall = 1;
   #usedAt = Number.NEGATIVE_INFINITY;
   #usageStale = true;
@@ -145,11 +147,12 @@ export class Driver implements Engine {
   #post(event: Event): void {
     if (this.#ended !== undefined) return;
     this.#events.push(event);
-    this.#schedule();
+    this.#schedule(event.kind === "Saved" && !this.#hurried);
   }
 
-  #schedule(): void {
-    if (this.#scheduled || this.#busy) return;
+  #schedule(hurry: boolean): void {
+    if (this.#scheduled || (this.#busy && !hurry)) return;
+    this.#hurried = this.#busy;
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
@@ -163,7 +166,7 @@ export class Driver implements Engine {
     if (this.#busy) return;
     this.#busy = true;
     this.#clock.soon(() => {
-      this.#busy = false;
+      this.#busy = this.#hurried = false;
       if (this.#events.length > 0) this.#flush();
     });
   }

@@ -49,5 +49,13 @@ export const surroundings: Surroundings = {
     const painted = requestAnimationFrame(once);
     const hidden = setTimeout(once, 100);
   },
-  random: size => crypto.getRandomValues(new Uint8Array(size)),
+  random(size) {
+    // Some ahead: asking the system takes longer than the rest of what an append does here.
+    if (ahead.length < size) ahead = crypto.getRandomValues(new Uint8Array(Math.max(size, 1024)));
+    const bytes = ahead.slice(0, size);
+    ahead = ahead.subarray(size);
+    return bytes;
+  },
 };
+
+let ahead = new Uint8Array(0);

@@ -123,6 +123,8 @@ class MemoryBackend implements Backend {
 }
 
 function textOf(bytes: Uint8Array): string {
+  // A key, nearly always. Put together character by character it would be flattened when it is looked up.
+  if (bytes.length <= 64) return String.fromCharCode.apply(null, bytes as unknown as number[]);
   let text = "";
   for (let i = 0; i < bytes.length; i += 4096) text += String.fromCharCode(...bytes.subarray(i, i + 4096));
   return text;
