@@ -23,7 +23,8 @@ struct Config {
   Quotas quotas;
   std::vector<std::string> apps;    // an anchor: the networks it serves; none: any
   u32 cache_bytes = 4u << 20;       // rows kept in memory
-  u32 links_max = 64;               // an anchor: 512
+  u32 links_max = 64;               // an anchor: 512; of an edge it bounds the DataChannels, of which there are at most 8
+  u32 idle_bytes_per_second = 0;    // what may be sent while nothing happens; 0: no bound
   u32 stun_port = 0;                // an anchor: the UDP port at which its host answers STUN; 0: it does not
 };
 

@@ -23,7 +23,13 @@ enum class SaveOutcome : u8 {
 };
 struct RowsRead { u32 read = 0; bool ok = true; std::vector<std::pair<Bytes, Bytes>> rows; };   // event
 struct Saved { u32 save = 0; SaveOutcome outcome = SaveOutcome::ok; };                            // event
-struct Reopened { bool ok = true; };                                                             // event
+enum class Reopening : u8 {
+  ok = 0,
+  superseded = 1,    // another core has taken the store over: this one is over
+  lost = 2,          // the rows are gone: so is this core
+  failed = 3,        // not to be had now; it is asked for again
+};
+struct Reopened { Reopening outcome = Reopening::ok; };                                          // event
 struct Read { u32 read = 0; std::vector<Bytes> keys; };                                           // action: those that exist come back
 struct ReadRange { u32 read = 0; Bytes from, to; u32 limit = 0; bool reverse = false; };          // action: from <= key < to
 struct Save { u32 save = 0; std::vector<std::pair<Bytes, Bytes>> puts; std::vector<Bytes> erases; std::vector<std::pair<Bytes, Bytes>> erase_ranges; };

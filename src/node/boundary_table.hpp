@@ -97,7 +97,7 @@ template <> inline constexpr auto fields<Error> = std::tuple(&Error::code, &Erro
 
 template <> inline constexpr auto fields<RowsRead> = std::tuple(&RowsRead::read, &RowsRead::ok, &RowsRead::rows);
 template <> inline constexpr auto fields<Saved> = std::tuple(&Saved::save, &Saved::outcome);
-template <> inline constexpr auto fields<Reopened> = std::tuple(&Reopened::ok);
+template <> inline constexpr auto fields<Reopened> = std::tuple(&Reopened::outcome);
 template <> inline constexpr auto fields<Read> = std::tuple(&Read::read, &Read::keys);
 template <> inline constexpr auto fields<ReadRange> = std::tuple(&ReadRange::read, &ReadRange::from, &ReadRange::to, &ReadRange::limit, &ReadRange::reverse);
 template <> inline constexpr auto fields<Save> = std::tuple(&Save::save, &Save::puts, &Save::erases, &Save::erase_ranges);
@@ -185,10 +185,12 @@ template <> inline constexpr auto fields<Turn> = std::tuple(&Turn::deadline_ms, 
 
 template <> inline constexpr auto fields<Quotas> = std::tuple(&Quotas::total_bytes, &Quotas::topic_bytes, &Quotas::device_bytes, &Quotas::lease_days);
 template <> inline constexpr auto fields<Config> = std::tuple(&Config::app, &Config::device_seed, &Config::random_seed, &Config::name, &Config::anchor, &Config::rtc,
-                                                              &Config::anchors, &Config::quotas, &Config::apps, &Config::cache_bytes, &Config::links_max, &Config::stun_port);
+                                                              &Config::anchors, &Config::quotas, &Config::apps, &Config::cache_bytes, &Config::links_max,
+                                                              &Config::idle_bytes_per_second, &Config::stun_port);
 
 // ---- enumerations: what a byte may say -----------------------------------------------------------------------------------
 constexpr bool known(SaveOutcome v) { return v <= SaveOutcome::unknown; }
+constexpr bool known(Reopening v) { return v <= Reopening::failed; }
 constexpr bool known(LinkKind v) { return v >= LinkKind::websocket && v <= LinkKind::local; }
 constexpr bool known(SignalKind v) { return v >= SignalKind::offer && v <= SignalKind::candidate; }
 constexpr bool known(PeerState v) { return v >= PeerState::connected && v <= PeerState::away; }

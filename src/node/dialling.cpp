@@ -32,17 +32,25 @@ void Node::Impl::withdraw(const Link& gone, TopicNo no) {
 }
 
 void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Introduce& message) {
-  auto& known = link.introduced[topic->no];
+  auto& [known, budget] = link.introduced[topic->no];
+  bool news = false;
   for (const wire::Introduced& other : message.present) {
-    if (other.device == identity_->id() || known.size() >= params::contacts_max) continue;
-    if (!known.insert(other.device).second) continue;
+    if (other.device == identity_->id() || known.contains(other.device) || known.size() >= params::contacts_max) continue;
+    if (!budget.take(now_.steady_ms, params::introductions_rate)) {
+      metrics_["introductions_dropped"] += 1;
+      continue;
+    }
+    known.insert(other.device);
+    news = true;
     note_contact(other.device, other.rtc, link.id, topic->no);
     sync_.ack_all_of(topic, other.device);
   }
   for (const DeviceId& gone : message.gone) {
-    known.erase(gone);
     auto c = contacts_.find(gone);
-    if (c != contacts_.end()) {
+    bool hub = c != contacts_.end() && c->second.hubs.contains(link.id);
+    if (known.erase(gone) == 0 && !hub) continue;     // nobody that this peer has told us of
+    news = true;
+    if (hub) {
       c->second.hubs.erase(link.id);
       if (c->second.hubs.empty()) contacts_.erase(c);
     }
@@ -50,6 +58,7 @@ void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Int
     if (Link* l = link_to(gone); l && l->kind == LinkKind::relayed && l->hub == link.id) link_closed(l->id, true);
     member_gone(topic, gone);
   }
+  if (!news) return;
   extra(topic).members_dirty = true;
   peers_dirty_ = true;
 }
@@ -79,14 +88,15 @@ void Node::Impl::forget_hub(LinkId hub) {
 
 // ---- dialling ------------------------------------------------------------------------------------------------------------------------
 
-// The highest affinity that still gets a DataChannel: that of the links_direct_max-th contact.
+// The highest affinity that still gets a DataChannel: that of the last contact for which there is room.
 Hash Node::Impl::reach() const {
   std::vector<Hash> all;
   for (const auto& [id, contact] : contacts_) all.push_back(contact.affinity);
   Hash farthest;
   farthest.bytes.fill(0xff);
-  if (all.size() <= params::links_direct_max) return farthest;
-  auto last = all.begin() + (params::links_direct_max - 1);
+  const std::size_t most = std::clamp<std::size_t>(config_.links_max, 1, params::links_direct_max);
+  if (all.size() <= most) return farthest;
+  auto last = all.begin() + static_cast<std::ptrdiff_t>(most - 1);
   std::nth_element(all.begin(), last, all.end());
   return *last;
 }
@@ -114,6 +124,10 @@ void Node::Impl::dial_contacts() {
     }
     bool trying = std::any_of(attempts_.begin(), attempts_.end(), [&](const auto& a) { return a.second.peer == id; });
     if (trying) continue;
+    if (attempts_.size() >= params::attempts_max) {
+      contact.next_try_ms = now_.steady_ms + params::rtc_ms_max;
+      continue;
+    }
     if (config_.rtc && contact.rtc) attempt_rtc(id, contact);
     else if (!link) attempt_relay(id, contact);
   }
@@ -213,7 +227,7 @@ void Node::Impl::on_signal_text(const DeviceId& from, const peers::SignalText& t
   auto same = std::find_if(attempts_.begin(), attempts_.end(), [&](const auto& a) { return a.second.peer == from && a.second.nonce == text.nonce; });
   switch (text.kind) {
     case SignalKind::offer: {
-      if (!config_.rtc || !(from < identity_->id()) || same != attempts_.end() || attempts_.size() >= 4 * params::links_direct_max) return;
+      if (!config_.rtc || !(from < identity_->id()) || same != attempts_.end() || attempts_.size() >= params::attempts_max) return;
       auto fingerprint = peers::fingerprint_of(text.text);
       if (!fingerprint || peers::affinity(identity_->id(), from) > reach()) return;
       std::vector<u32> older;

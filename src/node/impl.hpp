@@ -29,6 +29,11 @@ struct WaitingAppend {
   std::size_t bytes = 0;
 };
 
+struct Resumed {                                     // a call, and how it goes on
+  u32 call = 0;
+  Task<void()> go;
+};
+
 struct Said {                                        // a presence or profile, the newest of its device
   u64 sequence = 0;
   u64 heard_ms = 0;                                  // steady
@@ -39,7 +44,8 @@ struct Said {                                        // a presence or profile, t
 
 // Own batches that were accepted and do not count: what of them was not appended again yet, is.
 struct Lost {
-  enum class Why : u8 { branch, held, voided } why = Why::branch;   // our rows lost them; dated ahead; voided by a log that came from others
+  // Our rows lost them; dated ahead; voided by a log that came from others; their rows are here again, behind a void of ours.
+  enum class Why : u8 { branch, held, voided, restored } why = Why::branch;
   sync::Branch branch;
 };
 
@@ -63,14 +69,15 @@ struct TopicExtra {
   bool rescuing = false;
   bool settling = false;                             // just loaded: calls wait until own batches that do not count are appended again
   bool looked_for_held = false;                      // since the last append
-  std::vector<Task<void()>> endings;                 // what follows once it is closed: it closes when all that was accepted is answered
+  std::vector<Resumed> endings;                      // what follows once it is closed: it closes when all that was accepted is answered
   bool failed = false;                               // loaded again after a failed save
   u64 rebuild_at = 0;                                // when to try again to index it anew; 0: no need
   bool rebuild_wanted = false;                       // an index could not be read
   bool arrivals_lost = false;                        // … that of the order of arrival
   u64 rebuilt_ms = 0;                                // when it was last indexed anew
-  std::vector<Task<void()>> retries;                 // calls that met damaged indexes
+  std::vector<Resumed> retries;                      // calls that met damaged indexes
   std::set<LogNo> searched;                          // logs of which a row was missed, since the topic was read
+  std::set<LogNo> passed;                            // own logs that end in a hole for others: what is behind it is appended again
   std::map<LogNo, bool> searching;                   // … that are being looked through; true: once more after that
   TopicNotice pending_notice;                        // keys and flags gathered since the last notice
   TopicNotice last_notice;
@@ -136,7 +143,12 @@ class Node::Impl final : public sync::SyncHost {
   void started();
   void save_meta();
   void save_topic(const TopicPtr&, store::Desk::Done done);
-  void on_reopened(bool ok);
+  void on_reopened(Reopening);
+  void try_store();
+  void read_again();
+  void give_up(Code code, std::string text, u64 until = 0);
+  void fail_waiting(const Error& why);
+  void save_failed(u32 call, SaveOutcome outcome, std::string text);
   void trouble(Code code, std::string text);
   void no_trouble(Code code);
   void close(u32 call);
@@ -157,6 +169,7 @@ class Node::Impl final : public sync::SyncHost {
   template <class M> void send_on(peers::Link& link, const M& message, u32 alias = 0) { send(link.id, wire::encode({.alias = alias}, message)); }
   peers::Link* link_to(const DeviceId&);
   void links_time();
+  u64 ping_interval() const { return idle_ms(peers::ping_interval_ms, peers::ping_interval_ms_max); }
   void update_clock();
 
   // ---- sharing.cpp
@@ -220,7 +233,7 @@ class Node::Impl final : public sync::SyncHost {
   void rebuild(const TopicPtr&);                     // index all batches anew
   void rebuild_on(const TopicPtr&, LogNo no, u64 at);
   bool dated_ahead(const Topic&, HybridTime greatest) const;
-  void end_topic(const TopicPtr&, Task<void()> then);
+  void end_topic(const TopicPtr&, u32 call, Task<void()> then);
   void end_if_idle(const TopicPtr&);
   void close_topic(const TopicPtr&);
   TopicPtr open_one(u32 call, TopicNo);              // or replies that it is not open
@@ -256,6 +269,7 @@ class Node::Impl final : public sync::SyncHost {
   // ---- reissue.cpp
   void lost_own(const TopicPtr&, sync::Branch) override;
   void voided_own(const TopicPtr&, LogNo) override;
+  void pass_holes(const TopicPtr&);
   void note_held(TopicExtra&, const std::map<LogNo, u64>& held);
   void look_for_lost(const TopicPtr&);               // once it is loaded
   void append_lost(const TopicPtr&);
@@ -300,6 +314,7 @@ class Node::Impl final : public sync::SyncHost {
   u64 buffered(LinkId) const override;
   void fault(LinkId, sync::Fault) override;
   u64 corrected_now_ms() const override { return clock::corrected(now_.wall_ms, offset_); }
+  u64 idle_ms(u64 usual, u64 most) const override;
   wire::Epoch epoch() const override { return epoch_; }
   void rolled_back() override;
   void peer_epoch(LinkId, const wire::Epoch&) override;
@@ -323,7 +338,7 @@ class Node::Impl final : public sync::SyncHost {
   Instant now_;
   std::vector<Action> actions_;
   bool started_ = false, closing_ = false, over_ = false, online_ = true, hidden_ = false;
-  bool outdated_ = false;                            // the rows are of a newer version: nothing is read, written or said
+  std::optional<Error> gone_;                        // the store is not to be had: what every call is told
   int start_reads_ = 0;
   std::deque<Call> early_calls_;
   std::vector<u32> close_calls_;
@@ -358,6 +373,10 @@ class Node::Impl final : public sync::SyncHost {
   std::optional<Bytes> last_status_, last_peers_;
   u64 metrics_at_ = 0;
   u64 leases_at_ = 0;
+  u64 failed_at_ = 0;                                // when a save or a read failed last, steady
+  u32 failures_ = 0;                                 // … and how often in a row
+  u64 reopen_at_ = 0;                                // when the store is tried again, or has taken too long; 0: no need, or no use
+  bool reopening_ = false;                           // the host was asked to
   u64 resting_until_ = 0;                            // after a failed save nothing is written of our own accord
 };
 

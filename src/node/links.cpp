@@ -247,6 +247,22 @@ void Node::Impl::link_closed(LinkId id, bool told) {
     if (auto t = topics_.find(no); t != topics_.end()) member_gone(t->second, link->peer);
 }
 
+// What is said while nothing happens, in bytes a minute at its usual pace, against what the app allows: the pace is that much slower.
+u64 Node::Impl::idle_ms(u64 usual, u64 most) const {
+  if (config_.idle_bytes_per_second == 0) return usual;
+  u64 bytes = 0;
+  for (const auto& [id, link] : links_)
+    bytes += (link->kind == LinkKind::relayed ? 2 : 1) * peers::ping_bytes * 60'000 / peers::ping_interval_ms;
+  for (const auto& [no, e] : extras_) {
+    auto topic = topics_.find(no);
+    if (topic == topics_.end()) continue;
+    u64 others = sync_.links(topic->second).size();
+    bytes += others * sync::check_bytes * 60'000 / sync::check_interval_ms;
+    if (e.own_presence) bytes += others * (e.own_presence->size() + params::said_bytes) * 60'000 / params::presence_again_ms;
+  }
+  return std::clamp(usual * bytes / (60 * u64{config_.idle_bytes_per_second}), usual, most);
+}
+
 Link* Node::Impl::link_to(const DeviceId& peer) {
   for (auto& [id, link] : links_) if (link->greeted && link->peer == peer) return link.get();
   return nullptr;
@@ -287,11 +303,12 @@ void Node::Impl::update_clock() {
 
 void Node::Impl::links_time() {
   std::vector<LinkId> dead;
+  const u64 interval = ping_interval();
   for (auto& [id, link] : links_) {
     bool late = !link->greeted && link->opened_ms + peers::handshake_ms_max <= now_.steady_ms;
     bool silent = link->greeted && link->heard_ms + peers::silence_ms_max <= now_.steady_ms;
     if (late || silent || link->choked) dead.push_back(id);
-    else if (link->greeted && link->pinged_ms + peers::ping_interval_ms <= now_.steady_ms) ping(*link);
+    else if (link->greeted && link->pinged_ms + interval <= now_.steady_ms) ping(*link);
   }
   for (LinkId id : dead) link_closed(id, false);
 }

@@ -35,7 +35,7 @@ void Node::Impl::once_mended(const TopicPtr& topic, u32 call, Task<void()> again
   if (topic->loaded) return again();
   TopicExtra& e = found->second;
   if (e.failed || e.retries.size() >= params::early_calls_max) return fail(call, Code::storage_unavailable, "The store could not be read; try again.");
-  e.retries.push_back(std::move(again));
+  e.retries.push_back({call, std::move(again)});
 }
 
 // ---- a log of which some row is lost: which batches are there, and its tree again ---------------------------------------------------
@@ -91,11 +91,11 @@ void Node::Impl::note_hole(const TopicPtr& topic, LogNo no, u64 hole) {
     if (!searching.empty() && searching.mapped()) return begin_search(topic, no);
     if (!*update || no >= topic->logs.size()) return;
     u64 before = topic->logs[no].held.hole, after = (*update)->held.hole;
-    bool closed = before != after && after == log::no_cut;
+    bool closed = after == log::no_cut && (before != after || extra(topic).rebuild_wanted);
     topic->apply(**update);
     report_holes();
-    if (!topic->loaded || before == after) return;   // whoever met it was wrong, or it is known
-    if (!closed) return sync_.reload(topic, now_, false);
+    if (!topic->loaded || (before == after && !closed)) return;   // whoever met it was wrong, or it is known
+    if (!closed) return sync_.reload(topic, now_, false), append_waiting(topic);
     extra(topic).rebuild_wanted = true;              // the indexes may have been made without what was lost
     reload_topic(topic);
   });
@@ -104,13 +104,21 @@ void Node::Impl::note_hole(const TopicPtr& topic, LogNo no, u64 hole) {
 // A page filled the hole, or its beginning.
 void Node::Impl::restored(const TopicPtr& topic, LogNo no) {
   metrics_["batches_mended"] += 1;
-  if (topic->open) begin_search(topic, no);
+  if (!topic->open) return;
+  TopicExtra& e = extra(topic);
+  e.rebuild_wanted = true;                           // the indexes may have been made without them
+  const sync::LogEntry& entry = topic->logs[no];
+  if (entry.working.device == identity_->id() && entry.held.cut < entry.held.length) e.lost.push_back({Lost::Why::restored, {no, entry.held.cut, 0, {}, {}}});
+  begin_search(topic, no);
 }
 
 void Node::Impl::report_holes() {
   bool any = rows_lost_;
   for (const auto& [no, topic] : topics_)
-    for (const sync::LogEntry& entry : topic->logs) any |= entry.held.hole < entry.held.cut;
+    for (const sync::LogEntry& entry : topic->logs) {
+      bool passed = entry.working.device == identity_->id() && entry.held.hole == entry.held.cut && entry.held.hole != log::no_cut;
+      any |= entry.held.hole < entry.held.cut || passed;
+    }
   if (any && !holes_reported_) trouble(Code::storage_lost, lost_text);
   if (!any && holes_reported_) no_trouble(Code::storage_lost);
   holes_reported_ = any;

@@ -17,7 +17,7 @@ Node::Impl::Impl(Config config)
       desk_(config_.cache_bytes),
       sync_(desk_, *identity_, config_.anchor, *this) {
   desk_.on_failure = [this](SaveOutcome outcome) { storage_failed(outcome); };
-  desk_.on_reopened = [this](bool ok) { on_reopened(ok); };
+  desk_.on_reopened = [this](Reopening outcome) { on_reopened(outcome); };
 }
 
 Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
@@ -36,6 +36,9 @@ Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
     notices();
     // Last, so that what was sent in this turn goes out first.
     for (LinkId link : std::exchange(closing_links_, {})) actions_.push_back(CloseLink{link});
+  } else {
+    for (Event& event : events)
+      if (auto* call = std::get_if<Call>(&event)) on_call(*call);     // each hears why
   }
   closed_.clear();
   Turn turn;
@@ -78,8 +81,8 @@ void Node::Impl::on_event(Event& event) {
           for (auto& [id, link] : links_)
             if (link->greeted) send_on(*link, wire::Bye{});
         } else if constexpr (std::is_same_v<E, Call>) {
-          if (!outdated_ && !started_ && early_calls_.size() < params::early_calls_max) early_calls_.push_back(std::move(e));
-          else if (!outdated_ && !started_) fail(e.call, Code::storage_unavailable, "Too many calls before the store was read; wait for the first to resolve.");
+          if (!gone_ && !started_ && early_calls_.size() < params::early_calls_max) early_calls_.push_back(std::move(e));
+          else if (!gone_ && !started_) fail(e.call, Code::storage_unavailable, "Too many calls before the store was read; wait for the first to resolve.");
           else on_call(e);
         }
       },
@@ -87,6 +90,7 @@ void Node::Impl::on_event(Event& event) {
 }
 
 void Node::Impl::on_time() {
+  if (reopen_at_ != 0 && reopen_at_ <= now_.steady_ms) try_store();
   links_time();
   dial_anchors();
   dial_contacts();
@@ -119,9 +123,11 @@ std::optional<u64> Node::Impl::deadline() const {
   if (over_) return std::nullopt;
   std::optional<u64> at = sync_.deadline();
   auto take = [&](u64 t) { if (!at || t < *at) at = t; };
+  if (reopen_at_ != 0) take(reopen_at_);
+  const u64 interval = ping_interval();
   for (const auto& [id, link] : links_) {
     if (!link->greeted) take(link->opened_ms + peers::handshake_ms_max);
-    else take(std::min(link->pinged_ms + peers::ping_interval_ms, link->heard_ms + peers::silence_ms_max));
+    else take(std::min(link->pinged_ms + interval, link->heard_ms + peers::silence_ms_max));
   }
   if (started_ && online_)
     for (const auto& [url, a] : anchors_)
@@ -133,7 +139,7 @@ std::optional<u64> Node::Impl::deadline() const {
     if (!(e.waiting.empty() && e.lost.empty()) && resting_until_ > now_.steady_ms) take(resting_until_);
     if (auto topic = topics_.find(no); topic == topics_.end() || !topic->second->loaded) continue;
     if (e.members_at && !config_.anchor) take(*e.members_at);
-    if (e.own_presence) take(e.own_presence_at + (e.own_presence_due ? params::presence_interval_ms : params::presence_again_ms));
+    if (e.own_presence) take(e.own_presence_at + (e.own_presence_due ? params::presence_interval_ms : idle_ms(params::presence_again_ms, params::presence_again_ms_max)));
     else if (e.own_presence_due) take(e.own_presence_at + params::presence_interval_ms);
     for (const auto& [who, said] : e.said) if (who.second == 1 && said.value) take(said.heard_ms + params::presence_silence_ms);
   }
@@ -178,7 +184,10 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   no_trouble(Code::storage_full);
 }
 
-void Node::Impl::progressed(const TopicPtr& topic) { extra(topic).dirty = waiters_dirty_ = true; }
+void Node::Impl::progressed(const TopicPtr& topic) {
+  extra(topic).dirty = waiters_dirty_ = true;
+  pass_holes(topic);
+}
 
 void Node::Impl::acked(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);

@@ -67,7 +67,7 @@ void Node::Impl::topic_notice(const TopicPtr& topic) {
 }
 
 void Node::Impl::notices() {
-  if (outdated_ && std::exchange(status_dirty_, false)) actions_.push_back(status());
+  if (gone_ && std::exchange(status_dirty_, false)) actions_.push_back(status());
   if (!started_ || config_.anchor) return;
   for (auto& [no, topic] : topics_) {
     if (!topic->open || !topic->loaded) continue;

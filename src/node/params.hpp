@@ -24,9 +24,13 @@ inline constexpr u64 anchor_retry_ms = 1'000;                    // doubled with
 inline constexpr u64 anchor_retry_ms_max = 30'000;
 inline constexpr u64 presence_interval_ms = 100;                 // at most ten a second
 inline constexpr u64 presence_again_ms = 4'000;                  // so that silence means something
+inline constexpr u64 presence_again_ms_max = 8'000;              // … spread out
+inline constexpr u64 said_bytes = 200;                           // a presence beside its value, sealed twice
 inline constexpr u64 presence_silence_ms = 10'000;
 inline constexpr u64 members_delay_ms = 200;                     // gathers what batches say of them: a list of hundreds for each page would cost more than the page
 inline constexpr Budget::Rate signals_rate{20, 30};              // forwarded for one source: an offer and its candidates, a few times
+inline constexpr Budget::Rate introductions_rate{1'024, 1'024};  // of one peer in one topic: twice as many as are remembered, all of them coming back within a minute
+inline constexpr std::size_t attempts_max = 4 * links_direct_max; // at DataChannels under way: each costs the page a connection
 inline constexpr Budget::Rate letters_rate{500, 3'000};          // opened by us, from whoever passes them on: an anchor has many members
 inline constexpr Budget::Rate blind_presence_rate{30, 1'200};    // passed on by an anchor, of one device and kind: twice what an honest one says
 inline constexpr std::size_t anchor_topics_max = 65'536;         // kept in memory, about a kilobyte each; more are refused
@@ -34,6 +38,9 @@ inline constexpr std::size_t link_topics_max = 1'024;            // entered by o
 inline constexpr u32 link_enters_max = 4'096;                   // … opening and closing them
 inline constexpr std::size_t said_max = 1024;                    // presences and profiles kept of a topic
 inline constexpr std::size_t orphans_max = 1024;                 // numbers without a topic that are looked into at the start
+inline constexpr u32 failures_max = 8;                           // in a row, each soon after the last: then the store is given time
+inline constexpr u64 reopen_ms_max = 20'000;                     // then whoever waits for the store is told that it does not open
+inline constexpr u64 reopen_pause_ms = 5'000;                    // … so much, and again if it still cannot be opened
 inline constexpr u64 rebuild_pause_ms = 10'000;                  // an index damaged sooner than that after it was made is the disk's doing
 inline constexpr u64 lease_check_ms = 3'600'000;
 

@@ -142,7 +142,7 @@ void Node::Impl::presence_time() {
     auto found = topics_.find(no);
     if (found == topics_.end() || !found->second->open || !found->second->loaded) continue;
     TopicPtr topic = found->second;
-    bool again = e.own_presence && e.own_presence_at + params::presence_again_ms <= now_.steady_ms;
+    bool again = e.own_presence && e.own_presence_at + idle_ms(params::presence_again_ms, params::presence_again_ms_max) <= now_.steady_ms;
     if ((e.own_presence_due && e.own_presence_at + params::presence_interval_ms <= now_.steady_ms) || again) {
       e.own_presence_due = false;
       e.own_presence_at = now_.steady_ms;
@@ -162,7 +162,7 @@ bool Node::Impl::in_reach(const TopicPtr& topic, const DeviceId& device) const {
     if (!link->greeted || !sync_.exchange(topic, id)) continue;
     if (link->peer == device) return true;
     auto known = link->introduced.find(topic->no);
-    if (known != link->introduced.end() && known->second.contains(device)) return true;
+    if (known != link->introduced.end() && known->second.devices.contains(device)) return true;
   }
   return false;
 }
@@ -207,7 +207,7 @@ std::vector<MemberOut> Node::Impl::members(const TopicPtr& topic) {
   for (const auto& [id, link] : links_) {
     auto known = link->introduced.find(topic->no);
     if (known != link->introduced.end() && sync_.exchange(topic, id))
-      for (const DeviceId& device : known->second) member(device).online = true;
+      for (const DeviceId& device : known->second.devices) member(device).online = true;
   }
   for (const auto& [device, at] : e.last_seen_ms)
     if (all.contains(device)) all[device].last_seen_ms = std::max(all[device].last_seen_ms.value_or(0), at);

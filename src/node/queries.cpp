@@ -283,8 +283,8 @@ void Node::Impl::check_waiters() {
     if (open) reply(call, Nothing{});
     else fail(call, Code::closed, "The topic was closed.");
   }
-  if (!close_calls_.empty() && all_saved()) {
-    for (auto& [call, w] : std::exchange(waiters_, {})) fail(call, Code::closed, "The peer was closed.");
+  if (!close_calls_.empty() && (gone_ || all_saved())) {
+    fail_waiting({Code::closed, "The peer was closed."});
     std::vector<LinkId> all;
     for (auto& [id, link] : links_) all.push_back(id);
     for (LinkId id : all) link_closed(id, false);

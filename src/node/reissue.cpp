@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codec/bytes.hpp"
+#include "log/nodes.hpp"
 #include "node/impl.hpp"
 #include "node/op_text.hpp"
 #include "sync/reissued.hpp"
@@ -87,6 +88,21 @@ class Gathering {
   const crdt::LogName& name_;
 };
 
+// Of a branch that is our own log as it was: the rows that had been lost. True if there were any.
+bool fill_hole(store::Rows& rows, const Topic& topic, const sync::Branch& branch) {
+  auto state = sync::read_state(rows, topic, branch.no);
+  if (!state || state->hole == log::no_cut) return false;
+  log::StoredNodes nodes(rows, topic.no, branch.no, *state);
+  bool filled = false;
+  for (std::size_t i = 0; i < branch.sealed.size(); ++i) {
+    const u64 index = branch.first + i;
+    if (index < state->hole || index >= state->held || nodes.node(0, index) != log::leaf_hash(branch.sealed[i])) continue;
+    rows.put(store::key('B', topic.no, branch.no, static_cast<u32>(index)), branch.sealed[i]);
+    filled = true;
+  }
+  return filled;
+}
+
 }  // namespace
 
 void Node::Impl::lost_own(const TopicPtr& topic, sync::Branch branch) {
@@ -101,6 +117,20 @@ void Node::Impl::voided_own(const TopicPtr& topic, LogNo no) {
   if (found == extras_.end() || !topic->loaded || topic->logs[no].working.cut >= topic->logs[no].working.held) return;
   found->second.lost.push_back({Lost::Why::voided, {no, topic->logs[no].working.cut, 0, {}, {}}});
   append_waiting(topic);
+}
+
+// For others a log of ours ends where a batch of it is lost. If nobody who is here can give that batch, what stands behind it is appended
+// again; should somebody show it later, it is taken back like any branch that we have lost.
+void Node::Impl::pass_holes(const TopicPtr& topic) {
+  if (!holes_reported_ || !topic->loaded || !topic->keys || resting_until_ > now_.steady_ms || !sync_.synced(topic)) return;
+  TopicExtra& e = extra(topic);
+  for (LogNo no = 0; no < topic->logs.size(); ++no) {
+    const sync::LogEntry& entry = topic->logs[no];
+    const u64 hole = entry.held.hole;
+    if (entry.working.device != identity_->id() || hole >= std::min(entry.held.length, entry.held.cut)) continue;
+    if (e.searching.contains(no) || sync_.offered(topic, no) || !e.passed.insert(no).second) continue;
+    lost_own(topic, {no, hole, hole, {}, {}});
+  }
 }
 
 void Node::Impl::note_held(TopicExtra& e, const std::map<LogNo, u64>& held) {
@@ -139,6 +169,7 @@ void Node::Impl::settled(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
   if (e.settling && (e.rescuing || !e.lost.empty())) return;
   e.settling = false;
+  for (const Resumed& retry : std::exchange(e.retries, {})) retry.go();
   for (Call& call : std::exchange(e.deferred, {})) on_call(call);
 }
 
@@ -147,7 +178,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
   auto lost = std::make_shared<Lost>(std::move(e.lost.front()));
   e.lost.pop_front();
   e.rescuing = true;
-  struct Result : Written { std::map<OpId, OpId> moved; u64 opaque = 0; bool voided = false; };
+  struct Result : Written { std::map<OpId, OpId> moved; u64 opaque = 0; bool voided = false, filled = false, holed = false; };
   auto result = std::make_shared<Result>();
   u64 incarnation = random_.next();
   desk_.run(topic->queue(), [this, topic, lost, incarnation, result](store::Rows& rows) {
@@ -160,9 +191,14 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
     if (lost->why == Lost::Why::voided) {
       auto declarer = crdt::Replica(rows, topic->no, *topic, *topic->keys, topic->network).declarer_of(branch.no);
       if (declarer) all.take_unknown_to(*declarer, name.cut, name.held);
+    } else if (lost->why == Lost::Why::restored) {
+      if (all.done.declared) all.take_rows(name.cut, name.held);
     } else {
       all.take_rows(branch.from, std::min(name.held, name.cut));
     }
+    if (rows.missed()) return;
+    result->filled = fill_hole(rows, *topic, branch);
+    result->holed = topic->logs[branch.no].held.hole != log::no_cut;
     if (rows.missed()) return;
     all.forget_names(std::min(branch.from, name.cut));
     result->opaque = all.opaque;
@@ -193,6 +229,11 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
       moved(result->moved);
     }
     if (result->voided) sync_.look_behind(topic, lost->branch.no);
+    if (result->filled) restored(topic, lost->branch.no);
+    if (result->voided && result->holed) {             // what was said by the batch that is lost cannot be taken from the indexes one by one
+      found->second.rebuild_wanted = true;
+      return reload_topic(topic);
+    }
     append_waiting(topic);
     if (extras_.contains(topic->no)) settled(topic);
   });

@@ -51,6 +51,7 @@ void Node::Impl::on_topics(Link& link, const wire::Topics& message) {
 
 void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
   if (!config_.anchor || alias == 0) return fault(link.id, sync::Fault::malformed);
+  if (!started_) return link_closed(link.id, false);  // which topics there are is not known yet; the member comes again
   auto taken = link.their_aliases.find(alias);
   if (++link.enters > params::link_enters_max) return fault(link.id, sync::Fault::too_much);
   if (!peers::may_enter(enter.topic, link.session->handshake_hash(), link.peer, enter.signature))

@@ -7,6 +7,10 @@ namespace perdure {
 namespace {
 constexpr u32 format_version = 1;
 constexpr const char* outdated_text = "A newer version of this app has written to this device's store. Reload to run it too.";
+constexpr const char* superseded_text = "Another core has taken this device's store over; this one neither reads nor writes any more.";
+constexpr const char* taken_text = "This device's store was taken away while it was in use. Reload the page; what others hold is fetched again.";
+constexpr const char* unopened_text = "The store could not be opened again; that is tried further on. Reload the page if it lasts.";
+constexpr const char* failing_text = "The store fails again and again; it is given time. Reload the page if it lasts.";
 }
 
 void Node::Impl::start(const Start& event) {
@@ -19,7 +23,7 @@ void Node::Impl::start(const Start& event) {
   auto read = [this](char kind, auto take) {
     Bytes from = store::key(kind);
     desk_.read_range(from, store::prefix_end(from), 0, false, [this, take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-      if (!ok || outdated_) return;
+      if (!ok || gone_) return;
       take(rows);
       if (--start_reads_ == 0) find_orphans();
     });
@@ -56,10 +60,7 @@ void Node::Impl::take_meta(const std::vector<std::pair<Bytes, Bytes>>& rows) {
     codec::Reader r(rows.front().second);
     u64 version = r.varint();
     if (r.ok() && version > format_version) {
-      outdated_ = true;                              // its rows are never touched
-      trouble(Code::outdated, outdated_text);
-      for (Call& call : std::exchange(early_calls_, {})) on_call(call);
-      return;
+      return give_up(Code::outdated, outdated_text); // its rows are never touched
     }
     ByteView epoch = r.raw(8);
     auto next = static_cast<TopicNo>(r.varint_max(~u32{0}));
@@ -137,6 +138,7 @@ void Node::Impl::take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows) {
     if (flags & 1) topic->name = name;
     if (flags & 2) topic->shortcode = shortcode;
     topic->left = (flags & 4) != 0;
+    topic->stored = true;
     topic->last_used_ms = used;
     next_topic_ = std::max(next_topic_, no + 1);
     topics_[no] = topic;
@@ -150,7 +152,11 @@ void Node::Impl::save_topic(const TopicPtr& topic, store::Desk::Done done) {
   if (topic->keys) w.fixed(topic->keys->secret);
   w.bytes(std::string_view(topic->name.value_or(""))).bytes(std::string_view(topic->shortcode.value_or("")));
   w.u8(static_cast<u8>((topic->name ? 1 : 0) | (topic->shortcode ? 2 : 0) | (topic->left ? 4 : 0))).varint(topic->last_used_ms);
-  desk_.run(topic->queue(), [key = store::key('T', topic->no), row = std::move(w).take()](store::Rows& out) { out.put(key, row); }, std::move(done));
+  topic->stored = false;
+  desk_.run(topic->queue(), [key = store::key('T', topic->no), row = std::move(w).take()](store::Rows& out) { out.put(key, row); }, [topic, done = std::move(done)](SaveOutcome saved) {
+    topic->stored = saved == SaveOutcome::ok;
+    done(saved);
+  });
 }
 
 void Node::Impl::started() {
@@ -167,19 +173,43 @@ void Node::Impl::started() {
 void Node::Impl::storage_failed(SaveOutcome outcome) {
   metrics_["save_failures"] += 1;
   resting_until_ = now_.steady_ms + sync::failed_pause_ms;
+  bool soon = failed_at_ != 0 && failed_at_ + sync::failed_pause_ms > now_.steady_ms;
+  failures_ = soon && outcome != SaveOutcome::full ? failures_ + 1 : 1;
+  failed_at_ = now_.steady_ms;
   for (auto& [no, topic] : topics_) topic->loaded = false;         // what is in memory is ahead of the rows: nothing builds on it
-  if (outcome == SaveOutcome::superseded) {
-    over_ = true;
-    return;
-  }
+  if (outcome == SaveOutcome::superseded) return give_up(Code::storage_unavailable, superseded_text);
   if (outcome == SaveOutcome::full) trouble(Code::storage_full, "The disk is full: nothing new is stored. What was accepted before is kept; free some space.");
   else trouble(Code::storage_unavailable, "The store could not be written to; it is being opened again.");
   // Whether a batch of ours is in there is not known: the next append begins a new incarnation.
   if (outcome == SaveOutcome::unknown) for (auto& [no, topic] : topics_) topic->own_unsure = true;
+  reopening_ = true;
+  reopen_at_ = now_.steady_ms + params::reopen_ms_max;
 }
 
-void Node::Impl::on_reopened(bool ok) {
-  if (!ok) return trouble(Code::storage_unavailable, "The store could not be opened again; reload the page.");
+void Node::Impl::on_reopened(Reopening outcome) {
+  const u64 again = now_.steady_ms + params::reopen_pause_ms;
+  reopening_ = false;
+  switch (outcome) {
+    case Reopening::superseded: return give_up(Code::storage_unavailable, superseded_text);
+    case Reopening::lost: return give_up(Code::storage_lost, taken_text);
+    case Reopening::failed: return give_up(Code::storage_unavailable, unopened_text, again);
+    case Reopening::ok: return failures_ < params::failures_max ? read_again() : give_up(Code::storage_unavailable, failing_text, again);
+  }
+}
+
+void Node::Impl::try_store() {
+  reopen_at_ = 0;
+  failures_ = 0;
+  if (!desk_.failed()) return read_again();
+  if (reopening_) return give_up(Code::storage_unavailable, unopened_text, now_.steady_ms + params::reopen_ms_max);
+  reopening_ = true;
+  reopen_at_ = now_.steady_ms + params::reopen_ms_max;
+  desk_.reopen();
+}
+
+void Node::Impl::read_again() {
+  gone_.reset();
+  reopen_at_ = 0;
   no_trouble(Code::storage_unavailable);
   total_bytes_ = 0;
   if (!started_) return start(Start{});
@@ -191,6 +221,36 @@ void Node::Impl::on_reopened(bool ok) {
     extra(topic).failed = true;
     reload_topic(topic);
   }
+}
+
+// The store is not to be had, until then or for good: whoever waits is told, and so is whoever calls.
+void Node::Impl::give_up(Code code, std::string text, u64 until) {
+  reopen_at_ = until;
+  over_ = until == 0;
+  gone_ = Error{code, text};
+  trouble(code, std::move(text));
+  fail_waiting(*gone_);
+}
+
+// What failed because the store is gone fails for the reason for which that is so.
+void Node::Impl::save_failed(u32 call, SaveOutcome outcome, std::string text) {
+  if (gone_) return reply(call, *gone_);
+  fail(call, outcome == SaveOutcome::full ? Code::storage_full : Code::storage_unavailable, std::move(text));
+}
+
+// All calls that wait for rows, for saves or for others. What was accepted has been answered.
+void Node::Impl::fail_waiting(const Error& why) {
+  auto tell = [&](u32 call) { reply(call, why); };
+  for (Call& call : std::exchange(early_calls_, {})) on_call(call);
+  for (auto& [no, e] : extras_) {
+    for (u32 call : std::exchange(e.opening_calls, {})) tell(call);
+    for (const WaitingAppend& append : std::exchange(e.waiting, {})) tell(append.call);
+    e.waiting_bytes = 0;
+    for (const Resumed& r : std::exchange(e.endings, {})) tell(r.call);
+    for (const Resumed& r : std::exchange(e.retries, {})) tell(r.call);
+    for (const Call& call : std::exchange(e.deferred, {})) tell(call.call);
+  }
+  for (const auto& [call, waiter] : std::exchange(waiters_, {})) tell(call);
 }
 
 void Node::Impl::rolled_back() {

@@ -19,8 +19,9 @@ std::string invite_to(const Topic& topic, std::vector<std::string> anchors) {
 }  // namespace
 
 void Node::Impl::on_call(Call& call) {
-  if (outdated_) return std::holds_alternative<Close>(call.body) ? reply(call.call, Nothing{}) : fail(call.call, Code::outdated, trouble_[Code::outdated]);
-  if (closing_ && !std::holds_alternative<Close>(call.body)) return fail(call.call, Code::closed, "The peer is closed.");
+  bool closes = std::holds_alternative<Close>(call.body);
+  if (closing_ && !closes) return fail(call.call, Code::closed, "The peer is closed.");
+  if (gone_) return closes ? reply(call.call, Nothing{}) : reply(call.call, *gone_);
   std::visit([&](auto& body) {
     if constexpr (requires { body.topic; }) {
       // Its rows are being read (again): the call waits for that.
@@ -40,7 +41,7 @@ void Node::Impl::defer(const TopicPtr& topic, Call call) {
 
 void Node::Impl::call(u32 id, TopicNamed& c) {
   for (auto& [no, topic] : topics_)
-    if (topic->name == c.name && !topic->left && topic->keys) return open_topic(topic, id);
+    if (topic->name == c.name && !topic->left && topic->keys) return enter(id, Secret(topic->keys->secret), c.name, std::nullopt);
   enter(id, random_.fixed<Secret>(), c.name, std::nullopt);
 }
 
@@ -70,7 +71,7 @@ void Node::Impl::enter(u32 id, const Secret& secret, std::optional<std::string> 
   identity::TopicKeys keys = identity::topic_keys(secret);
   auto known = topic_numbers_.find({identity_->network(), keys.id});
   TopicPtr topic = known == topic_numbers_.end() ? make_topic(identity_->network(), keys.id) : topics_[known->second];
-  bool changed = known == topic_numbers_.end() || topic->left || (name && topic->name != name);
+  bool changed = !topic->stored || topic->left || (name && topic->name != name);
   topic->keys = std::move(keys);
   topic->left = false;
   if (name) topic->name = std::move(name);
@@ -79,9 +80,10 @@ void Node::Impl::enter(u32 id, const Secret& secret, std::optional<std::string> 
   }
   topics_dirty_ = true;
   if (!changed) return open_topic(topic, id);
+  if (known != topic_numbers_.end()) save_meta();     // that it has this number may not have been stored either
   save_topic(topic, [this, topic, id](SaveOutcome saved) {
     if (saved == SaveOutcome::ok) return open_topic(topic, id);
-    fail(id, saved == SaveOutcome::full ? Code::storage_full : Code::storage_unavailable, "The topic could not be stored on this device.");
+    save_failed(id, saved, "The topic could not be stored on this device.");
   });
 }
 
@@ -133,14 +135,13 @@ void Node::Impl::topic_loaded(const TopicPtr& topic) {
   e.settling = resting_until_ <= now_.steady_ms;      // not while the disk has just failed: then nobody is kept waiting
   look_for_lost(topic);
   append_waiting(topic);
-  for (auto& again : std::exchange(e.retries, {})) again();
   if (!e.settling) settled(topic);
   if (config_.anchor && topic->logs.empty() && sync_.links(topic).empty()) forget_empty(topic);
 }
 
 // Once what was accepted is durable and answered. What was asked for meanwhile is answered after that.
-void Node::Impl::end_topic(const TopicPtr& topic, Task<void()> then) {
-  extra(topic).endings.push_back(std::move(then));
+void Node::Impl::end_topic(const TopicPtr& topic, u32 call, Task<void()> then) {
+  extra(topic).endings.push_back({call, std::move(then)});
   end_if_idle(topic);
 }
 
@@ -154,8 +155,8 @@ void Node::Impl::end_if_idle(const TopicPtr& topic) {
     auto retries = std::move(extra(topic).retries);
     auto endings = std::move(extra(topic).endings);
     close_topic(topic);
-    for (auto& then : endings) then();
-    for (auto& again : retries) again();
+    for (const Resumed& ending : endings) ending.go();
+    for (const Resumed& retry : retries) retry.go();
     for (Call& call : deferred) on_call(call);
   });
 }
@@ -191,7 +192,7 @@ TopicPtr Node::Impl::open_one(u32 call, TopicNo no) {
 void Node::Impl::call(u32 id, TopicClose& c) {
   auto it = topics_.find(c.topic);
   if (it == topics_.end() || !it->second->open) return reply(id, Nothing{});
-  end_topic(it->second, [this, id] { reply(id, Nothing{}); });
+  end_topic(it->second, id, [this, id] { reply(id, Nothing{}); });
 }
 
 void Node::Impl::call(u32 id, TopicLeave& c) {
@@ -202,12 +203,12 @@ void Node::Impl::call(u32 id, TopicLeave& c) {
     topics_dirty_ = true;
     auto done = [this, id](SaveOutcome saved) {
       if (saved == SaveOutcome::ok) reply(id, Nothing{});
-      else fail(id, Code::storage_unavailable, "The topic could not be left: the store could not be written to.");
+      else save_failed(id, saved, "The topic could not be left: the store could not be written to.");
     };
     if (forget) forget_topic(topic, done);
     else save_topic(topic, done);
   };
-  if (it->second->open) end_topic(it->second, leave);
+  if (it->second->open) end_topic(it->second, id, leave);
   else leave();
 }
 

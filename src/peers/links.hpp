@@ -17,6 +17,8 @@ namespace perdure::peers {
 
 inline constexpr u64 handshake_ms_max = 10'000;       // an honest peer needs three messages
 inline constexpr u64 ping_interval_ms = 5'000;        // round trips stay fresh on the page, and silence is noticed
+inline constexpr u64 ping_interval_ms_max = 15'000;   // … spread out: one may be late
+inline constexpr u64 ping_bytes = 64;                 // a ping and the answer to one, sealed; more on a relayed link
 inline constexpr u64 silence_ms_max = 20'000;         // four pings: then the link is dead
 inline constexpr u64 buffered_bytes_max = 16 << 20;    // sent and not taken: the longest frontier, pages and relayed frames; then the link is cut
 inline constexpr u64 relay_bytes_max = 1 << 20;       // … and no more is relayed to it
@@ -50,7 +52,8 @@ struct Link {
   std::map<u32, store::TopicNo> their_aliases;
   u32 macs_got = 0;
   std::map<wire::Mac, u32> unmatched;
-  std::map<store::TopicNo, std::set<DeviceId>> introduced;   // whom the peer said it is linked to, by topic
+  struct Introduced { std::set<DeviceId> devices; Budget budget; };
+  std::map<store::TopicNo, Introduced> introduced;    // whom the peer said it is linked to, by topic
   u32 enters = 0;                                     // anchors: topics that were entered, however often
   bool choked = false;                                // it does not take what is sent to it: to be closed
   Budget signals, letters;                            // forwarded for the peer; addressed to us

@@ -118,6 +118,7 @@ void Desk::erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done) 
 
 void Desk::on_event(const RowsRead& event) {
   if (auto it = ranges_.find(event.read); it != ranges_.end()) {
+    if (!event.ok) return fail(SaveOutcome::failed);
     RangeDone done = std::move(it->second);
     ranges_.erase(it);
     std::vector<std::pair<Bytes, Bytes>> rows;
@@ -127,7 +128,7 @@ void Desk::on_event(const RowsRead& event) {
       damaged_ += !value;
       rows.emplace_back(key, value ? std::move(*value) : Bytes{});
     }
-    return done(event.ok, std::move(rows));
+    return done(true, std::move(rows));
   }
   auto it = reads_.find(event.read);
   if (it == reads_.end()) return;                     // asked before a failure
@@ -155,8 +156,10 @@ void Desk::on_event(const Saved& event) {
 
 void Desk::on_event(const Reopened& event) {
   if (!failed_) return;
-  failed_ = !event.ok;
-  if (on_reopened) on_reopened(event.ok);
+  failed_ = event.outcome != Reopening::ok;
+  auto tell = [&] { if (on_reopened) on_reopened(event.outcome); };
+  if (failed_) return drop_all(SaveOutcome::failed, tell);
+  tell();
   if (!failed_) for (auto& [number, queue] : queues_) if (!queue.jobs.empty()) runnable_.insert(number);
 }
 
@@ -164,6 +167,18 @@ void Desk::on_event(const Reopened& event) {
 void Desk::fail(SaveOutcome outcome) {
   if (failed_) return;
   failed_ = true;
+  drop_all(outcome, [&] {
+    actions_.clear();
+    actions_.push_back(Reopen{});
+    if (on_failure) on_failure(outcome);
+  });
+}
+
+void Desk::reopen() {
+  if (failed_) actions_.push_back(Reopen{});
+}
+
+void Desk::drop_all(SaveOutcome outcome, const Task<void()>& tell) {
   std::vector<Done> dones;
   for (UnderWay& save : under_way_) std::move(save.dones.begin(), save.dones.end(), std::back_inserter(dones));
   std::move(pending_.dones.begin(), pending_.dones.end(), std::back_inserter(dones));
@@ -179,9 +194,7 @@ void Desk::fail(SaveOutcome outcome) {
   recent_.clear();
   kept_recent_.clear();
   cache_bytes_ = kept_bytes_ = 0;
-  actions_.clear();
-  actions_.push_back(Reopen{});
-  if (on_failure) on_failure(outcome);
+  tell();
   for (Done& done : dones) done(outcome);
   for (auto& [id, done] : ranges) done(false, {});
 }

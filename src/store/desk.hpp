@@ -14,8 +14,8 @@
 // Each row ends with a checksum over its key and what it holds, of which steps know nothing. A row that is damaged reads as absent in a
 // step, and as empty in a range: that there was one is known.
 //
-// After a save that failed everything waiting fails with it, the cache is dropped, the host is asked to reopen, and
-// `on_reopened` is called: whoever keeps state in memory reads it again.
+// After a save or a read that failed everything waiting fails with it, the cache is dropped, the host is asked to reopen, and
+// `on_reopened` is called: whoever keeps state in memory reads it again. If the host could not, what was asked for meanwhile fails too.
 #pragma once
 
 #include <perdure/events.hpp>
@@ -61,10 +61,11 @@ class Desk {
   void on_event(const RowsRead&);
   void on_event(const Saved&);
   void on_event(const Reopened&);
+  void reopen();                                                // once more, after the host could not
   void flush(std::vector<Action>& out);                         // once at the end of each turn
 
-  Task<void(SaveOutcome)> on_failure;                           // a save failed: the reason, before anything is reopened
-  Task<void(bool ok)> on_reopened;
+  Task<void(SaveOutcome)> on_failure;                  // a save or a read failed: the reason, before anything is reopened
+  Task<void(Reopening)> on_reopened;
   bool idle() const;                                            // nothing waits and nothing is under way
   bool ready() const { return !failed_ && !runnable_.empty(); } // flush() has steps to run
   bool failed() const { return failed_; }
@@ -97,6 +98,7 @@ class Desk {
   bool run_front(u64 number, Queue& queue);
   void issue();
   void fail(SaveOutcome);
+  void drop_all(SaveOutcome, const Task<void()>& tell);
   Slot* cached(ByteView key);
   void remember(const Bytes& key, Row row);
   void keep(Cache::value_type& slot, Rows::Kept kept, std::size_t bytes);

@@ -97,8 +97,9 @@ void Sync::compare(const TopicPtr& topic, Exchange& e, const wire::LogTag& tag, 
     Inquest closed = inquest;
     ex->inquests.erase(tag);
     const Held& held = topic->logs[no].held;
-    bool behind = is_own(*topic, no) && held.cut < held.length && closed.length > proof.size;
-    if (behind) return begin_rescue(topic, link, tag, no, proof.size, closed);
+    const u64 at = std::min(proof.size, held.cut);
+    bool behind = is_own(*topic, no) && held.cut < held.length && closed.length > at;
+    if (behind) return begin_rescue(topic, link, tag, no, at, closed);
     if (closed.by_page) host_.fault(link, Fault::forged);       // the author signed one history, and the page was none of it
   });
 }

@@ -73,7 +73,7 @@ void Sync::begin_rescue(const TopicPtr& topic, LinkId link, wire::LogTag tag, st
     if (done.knows_branch(root) || (at >= state->cut() && !done.declared)) return;
     log::StoredNodes nodes(rows, topic->no, no, *state);
     auto ours = length <= state->held ? log::peaks_of(nodes, length) : std::nullopt;
-    if (ours && ours->root() == root) return;         // a part of what our rows hold
+    if (ours && ours->root() == root && length <= state->hole) return;       // a part of what our rows hold
     *peaks = log::peaks_of(nodes, at);
   }, [this, topic, link, tag, no, at, length = inquest.length, peaks](SaveOutcome) {
     Exchange* e = find(topic, link);

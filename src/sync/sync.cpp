@@ -144,7 +144,7 @@ void Sync::flush(Instant now) {
     for (auto& [link, e] : t.exchanges) {
       if (e.announce_at && *e.announce_at <= now.steady_ms) announce(t, e);
       if (e.check_at <= now.steady_ms) {
-        e.check_at = now.steady_ms + check_interval_ms;
+        e.check_at = now.steady_ms + host_.idle_ms(check_interval_ms, check_interval_ms_max);
         if (e.hello_got && e.serves.empty() && e.pulls.empty()) send(e, wire::Check{fingerprint_of(e.session, *t.topic)});
       }
       if (!e.serves.empty()) serve(t, e);
@@ -218,6 +218,15 @@ bool Sync::synced(const TopicPtr& topic) const {
   for (const auto& [link, e] : t->second.exchanges)
     if (e.done_got && e.behind.empty() && e.pulls.empty() && e.queued_bytes == 0) return true;
   return false;
+}
+
+bool Sync::offered(const TopicPtr& topic, store::LogNo no) const {
+  auto t = topics_.find(topic->no);
+  if (t == topics_.end()) return false;
+  return std::ranges::any_of(t->second.exchanges, [&](const auto& other) {
+    auto tag = tag_of(other.second.session, topic->logs[no].working.id);
+    return other.second.behind.contains(tag) && !other.second.stuck.contains(tag);
+  });
 }
 
 TopicState Sync::state(const TopicPtr& topic) const {

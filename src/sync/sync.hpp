@@ -29,6 +29,7 @@ class SyncHost {
   virtual u64 buffered(LinkId) const = 0;                     // bytes sent and not yet on their way
   virtual void fault(LinkId, Fault) = 0;
   virtual u64 corrected_now_ms() const = 0;
+  virtual u64 idle_ms(u64 usual, u64 most) const = 0;         // how long to wait before saying again what is said while nothing happens
   virtual wire::Epoch epoch() const = 0;                      // of our own store
   virtual void rolled_back() = 0;                             // a peer knows more of our order of arrival than we do: a backup was restored
   virtual void peer_epoch(LinkId, const wire::Epoch&) = 0;    // that happened to the peer: its store has begun a new epoch
@@ -68,6 +69,7 @@ class Sync {
   u64 behind(const TopicPtr&) const;                          // ops, by what the best informed peer says
   TopicState state(const TopicPtr&) const;
   bool synced(const TopicPtr&) const;                         // with one peer at least
+  bool offered(const TopicPtr&, store::LogNo) const;          // some peer says it holds more of that log than we do, and may yet give it
   std::vector<DeviceId> holders(const TopicPtr&, const LogId&, u64 batch) const;      // linked peers known to hold it
 
   // Acknowledgements of our own logs.

@@ -66,6 +66,7 @@ class Topic final : public crdt::Logs {
   bool open = false;                                 // followed: synced and shown
   bool loaded = false;
   bool left = false;
+  bool stored = false;                               // its own row is as it stands here
   bool own_unsure = false;                           // a save of ours ended in doubt: the next append opens an incarnation
   std::vector<LogEntry> logs;                        // by number
   std::map<LogId, store::LogNo> numbers;

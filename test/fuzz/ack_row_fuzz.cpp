@@ -12,6 +12,7 @@ class Host final : public sync::SyncHost {
   u64 buffered(LinkId) const override { return 0; }
   void fault(LinkId, sync::Fault) override {}
   u64 corrected_now_ms() const override { return 0; }
+  u64 idle_ms(u64 usual, u64) const override { return usual; }
   wire::Epoch epoch() const override { return {}; }
   void rolled_back() override {}
   void stored(const sync::TopicPtr&, const crdt::Changes&) override {}

@@ -267,7 +267,7 @@ void World::perform_reopen(Host& h) {
     if (h.life != life) return;
     bool ours = h.generation == h.options.disk->generation;
     if (ours) h.barrier = false;
-    post(h, life, Reopened{ours});
+    post(h, life, Reopened{ours ? Reopening::ok : Reopening::superseded});
   });
 }
 

@@ -188,6 +188,7 @@ function configOf({ apps, quotas }: Settings, seed: Seed, stunPort: number): Cor
     apps,
     cacheBytes,
     linksMax: quotas.links,
+    idleBytesPerSecond: 0,
     stunPort,
   };
 }

@@ -1,5 +1,5 @@
 // A store that is watched: how long saves take, whether the last one was written, whether another could be now.
-import type { Change, Own, Row, SaveOutcome, Store, StoreKind, Usage } from "../src/store/store.js";
+import type { Change, Own, Reopening, Row, SaveOutcome, Store, StoreKind, Usage } from "../src/store/store.js";
 import type { Histogram } from "./metrics.js";
 
 /** The database is tried no more often than this, and by itself when nothing was saved for so long. */
@@ -46,10 +46,10 @@ export class WatchedStore implements Store {
     return outcome;
   }
 
-  async reopen(): Promise<boolean> {
-    const ok = await this.#store.reopen();
-    if (ok) this.#last = "ok";
-    return ok;
+  async reopen(): Promise<Reopening> {
+    const outcome = await this.#store.reopen();
+    if (outcome === "ok") this.#last = "ok";
+    return outcome;
   }
 
   usage(): Promise<Usage> {

@@ -232,7 +232,7 @@ const event = union({
   Start: [1, { lostStore: flag }],
   RowsRead: [2, { read: number, ok: flag, rows: list(row) }],
   Saved: [3, { save: number, outcome: choice(0, "ok", "full", "superseded", "failed", "unknown") }],
-  Reopened: [4, { ok: flag }],
+  Reopened: [4, { outcome: choice(0, "ok", "superseded", "lost", "failed") }],
   LinkOpened: [5, { link: number, path, dialler: flag, url: text, attempt: number, network: text }],
   LinkReceived: [6, { link: number, bytes }],
   LinkClosed: [7, { link: number }],
@@ -264,7 +264,7 @@ const turn = struct({ deadlineMs: optional(number), actions: list(action) });
 const config = struct({
   app: text, deviceSeed: seed, randomSeed: seed, name: text, anchor: flag, rtc: flag, anchors: list(text),
   quotas: struct({ totalBytes: number, topicBytes: number, deviceBytes: number, leaseDays: number }), apps: list(text),
-  cacheBytes: number, linksMax: number, stunPort: number,
+  cacheBytes: number, linksMax: number, idleBytesPerSecond: number, stunPort: number,
 });
 
 /** What the core is asked. */

@@ -10,7 +10,6 @@ const MiB = 1024 * 1024;
  *  bad-argument. */
 export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomSeed: Uint8Array): CoreConfig {
   const limits = limitsOf(options.limits);
-  positive(limits, "idleBytesPerSecond", 1);
   return {
     app: options.app,
     deviceSeed,
@@ -28,6 +27,7 @@ export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomS
     apps: [],
     cacheBytes: bytesOf(limits, "memoryMB", 4),
     linksMax: whole(limits, "links", 64),
+    idleBytesPerSecond: limits.idleBytesPerSecond === undefined ? 0 : whole(limits, "idleBytesPerSecond", 1),
     stunPort: 0,
   };
 }
@@ -41,7 +41,7 @@ function bytesOf(limits: Partial<Limits>, name: "storageMB" | "memoryMB", otherw
   return Math.floor(positive(limits, name, otherwise) * MiB);
 }
 
-function whole(limits: Partial<Limits>, name: "links", otherwise: number): number {
+function whole(limits: Partial<Limits>, name: "links" | "idleBytesPerSecond", otherwise: number): number {
   return Math.max(1, Math.floor(positive(limits, name, otherwise)));
 }
 

@@ -14,7 +14,7 @@ import type { Engine, EngineInfo } from "./engine.js";
 import { closedError, dataOf, errorOf, PerdureError } from "./errors.js";
 import type { LinkEvents, Links } from "./links/links.js";
 import { callEach, NoticeBoard } from "./notices.js";
-import type { SaveOutcome, Store } from "./store/store.js";
+import type { Reopening, SaveOutcome, Store } from "./store/store.js";
 
 export interface DriverConfig {
   /** This device had a store and now has none. */
@@ -232,8 +232,12 @@ export class Driver implements Engine {
     outcome.then(tell, () => tell("unknown"));
   }
 
-  #reopened(reopened: Promise<boolean>): void {
-    reopened.then(ok => this.#post({ kind: "Reopened", ok }), () => this.#post({ kind: "Reopened", ok: false }));
+  #reopened(reopened: Promise<Reopening>): void {
+    const tell = (outcome: Reopening): void => {
+      this.#post({ kind: "Reopened", outcome });
+      if (outcome === "superseded") this.#config.onSuperseded?.();
+    };
+    reopened.then(tell, () => tell("failed"));
   }
 
   #linkEvents(): LinkEvents {

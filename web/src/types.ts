@@ -28,8 +28,10 @@ export interface Limits {
   memoryMB: number;
   /** What the peer stores for its topics. */
   storageMB: number;
-  /** Links to other peers at once. */
+  /** Direct links to other peers at once, 8 at most. */
   links: number;
+  /** What is sent while nothing happens: signs of life, comparisons, presence. What is said for each link and topic comes more rarely then, as
+   *  far as links and presence stay alive. Without it there is no bound. */
   idleBytesPerSecond: number;
 }
 

@@ -69,7 +69,7 @@ std::vector<Event> all_events() {
       Start{true},
       RowsRead{1, false, {}},
       RowsRead{0xffffffffu, true, {{some(1), some(500)}, {Bytes{}, Bytes{}}}},
-      Reopened{false},
+      Reopened{Reopening::failed},
       LinkOpened{{7}, LinkKind::datachannel, true, "ws://x/", 3, "00ff"},
       LinkReceived{{7}, some(200)},
       LinkClosed{{8}},

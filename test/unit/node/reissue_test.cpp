@@ -1,69 +1,13 @@
 // What was accepted and does not count where it stands is appended again: all of it, once, and by whatever way it was lost.
-#include <algorithm>
-
-#include "catch_amalgamated.hpp"
-#include "sim/world.hpp"
-#include "unit/support/solo.hpp"
+#include "unit/support/group.hpp"
 
 using namespace perdure;
 using namespace perdure::test;
 
-namespace {
-
-const Secret secret = named_secret("a topic");
-using Words = std::vector<std::string>;
-
-Words sorted(Words words) {
-  std::ranges::sort(words);
-  return words;
-}
-
-// A few devices in one topic, linked as the test says.
-struct Few {
-  sim::World world{11};
-  std::map<sim::HostId, u32> topic;
-  sim::HostId add() {
-    sim::HostId host = world.add({.name = {}, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}});
-    open(host);
-    return host;
-  }
-  void open(sim::HostId host) {
-    identity::Invite invite;
-    std::copy_n(identity::network_id("sim").bytes.begin(), 4, invite.network_tag.begin());
-    invite.secret = secret;
-    topic[host] = ask<OpenedTopic>(host, TopicJoin{identity::encode_invite(invite), {}}).topic;
-  }
-  template <class R>
-  R ask(sim::HostId host, CallBody body) {
-    std::optional<ReplyBody> got;
-    world.call(host, std::move(body), [&](const ReplyBody* reply) { if (reply) got = *reply; });
-    bool answered = world.run_until([&] { return got.has_value(); }, 30'000);
-    REQUIRE(answered);
-    REQUIRE(std::holds_alternative<R>(*got));
-    return std::get<R>(*got);
-  }
-  std::string say(sim::HostId host, std::string_view text) { return ask<Appended>(host, Append{topic[host], {}, {Solo::message(text)}}).id; }
-  Words words(sim::HostId host) {
-    Words out;
-    for (const MessageOut& m : ask<MessagePage>(host, Latest{topic[host], 256}).messages) out.emplace_back(text(ByteView(m.value).subspan(2)));
-    return sorted(out);
-  }
-  void meet(sim::HostId a, sim::HostId b) {
-    world.connect(a, b);
-    world.run_for(20'000);
-  }
-  void part(sim::HostId a, sim::HostId b) {
-    world.disconnect(a, b);
-    world.run_for(1'000);
-  }
-};
-
-}  // namespace
-
 TEST_CASE("a lost branch of which peers hold different parts is taken back whole, and no part of it twice") {
   for (bool longer_first : {false, true}) {
     CAPTURE(longer_first);
-    Few few;
+    Group few;
     sim::HostId ada = few.add(), bob = few.add(), eve = few.add();
     few.say(ada, "0");
     sim::Disk::Rows backup = few.world.disk(ada)->rows;
@@ -90,7 +34,7 @@ TEST_CASE("a lost branch of which peers hold different parts is taken back whole
 }
 
 TEST_CASE("what a device said after its store was put back survives a void that a life before had declared") {
-  Few few;
+  Group few;
   sim::HostId ada = few.add(), bob = few.add();
   few.say(ada, "0");
   sim::Disk::Rows first = few.world.disk(ada)->rows;
@@ -251,4 +195,100 @@ TEST_CASE("an answer to what was asked before the rows were read again is no bre
   (void)ada.call(Append{topic, {}, {Solo::message("not kept")}});
   eve.say(ledger.page(), 1, request);
   CHECK(eve.linked());
+}
+
+TEST_CASE("what stands behind a batch of ours that is lost and held by nobody reaches others all the same, and the loss is reported") {
+  Group few;
+  sim::HostId ada = few.add(), bob = few.add();
+  for (const char* word : {"0", "1", "2", "3"}) few.say(ada, word);
+  few.restart(ada, [&](sim::Disk& disk) { harm(disk, few.rows(ada, 'B').at(1), Harm::lost); });
+  CHECK(few.words(ada) == Words{"0", "2", "3"});               // meets the hole
+  few.meet(ada, bob);
+  CHECK(few.words(ada) == Words{"0", "2", "3"});
+  CHECK(few.words(bob) == few.words(ada));
+  CHECK(few.troubled(ada, Code::storage_lost));
+  few.say(ada, "4");
+  few.world.run_for(5'000);
+  CHECK(few.words(bob) == Words{"0", "2", "3", "4"});
+  CHECK(few.digest(bob) == few.digest(ada));
+  few.restart(ada, [](sim::Disk&) {});                         // once, not with each life
+  few.meet(ada, bob);
+  CHECK(few.words(bob) == Words{"0", "2", "3", "4"});
+  CHECK(few.troubled(ada, Code::storage_lost));
+}
+
+TEST_CASE("a lost batch that somebody shows after all counts again, once, and so does all behind it") {
+  for (std::size_t nth : {0u, 1u}) {
+    for (int how = 0; how < 4; ++how) {
+      const bool longer = how % 2 == 1;                        // whether who shows it holds what is behind it, too
+      const bool told = how / 2 == 1;                          // … and has heard of the void first
+      CAPTURE(nth, longer, told);
+      const Words all{"0", "1", "2", "3"};
+      Group few;
+      sim::HostId ada = few.add(), bob = few.add(), eve = few.add();
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        few.say(ada, all[i]);
+        if (i != (longer ? all.size() - 1 : nth)) continue;
+        few.meet(ada, eve);
+        few.part(ada, eve);
+      }
+      few.restart(ada, [&](sim::Disk& disk) { harm(disk, few.rows(ada, 'B').at(nth), Harm::lost); });
+      (void)few.words(ada);
+      few.meet(ada, bob);                                      // who has none of it
+      Words rest = all;
+      rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(nth));
+      CHECK(few.words(bob) == rest);
+      if (told) {
+        few.meet(bob, eve);
+        few.part(bob, eve);
+      }
+      few.meet(ada, eve);
+      few.world.run_for(60'000);
+      for (sim::HostId host : {ada, bob, eve}) {
+        CHECK(few.words(host) == all);
+        CHECK(few.digest(host) == few.digest(ada));
+      }
+      CHECK_FALSE(few.troubled(ada, Code::storage_lost));
+    }
+  }
+}
+
+TEST_CASE("a lost batch is taken from who is there and has it, and nothing is said twice") {
+  Group few;
+  sim::HostId ada = few.add(), bob = few.add();
+  few.meet(ada, bob);
+  for (const char* word : {"0", "1", "2"}) few.say(ada, word);
+  few.world.run_for(1'000);
+  few.restart(ada, [&](sim::Disk& disk) { harm(disk, few.rows(ada, 'B').at(1), Harm::bent); });
+  few.meet(ada, bob);
+  (void)few.words(ada);
+  few.world.run_for(40'000);
+  CHECK(few.words(ada) == Words{"0", "1", "2"});
+  CHECK(few.rows(ada, 'B').size() == 3);
+  CHECK(few.digest(bob) == few.digest(ada));
+  CHECK_FALSE(few.troubled(ada, Code::storage_lost));
+}
+
+TEST_CASE("what stood behind a void and was not said again is asked for of each peer that comes, also by a later life") {
+  Group few;
+  sim::HostId ada = few.add(), bob = few.add(), eve = few.add();
+  few.say(ada, "0");
+  sim::Disk::Rows backup = few.world.disk(ada)->rows;
+  few.say(ada, "1");
+  few.meet(ada, bob);
+  few.part(ada, bob);
+  few.say(ada, "2");
+  few.meet(ada, eve);
+  few.part(ada, eve);
+  few.restart(ada, [&](sim::Disk& disk) { disk.rows = backup; });
+  few.say(ada, "3");
+  few.meet(ada, bob);                                          // voids "1" and what was behind it, and takes "1" back
+  CHECK(few.words(ada) == Words{"0", "1", "3"});
+  few.restart(ada, [](sim::Disk&) {});
+  few.meet(bob, eve);                                          // who hears of the void first from another
+  few.part(bob, eve);
+  few.meet(ada, eve);
+  for (sim::HostId host : {ada, eve}) CHECK(few.words(host) == Words{"0", "1", "2", "3"});
+  few.meet(ada, bob);
+  CHECK(few.words(bob) == few.words(ada));
 }

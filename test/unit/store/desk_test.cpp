@@ -18,10 +18,11 @@ struct Office {
   sim::Disk disk;
   std::vector<Action> open;                    // asked of the host, not yet answered
   std::vector<SaveOutcome> outcomes;
+  Reopening reopening = Reopening::ok;
   int reads = 0, keys_read = 0, saves = 0, failures = 0, reopened = 0;
   explicit Office(std::size_t cache = 1 << 20) : desk(cache) {
     desk.on_failure = [this](SaveOutcome) { ++failures; };
-    desk.on_reopened = [this](bool) { ++reopened; };
+    desk.on_reopened = [this](Reopening) { ++reopened; };
   }
   void flush() { desk.flush(open); }
   // Answers what is first.
@@ -41,7 +42,7 @@ struct Office {
     } else if (auto* range = std::get_if<ReadRange>(&action)) {
       desk.on_event(disk.read(*range));
     } else {
-      desk.on_event(Reopened{true});
+      desk.on_event(Reopened{reopening});
     }
     flush();
   }
@@ -197,6 +198,40 @@ TEST_CASE("after a save that failed all that waits fails, nothing of it is writt
     o.settle();
     CHECK(o.disk.rows[b("a")] == sealed("a", "2"));
   }
+}
+
+TEST_CASE("what is asked for while the store cannot be opened again fails, and goes through once it can") {
+  Office o;
+  o.reopening = Reopening::failed;
+  o.put(1, "a", "1");
+  o.answer(SaveOutcome::failed);
+  o.put(1, "b", "1");                          // before it is known
+  bool ranged = true;
+  o.desk.read_range(b("a"), b("z"), 0, false, [&](bool ok, const auto&) { ranged = ok; });
+  CHECK_FALSE(ranged);
+  o.answer();
+  CHECK(o.outcomes == std::vector{SaveOutcome::failed, SaveOutcome::failed});
+  CHECK(o.desk.failed());
+  o.flush();
+  CHECK(o.open.empty());                       // when it is tried again is not the desk's to say
+  o.reopening = Reopening::ok;
+  o.desk.reopen();
+  o.put(1, "c", "1");
+  o.settle();
+  CHECK(o.outcomes.back() == SaveOutcome::ok);
+  CHECK(o.disk.rows.size() == 1);
+}
+
+TEST_CASE("a range that cannot be read is a failure like any other") {
+  Office o;
+  bool ranged = true;
+  o.desk.read_range(b("a"), b("z"), 0, false, [&](bool ok, const auto&) { ranged = ok; });
+  o.put(1, "a", "1");
+  o.flush();
+  o.desk.on_event(RowsRead{std::get<ReadRange>(o.open.front()).read, false, {}});
+  CHECK_FALSE(ranged);
+  CHECK(o.failures == 1);
+  CHECK(o.outcomes == std::vector{SaveOutcome::failed});
 }
 
 TEST_CASE("a read that fails is a failure of the store") {

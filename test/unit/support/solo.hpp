@@ -51,10 +51,13 @@ class Solo {
   sim::Disk disk;
   SaveOutcome next_save = SaveOutcome::ok;                    // of the next save; then ok again, once it was reopened
   bool answers_saves = true, answers_reads = true;            // false: they wait until it is true again and time passes
+  std::optional<Reopening> reopening = Reopening::ok;         // what comes of opening the store again; none: it takes for ever
+  bool readable = true;                                       // false: reads fail
   u64 steady_ms = 1, wall_ms = 1'700'000'000'000;
   std::map<u32, ReplyBody> replies;
   std::map<u32, std::vector<Bytes>> sent;                     // by link, not yet taken
   std::set<u32> closed;                                       // links that the core closed
+  u32 reopens = 0;                                            // how often the core asked for it
   std::vector<Dial> dials;
   std::vector<RtcOpen> rtc_opens;
   std::map<u32, TopicNotice> topics;
@@ -161,11 +164,13 @@ class Solo {
       else failed_ = true;
       Saved saved{save->save, outcome};
       (answers_saves ? inbox_ : waiting_).push_back(saved);
-    } else if (auto* read = std::get_if<Read>(&action)) (answers_reads ? inbox_ : waiting_).push_back(disk.read(*read));
-    else if (auto* range = std::get_if<ReadRange>(&action)) (answers_reads ? inbox_ : waiting_).push_back(disk.read(*range));
+    } else if (auto* read = std::get_if<Read>(&action)) (answers_reads ? inbox_ : waiting_).push_back(readable ? disk.read(*read) : RowsRead{read->read, false, {}});
+    else if (auto* range = std::get_if<ReadRange>(&action)) (answers_reads ? inbox_ : waiting_).push_back(readable ? disk.read(*range) : RowsRead{range->read, false, {}});
     else if (std::get_if<Reopen>(&action)) {
-      failed_ = false;
-      inbox_.push_back(Reopened{true});
+      ++reopens;
+      if (!reopening) return;
+      failed_ &= *reopening != Reopening::ok;
+      inbox_.push_back(Reopened{*reopening});
     } else if (auto* send = std::get_if<Send>(&action)) sent[send->link.value].push_back(std::move(send->bytes));
     else if (auto* close = std::get_if<CloseLink>(&action)) closed.insert(close->link.value);
     else if (auto* dial = std::get_if<Dial>(&action)) dials.push_back(*dial);

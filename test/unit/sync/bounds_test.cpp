@@ -2,21 +2,12 @@
 #include <algorithm>
 
 #include "catch_amalgamated.hpp"
-#include "unit/support/solo.hpp"
+#include "unit/support/scene.hpp"
 
 using namespace perdure;
 using namespace perdure::test;
 
 namespace {
-
-const Secret secret = named_secret("a topic");
-
-struct Scene {
-  Solo ada{"ada"};
-  u32 topic = ada.join(secret);
-  Scene() { (void)ada.append(topic, "one"); }
-  bool intact() { return ada.messages(topic) == std::vector<std::string>{"one"}; }
-};
 
 std::size_t topics_at(const Solo& anchor) {
   return static_cast<std::size_t>(std::ranges::count_if(anchor.disk.rows, [](const auto& row) { return row.first[0] == 'T'; }));
@@ -25,7 +16,7 @@ std::size_t topics_at(const Solo& anchor) {
 }  // namespace
 
 TEST_CASE("a topic that is shown again and again is shared once, under the alias said last") {
-  Scene s;
+  Scene s({"one"});
   Stranger eve(s.ada, "eve");
   eve.enter(secret);
   wire::Mac mac = peers::topic_mac(*eve.keys, eve.session->handshake_hash(), eve.identity.id(), s.ada.id());
@@ -41,7 +32,7 @@ TEST_CASE("a topic that is shown again and again is shared once, under the alias
 }
 
 TEST_CASE("questions without end cost the link, those of an honest peer do not") {
-  Scene s;
+  Scene s({"one"});
   for (int kind = 0; kind < 4; ++kind) {
     CAPTURE(kind);
     Stranger eve(s.ada, "eve");
@@ -71,7 +62,7 @@ TEST_CASE("questions without end cost the link, those of an honest peer do not")
 }
 
 TEST_CASE("acknowledgements while the disk is slow do not pile up") {
-  Scene s;
+  Scene s({"one"});
   Stranger eve(s.ada, "eve");
   eve.enter(secret);
   auto page = eve.last<wire::Page>();
@@ -88,7 +79,7 @@ TEST_CASE("acknowledgements while the disk is slow do not pile up") {
 }
 
 TEST_CASE("who asks and takes nothing in is cut off before it costs much memory") {
-  Scene s;
+  Scene s({"one"});
   (void)s.ada.ask<Appended>(Append{s.topic, {}, {NewOp{1, {}, [] { Bytes v(200'005, 'x'); v[0] = 0xdb; v[1] = 0; v[2] = 3; v[3] = 0x0d; v[4] = 0x40; return v; }()}}});
   Stranger eve(s.ada, "eve");
   eve.enter(secret);
@@ -104,7 +95,7 @@ TEST_CASE("who asks and takes nothing in is cut off before it costs much memory"
 }
 
 TEST_CASE("nobody relays to a peer that does not take what it is sent") {
-  Scene s;
+  Scene s({"one"});
   Stranger eve(s.ada, "eve"), slow(s.ada, "slow");
   eve.heard.clear();
   for (int i = 0; i < 200 && eve.all<wire::Unreachable>().empty(); ++i) eve.say(wire::Relay{slow.identity.id(), false, Bytes(16'000, 1)});

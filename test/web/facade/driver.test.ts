@@ -132,7 +132,7 @@ describe("actions", () => {
       { kind: "Saved", save: 1, outcome: "ok" },
       { kind: "RowsRead", read: 1, ok: true, rows: [[key, Uint8Array.of(7)]] },
       { kind: "RowsRead", read: 2, ok: true, rows: [[Uint8Array.of(2), Uint8Array.of(8)]] },
-      { kind: "Reopened", ok: true },
+      { kind: "Reopened", outcome: "ok" },
     ]);
   });
 
@@ -143,6 +143,16 @@ describe("actions", () => {
     driver.network(true);
     for (let i = 0; i < 5; i++) await rest();
     assert.deepEqual(core.events.at(-1), { kind: "Saved", save: 1, outcome: "superseded" });
+    assert.equal(superseded(), 1);
+  });
+
+  test("tell the host that another core has the store also when that shows as it is opened again", async () => {
+    const { core, driver, disk, superseded } = await setup();
+    await openMemory("test", disk);
+    core.respond = event => (event.kind === "Network" ? [{ kind: "Reopen" }] : []);
+    driver.network(true);
+    for (let i = 0; i < 5; i++) await rest();
+    assert.deepEqual(core.events.at(-1), { kind: "Reopened", outcome: "superseded" });
     assert.equal(superseded(), 1);
   });
 

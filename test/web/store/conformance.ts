@@ -173,7 +173,7 @@ export const cases: readonly Case[] = [
       same(await all(store), [row(1, 1), row(2, 2)]);
       await disk.makeRoom();
       same(await store.save(put(row(3, 3))), "failed");
-      same(await store.reopen(), true);
+      same(await store.reopen(), "ok");
       same(await store.save(put(row(3, 3))), "ok");
       same(await all(store), [row(1, 1), row(2, 2), row(3, 3)]);
     },
@@ -198,7 +198,7 @@ export const cases: readonly Case[] = [
       await disk.supersede();
       const outcomes = await Promise.all([store.save(put(row(1, 2))), store.save({ ...nothing, erases: [bytes(1)] })]);
       same(outcomes, ["superseded", "failed"]);
-      same(await store.reopen(), false);
+      same(await store.reopen(), "superseded");
       same(await store.save(put(row(1, 2))), "failed");
       same(await all(store), [row(1, 1)]);
     },

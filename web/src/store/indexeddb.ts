@@ -7,7 +7,7 @@
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction } from "idb";
 import { OrderedStore, type Backend } from "./ordered.js";
 import { newerFormat, unavailable } from "./refusals.js";
-import { storeFormat, type Change, type Own, type Row, type SaveOutcome, type Store, type Usage } from "./store.js";
+import { reopening, storeFormat, type Change, type Own, type Reopening, type Row, type SaveOutcome, type Store, type Usage } from "./store.js";
 
 interface Schema extends DBSchema {
   rows: { key: ArrayBuffer | Uint8Array<ArrayBuffer>; value: unknown };
@@ -135,9 +135,9 @@ class IndexedDbBackend implements Backend {
     }
   }
 
-  async recover(): Promise<boolean> {
+  async recover(): Promise<Reopening> {
     const database = this.#database ?? (await this.open());
-    return (await database.get("own", "generation")) === this.#generation;
+    return reopening(await database.get("own", "generation"), this.#generation);
   }
 
   async usage(): Promise<Usage> {

@@ -5,7 +5,7 @@
 //     disk.full = true;                            // saves that put rows end as "full" from here on
 
 import { OrderedStore, type Backend } from "./ordered.js";
-import { storeFormat, type Change, type Own, type Row, type SaveOutcome, type Store, type Usage } from "./store.js";
+import { reopening, storeFormat, type Change, type Own, type Reopening, type Row, type SaveOutcome, type Store, type Usage } from "./store.js";
 import { newerFormat } from "./refusals.js";
 
 /** What a memory store stands on. Rows are kept sorted, keys as strings of one character a byte, which compare as bytes do. */
@@ -106,7 +106,7 @@ class MemoryBackend implements Backend {
 
   commit(change: Change): SaveOutcome {
     const disk = this.#disk;
-    if (!this.recover()) return "superseded";
+    if (this.recover() !== "ok") return "superseded";
     const added = change.puts.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
     if (added > 0 && (disk.full || disk.usedBytes + added > disk.maxBytes)) return "full";
     for (const [from, to] of change.eraseRanges) disk.erase(from, to);
@@ -115,7 +115,7 @@ class MemoryBackend implements Backend {
     return "ok";
   }
 
-  recover(): boolean { return this.#disk.generation === this.#generation; }
+  recover(): Reopening { return reopening(this.#disk.generation, this.#generation); }
   usage(): Usage { return { usedBytes: this.#disk.usedBytes, persisted: false }; }
   getOwn(key: string): unknown { return this.#disk.own.get(key); }
   putOwn(key: string, value: unknown): void { this.#disk.own.set(key, value); }

@@ -4,7 +4,7 @@
 // Reads run beside one another; a save waits for what was issued before it, and what comes later waits for the save.
 
 import { PerdureError } from "../errors.js";
-import { compareBytes, type Change, type Own, type Row, type SaveOutcome, type Store, type StoreKind, type Usage } from "./store.js";
+import { compareBytes, type Change, type Own, type Reopening, type Row, type SaveOutcome, type Store, type StoreKind, type Usage } from "./store.js";
 
 /** One opener's hold on a disk. Never called while a commit is under way. */
 export interface Backend {
@@ -13,8 +13,8 @@ export interface Backend {
   range(from: Uint8Array, to: Uint8Array, limit: number, reverse: boolean): Row[] | Promise<Row[]>;
   /** Atomic and durable; compares the generation in the same transaction. May reject: then nothing was written. */
   commit(change: Change): SaveOutcome | Promise<SaveOutcome>;
-  /** Makes the disk usable again after trouble. False if it is not, or if another opener has it. */
-  recover(): boolean | Promise<boolean>;
+  /** Makes the disk usable again after trouble. May reject: then it is not to be had now. */
+  recover(): Reopening | Promise<Reopening>;
   usage(): Usage | Promise<Usage>;
   getOwn(key: string): unknown;
   putOwn(key: string, value: unknown): void | Promise<void>;
@@ -56,13 +56,13 @@ export class OrderedStore implements Store, Own {
     }, "failed");
   }
 
-  async reopen(): Promise<boolean> {
+  async reopen(): Promise<Reopening> {
     return this.#writing(async () => {
-      let ok = false;
-      try { ok = await this.#backend.recover(); } catch { /* not to be had */ }
-      this.#barrier = !ok;
-      return ok;
-    }, false);
+      let outcome: Reopening = "failed";
+      try { outcome = await this.#backend.recover(); } catch { /* not to be had */ }
+      this.#barrier = outcome !== "ok";
+      return outcome;
+    }, "failed");
   }
 
   usage(): Promise<Usage> { return this.#reading(() => this.#backend.usage()); }

@@ -2,7 +2,7 @@
 
 import type { Backend } from "./ordered.js";
 import { newerFormat, unavailable } from "./refusals.js";
-import { storeFormat, type Change, type Row, type SaveOutcome, type Usage } from "./store.js";
+import { reopening, storeFormat, type Change, type Reopening, type Row, type SaveOutcome, type Usage } from "./store.js";
 
 export type SqlValue = Uint8Array | string | number | bigint | null;
 
@@ -108,14 +108,14 @@ export class SqlBackend implements Backend {
     }
   }
 
-  recover(): boolean {
+  recover(): Reopening {
     try {
-      return this.#stored() === this.#generation;
+      return reopening(this.#stored(), this.#generation);
     } catch {
       this.#disconnect();
       this.#sql = this.#options.connect();
       for (const pragma of this.#options.pragmas) this.#sql.all(pragma);
-      return this.#stored() === this.#generation;
+      return reopening(this.#stored(), this.#generation);
     }
   }
 

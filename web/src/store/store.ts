@@ -21,6 +21,9 @@ export interface Change {
  *  written and nothing ever will be. unknown: it may or may not have been written. */
 export type SaveOutcome = "ok" | "full" | "superseded" | "failed" | "unknown";
 
+/** superseded: another opener has taken the store over. lost: its rows are gone. Neither ever changes. failed: it cannot be opened now. */
+export type Reopening = "ok" | "superseded" | "lost" | "failed";
+
 export type StoreKind = "indexeddb" | "opfs" | "sqlite" | "memory";
 
 export interface Usage {
@@ -41,8 +44,8 @@ export interface Store {
   /** Atomic, in order, durable once it resolves "ok". The bytes are copied before it returns. Never rejects: after anything but
    *  "ok" all later saves give "failed" and write nothing, until `reopen`. */
   save(change: Change): Promise<SaveOutcome>;
-  /** Lifts the barrier that a bad save left. False, and the barrier stays, if the store is superseded, closed or not to be had. */
-  reopen(): Promise<boolean>;
+  /** Lifts the barrier that a bad save left. The barrier stays if it ends otherwise than "ok", as it does in a closed store. */
+  reopen(): Promise<Reopening>;
   usage(): Promise<Usage>;
   /** Resolves when what was issued before is done and the store is let go. Later saves fail. Closing twice is harmless. */
   close(): Promise<void>;
@@ -62,6 +65,12 @@ export interface OpenStore { (name: string): Promise<Store & Own> }
 
 /** The layout of rows and own values. A store that says a greater number belongs to a newer package and is left alone. */
 export const storeFormat = 1;
+
+/** What the generation says that is found in a store which an opener of generation `own` held. */
+export function reopening(found: unknown, own: number): Reopening {
+  if (found === own) return "ok";
+  return typeof found === "number" && found > own ? "superseded" : "lost";
+}
 
 /** Says whether a is before, at or after b in the order of keys. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {

@@ -1,6 +1,6 @@
 // The disk of a test peer: memory that outlives its core, and that can be lost or full.
 import { MemoryDisk, openMemory } from "../store/memory.js";
-import type { Change, Row, SaveOutcome, Store, StoreKind, Usage } from "../store/store.js";
+import type { Change, Reopening, Row, SaveOutcome, Store, StoreKind, Usage } from "../store/store.js";
 
 export class TestDisk {
   readonly #disk = new MemoryDisk();
@@ -67,8 +67,8 @@ class TestStore implements Store {
     return this.#lost ? Promise.resolve("failed") : this.#inner.save(change);
   }
 
-  reopen(): Promise<boolean> {
-    return this.#lost ? Promise.resolve(false) : this.#inner.reopen();
+  reopen(): Promise<Reopening> {
+    return this.#lost ? Promise.resolve("lost") : this.#inner.reopen();
   }
 
   usage(): Promise<Usage> {

@@ -124,6 +124,7 @@ export class Station {
       apps: [],
       cacheBytes: 4 * MiB,
       linksMax: this.anchorUrl === undefined ? 64 : 512,
+      idleBytesPerSecond: 0,
       stunPort: 0,
     };
   }

@@ -1,0 +1,150 @@
+// What a peer can do with introductions, signals and relays: open nothing that is not ours, and cost us no more than is bounded.
+#include <algorithm>
+
+#include "catch_amalgamated.hpp"
+#include "unit/support/scene.hpp"
+
+using namespace perdure;
+using namespace perdure::test;
+
+namespace {
+
+DeviceId made_up(u32 n) {
+  DeviceId id = DeviceId::from(Bytes(32, 0xee));
+  id.bytes[0] = 0xff;                          // so that our core is the lower one, and begins
+  id.bytes[1] = static_cast<u8>(n >> 8);
+  id.bytes[2] = static_cast<u8>(n);
+  return id;
+}
+
+std::size_t online(const Solo& solo) {
+  auto& members = solo.member_notices.back().members;
+  return static_cast<std::size_t>(std::ranges::count_if(members, [](const MemberOut& m) { return m.online; }));
+}
+
+}  // namespace
+
+TEST_CASE("introductions of anybody, many times, are bounded and cost our app nothing") {
+  Scene s;
+  Stranger eve(s.ada, "eve");
+  eve.enter(secret);
+  for (u32 n = 0; n < 40; ++n) {
+    wire::Introduce message;
+    for (u32 i = 0; i < 128; ++i) {
+      DeviceId id = DeviceId::from(Bytes(32, 1));
+      id.bytes[0] = static_cast<u8>(n);
+      id.bytes[1] = static_cast<u8>(i);
+      message.present.push_back({id, false});
+      id.bytes[2] = 7;
+      message.gone.push_back(id);
+    }
+    eve.say(message, 1);
+  }
+  eve.say(wire::Introduce{{{s.ada.id(), true}}, {s.ada.id()}}, 1);
+  CHECK(eve.linked());
+  eve.pass(3'000);
+  CHECK(s.intact());
+}
+
+TEST_CASE("a relayed frame from nobody we know, to nobody we know, or within a relayed one opens nothing") {
+  Scene s;
+  Stranger eve(s.ada, "eve");
+  eve.enter(secret);
+  eve.heard.clear();
+  DeviceId nobody = DeviceId::from(Bytes(32, 1));
+  eve.say(wire::Relay{nobody, false, Bytes(100, 1)});
+  REQUIRE(eve.all<wire::Unreachable>().size() == 1);
+  eve.say(wire::Relay{nobody, true, Bytes(32, 1)});
+  eve.say(wire::Signal{nobody, s.ada.id(), Bytes(200, 1)});
+  eve.say(wire::Signal{nobody, nobody, Bytes(200, 1)});
+  eve.say(wire::Unreachable{nobody});
+  CHECK(eve.linked());
+  CHECK(s.intact());
+}
+
+TEST_CASE("signals are forwarded for their sender only, and no more than a few at once") {
+  Scene s;
+  Stranger eve(s.ada, "eve"), bob(s.ada, "bob");
+  bob.heard.clear();
+  for (int i = 0; i < 100; ++i) eve.say(wire::Signal{eve.identity.id(), bob.identity.id(), Bytes(200, 1)});
+  eve.say(wire::Signal{bob.identity.id(), bob.identity.id(), Bytes(200, 1)});
+  bob.listen();
+  CHECK(bob.all<wire::Signal>().size() == 20);
+  CHECK(eve.linked());
+}
+
+TEST_CASE("a peer introduces no more devices than may all come back at once; who is gone is gone, and others introduce on") {
+  Scene s;
+  Stranger eve(s.ada, "eve");
+  eve.enter(secret);
+  u32 told = 0;
+  for (u32 round = 0; round < 20; ++round) {   // ever new ones, of whom the last go as they come
+    wire::Introduce coming, going;
+    for (u32 i = 0; i < 128; ++i) coming.present.push_back({made_up(told), false}), going.gone.push_back(made_up(told)), ++told;
+    eve.say(coming, 1);
+    if (round < 19) eve.say(going, 1);
+  }
+  CHECK(told == 2'560);
+  s.ada.pass(100);
+  CHECK(online(s.ada) == 2);                   // of the last round nobody was heard
+  CHECK(eve.linked());
+  Stranger bob(s.ada, "bob");
+  bob.enter(secret);
+  bob.say(wire::Introduce{{{made_up(1), false}}, {}}, 1);
+  s.ada.pass(100);
+  CHECK(online(s.ada) == 4);
+  for (int i = 0; i < 12; ++i) {               // a minute later eve is heard again
+    eve.pass(5'000);
+    for (Stranger* other : {&eve, &bob}) other->say(wire::Ping{1, s.ada.wall_ms});
+  }
+  eve.say(wire::Introduce{{{made_up(2), false}}, {}}, 1);
+  s.ada.pass(100);
+  CHECK(online(s.ada) == 5);
+  CHECK(s.intact());
+}
+
+TEST_CASE("who introduces the same device again and again, or says goodbye for strangers, makes us say nothing") {
+  Scene s;
+  Stranger eve(s.ada, "eve");
+  eve.enter(secret);
+  eve.say(wire::Introduce{{{made_up(1), false}}, {}}, 1);
+  s.ada.pass(1'000);
+  std::size_t notices = s.ada.member_notices.size();
+  eve.heard.clear();
+  for (u32 i = 0; i < 500; ++i) eve.say(wire::Introduce{{{made_up(1), false}}, {made_up(1'000 + i)}}, 1);
+  s.ada.pass(1'000);
+  CHECK(s.ada.member_notices.size() == notices);
+  CHECK(eve.heard.size() <= 2);                // a sign of life
+  CHECK(eve.linked());
+}
+
+TEST_CASE("however many devices come and go, so many connections are tried at once and no more") {
+  Config config;
+  Solo ada("ada", config);
+  u32 topic = ada.join(secret);
+  (void)ada.append(topic, "one");
+  Stranger eve(ada, "eve");
+  eve.enter(secret);
+  for (u32 n = 0; n < 500; ++n) {
+    eve.say(wire::Introduce{{{made_up(n), true}}, {}}, 1);
+    eve.say(wire::Introduce{{}, {made_up(n)}}, 1);
+  }
+  CHECK(ada.rtc_opens.size() == 32);
+  CHECK(eve.linked());
+}
+
+TEST_CASE("an app that allows fewer direct links gets fewer") {
+  for (u32 most : {1u, 3u, 64u}) {
+    Config config;
+    config.links_max = most;
+    Solo ada("ada", config);
+    (void)ada.join(secret);
+    Stranger eve(ada, "eve");
+    eve.enter(secret);
+    wire::Introduce message;
+    for (u32 n = 0; n < 50; ++n) message.present.push_back({made_up(n), true});
+    eve.say(message, 1);
+    CHECK(ada.rtc_opens.size() <= std::min(most, 8u));
+    CHECK(ada.rtc_opens.size() + 1 >= std::min(most, 8u));    // eve is one of them
+  }
+}
