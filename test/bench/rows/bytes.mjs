@@ -2,8 +2,6 @@ import { bounded } from "../measure.mjs";
 import { count, messages, texts } from "../messages.mjs";
 import { alone, sent, sentBytes, two } from "../peer.mjs";
 
-const few = 1_000;
-
 /** Bytes of all rows, keys and indexes included, that each message adds. */
 async function stored(fill, length) {
   const { peer, topic, disk } = await alone();
@@ -39,7 +37,7 @@ export const row = {
   work: "bytes per message",
   run: async () => [
     bounded(await stored(topic => topic.appendAll(messages), count), 132, { work: "stored in bulk, all rows and indexes", unit: "B" }),
-    bounded(await stored(async topic => { for (const message of texts(few)) await topic.append(message); }, few), 320, { work: "stored alone", unit: "B" }),
+    bounded(await stored(async topic => { for (const message of texts(count)) await topic.append(message); }, count), 320, { work: "stored alone", unit: "B" }),
     bounded(await carried(), 290, { work: "on the wire alone", unit: "B" }),
   ],
 };

@@ -136,8 +136,11 @@ class IndexedDbBackend implements Backend {
   }
 
   async recover(): Promise<Reopening> {
-    const database = this.#database ?? (await this.open());
-    return reopening(await database.get("own", "generation"), this.#generation);
+    // A database that the browser has taken away may not have been told so yet: then it is opened anew.
+    const held = await this.#database?.get("own", "generation").catch(() => undefined);
+    if (held !== undefined) return reopening(held, this.#generation);
+    this.#drop();
+    return reopening(await (await this.open()).get("own", "generation"), this.#generation);
   }
 
   async usage(): Promise<Usage> {
