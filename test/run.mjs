@@ -46,7 +46,7 @@ const suites = [
   {
     name: "web",
     takes: 480,
-    limit: 1500,
+    limit: 1200,
     setup: ["browsers"],
     when: () => found("test/web", ".test.ts").length > 0,
     steps: () => [node("web/build.mjs"), node("test/web/support/run.mjs")],
@@ -54,7 +54,7 @@ const suites = [
   {
     name: "pack",
     takes: 200,
-    limit: 900,
+    limit: 600,
     setup: ["browsers"],
     when: () => found("test/pack", ".test.mjs").length > 0,
     steps: () => [node("web/build.mjs"), node("--test", "--test-concurrency=1", ...found("test/pack", ".test.mjs"))],
