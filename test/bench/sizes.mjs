@@ -18,9 +18,5 @@ function needed(name, found = new Set()) {
 
 /** What a page downloads that opens a peer: its own script, and its worker's. */
 export function downloaded() {
-  const index = needed("index.js");
-  // In a page openPeer imports one file more, in Node another.
-  const later = /browserEngine[^;]*?import\((?:\/\*.*?\*\/\s*)*"\.\/([^"]+)"\)/;
-  const [host] = [...index].flatMap(name => later.exec(readFileSync(`dist/${name}`, "utf8"))?.[1] ?? []);
-  return { page: new Set([...index, ...needed(host)]), worker: needed("worker.js") };
+  return { page: needed("index.js"), worker: needed("worker.js") };
 }
