@@ -26,7 +26,7 @@ const script = path => ({ when: () => existsSync(path), steps: () => [node(path)
 
 // In this order. `takes`: roughly how many seconds it needs on two cores in a fresh clone, with its compiling; they are kept back
 // from the elastic ones before it. `limit`: after so many it is stopped. `elastic`: it uses the time it is handed, of what is free
-// `share`, and at most `most`. `asked`: runs only by name.
+// `share`, and at most `most`.
 const suites = [
   { name: "tidy", takes: 2, limit: 60, ...script("test/tidy/check.mjs") },
   {
@@ -59,19 +59,18 @@ const suites = [
     when: () => found("test/pack", ".test.mjs").length > 0,
     steps: () => [node("web/build.mjs"), node("--test", "--test-concurrency=1", ...found("test/pack", ".test.mjs"))],
   },
-  { name: "replay", takes: 180, limit: 600, when: () => existsSync("test/replay/run.mjs"), steps: () => [node("test/replay/run.mjs", "--brief")] },
-  { name: "sim", takes: 160, limit: 900, elastic: true, share: 0.5, most: 480, ...script("test/sim/run.mjs") },
-  // Under our own driver, with the core as the unit tests have built it.
-  { name: "fuzz", takes: 110, limit: 900, elastic: true, share: 0.25, most: 240, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1", "--driver", "own")] },
   {
     name: "large",
-    takes: 600,
-    limit: 1800,
-    asked: true,
+    takes: 90,
+    limit: 600,
     setup: ["browsers"],
     when: () => existsSync("test/large/large.test.mjs"),
     steps: () => [node("web/build.mjs"), node("--expose-gc", "--test", "test/large/large.test.mjs")],
   },
+  { name: "replay", takes: 180, limit: 600, when: () => existsSync("test/replay/run.mjs"), steps: () => [node("test/replay/run.mjs", "--brief")] },
+  { name: "sim", takes: 160, limit: 900, elastic: true, share: 0.5, most: 480, ...script("test/sim/run.mjs") },
+  // Under our own driver, with the core as the unit tests have built it.
+  { name: "fuzz", takes: 110, limit: 900, elastic: true, share: 0.25, most: 240, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1", "--driver", "own")] },
 ];
 
 /** Resolves with whether it ended well. What it started dies with it when the time is over. */
@@ -117,7 +116,7 @@ if (unknown.length > 0) {
   console.error(`No such suite: ${unknown.join(", ")}. There are: ${known.map(suite => suite.name).join(", ")}.`);
   process.exit(2);
 }
-const chosen = known.filter(suite => (wanted.length > 0 ? wanted.includes(suite.name) : !suite.asked));
+const chosen = known.filter(suite => wanted.length === 0 || wanted.includes(suite.name));
 
 const verdicts = [];
 for (const [index, suite] of chosen.entries()) {

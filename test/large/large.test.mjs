@@ -1,7 +1,5 @@
-// Large topics: a million messages in Node, a hundred thousand in Chromium. Opening them costs what opening smaller ones does, and
-// reading all of one takes no more memory than reading some of it.
-//
-//   node test/run.mjs large
+// Large topics: a million messages in Node, a hundred thousand in Chromium. They open and show their newest, and reading all of one takes
+// no more memory than reading some of it. What opening takes is printed; `npm run bench -- reopen-million` holds it against a limit.
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -36,10 +34,9 @@ async function reopened(file) {
   return { ms: performance.now() - began, peer, topic };
 }
 
-test("a topic of 1,000,000 messages in Node opens like one of 100,000, and is read through in 16 MiB", { timeout: 1_800_000 }, async () => {
+test("a topic of 1,000,000 messages in Node opens, shows its newest, and is read through in 16 MiB", { timeout: 1_800_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "perdure-large-"));
   try {
-    const figures = {};
     for (const amount of [100_000, 1_000_000]) {
       const file = join(folder, `${amount}.db`);
       const peer = await openPeer({ app: "large", storage: { file } });
@@ -54,8 +51,7 @@ test("a topic of 1,000,000 messages in Node opens like one of 100,000, and is re
         runs.push(again.ms);
         await again.peer.close();
       }
-      figures[amount] = runs.sort((a, b) => a - b)[2];
-      console.log(`${amount}: the newest 50 shown ${Math.round(figures[amount])} ms after openPeer`);
+      console.log(`${amount}: the newest 50 shown ${Math.round(runs.sort((a, b) => a - b)[2])} ms after openPeer`);
     }
     const { peer, topic } = await reopened(join(folder, "1000000.db"));
     assert.equal(topic.status.current.length, 1_000_000);
@@ -73,7 +69,6 @@ test("a topic of 1,000,000 messages in Node opens like one of 100,000, and is re
     console.log(`1000000: read through; memory grew by ${Math.round(grown / 1024)} KiB after the first 50,000`);
     assert.equal(count, 1_000_000);
     assert.ok(grown <= 16 * 1024 * 1024, `${grown} bytes`);
-    assert.ok(figures[1_000_000] <= 1.5 * figures[100_000], `${figures[1_000_000]} ms after ${figures[100_000]} ms`);
     await peer.close();
   } finally {
     rmSync(folder, { recursive: true, force: true });
