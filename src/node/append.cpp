@@ -230,6 +230,8 @@ void Node::Impl::call(u32 id, Append& c) {
     return fail(id, Code::too_large, "64 MiB are waiting for the disk already; await earlier appends before making more.");
   for (const WaitingAppend& w : e.waiting)
     if (w.tag == c.tag && w.call != id && !c.tag.is_zero()) return fail(id, Code::bad_argument, "That append is under way already.");
+  if (quota(*topic, identity_->id(), e.waiting_bytes + bytes))
+    return fail(id, Code::storage_full, "The storage that this app allows is used up: this was not stored. Raise limits.storageMB.");
   e.waiting_bytes += bytes;
   e.waiting.push_back({id, c.tag, std::move(c.ops), bytes});
   append_waiting(topic);

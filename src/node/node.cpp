@@ -199,6 +199,8 @@ void Node::Impl::acked(const TopicPtr& topic) {
 void Node::Impl::refused(wire::Refusal why) {
   static constexpr const char* names[] = {"", "not_served", "not_proved", "total_quota", "topic_quota", "device_quota", "full_disk", "too_many_links"};
   metrics_[std::string("refused_") + names[static_cast<u8>(why)]] += 1;
+  if (!config_.anchor && why == wire::Refusal::total_quota)
+    trouble(Code::storage_full, "The storage that this app allows is used up (limits.storageMB): what comes from others is not stored.");
 }
 
 // Topics that nobody has used for the length of a lease make room.
@@ -215,8 +217,13 @@ void Node::Impl::check_leases() {
   }
 }
 
+// An edge counts the topics that are open, and tells nobody's writing from another's.
 wire::Refusal* Node::Impl::quota(const Topic& topic, const DeviceId& device, u64 bytes) {
-  if (!config_.anchor) return nullptr;
+  if (!config_.anchor) {
+    for (const auto& [no, open] : topics_) bytes += open->bytes;
+    refusal_ = wire::Refusal::total_quota;
+    return bytes > config_.quotas.total_bytes ? &refusal_ : nullptr;
+  }
   auto used = topic.device_bytes.find(device);
   u64 of_device = used == topic.device_bytes.end() ? 0 : used->second;
   if (total_bytes_ + bytes > config_.quotas.total_bytes) refusal_ = wire::Refusal::total_quota;

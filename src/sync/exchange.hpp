@@ -39,6 +39,12 @@ struct Their {                                            // what the peer is kn
   u64 ops = 0;
   u64 time_s = 0;
   std::array<u8, 4> root{};
+  u64 cut = log::no_cut;                                  // it takes nothing from there on
+};
+
+struct Lack {                                             // what a peer would take of a log that we hold
+  u64 from = 0, to = 0;
+  explicit operator bool() const { return from < to; }
 };
 
 struct Pull {                                             // a want of ours under way
@@ -96,6 +102,7 @@ struct Exchange {
   std::set<wire::LogTag> behind;                          // logs of which they hold more than we do
   std::set<wire::LogTag> stuck;                           // … that they could not give, until they speak of them again
   bool hello_got = false;
+  struct Compared { wire::Fingerprint ours{}, theirs{}; bool operator==(const Compared&) const = default; } compared;      // frontiers, last time
   bool hello_lost = false;                                // theirs came while our rows were being read
   bool done_got = false;
   bool answering = false;                                 // their hello is being answered: pushes share a budget
@@ -121,6 +128,12 @@ struct Exchange {
   std::map<wire::LogTag, Rescue> rescues;                 // of our own logs
   u32 attachment = 0;                                     // tells a later exchange on the same link from this one …
   u32 generation = 0;                                     // … and what was asked before they greeted anew from what came after
+
+  Lack lack(const wire::LogTag& tag, const Held& held) const {
+    auto their = theirs.find(tag);
+    if (their == theirs.end()) return {0, held.spoken()};
+    return {their->second.length, std::min(held.spoken(), std::max<u64>(their->second.cut, 1))};
+  }
 };
 
 }  // namespace perdure::sync

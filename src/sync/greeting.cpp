@@ -10,6 +10,18 @@ constexpr u32 arrivals_max = 4096;                    // more news than that, an
 
 wire::Cursor Sync::own_cursor(const Topic& topic) const { return {host_.epoch(), topic.counters.arrived, topic.counters.arrival_hash}; }
 
+// Equal frontiers need no greeting, nor do those that were compared before and differ only by voids that one side does not know (an
+// anchor cannot read them): what stands behind them is wanted by nobody, and nothing would come of greeting again.
+void Sync::on_check(TopicSync& t, Exchange& e, const wire::Fingerprint& theirs) {
+  const auto ours = fingerprint_of(e.session, *t.topic);
+  if (theirs == ours) return;
+  const Exchange::Compared compared{ours, theirs};
+  bool news = e.compared != compared || !e.behind.empty() || !e.doubted.empty() || !e.inquests.empty() || !e.rescues.empty();
+  for (const auto& [id, no] : t.topic->numbers) news = news || e.lack(tag_of(e.session, id), t.topic->logs[no].held);
+  e.compared = compared;
+  if (news) hello(t, e, 0);
+}
+
 // Where we left off in the peer's order is kept in a row; so greeting takes a step.
 void Sync::hello(TopicSync& t, Exchange& e, u8 again) {
   TopicPtr topic = t.topic;
@@ -69,10 +81,12 @@ void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   e.refused = false;
   e.hello_got = true;
   e.push_left = push_bytes_max;
-  if (hello.fingerprint == fingerprint_of(e.session, topic)) {
+  const auto own = fingerprint_of(e.session, topic);
+  e.compared = {own, hello.fingerprint};
+  if (hello.fingerprint == own) {
     for (const auto& [id, no] : topic.numbers) {
       const Held& held = topic.logs[no].held;
-      if (held.spoken() > 0) e.theirs[tag_of(e.session, id)] = {held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root)};
+      if (held.spoken() > 0) e.theirs[tag_of(e.session, id)] = {held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root), held.cut};
     }
     e.behind.clear();
     for (const auto& [id, no] : topic.numbers) look_behind(t, e, tag_of(e.session, id));
@@ -137,12 +151,11 @@ void Sync::answer_all(TopicSync& t, Exchange& e) {
     const LogEntry& entry = topic.logs[no];
     if (entry.held.spoken() == 0) continue;
     auto tag = tag_of(e.session, id);
-    auto their = e.theirs.find(tag);
-    u64 theirs = their == e.theirs.end() ? 0 : their->second.length;
     if (told) {
-      if (theirs < entry.held.spoken() && !e.refused && e.serves.size() < logs_max)
-        e.serves.push_back({Serve::Kind::push, 0, tag, theirs, entry.held.spoken(), 0});
-      continue;
+      const Lack lack = e.lack(tag, entry.held);
+      if (lack && !e.refused && e.serves.size() < logs_max) e.serves.push_back({Serve::Kind::push, 0, tag, lack.from, lack.to, 0});
+      // They may have been told of it before it was cut off.
+      if (auto their = e.theirs.find(tag); their == e.theirs.end() || their->second.cut <= entry.held.cut) continue;
     }
     news.items.push_back(item_of(e.session, entry));
     if (news.items.size() == wire::items_max) send(e, std::exchange(news, {}));
@@ -157,7 +170,7 @@ void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& it
     // Those that we know as well are few enough already.
     if (e.theirs.size() >= theirs_max + e.tags.size() && !e.theirs.contains(item.log)) return host_.fault(e.link, Fault::too_much);
     e.stuck.erase(item.log);
-    note_theirs(t, e, item.log, {item.length, item.ops, item.time_s, item.root});
+    note_theirs(t, e, item.log, {item.length, item.ops, item.time_s, item.root, item.cut == 0 ? log::no_cut : item.cut - 1});
     // Equal lengths and different roots, or a log cut off over there: two histories under one name.
     auto known = e.tags.find(item.log);
     if (known == e.tags.end()) continue;

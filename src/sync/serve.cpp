@@ -100,7 +100,7 @@ void Sync::served(const TopicPtr& topic, LinkId link, u32 generation, Serve s, c
   send(*e, frame, s.request);
   host_.count("batches_out", page->batches.size());
   Their& their = e->theirs[s.log];
-  if (end > their.length) their = {end, page->head.ops, page->head.time.ms() / 1000, {}};
+  if (end > their.length) their = {end, page->head.ops, page->head.time.ms() / 1000, {}, their.cut};
   if (s.kind == Serve::Kind::push) {
     // One page shows what there is; the rest is told, and pulled at the receiver's pace.
     if (end < s.to && known != e->tags.end()) {
@@ -126,13 +126,12 @@ void Sync::spread(const TopicPtr& topic, store::LogNo no, std::optional<LinkId> 
     e.tags.emplace(tag_of(e.session, entry.working.id), no);
     if ((source && link == *source) || !e.hello_got || e.refused) continue;
     auto tag = tag_of(e.session, entry.working.id);
-    auto their = e.theirs.find(tag);
-    u64 theirs = their == e.theirs.end() ? 0 : their->second.length;
-    if (theirs >= entry.held.spoken()) continue;
+    const Lack lack = e.lack(tag, entry.held);
+    if (!lack) continue;
     auto queued = std::find_if(e.serves.begin(), e.serves.end(), [&](const Serve& s) { return s.kind == Serve::Kind::push && s.log == tag; });
     if (entry.own || anchor_) {
-      if (queued != e.serves.end()) queued->to = entry.held.spoken();
-      else if (e.serves.size() < logs_max) e.serves.push_back({Serve::Kind::push, 0, tag, theirs, entry.held.spoken(), 0});
+      if (queued != e.serves.end()) queued->to = lack.to;
+      else if (e.serves.size() < logs_max) e.serves.push_back({Serve::Kind::push, 0, tag, lack.from, lack.to, 0});
       serve(t, e);
     } else {
       e.announce.insert(no);
@@ -146,8 +145,7 @@ void Sync::announce(TopicSync& t, Exchange& e) {
   wire::Items news;
   for (store::LogNo no : std::exchange(e.announce, {})) {
     const LogEntry& entry = t.topic->logs[no];
-    auto tag = tag_of(e.session, entry.working.id);
-    if (auto their = e.theirs.find(tag); their != e.theirs.end() && their->second.length >= entry.held.spoken()) continue;
+    if (!e.lack(tag_of(e.session, entry.working.id), entry.held)) continue;
     news.items.push_back(item_of(e.session, entry));
     if (news.items.size() == wire::items_max) send(e, std::exchange(news, {}));
   }

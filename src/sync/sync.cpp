@@ -108,9 +108,7 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
         pull(t, *e);
       });
     case wire::Tag::check:
-      return handle.template operator()<wire::Check>([&](auto& m) {
-        if (m.fingerprint != fingerprint_of(e->session, *topic)) hello(t, *e, 0);
-      });
+      return handle.template operator()<wire::Check>([&](auto& m) { on_check(t, *e, m.fingerprint); });
     case wire::Tag::ack: return handle.template operator()<wire::Ack>([&](auto& m) { on_ack(t, *e, m); });
     case wire::Tag::ask_proof: return handle.template operator()<wire::AskProof>([&](auto& m) { on_ask_proof(t, *e, m); });
     case wire::Tag::proof: return handle.template operator()<wire::Proof>([&](auto& m) { on_proof(t, *e, m); });

@@ -117,6 +117,7 @@ class Sync {
   // greeting.cpp
   void hello(TopicSync&, Exchange&, u8 again);
   void give_up_late(TopicSync&, Exchange&);
+  void on_check(TopicSync&, Exchange&, const wire::Fingerprint&);
   void on_hello(TopicSync&, Exchange&, const wire::Hello&);
   void forget_asked(TopicSync&, Exchange&);
   void answer_since(const TopicPtr&, LinkId, wire::Cursor);

@@ -26,7 +26,8 @@ export interface PeerOptions {
 export interface Limits {
   /** Rows kept in memory. */
   memoryMB: number;
-  /** What the peer stores for its topics. */
+  /** What is said in the topics that are open, sealed. More is not stored: an append is rejected with storage-full, and so says status.trouble if
+   *  it comes from others. */
   storageMB: number;
   /** Direct links to other peers at once, 8 at most. */
   links: number;

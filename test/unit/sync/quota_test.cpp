@@ -1,4 +1,4 @@
-// What an anchor stores, and how it says that it will not.
+// What an anchor stores, and how it says that it will not; and what an edge does whose app allows it only so much.
 #include <algorithm>
 
 #include "catch_amalgamated.hpp"
@@ -10,6 +10,15 @@ using namespace perdure::test;
 namespace {
 
 const Secret secret = named_secret("a topic");
+
+// A value of so many bytes.
+Bytes filled(std::size_t bytes) {
+  Bytes value(bytes, 0);
+  value[0] = 0xc5;                                   // bin 16
+  value[1] = static_cast<u8>((bytes - 3) >> 8);
+  value[2] = static_cast<u8>(bytes - 3);
+  return value;
+}
 
 struct Scene {
   Solo anchor;
@@ -88,4 +97,24 @@ TEST_CASE("incarnations of one device share its quota, and what is stored counts
   again.say(second.page(), 1);
   CHECK(again.last<wire::Refused>().has_value());
   CHECK(again.linked());
+}
+
+TEST_CASE("an edge stores what its app allows: an append past it is rejected, what others say is not taken, and what was accepted stays") {
+  Config config;
+  config.quotas.total_bytes = 10'000;
+  Solo ada("ada", config);
+  u32 topic = ada.join(secret);
+  auto append = [&](std::size_t bytes) { return ada.error(ada.call(Append{topic, {}, {{1, {}, filled(bytes)}}})); };
+  CHECK_FALSE(append(6'000));
+  CHECK(append(6'000) == Code::storage_full);
+  Stranger eve(ada, "eve");
+  eve.enter(secret);
+  Ledger ledger(eve.identity, *eve.keys);
+  ledger.add({{log::Op::Kind::message, {}, filled(6'000), {}}}, ada.wall_ms);
+  eve.say(ledger.page(), 1);
+  CHECK(ada.topics[topic].length == 1);
+  CHECK(std::ranges::any_of(ada.status.trouble, [](const Error& e) { return e.code == Code::storage_full; }));
+  CHECK(eve.linked());
+  CHECK_FALSE(append(1'000));                        // a smaller one fits
+  CHECK(ada.topics[topic].length == 2);
 }
