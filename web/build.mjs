@@ -2,8 +2,9 @@
 //
 //   node web/build.mjs            does nothing when no input has changed
 //
-// All entries share their chunks, so that the one `new URL("perdure.wasm", import.meta.url)`, which Emscripten's glue
-// holds, stands once in dist/: a second one would make bundlers ship two copies.
+// What users import shares its chunks, so that a PerdureError is the same one everywhere. A worker is one file: it starts in a third of
+// the time that its parts would take. `new URL("perdure.wasm", import.meta.url)` stands once in dist/, with the page: a second one
+// would make bundlers ship two copies.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -17,12 +18,11 @@ process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 // The name in dist/, its source, and whether users import it.
 const entries = [
   { name: "index", source: "web/src/index.ts", typed: true },
-  { name: "worker", source: "web/src/worker.ts", typed: false },
-  { name: "worker-opfs", source: "web/src/worker-opfs.ts", typed: false },
   { name: "anchor", source: "web/anchor/index.ts", typed: true },
   { name: "cli", source: "web/anchor/cli.ts", typed: false },
   { name: "testing", source: "web/src/testing/index.ts", typed: true },
 ].filter(entry => existsSync(entry.source));
+const workers = { worker: "web/src/worker.ts", "worker-opfs": "web/src/worker-opfs.ts" };
 
 const wasm = ["perdure.mjs", "perdure.wasm", "perdure.d.mts"].map(name => join("build/wasm", name));
 const sqlite = "node_modules/@sqlite.org/sqlite-wasm/dist";
@@ -75,12 +75,19 @@ const sqliteInside = {
   },
 };
 
-/** What perdure/inline has inside lies nowhere beside it, and no bundler is to look there. */
+/** Emscripten's glue is told where perdure.wasm lies: no bundler is to look for it there. */
+const toldWhere = {
+  name: "told-where",
+  setup({ onLoad }) {
+    onLoad({ filter: /perdure\.mjs$/ }, ({ path }) => ({ contents: readFileSync(path, "utf8").replace(/new URL\("perdure\.wasm",\s*import\.meta\.url\)/, '{href:"perdure.wasm"}'), loader: "js" }));
+  },
+};
+
+/** What perdure/inline has inside lies nowhere beside it. */
 const nothingBeside = {
   name: "nothing-beside",
-  setup({ onResolve, onLoad }) {
+  setup({ onResolve }) {
     onResolve({ filter: /\/beside\/\w+\.js$/ }, ({ path }) => ({ path: join(process.cwd(), "web/src/inside", basename(path).replace(/\.js$/, ".ts")) }));
-    onLoad({ filter: /perdure\.mjs$/ }, ({ path }) => ({ contents: readFileSync(path, "utf8").replace(/new URL\("perdure\.wasm",\s*import\.meta\.url\)/, '{href:"perdure.wasm"}'), loader: "js" }));
   },
 };
 
@@ -112,8 +119,9 @@ function leaveToNode(out) {
   }
 }
 
-async function bundle(out, entryPoints, plugins = []) {
-  await build({ ...settings, entryPoints, outdir: out, splitting: true, chunkNames: "chunk-[hash]", plugins: [...plugins, sqliteInside] });
+async function bundle(out, entryPoints, workers, plugins = []) {
+  const both = { ...settings, outdir: out, plugins: [...plugins, sqliteInside, toldWhere] };
+  await Promise.all([build({ ...both, entryPoints, splitting: true, chunkNames: "chunk-[hash]" }), build({ ...both, entryPoints: workers })]);
   cpSync("build/wasm/perdure.wasm", join(out, "perdure.wasm"));
 
   const scripts = files(out).filter(file => file.endsWith(".js")).map(file => readFileSync(file, "utf8")).join("\n");
@@ -123,7 +131,7 @@ async function bundle(out, entryPoints, plugins = []) {
 
 /** perdure/inline: one file. */
 async function inline(out) {
-  const one = { ...settings, define: { "import.meta.url": '""' }, plugins: [nothingBeside] };
+  const one = { ...settings, define: { "import.meta.url": '""' }, plugins: [nothingBeside, toldWhere] };
   // The page hands its worker the bytes.
   const worker = await build({ ...one, define: { ...one.define, PERDURE_WASM: '""', PERDURE_WORKER: '""' }, entryPoints: ["web/src/worker.ts"], write: false });
   const define = { ...one.define, PERDURE_WASM: packed("build/wasm/perdure.wasm"), PERDURE_WORKER: JSON.stringify(worker.outputFiles[0].text) };
@@ -134,7 +142,7 @@ async function inline(out) {
 
 /** A folder for any static host. */
 async function demo(out) {
-  await bundle(out, { stage: "web/demo/stage.ts", room: "web/demo/room.ts", worker: "web/src/worker.ts" }, [withoutOpfs]);
+  await bundle(out, { stage: "web/demo/stage.ts", room: "web/demo/room.ts" }, { worker: workers.worker }, [withoutOpfs]);
   for (const name of ["index.html", "room.html", "style.css", "stage.css", "icon.svg"]) cpSync(join("web/demo", name), join(out, name));
   cpSync("web/NOTICES.txt", join(out, "NOTICES.txt"));
 }
@@ -164,7 +172,7 @@ async function declare(out) {
     writeFileSync(join(out, `${name}.d.ts`), `/// <reference lib="esnext.disposable" />\nexport * from "./${inner}.js";\n`);
   }
   cpSync(join(out, "index.d.ts"), join(out, "inline.d.ts"));
-  for (const name of ["worker", "worker-opfs"]) writeFileSync(join(out, `${name}.d.ts`), "export {};\n");
+  for (const name of Object.keys(workers)) writeFileSync(join(out, `${name}.d.ts`), "export {};\n");
   writeFileSync(join(out, "perdure.wasm.d.ts"), "/** Its address, where the bundler makes one of it. */\ndeclare const url: string;\nexport default url;\n");
   for (const file of files(types)) if (!kept.has(normalize(file))) rmSync(file);
 }
@@ -186,7 +194,7 @@ for (let before; before !== now; now = inputs()) {
   before = now;
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true });
-  await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source]))), inline(fresh), declare(fresh)]);
+  await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source])), workers), inline(fresh), declare(fresh)]);
   leaveToNode(fresh);
   if (existsSync("web/demo/room.ts")) await demo(join(fresh, "demo"));
   // What is compiled and bundled in asks to be named wherever it goes.

@@ -1,8 +1,9 @@
 // The Web Locks of a tab: one by which the others know that it lives, and one that all tabs of a name compete for. Who has that leads.
 //
 //     const candidate = new Candidate({ locks, name: "talkbox:default", tab: bus.id, lead });
-//     await candidate.live();                          // before anybody hears of this tab
+//     const live = candidate.live();
 //     candidate.stand();                               // calls lead() whenever the lock is this tab's
+//     await live;                                      // before anybody hears of this tab: locks are had in the order in which they are asked for
 
 export interface CandidateOptions {
   readonly locks: LockManager;

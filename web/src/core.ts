@@ -50,9 +50,9 @@ export interface CoreModule {
   readonly memoryBytes: number;
 }
 
-/** Compiles and instantiates perdure.wasm. Rejects with `wasm-blocked` if the page's content security policy forbids it, else with
- *  `wasm-failed`; the message says what helps. */
-export async function loadCore(wasm?: WasmSource): Promise<CoreModule> {
+/** Compiles and instantiates perdure.wasm: the one that is given, or else the package's own, in a browser from `url`. Rejects with
+ *  `wasm-blocked` if the page's content security policy forbids it, else with `wasm-failed`; the message says what helps. */
+export async function loadCore(wasm?: WasmSource, url?: string): Promise<CoreModule> {
   const last: LastWords = { words: "" };
   const quiet = { print: () => undefined, printErr: (line: string) => { last.words = line; } };
   let fault: unknown;
@@ -72,6 +72,8 @@ export async function loadCore(wasm?: WasmSource): Promise<CoreModule> {
       options.wasmBinary = await bytesOf(source);
       // Nothing is to be located. The glue would ask for its own address, which some bundles do not have.
       options.locateFile = name => name;
+    } else {
+      options.locateFile = name => url ?? name;
     }
     const glue = await Promise.race([createPerdure(options) as Promise<unknown>, failure]);
     return new Module(glue as Glue, last);

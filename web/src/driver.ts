@@ -80,9 +80,10 @@ export class Driver implements Engine {
 
   /** Starts the core. Resolves when calls can be made; they wait inside the core until its rows are read. */
   async start(): Promise<void> {
+    const usage = this.#refreshUsage();
     this.#post({ kind: "Start", lostStore: this.#config.lostStore ?? false });
     this.#flush();
-    await this.#refreshUsage();
+    await usage;
     if (this.#ended !== undefined) throw this.#ended;
   }
 

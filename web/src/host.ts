@@ -2,8 +2,9 @@
 //
 //     const engine = await browserEngine({ app: "talkbox" });
 
-import { ownWasm } from "./beside/wasm.js";
+import { ownWasm, ownWasmUrl } from "./beside/wasm.js";
 import { ownWorkerUrl, startOwnWorker } from "./beside/worker.js";
+import { compileEarly } from "./early.js";
 import type { Engine } from "./engine.js";
 import { errorOf, PerdureError } from "./errors.js";
 import { RtcPage } from "./links/rtc-page.js";
@@ -23,6 +24,7 @@ export async function browserEngine(options: PeerOptions): Promise<Engine> {
 }
 
 async function inPage(options: PeerOptions, start: StartOptions, marker: StoreMarker): Promise<Engine> {
+  const compiling = compileEarly(start);
   const [{ runTab }, { takeLead }] = await Promise.all([import("./runtab.js"), import("./lead.js")]);
   const listeners = new Set<(message: FromPage) => void>();
   const rtc = start.peer.rtc ? new RtcPage(message => queueMicrotask(() => { for (const listener of [...listeners]) listener(message); }), { ...rtcConfig(options), move: true }) : undefined;
@@ -30,13 +32,14 @@ async function inPage(options: PeerOptions, start: StartOptions, marker: StoreMa
     post: message => rtc.hear(message),
     listen: listener => { listeners.add(listener); return () => void listeners.delete(listener); },
   };
-  const tab = await runTab(start, port, () => marker.set(), takeLead);
+  const tab = await runTab(start, compiling, port, () => marker.set(), takeLead);
   const unwatch = watchPage(tab, rtc);
   return ended(tab, unwatch);
 }
 
 async function inWorker(options: PeerOptions, start: StartOptions, marker: StoreMarker): Promise<Engine> {
   const worker = startWorker(options.worker === false ? undefined : options.worker, options.storage === "opfs");
+  const compiling = compileEarly(start);
   const post = (message: ToWorker, transfer: Transferable[] = []): void => worker.postMessage(message, transfer);
   const rtc = start.peer.rtc ? new RtcPage((message, transfer) => post({ kind: "rtc", message }, transfer), rtcConfig(options)) : undefined;
   let unwatch: () => void = () => undefined;
@@ -64,6 +67,7 @@ async function inWorker(options: PeerOptions, start: StartOptions, marker: Store
         }
       };
       post({ kind: "start", options: start });
+      void compiling.then(module => post({ kind: "wasm", module }));
       unwatch = watchPage({
         network: online => post({ kind: "network", online }),
         visibility: hidden => post({ kind: "visibility", hidden }),
@@ -80,7 +84,7 @@ async function inWorker(options: PeerOptions, start: StartOptions, marker: Store
   }
 }
 
-/** The bytes that perdure/inline has in it; nothing where Emscripten's glue fetches them. */
+/** The bytes that perdure/inline has in it; nothing where they lie beside it. */
 async function ownWasmOf({ wasm }: PeerOptions): Promise<Pick<PeerOptions, "wasm">> {
   const own = wasm === undefined ? await ownWasm() : undefined;
   return own === undefined ? {} : { wasm: own };
@@ -121,6 +125,7 @@ function startOptions(options: PeerOptions, hadStore: boolean): StartOptions {
       ...(storage === undefined ? {} : { storage }), ...(limits === undefined ? {} : { limits }),
       ...(wasm === undefined ? {} : { wasm: typeof wasm === "string" || wasm instanceof URL ? new URL(wasm, document.baseURI).href : wasm }),
     },
+    wasmUrl: ownWasmUrl(),
     hadStore,
     hidden: document.visibilityState === "hidden",
   };

@@ -16,6 +16,8 @@ import type { Own, Store } from "./store/store.js";
 import type { Lead } from "./tabs.js";
 
 export interface LeadOptions extends StartOptions {
+  /** perdure.wasm, if the page has compiled it. */
+  readonly compiled: Promise<WebAssembly.Module | undefined>;
   /** Only the worker that was started for it has SQLite in it. */
   readonly openOpfs?: typeof import("./store/opfs.js").openOpfs;
   readonly rtcPort: RtcPort | undefined;
@@ -33,7 +35,7 @@ interface Opened { readonly store: Store; readonly seed: Seed; readonly trouble:
 /** Rejects with `storage-unavailable`, `outdated`, `wasm-blocked` or `wasm-failed`; then the storage is let go again. */
 export async function takeLead(options: LeadOptions, superseded: () => void): Promise<Lead> {
   const { peer } = options;
-  const [module, opened] = await both(loadCore(peer.wasm), openStorage(options));
+  const [module, opened] = await both(options.compiled.then(compiled => loadCore(compiled ?? peer.wasm, options.wasmUrl)), openStorage(options));
   try {
     const { store, seed, trouble } = opened;
     // Gone while the browser remembers otherwise; or the rows are there and the key to them is not. The core tells the user.

@@ -15,6 +15,8 @@ export interface StartOptions {
     readonly rtc: boolean;
     readonly wasm?: Exclude<PeerOptions["wasm"], URL | undefined>;
   };
+  /** Where the package's own perdure.wasm lies. */
+  readonly wasmUrl: string | undefined;
   /** This device has stored something here before. */
   readonly hadStore: boolean;
   readonly hidden: boolean;
@@ -22,6 +24,8 @@ export interface StartOptions {
 
 export type ToWorker =
   | { readonly kind: "start"; readonly options: StartOptions }
+  /** Once, after `start`: perdure.wasm, if the page has compiled it. */
+  | { readonly kind: "wasm"; readonly module: WebAssembly.Module | undefined }
   | { readonly kind: "call"; readonly call: number; readonly body: CallBody }
   | { readonly kind: "cancel"; readonly call: number }
   | { readonly kind: "network"; readonly online: boolean }

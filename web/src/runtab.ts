@@ -12,7 +12,7 @@ export type TakeLead = (options: LeadOptions, superseded: () => void) => Promise
 
 /** Rejects with `insecure-context` where the browser has no locks and no WebCrypto, as on http origins, unless all is to be kept in
  *  memory; else as `Tab.open`. */
-export async function runTab(options: StartOptions, rtcPort: RtcPort | undefined, onStored: () => void, takeLead: TakeLead, version = ownVersion): Promise<Tab> {
+export async function runTab(options: StartOptions, compiled: LeadOptions["compiled"], rtcPort: RtcPort | undefined, onStored: () => void, takeLead: TakeLead, version = ownVersion): Promise<Tab> {
   const inMemory = options.peer.storage === "memory";
   const locks = globalThis.navigator?.locks;
   if (!inMemory && (locks === undefined || globalThis.crypto?.subtle === undefined)) {
@@ -24,7 +24,7 @@ export async function runTab(options: StartOptions, rtcPort: RtcPort | undefined
     name: `${app}:${instance}`, version, anchors,
     // What one tab has in memory no other can take over: each is a peer of its own.
     locks: inMemory || refused !== undefined ? undefined : locks,
-    lead: superseded => takeLead({ ...options, rtcPort, onStored, refused }, superseded),
+    lead: superseded => takeLead({ ...options, compiled, rtcPort, onStored, refused }, superseded),
   });
   if (options.hidden) tab.visibility(true);
   return tab;

@@ -183,10 +183,11 @@ export class Tab implements Engine {
       return;
     }
     const ready = new Promise<void>((resolve, reject) => { this.#ready = { resolve, reject }; });
-    await this.#candidate.live();
-    this.#candidate.stand();
-    this.#bus?.say({ kind: "hello", hidden: this.#hidden });
     try {
+      const live = this.#candidate.live();
+      this.#candidate.stand();
+      await live;
+      this.#bus?.say({ kind: "hello", hidden: this.#hidden });
       await ready;
     } catch (error) {
       await this.close();

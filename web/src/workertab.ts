@@ -19,13 +19,16 @@ export function serveTab(takeLead: TakeLead, version?: string): void {
     },
   };
 
+  let compiled: (module: WebAssembly.Module | undefined) => void = () => undefined;
+  const compiling = new Promise<WebAssembly.Module | undefined>(resolve => { compiled = resolve; });
+
   let tab: Tab | undefined;
   let server: EngineServer | undefined;
   let closeEarly = false;
 
   async function start(options: StartOptions): Promise<void> {
     try {
-      tab = await runTab(options, options.peer.rtc ? rtcPort : undefined, () => post({ kind: "stored" }), takeLead, version);
+      tab = await runTab(options, compiling, options.peer.rtc ? rtcPort : undefined, () => post({ kind: "stored" }), takeLead, version);
       server = new EngineServer(tab, post);
       if (closeEarly) server.hear({ kind: "close" });
     } catch (error) {
@@ -36,6 +39,7 @@ export function serveTab(takeLead: TakeLead, version?: string): void {
   addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
     switch (data.kind) {
       case "start": void start(data.options); break;
+      case "wasm": compiled(data.module); break;
       case "network": tab?.network(data.online); break;
       case "visibility": tab?.visibility(data.hidden); break;
       case "goodbye": tab?.goodbye(); break;

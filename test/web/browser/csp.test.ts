@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { projectRoot } from "../support/bundle.js";
 import { serve } from "../support/server.js";
-import { story } from "./world.js";
+import { open, story } from "./world.js";
 
 const strict = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
 
@@ -50,4 +50,17 @@ story("a policy that forbids WebAssembly is named, with what to add to it", asyn
     return window.perdure.openPeer({ app: "forbidden" }).then(() => "it opened", (error: { code: string; message: string }) => `${error.code}: ${error.message}`);
   });
   assert.match(told, /^wasm-blocked: .*'wasm-unsafe-eval'/);
+});
+
+story("a policy that only the page has, as in a meta element, does not bind its worker, which then fetches and compiles by itself", async ({ app, site, page, context }) => {
+  const meta = `<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src 'self'; connect-src 'none'; img-src data:"><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>`;
+  await using server = await serve({ ...site, "/": meta });
+  const opened = await page(await context());
+  await opened.goto(server.url);
+  await open(opened, { app });
+  assert.deepEqual(await opened.evaluate(async () => {
+    const topic = await window.peer.topic("lunch");
+    await topic.append("x");
+    return window.all(topic);
+  }), ["x"]);
 });

@@ -1,7 +1,27 @@
 // Many tabs are one peer, with the real core in them.
 
 import assert from "node:assert/strict";
-import { story } from "./world.js";
+import { serve } from "../support/server.js";
+import { open, story } from "./world.js";
+
+story("a worker is one file, and perdure.wasm comes once, for the tab that leads: others ask for it when they take over", async ({ app, site, context }) => {
+  await using server = await serve(site);
+  const shared = await context();
+  const asked: string[][] = [];
+  const pages = [await shared.newPage(), await shared.newPage()] as const;
+  for (const page of pages) {
+    await page.goto(server.url);
+    await page.evaluate(() => window.ready);
+    const before = server.asked.length;
+    await open(page, { app });
+    asked.push(server.asked.slice(before).filter(path => path.startsWith("/dist/")).sort());
+  }
+  assert.deepEqual(asked, [["/dist/perdure.wasm", "/dist/worker.js"], ["/dist/worker.js"]]);
+  const before = server.asked.length;
+  await pages[0].close();
+  await pages[1].evaluate(() => window.until(window.peer.status, ({ tab }) => tab === "leader"));
+  assert.deepEqual(server.asked.slice(before), ["/dist/perdure.wasm"]);
+});
 
 story("a tab closed in the middle of appends: those of both tabs resolve once, none is lost, none is there twice", async ({ app, context, page, person }) => {
   const shared = await context();

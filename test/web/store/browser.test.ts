@@ -43,17 +43,23 @@ async function onSmallOrigin(run: (page: Page) => Promise<unknown>): Promise<voi
   await page.close();
 }
 
+function conforms(store: "indexeddb" | "known" | "opfs"): void {
+  let page: Page;
+  before(async () => { page = await openPage(); });
+  after(async () => { await page?.close(); });
+  for (const { name, small } of cases) {
+    test(name, async () => {
+      if (small !== true) await ask(page, { kind: "case", store, name });
+      else await onSmallOrigin(other => ask(other, { kind: "case", store, name }));
+    });
+  }
+}
+
+describe("store: indexeddb in Chromium, fresh and known by heart", () => conforms("known"));
+
 for (const store of ["indexeddb", "opfs"] as const) {
   describe(`store: ${store} in Chromium`, () => {
-    let page: Page;
-    before(async () => { page = await openPage(); });
-    after(async () => { await page?.close(); });
-    for (const { name, small } of cases) {
-      test(name, async () => {
-        if (small !== true) await ask(page, { kind: "case", store, name });
-        else await onSmallOrigin(other => ask(other, { kind: "case", store, name }));
-      });
-    }
+    conforms(store);
 
     test("what was told durable survives SIGKILL of the browser", async () => {
       const profile = mkdtempSync(join(tmpdir(), "perdure-profile-"));

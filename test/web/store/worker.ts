@@ -26,8 +26,9 @@ async function keep(opening: Promise<Store & Own>): Promise<Store & Own> {
 
 async function closeAll(): Promise<void> { for (const store of opened.splice(0)) await store.close(); }
 
-const indexedDbDisk: TestDisk = {
-  open: () => keep(openIndexedDb(name)),
+// `known`: reads of a fresh database are answered from memory, as long as little is in it.
+const indexedDbDisk = (known: boolean): TestDisk => ({
+  open: () => keep(openIndexedDb(name, known ? {} : { knownBytes: 0 })),
   damage: async key => {
     const database = await openDB(`perdure:${name}`);
     await database.put("rows", "text", new Uint8Array(key));
@@ -42,7 +43,7 @@ const indexedDbDisk: TestDisk = {
   makeRoom,
   second: "takes over",
   dispose: closeAll,
-};
+});
 
 // Behind the back of the opener: a second connection within the same pool.
 async function behind(sql: string, ...values: Uint8Array[]): Promise<void> {
@@ -111,7 +112,7 @@ async function seeds(): Promise<unknown> {
   return [first.fresh, second.fresh, third.fresh, first.bytes.join() === second.bytes.join(), first.bytes.join() === third.bytes.join(), first.bytes.length, inTheOpen, exported];
 }
 
-type Request = { kind: "case"; store: "indexeddb" | "opfs"; name: string } | { kind: "room-made" }
+type Request = { kind: "case"; store: "indexeddb" | "known" | "opfs"; name: string } | { kind: "room-made" }
   | { kind: "fill" | "count"; store: "indexeddb" | "opfs" } | { kind: "open"; store: "opfs"; name: string; patienceMs?: number } | { kind: "cut" | "seeds" };
 
 addEventListener("message", ({ data }: MessageEvent<Request>) => {
@@ -120,7 +121,7 @@ addEventListener("message", ({ data }: MessageEvent<Request>) => {
   };
   switch (data.kind) {
     case "room-made": roomMade.resolve(); break;
-    case "case": answer(run(data.store === "opfs" ? opfsDisk : indexedDbDisk, data.name)); break;
+    case "case": answer(run(data.store === "opfs" ? opfsDisk : indexedDbDisk(data.store === "known"), data.name)); break;
     case "open": answer(openOpfs(data.name, { patienceMs: data.patienceMs ?? 0 }).then(store => { opened.push(store); })); break;
     case "cut": answer(cutOff()); break;
     case "seeds": answer(seeds()); break;

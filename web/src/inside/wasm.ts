@@ -9,3 +9,7 @@ declare const PERDURE_WASM: string;
 export function ownWasm(): Promise<BufferSource> {
   return unpack(PERDURE_WASM);
 }
+
+export function ownWasmUrl(): undefined {
+  return undefined;
+}

@@ -3,8 +3,11 @@
 //
 // Each save is one read-write transaction of strict durability that asks for the generation first and then writes without
 // waiting for the answer: requests run in order, and a foreign generation aborts them all.
+//
+// What was empty when it was opened is known: at first, reads of a fresh database are answered from memory.
 
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction } from "idb";
+import { MemoryBackend } from "./memory.js";
 import { OrderedStore, type Backend } from "./ordered.js";
 import { newerFormat, unavailable } from "./refusals.js";
 import { reopening, storeFormat, type Change, type Own, type Reopening, type Row, type SaveOutcome, type Store, type Usage } from "./store.js";
@@ -19,19 +22,21 @@ type Writing = IDBPTransaction<Schema, ("rows" | "own")[], "readwrite">;
 export interface IndexedDbOptions {
   /** "relaxed" is told of commits before they are on the disk: for the bench alone. */
   readonly durability?: "strict" | "relaxed";
+  /** So much of a fresh database is held in memory; then it is read like any other. Default: 64 KiB. */
+  readonly knownBytes?: number;
 }
 
 /** Opens the database `perdure:<name>` and takes it over. Rejects with `storage-unavailable` if the browser gives none, with
  *  `outdated` if a newer package has written it. */
 export async function openIndexedDb(name: string, options: IndexedDbOptions = {}): Promise<Store & Own> {
-  const backend = new IndexedDbBackend(name, options.durability ?? "strict");
+  const backend = new IndexedDbBackend(name, options);
   const wasEmpty = await backend.takeOver();
   return new OrderedStore("indexeddb", wasEmpty, backend);
 }
 
 /** Only the shim's own values of that database, for rows kept elsewhere; takes nothing over. Rejects as `openIndexedDb` does. */
 export async function openIndexedDbOwn(name: string): Promise<Own & { close(): Promise<void> }> {
-  const backend = new IndexedDbBackend(name, "strict");
+  const backend = new IndexedDbBackend(name, {});
   await backend.open();
   return new OrderedStore("indexeddb", false, backend);
 }
@@ -39,12 +44,15 @@ export async function openIndexedDbOwn(name: string): Promise<Own & { close(): P
 class IndexedDbBackend implements Backend {
   readonly #name: string;
   readonly #durability: "strict" | "relaxed";
+  readonly #knownBytes: number;
   #database: Database | undefined;      // none once the browser has closed it or a newer version wants it
   #generation = 0;
+  #known: MemoryBackend | undefined;    // all rows, while they are few and nobody else can have written any
 
-  constructor(name: string, durability: "strict" | "relaxed") {
+  constructor(name: string, { durability = "strict", knownBytes = 64 * 1024 }: IndexedDbOptions) {
     this.#name = `perdure:${name}`;
     this.#durability = durability;
+    this.#knownBytes = knownBytes;
   }
 
   async open(): Promise<Database> {
@@ -77,6 +85,7 @@ class IndexedDbBackend implements Backend {
       }
       this.#generation = (typeof generation === "number" ? generation : 0) + 1;
       await Promise.all([own.put(storeFormat, "format"), own.put(this.#generation, "generation"), writing.done]);
+      if (keys.length === 0) this.#known = new MemoryBackend();
       return keys.length === 0;
     } catch (error) {
       this.#drop();
@@ -86,13 +95,17 @@ class IndexedDbBackend implements Backend {
   }
 
   async read(keys: readonly Uint8Array[]): Promise<Row[]> {
-    const rows = this.#open().transaction("rows").store;
+    const database = this.#open();
+    if (this.#known !== undefined) return this.#known.read(keys);
+    const rows = database.transaction("rows").store;
     const values = await Promise.all(keys.map(key => rows.get(new Uint8Array(key))));
     return keys.flatMap((key, i) => (values[i] === undefined ? [] : [[key, asBytes(values[i])] as const]));
   }
 
   async range(from: Uint8Array, to: Uint8Array, limit: number, reverse: boolean): Promise<Row[]> {
-    const rows = this.#open().transaction("rows").store;
+    const database = this.#open();
+    if (this.#known !== undefined) return this.#known.range(from, to, limit, reverse);
+    const rows = database.transaction("rows").store;
     let wanted = IDBKeyRange.bound(new Uint8Array(from), new Uint8Array(to), false, true);
     if (reverse && limit > 0) {
       // getAll only counts upwards: one step of a cursor finds where the last `limit` rows begin.
@@ -106,6 +119,14 @@ class IndexedDbBackend implements Backend {
   }
 
   async commit(change: Change): Promise<SaveOutcome> {
+    const outcome = await this.#commit(change);
+    if (this.#known === undefined) return outcome;
+    this.#known.commit(change);
+    if (outcome !== "ok" || this.#known.usage().usedBytes > this.#knownBytes) this.#known = undefined;
+    return outcome;
+  }
+
+  async #commit(change: Change): Promise<SaveOutcome> {
     let writing: Writing;
     try {
       writing = this.#write(this.#open());

@@ -86,11 +86,12 @@ export async function openMemory(_name: string, disk: MemoryDisk = new MemoryDis
   return new OrderedStore("memory", disk.isEmpty, new MemoryBackend(disk));
 }
 
-class MemoryBackend implements Backend {
+/** An opener's hold on such a disk. */
+export class MemoryBackend implements Backend {
   readonly #disk: MemoryDisk;
   readonly #generation: number;
 
-  constructor(disk: MemoryDisk) {
+  constructor(disk: MemoryDisk = new MemoryDisk()) {
     this.#disk = disk;
     this.#generation = ++disk.generation;
   }
