@@ -111,6 +111,14 @@ struct Contact {
   Hash affinity;                                     // of the pair: the lowest are linked directly
 };
 
+// Whom a link is yet to be told of in a topic, and when it may be.
+struct Introducing {
+  std::map<DeviceId, bool> present;                  // who came; true: can make DataChannels
+  std::set<DeviceId> gone;
+  u64 next_ms = 0;
+  bool nobody() const { return present.empty() && gone.empty(); }
+};
+
 struct Attempt {
   DeviceId peer;
   bool initiator = false;
@@ -191,10 +199,15 @@ class Node::Impl final : public sync::SyncHost {
   // ---- dialling.cpp
   void introduce(peers::Link& fresh, const TopicPtr&);
   void withdraw(const peers::Link& gone, TopicNo);
+  void tell_of(peers::Link&, TopicNo, const DeviceId& other, std::optional<bool> rtc);
+  void send_introductions(peers::Link&, TopicNo, Introducing&);
+  void introductions_time();
   void on_introduce(peers::Link&, const TopicPtr&, const wire::Introduce&);
   void note_contact(const DeviceId&, bool rtc, LinkId hub, TopicNo);
   void forget_hub(LinkId);
   void dial_contacts();
+  std::size_t links_wanted() const;
+  std::size_t linked_in(TopicNo) const;              // to members, not to anchors
   Hash reach() const;
   std::vector<std::string> stun_urls() const;
   void attempt_rtc(const DeviceId&, Contact&);
@@ -354,6 +367,7 @@ class Node::Impl final : public sync::SyncHost {
   std::vector<std::unique_ptr<peers::Link>> closed_; // of this turn: whoever was in the middle of a frame still holds them
   u32 next_relayed_ = 1u << 31;
   std::map<std::string, AnchorEntry> anchors_;
+  std::map<std::pair<LinkId, TopicNo>, Introducing> introducing_;
   std::map<DeviceId, Contact> contacts_;
   std::map<u32, Attempt> attempts_;
   u32 next_attempt_ = 1;
