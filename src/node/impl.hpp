@@ -83,7 +83,7 @@ struct TopicExtra {
   TopicNotice last_notice;
   bool dirty = false;
   bool members_dirty = false;
-  std::optional<u64> members_at;                     // when to tell what batches say of members, steady
+  std::optional<u64> members_at;                     // when to tell of members, steady
   std::vector<MemberOut> last_members;
   u64 unlinked_ms = 0;                               // anchors: since when nobody uses it
 };
@@ -384,7 +384,8 @@ class Node::Impl final : public sync::SyncHost {
   wire::Refusal refusal_{};
   u64 total_bytes_ = 0;                              // anchors: sealed bytes of all topics
   bool status_dirty_ = true, peers_dirty_ = true, anchors_dirty_ = true, topics_dirty_ = true;
-  std::optional<Bytes> last_status_, last_peers_;
+  std::optional<u64> peers_at_;                      // when to tell of peers, steady
+  std::size_t peers_told_ = 0;                       // how many there were last
   u64 metrics_at_ = 0;
   u64 leases_at_ = 0;
   u64 failed_at_ = 0;                                // when a save or a read failed last, steady

@@ -133,6 +133,7 @@ std::optional<u64> Node::Impl::deadline() const {
   if (started_ && online_)
     for (const auto& [url, a] : anchors_)
       if (!a.link && !a.dialling) take(a.next_dial_ms);
+  if (peers_at_) take(*peers_at_);
   for (const auto& [to, waiting] : introducing_) if (!waiting.nobody()) take(waiting.next_ms);
   for (const auto& [no, attempt] : attempts_) take(attempt.deadline_ms);
   for (const auto& [id, contact] : contacts_) if (contact.next_try_ms > now_.steady_ms) take(contact.next_try_ms);

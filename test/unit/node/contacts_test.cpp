@@ -86,20 +86,20 @@ TEST_CASE("a peer introduces no more devices than may all come back at once; who
     if (round < 19) eve.say(going, 1);
   }
   CHECK(told == 2'560);
-  s.ada.pass(100);
+  s.ada.pass(200);
   CHECK(online(s.ada) == 2);                   // of the last round nobody was heard
   CHECK(eve.linked());
   Stranger bob(s.ada, "bob");
   bob.enter(secret);
   bob.say(wire::Introduce{{{made_up(1), false}}, {}}, 1);
-  s.ada.pass(100);
+  s.ada.pass(200);
   CHECK(online(s.ada) == 4);
   for (int i = 0; i < 12; ++i) {               // a minute later eve is heard again
     eve.pass(5'000);
     for (Stranger* other : {&eve, &bob}) other->say(wire::Ping{1, s.ada.wall_ms});
   }
   eve.say(wire::Introduce{{{made_up(2), false}}, {}}, 1);
-  s.ada.pass(100);
+  s.ada.pass(200);
   CHECK(online(s.ada) == 5);
   CHECK(s.intact());
 }
