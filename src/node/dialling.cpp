@@ -11,23 +11,60 @@ using peers::Link;
 
 void Node::Impl::introduce(Link& fresh, const TopicPtr& topic) {
   if (fresh.anchor) return;
-  wire::Introduce others;
+  std::size_t told = 0;
   for (LinkId id : sync_.links(topic)) {
     auto it = links_.find(id);
     if (it == links_.end() || id == fresh.id || it->second->anchor || it->second->peer == fresh.peer) continue;
-    if (others.present.size() < 128) others.present.push_back({it->second->peer, it->second->rtc});
-    send_on(*it->second, wire::Introduce{{{fresh.peer, fresh.rtc}}, {}}, it->second->aliases[topic->no]);
+    if (told++ < params::introductions_max) tell_of(fresh, topic->no, it->second->peer, it->second->rtc);
+    tell_of(*it->second, topic->no, fresh.peer, fresh.rtc);
   }
-  if (!others.present.empty()) send_on(fresh, others, fresh.aliases[topic->no]);
 }
 
 void Node::Impl::withdraw(const Link& gone, TopicNo no) {
+  introducing_.erase({gone.id, no});
   auto topic = topics_.find(no);
   if (gone.anchor || topic == topics_.end()) return;
   for (LinkId id : sync_.links(topic->second)) {
     auto it = links_.find(id);
     if (it == links_.end() || it->second->anchor || it->second->peer == gone.peer) continue;
-    send_on(*it->second, wire::Introduce{{}, {gone.peer}}, it->second->aliases[no]);
+    tell_of(*it->second, no, gone.peer, std::nullopt);
+  }
+}
+
+// At the end of this turn, or when the pause is over. rtc: of one who came; nothing: it is gone.
+void Node::Impl::tell_of(Link& link, TopicNo no, const DeviceId& other, std::optional<bool> rtc) {
+  Introducing& waiting = introducing_[{link.id, no}];
+  bool full = (rtc ? waiting.present.size() : waiting.gone.size()) >= params::introductions_max;
+  // A frame says first who came: whoever came back comes with the next one.
+  if (full || (rtc && waiting.gone.contains(other))) send_introductions(link, no, waiting);
+  if (rtc) {
+    waiting.present[other] = *rtc;
+  } else {
+    waiting.present.erase(other);
+    waiting.gone.insert(other);
+  }
+}
+
+void Node::Impl::send_introductions(Link& link, TopicNo no, Introducing& waiting) {
+  wire::Introduce message;
+  for (const auto& [device, rtc] : waiting.present) message.present.push_back({device, rtc});
+  message.gone.assign(waiting.gone.begin(), waiting.gone.end());
+  waiting = {{}, {}, now_.steady_ms + params::introductions_pause_ms};
+  send_on(link, message, link.aliases[no]);
+}
+
+// Those that come and go in numbers are told of together: each to each they would be a message for every pair of links.
+void Node::Impl::introductions_time() {
+  for (auto it = introducing_.begin(); it != introducing_.end();) {
+    auto& [to, waiting] = *it;
+    auto link = links_.find(to.first);
+    bool over = waiting.next_ms <= now_.steady_ms;
+    if (link == links_.end() || (over && waiting.nobody())) {
+      it = introducing_.erase(it);
+      continue;
+    }
+    if (over) send_introductions(*link->second, to.second, waiting);
+    ++it;
   }
 }
 
@@ -88,15 +125,16 @@ void Node::Impl::forget_hub(LinkId hub) {
 
 // ---- dialling ------------------------------------------------------------------------------------------------------------------------
 
+std::size_t Node::Impl::links_wanted() const { return std::clamp<std::size_t>(config_.links_max, 1, params::links_direct_max); }
+
 // The highest affinity that still gets a DataChannel: that of the last contact for which there is room.
 Hash Node::Impl::reach() const {
   std::vector<Hash> all;
   for (const auto& [id, contact] : contacts_) all.push_back(contact.affinity);
   Hash farthest;
   farthest.bytes.fill(0xff);
-  const std::size_t most = std::clamp<std::size_t>(config_.links_max, 1, params::links_direct_max);
-  if (all.size() <= most) return farthest;
-  auto last = all.begin() + static_cast<std::ptrdiff_t>(most - 1);
+  if (all.size() <= links_wanted()) return farthest;
+  auto last = all.begin() + static_cast<std::ptrdiff_t>(links_wanted() - 1);
   std::nth_element(all.begin(), last, all.end());
   return *last;
 }
@@ -133,6 +171,16 @@ void Node::Impl::dial_contacts() {
   }
 }
 
+// Who is linked to as many as it wants needs no detour to one more, on which each message travels twice.
+std::size_t Node::Impl::linked_in(TopicNo no) const {
+  auto topic = topics_.find(no);
+  if (topic == topics_.end()) return 0;
+  std::size_t linked = 0;
+  for (LinkId id : sync_.links(topic->second))
+    if (auto link = links_.find(id); link != links_.end() && !link->second->anchor) ++linked;
+  return linked;
+}
+
 // Where a page can learn how it is seen from outside: at the anchors that we dialled and that offer it.
 std::vector<std::string> Node::Impl::stun_urls() const {
   std::vector<std::string> urls;
@@ -159,6 +207,7 @@ void Node::Impl::attempt_rtc(const DeviceId& id, Contact& contact) {
 
 void Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
   contact.next_try_ms = now_.steady_ms + peers::handshake_ms_max;
+  if (linked_in(contact.topic) >= links_wanted()) return;
   for (const auto& [hub, topics] : contact.hubs) {
     auto carrier = links_.find(hub);
     if (carrier == links_.end() || carrier->second->peer == id || carrier->second->kind == LinkKind::relayed) continue;

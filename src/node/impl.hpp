@@ -83,7 +83,7 @@ struct TopicExtra {
   TopicNotice last_notice;
   bool dirty = false;
   bool members_dirty = false;
-  std::optional<u64> members_at;                     // when to tell what batches say of members, steady
+  std::optional<u64> members_at;                     // when to tell of members, steady
   std::vector<MemberOut> last_members;
   u64 unlinked_ms = 0;                               // anchors: since when nobody uses it
 };
@@ -109,6 +109,14 @@ struct Contact {
   u32 failures = 0;
   u64 known_since_ms = 0;
   Hash affinity;                                     // of the pair: the lowest are linked directly
+};
+
+// Whom a link is yet to be told of in a topic, and when it may be.
+struct Introducing {
+  std::map<DeviceId, bool> present;                  // who came; true: can make DataChannels
+  std::set<DeviceId> gone;
+  u64 next_ms = 0;
+  bool nobody() const { return present.empty() && gone.empty(); }
 };
 
 struct Attempt {
@@ -191,10 +199,15 @@ class Node::Impl final : public sync::SyncHost {
   // ---- dialling.cpp
   void introduce(peers::Link& fresh, const TopicPtr&);
   void withdraw(const peers::Link& gone, TopicNo);
+  void tell_of(peers::Link&, TopicNo, const DeviceId& other, std::optional<bool> rtc);
+  void send_introductions(peers::Link&, TopicNo, Introducing&);
+  void introductions_time();
   void on_introduce(peers::Link&, const TopicPtr&, const wire::Introduce&);
   void note_contact(const DeviceId&, bool rtc, LinkId hub, TopicNo);
   void forget_hub(LinkId);
   void dial_contacts();
+  std::size_t links_wanted() const;
+  std::size_t linked_in(TopicNo) const;              // to members, not to anchors
   Hash reach() const;
   std::vector<std::string> stun_urls() const;
   void attempt_rtc(const DeviceId&, Contact&);
@@ -354,6 +367,7 @@ class Node::Impl final : public sync::SyncHost {
   std::vector<std::unique_ptr<peers::Link>> closed_; // of this turn: whoever was in the middle of a frame still holds them
   u32 next_relayed_ = 1u << 31;
   std::map<std::string, AnchorEntry> anchors_;
+  std::map<std::pair<LinkId, TopicNo>, Introducing> introducing_;
   std::map<DeviceId, Contact> contacts_;
   std::map<u32, Attempt> attempts_;
   u32 next_attempt_ = 1;
@@ -370,7 +384,8 @@ class Node::Impl final : public sync::SyncHost {
   wire::Refusal refusal_{};
   u64 total_bytes_ = 0;                              // anchors: sealed bytes of all topics
   bool status_dirty_ = true, peers_dirty_ = true, anchors_dirty_ = true, topics_dirty_ = true;
-  std::optional<Bytes> last_status_, last_peers_;
+  std::optional<u64> peers_at_;                      // when to tell of peers, steady
+  std::size_t peers_told_ = 0;                       // how many there were last
   u64 metrics_at_ = 0;
   u64 leases_at_ = 0;
   u64 failed_at_ = 0;                                // when a save or a read failed last, steady

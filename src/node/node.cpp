@@ -33,6 +33,7 @@ Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
       sync_.flush(now_);
       check_waiters();
     }
+    introductions_time();
     notices();
     // Last, so that what was sent in this turn goes out first.
     for (LinkId link : std::exchange(closing_links_, {})) actions_.push_back(CloseLink{link});
@@ -132,6 +133,8 @@ std::optional<u64> Node::Impl::deadline() const {
   if (started_ && online_)
     for (const auto& [url, a] : anchors_)
       if (!a.link && !a.dialling) take(a.next_dial_ms);
+  if (peers_at_) take(*peers_at_);
+  for (const auto& [to, waiting] : introducing_) if (!waiting.nobody()) take(waiting.next_ms);
   for (const auto& [no, attempt] : attempts_) take(attempt.deadline_ms);
   for (const auto& [id, contact] : contacts_) if (contact.next_try_ms > now_.steady_ms) take(contact.next_try_ms);
   for (const auto& [no, e] : extras_) {

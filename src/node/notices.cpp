@@ -18,6 +18,12 @@ bool same(const std::vector<MemberOut>& a, const std::vector<MemberOut>& b) {
   });
 }
 
+// A long list is told after a while, with all that has changed by then.
+void tell_soon(std::optional<u64>& at, u64 now_ms, std::size_t length) {
+  u64 soon = now_ms + (length > params::list_long ? params::members_delay_ms : 0);
+  at = std::min(at.value_or(soon), soon);
+}
+
 }  // namespace
 
 StatusNotice Node::Impl::status() {
@@ -73,7 +79,8 @@ void Node::Impl::notices() {
     if (!topic->open || !topic->loaded) continue;
     TopicExtra& e = extra(topic);
     if (std::exchange(e.dirty, false) || sync_.state(topic) != e.last_notice.state) topic_notice(topic);
-    if (std::exchange(e.members_dirty, false) || (e.members_at && *e.members_at <= now_.steady_ms)) {
+    if (std::exchange(e.members_dirty, false)) tell_soon(e.members_at, now_.steady_ms, e.last_members.size());
+    if (e.members_at && *e.members_at <= now_.steady_ms) {
       e.members_at.reset();
       MembersNotice notice{no, members(topic)};
       if (!same(notice.members, e.last_members)) {
@@ -83,7 +90,9 @@ void Node::Impl::notices() {
     }
   }
   if (std::exchange(status_dirty_, false)) actions_.push_back(status());
-  if (std::exchange(peers_dirty_, false)) {
+  if (std::exchange(peers_dirty_, false)) tell_soon(peers_at_, now_.steady_ms, peers_told_);
+  if (peers_at_ && *peers_at_ <= now_.steady_ms) {
+    peers_at_.reset();
     PeersNotice notice;
     std::set<DeviceId> linked;
     auto name_of = [&](const DeviceId& id) {
@@ -100,6 +109,7 @@ void Node::Impl::notices() {
     for (const auto& [id, contact] : contacts_)
       if (linked.insert(id).second) notice.peers.push_back({id, name_of(id), PeerState::away, LinkKind::relayed, std::nullopt, false});
     std::sort(notice.peers.begin(), notice.peers.end(), [](const PeerOut& a, const PeerOut& b) { return a.id < b.id; });
+    peers_told_ = notice.peers.size();
     actions_.push_back(std::move(notice));
   }
   if (std::exchange(anchors_dirty_, false)) {

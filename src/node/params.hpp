@@ -28,8 +28,11 @@ inline constexpr u64 presence_again_ms_max = 8'000;              // … spread o
 inline constexpr u64 said_bytes = 200;                           // a presence beside its value, sealed twice
 inline constexpr u64 presence_silence_ms = 10'000;
 inline constexpr u64 members_delay_ms = 200;                     // gathers what batches say of them: a list of hundreds for each page would cost more than the page
+inline constexpr std::size_t list_long = 64;                     // members or peers: … and so what else changes in more of them
 inline constexpr Budget::Rate signals_rate{20, 30};              // forwarded for one source: an offer and its candidates, a few times
 inline constexpr Budget::Rate introductions_rate{1'024, 1'024};  // of one peer in one topic: twice as many as are remembered, all of them coming back within a minute
+inline constexpr std::size_t introductions_max = 128;            // in one frame
+inline constexpr u64 introductions_pause_ms = 200;               // after the first; who comes later is told of with all who came meanwhile
 inline constexpr std::size_t attempts_max = 4 * links_direct_max; // at DataChannels under way: each costs the page a connection
 inline constexpr Budget::Rate letters_rate{500, 3'000};          // opened by us, from whoever passes them on: an anchor has many members
 inline constexpr Budget::Rate blind_presence_rate{30, 1'200};    // passed on by an anchor, of one device and kind: twice what an honest one says

@@ -44,13 +44,16 @@ export function compareText(a: string, b: string): number {
   return a.length - b.length;
 }
 
-const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
-/** Two lower-case digits a byte. */
+/** Two lower-case digits a byte, of few bytes. Made in one piece: put together digit by digit a string keeps all that it was made of,
+ *  and an id a kilobyte. */
 export function hexOf(bytes: Uint8Array): string {
-  let hex = "";
-  for (let i = 0; i < bytes.length; i++) hex += hexOfByte[bytes[i] ?? 0] ?? "";
-  return hex;
+  const codes: number[] = [];
+  for (const byte of bytes) codes.push(digitOf(byte >> 4), digitOf(byte & 15));
+  return String.fromCharCode.apply(null, codes);
+}
+
+function digitOf(half: number): number {
+  return half + (half < 10 ? 48 : 87);
 }
 
 /** The inverse of hexOf; undefined for anything else. */
@@ -308,13 +311,13 @@ export class Reader {
   text(length = this.varint()): string {
     const from = this.#take(length);
     if (length > 32) return decoder.decode(this.#bytes.subarray(from, from + length));
-    let text = "";
+    const codes: number[] = [];
     for (let i = from; i < from + length; i++) {
       const byte = this.#bytes[i] ?? 0;
       if (byte > 127) return decoder.decode(this.#bytes.subarray(from, from + length));
-      text += String.fromCharCode(byte);
+      codes.push(byte);
     }
-    return text;
+    return String.fromCharCode.apply(null, codes);
   }
 
   #take(length: number): number {

@@ -157,7 +157,7 @@ export class Driver implements Engine {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      this.#flush();
+      if (this.#events.length > 0) this.#flush();
     });
   }
 

@@ -1,5 +1,6 @@
 // What a peer can do with introductions, signals and relays: open nothing that is not ours, and cost us no more than is bounded.
 #include <algorithm>
+#include <deque>
 
 #include "catch_amalgamated.hpp"
 #include "unit/support/scene.hpp"
@@ -85,20 +86,20 @@ TEST_CASE("a peer introduces no more devices than may all come back at once; who
     if (round < 19) eve.say(going, 1);
   }
   CHECK(told == 2'560);
-  s.ada.pass(100);
+  s.ada.pass(200);
   CHECK(online(s.ada) == 2);                   // of the last round nobody was heard
   CHECK(eve.linked());
   Stranger bob(s.ada, "bob");
   bob.enter(secret);
   bob.say(wire::Introduce{{{made_up(1), false}}, {}}, 1);
-  s.ada.pass(100);
+  s.ada.pass(200);
   CHECK(online(s.ada) == 4);
   for (int i = 0; i < 12; ++i) {               // a minute later eve is heard again
     eve.pass(5'000);
     for (Stranger* other : {&eve, &bob}) other->say(wire::Ping{1, s.ada.wall_ms});
   }
   eve.say(wire::Introduce{{{made_up(2), false}}, {}}, 1);
-  s.ada.pass(100);
+  s.ada.pass(200);
   CHECK(online(s.ada) == 5);
   CHECK(s.intact());
 }
@@ -131,6 +132,65 @@ TEST_CASE("however many devices come and go, so many connections are tried at on
   }
   CHECK(ada.rtc_opens.size() == 32);
   CHECK(eve.linked());
+}
+
+TEST_CASE("who comes first is introduced at once, those who come right after that together") {
+  Scene s;
+  Stranger eve(s.ada, "eve");
+  eve.enter(secret);
+  eve.heard.clear();
+  std::deque<Stranger> others;
+  for (u32 n = 0; n < 6; ++n) others.emplace_back(s.ada, "other " + std::to_string(n)).enter(secret);
+  eve.listen();
+  CHECK(eve.all<wire::Introduce>().size() == 1);
+  eve.pass(200);
+  auto told = eve.all<wire::Introduce>();
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].present.size() == 1);
+  CHECK(told[1].present.size() == 5);
+  // The newcomers hear of each other, too.
+  others.back().listen();
+  CHECK(others.back().last<wire::Introduce>()->present.size() == 6);
+}
+
+TEST_CASE("who goes and comes back within a moment, again and again, is there in the end for those who heard of it") {
+  Scene s;
+  Stranger eve(s.ada, "eve");
+  eve.enter(secret);
+  eve.heard.clear();
+  DeviceId bob;
+  std::deque<Stranger> lives;
+  for (u32 n = 0; n < 4; ++n) {
+    if (n > 0) lives.back().close();
+    lives.emplace_back(s.ada, "bob").enter(secret);
+    bob = lives.back().identity.id();
+  }
+  eve.pass(1'000);
+  bool there = false;
+  for (const auto& told : eve.all<wire::Introduce>()) {     // as who hears it takes it: first who came, then who went
+    there |= std::ranges::any_of(told.present, [&](const auto& other) { return other.device == bob; });
+    there &= !std::ranges::count(told.gone, bob);
+  }
+  CHECK(there);
+  lives.back().close();
+  eve.pass(1'000);
+  CHECK(eve.last<wire::Introduce>()->gone == std::vector{bob});
+}
+
+TEST_CASE("who is linked to as many as it wants asks nobody to relay to others") {
+  for (std::size_t links : {2u, 3u}) {
+    Config config;
+    config.links_max = 3;
+    config.rtc = false;
+    Solo ada("ada", config);
+    (void)ada.join(secret);
+    std::deque<Stranger> others;
+    for (std::size_t n = 0; n < links; ++n) others.emplace_back(ada, "other " + std::to_string(n)).enter(secret);
+    wire::Introduce message;
+    for (u32 n = 0; n < 50; ++n) message.present.push_back({made_up(n), false});
+    others.front().say(message, 1);
+    CHECK(others.front().all<wire::Relay>().empty() == (links == 3));
+  }
 }
 
 TEST_CASE("an app that allows fewer direct links gets fewer") {

@@ -31,3 +31,26 @@ TEST_CASE("who wrote batches that came in is told a little later, once for all o
   REQUIRE(found != members.end());
   CHECK(found->last_seen_ms == ledger.head(20).time.ms());
 }
+
+TEST_CASE("of a long list not every change is told by itself, but none is forgotten") {
+  const Secret secret = named_secret("a topic");
+  Solo ada("ada");
+  (void)ada.join(secret);
+  Stranger bob(ada, "bob");
+  bob.enter(secret);
+  auto introduce = [&](u8 n) {
+    DeviceId device = DeviceId::from(Bytes(32, 1));
+    device.bytes[0] = n;
+    bob.say(wire::Introduce{{{device, false}}, {}}, 1);
+  };
+  ada.pass(1000);
+  ada.member_notices.clear();
+  for (u8 n = 0; n < 64; ++n) introduce(n);
+  ada.pass(1000);
+  CHECK(ada.member_notices.size() >= 60);
+  ada.member_notices.clear();
+  for (u8 n = 64; n < 128; ++n) introduce(n);
+  ada.pass(1000);
+  REQUIRE(ada.member_notices.size() == 1);
+  CHECK(ada.member_notices.front().members.size() == 130);     // with ada and bob
+}

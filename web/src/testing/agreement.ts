@@ -3,35 +3,48 @@ import type { NoticeOf } from "../boundary.js";
 import type { Station } from "./station.js";
 import type { VirtualTime } from "./time.js";
 
+type Noticed = Pick<NoticeOf<"TopicNotice">, "state" | "length" | "mapSize" | "behind" | "pending" | "held">;
+
 /** What a peer says of one of its topics. */
-interface Holding {
+interface Holding extends Noticed {
   readonly station: Station;
   readonly digest: string;
-  readonly state: NoticeOf<"TopicNotice">["state"];
-  readonly length: number;
-  readonly mapSize: number;
-  readonly behind: number;
-  readonly pending: number;
-  /** Messages dated ahead, which it will show when they are due. */
-  readonly held: number;
   readonly anchors: readonly string[];
+}
+
+/** Those that can reach each other, edges and anchors. */
+type Group = readonly Station[];
+
+/** True if somebody's latest notices show already that they differ: then nobody need be asked. */
+export function apart(groups: readonly Group[]): boolean {
+  return groups.some(group => {
+    const anchors = anchorsOf(group).length;
+    const holders = new Map<string, number>();
+    for (const { engine } of group) for (const { id } of engine.topics.values()) holders.set(id, (holders.get(id) ?? 0) + 1);
+    return group.some(station => [...station.engine.topics].some(([number, { id }]) => {
+      const { state, behind, pending } = noticed(station, number);
+      return (holders.get(id) ?? 0) + anchors > 1 && (state !== "live" || behind > 0 || pending > 0);
+    }));
+  });
 }
 
 /** What still differs, in words; nothing if all agree. Compared are the digests of every topic that is open somewhere. Where there is
  *  somebody else to hold it, all are live, nothing is behind or pending, and every anchor in reach has it all. */
-export async function differences(groups: readonly (readonly Station[])[], time: VirtualTime): Promise<string[]> {
+export async function differences(groups: readonly Group[], time: VirtualTime): Promise<string[]> {
+  const holdings = await heldBy(groups.flat(), time);
   const found: string[] = [];
   for (const group of groups) {
-    const anchors = group.filter(({ anchorUrl }) => anchorUrl !== undefined);
     const byTopic = new Map<string, Holding[]>();
     for (const station of group) {
       for (const [number, { id }] of station.engine.topics) {
-        const holding = await held(station, number, time);
+        const holding = holdings.get(station)?.get(number);
+        const others = byTopic.get(id);
         if (holding === undefined) found.push(`${station.label} does not answer about topic ${id.slice(0, 8)}`);
-        else byTopic.set(id, [...(byTopic.get(id) ?? []), holding]);
+        else if (others === undefined) byTopic.set(id, [holding]);
+        else others.push(holding);
       }
     }
-    for (const [id, holdings] of byTopic) found.push(...disagreements(id.slice(0, 8), holdings, anchors));
+    for (const [id, held] of byTopic) found.push(...disagreements(id.slice(0, 8), held, anchorsOf(group)));
   }
   return found;
 }
@@ -59,19 +72,40 @@ function told({ station, digest, length, held }: Holding): string {
   return `${station.label} has ${length} messages (${digest.slice(0, 8)})${held === 0 ? "" : ` and ${held} dated ahead`}`;
 }
 
-/** undefined if no answer comes without time going on: a disk that fails, a core that has ended. */
-async function held(station: Station, topic: number, time: VirtualTime): Promise<Holding | undefined> {
-  let notice: NoticeOf<"TopicNotice"> | undefined;
+function anchorsOf(group: Group): Station[] {
+  return group.filter(({ anchorUrl }) => anchorUrl !== undefined);
+}
+
+/** All are asked at once. Left out are those of whom no answer comes without time going on: a disk that fails, a core that has ended. */
+async function heldBy(stations: Group, time: VirtualTime): Promise<Map<Station, Map<number, Holding>>> {
+  const found = new Map(stations.map(station => [station, new Map<number, Holding>()]));
+  const waiting = new Set<AbortController>();
+  const asked = [...found].flatMap(([station, holdings]) => [...station.engine.topics.keys()].map(async topic => {
+    const end = new AbortController();
+    waiting.add(end);
+    const answer = await ask(station, topic, end.signal);
+    waiting.delete(end);
+    if (answer !== undefined) holdings.set(topic, { station, ...answer, ...noticed(station, topic) });
+  }));
+  await Promise.race([Promise.all(asked), time.drain()]);
+  for (const end of waiting) end.abort();
+  return found;
+}
+
+async function ask(station: Station, topic: number, signal: AbortSignal): Promise<Pick<Holding, "digest" | "anchors"> | undefined> {
+  try {
+    const [digest, copies] = await Promise.all([station.engine.call({ kind: "GetDigest", topic }, { signal }), station.engine.call({ kind: "GetCopies", topic }, { signal })]);
+    return digest.kind === "Text" && copies.kind === "CopyList" ? { digest: digest.text, anchors: copies.anchors } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** By its latest notice. */
+function noticed(station: Station, topic: number): Noticed {
+  let latest: NoticeOf<"TopicNotice"> | undefined;
   station.engine.onNotice(heard => {
-    if (heard.kind === "TopicNotice" && heard.topic === topic) notice = heard;
+    if (heard.kind === "TopicNotice" && heard.topic === topic) latest = heard;
   })();
-  const end = new AbortController();
-  const options = { signal: end.signal };
-  let answer: { digest: string; anchors: readonly string[] } | undefined;
-  const asked = Promise.all([station.engine.call({ kind: "GetDigest", topic }, options), station.engine.call({ kind: "GetCopies", topic }, options)]).then(([digest, copies]) => {
-    if (digest.kind === "Text" && copies.kind === "CopyList") answer = { digest: digest.text, anchors: copies.anchors };
-  }).catch(() => undefined);
-  await Promise.race([asked, time.drain()]);
-  end.abort();
-  return answer === undefined ? undefined : { station, ...answer, state: notice?.state ?? "alone", length: notice?.length ?? 0, mapSize: notice?.mapSize ?? 0, behind: notice?.behind ?? 0, pending: notice?.pending ?? 0, held: notice?.held ?? 0 };
+  return latest ?? { state: "alone", length: 0, mapSize: 0, behind: 0, pending: 0, held: 0 };
 }

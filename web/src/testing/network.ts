@@ -5,12 +5,13 @@ import { checkText } from "../arguments.js";
 import { badArgument, closedError, PerdureError } from "../errors.js";
 import { PeerHandle } from "../peer.js";
 import type { PeerOptions } from "../types.js";
-import { differences } from "./agreement.js";
+import { apart, differences } from "./agreement.js";
 import { Random } from "./random.js";
 import { Station } from "./station.js";
 import { VirtualTime } from "./time.js";
 import type { TestAnchor, TestNetwork, TestPeer } from "./types.js";
 import { Cables, Port } from "./wires.js";
+import { wiredTo } from "./wiring.js";
 
 /** How often settle() looks. */
 const lookEveryMs = 100;
@@ -56,7 +57,9 @@ export class Network implements TestNetwork {
       await station.start();
       const peer = new Device(station, this.#time, run => this.#telling(run));
       this.#stations.set(peer, station);
-      this.#relink();
+      // The last of its kind: nobody else's wires change.
+      const alike = [...this.#stations.values()].filter(other => other.anchorUrl === undefined && other.app === app && this.#reach(other, station));
+      wire(alike.flatMap(({ port }) => port ?? []), alike.length - 1);
       await this.#time.drain();
       return peer;
     });
@@ -113,9 +116,13 @@ export class Network implements TestNetwork {
       const began = this.#time.now;
       for (;;) {
         await this.#time.drain();
-        const found = await differences(this.#groups(), this.#time);
-        if (found.length === 0) return this.#time.now - began;
-        if (this.#time.now - began >= withinMs) throw new Error(`After ${withinMs} ms they do not agree:\n${found.map(line => `  ${line}`).join("\n")}\n`);
+        const groups = this.#groups();
+        const late = this.#time.now - began >= withinMs;
+        if (late || !apart(groups)) {
+          const found = await differences(groups, this.#time);
+          if (found.length === 0) return this.#time.now - began;
+          if (late) throw new Error(`After ${withinMs} ms they do not agree:\n${found.map(line => `  ${line}`).join("\n")}\n`);
+        }
         await this.#time.advance(Math.min(lookEveryMs, began + withinMs - this.#time.now));
       }
     });
@@ -134,7 +141,11 @@ export class Network implements TestNetwork {
     // Drawn before anything is awaited: those opened together are told apart by the order of asking.
     const seed = this.#random.u32();
     this.#module ??= loadCore(this.#wasm);
-    return new Station({ ...options, seed }, await this.#module, this.#time, this.#cables, () => this.#relink());
+    const station = new Station({ ...options, seed }, await this.#module, this.#time, this.#cables, () => {
+      // Not for one who is on its way in, or out with all others.
+      if (this.#closed === undefined && [...this.#stations.values()].includes(station)) this.#relink();
+    });
+    return station;
   }
 
   #reach(a: Station, b: Station): boolean {
@@ -156,12 +167,7 @@ export class Network implements TestNetwork {
       if (others === undefined) edges.set(side, [port]);
       else others.push(port);
     }
-    for (const ports of edges.values()) {
-      for (const [at, port] of ports.entries()) {
-        const known = port.neighbours();
-        for (const other of wiredTo(at).map(index => ports[index])) if (other !== undefined && !known.has(other)) Port.connect(other, port, "local");
-      }
-    }
+    for (const ports of edges.values()) for (const at of ports.keys()) wire(ports, at);
   }
 
   /** The port behind that address, if it can be reached from there. */
@@ -196,16 +202,12 @@ export class Network implements TestNetwork {
   }
 }
 
-/** So many are wired each to each. A core keeps no more than 64 links, and a test has no use for half a million. */
-const meshed = 16;
-
-/** Those before it to which the peer at that place is wired: all of them in a small network, else a few near and far, so that every
- *  peer is some steps from every other. */
-function wiredTo(at: number): number[] {
-  if (at < meshed) return Array.from({ length: at }, (_, other) => other);
-  const before: number[] = [];
-  for (let step = 1; step <= at; step *= 4) before.push(at - step);
-  return before;
+/** Wires the port at that place to those before it. */
+function wire(ports: readonly Port[], at: number): void {
+  const port = ports[at];
+  for (const other of wiredTo(at).map(index => ports[index])) {
+    if (port !== undefined && other !== undefined && !port.isWiredTo(other)) Port.connect(other, port, "local");
+  }
 }
 
 async function restart(station: Station, time: VirtualTime, empty: boolean): Promise<void> {

@@ -9,6 +9,7 @@ import { VirtualClock } from "./time.js";
 import type { VirtualTime } from "./time.js";
 import { Port } from "./wires.js";
 import type { Cables } from "./wires.js";
+import { wiredAtLeast } from "./wiring.js";
 
 export interface StationOptions {
   /** For reports. */
@@ -123,7 +124,9 @@ export class Station {
       quotas: { totalBytes: 4096 * MiB, topicBytes: 256 * MiB, deviceBytes: 64 * MiB, leaseDays: 30 },
       apps: [],
       cacheBytes: 4 * MiB,
-      linksMax: this.anchorUrl === undefined ? 64 : 512,
+      // A core that wants no more links than it has wires asks nobody to relay to others, and a crowd would be busy with little else.
+      // An anchor has room for a crowd.
+      linksMax: this.anchorUrl === undefined ? wiredAtLeast : 4_096,
       idleBytesPerSecond: 0,
       stunPort: 0,
     };

@@ -65,13 +65,23 @@ export class VirtualTime {
     const end = this.#now + ms;
     await this.drain();
     for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
-      this.#pop();
-      if (next.cancelled) continue;
       this.#now = next.at;
-      next.run();
-      await this.drain();
+      if (this.#runDue()) await this.drain();
     }
     this.#now = end;
+  }
+
+  /** Runs what is due now, all of it before anything that it sets going: what reaches a peer at one time is one turn of its core.
+   *  False if all of that had been called off. */
+  #runDue(): boolean {
+    let ran = false;
+    for (let due = this.#heap[0]; due !== undefined && due.at <= this.#now; due = this.#heap[0]) {
+      this.#pop();
+      if (due.cancelled) continue;
+      due.run();
+      ran = true;
+    }
+    return ran;
   }
 
   #push(due: Due): void {
@@ -110,7 +120,8 @@ function before(a: Due, b: Due | undefined): boolean {
 export class VirtualClock implements Clock {
   offsetMs = 0;
   readonly #time: VirtualTime;
-  #cancel: () => void = () => undefined;
+  #wanted: { readonly at: number; readonly cancel: () => void } | undefined;
+  #wake: () => void = () => undefined;
 
   constructor(time: VirtualTime) {
     this.#time = time;
@@ -125,8 +136,16 @@ export class VirtualClock implements Clock {
   }
 
   wakeAt(steadyMs: number | undefined, run: () => void): void {
-    this.#cancel();
-    this.#cancel = steadyMs === undefined ? () => undefined : this.#time.at(steadyMs, run);
+    this.#wake = run;
+    // Most turns leave the time as it was.
+    if (this.#wanted?.at === steadyMs) return;
+    this.#wanted?.cancel();
+    this.#wanted = steadyMs === undefined ? undefined : { at: steadyMs, cancel: this.#time.at(steadyMs, () => this.#fire()) };
+  }
+
+  #fire(): void {
+    this.#wanted = undefined;
+    this.#wake();
   }
 
   soon(run: () => void): void {

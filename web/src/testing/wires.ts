@@ -16,7 +16,9 @@ const retransmissionMs = 200;
 interface End {
   readonly port: Port;
   readonly link: number;
-  /** When the last message to this side arrives. */
+  /** When the last message to this side was sent, how long what was sent then is on its way, and when that message arrives. */
+  lastSent: number;
+  trip: number;
   lastArrival: number;
   /** Bytes sent from this side that have not arrived, and those that have since its core was last told how many are on their way. */
   inFlight: number;
@@ -36,6 +38,8 @@ export class Port implements Links {
   readonly #events: LinkEvents;
   readonly #cables: Cables;
   readonly #wires = new Map<number, { readonly wire: Wire; readonly far: End; readonly near: End }>();
+  /** The ports at the other ends, each with the number of wires to it. */
+  readonly #neighbours = new Map<Port, number>();
   #links = 0;
   #closed = false;
 
@@ -46,17 +50,24 @@ export class Port implements Links {
 
   /** Connects two ports at once; the first one counts as the dialler. */
   static connect(dialler: Port, other: Port, kind: "websocket" | "local", from: { readonly url?: string; readonly network?: string } = {}): void {
-    const end = (port: Port): End => ({ port, link: ++port.#links, lastArrival: 0, inFlight: 0, untold: 0 });
+    const end = (port: Port): End => ({ port, link: ++port.#links, lastSent: -1, trip: 0, lastArrival: 0, inFlight: 0, untold: 0 });
     const ends: [End, End] = [end(dialler), end(other)];
     const wire: Wire = { ends, open: true };
-    for (const [near, far] of [ends, [ends[1], ends[0]]] as const) near.port.#wires.set(near.link, { wire, near, far });
+    for (const [near, far] of [ends, [ends[1], ends[0]]] as const) {
+      near.port.#wires.set(near.link, { wire, near, far });
+      near.port.#neighbours.set(far.port, (near.port.#neighbours.get(far.port) ?? 0) + 1);
+    }
     dialler.#events.opened(ends[0].link, kind, true, from.url === undefined ? {} : { url: from.url });
     other.#events.opened(ends[1].link, kind, false, from.network === undefined ? {} : { network: from.network });
   }
 
   /** The ports at the other ends. */
-  neighbours(): Set<Port> {
-    return new Set([...this.#wires.values()].map(({ far }) => far.port));
+  neighbours(): IterableIterator<Port> {
+    return this.#neighbours.keys();
+  }
+
+  isWiredTo(other: Port): boolean {
+    return this.#neighbours.has(other);
   }
 
   /** Cuts every wire to that port, with what is on it. */
@@ -95,7 +106,7 @@ export class Port implements Links {
   close(link: number): void {
     const found = this.#wires.get(link);
     if (found === undefined) return;
-    this.#wires.delete(link);
+    this.#remove(link);
     this.#events.closed(link);
     // What was sent before arrives before.
     this.#cables.carry(found.far, () => {
@@ -128,7 +139,17 @@ export class Port implements Links {
   }
 
   #ended(link: number): void {
-    if (this.#wires.delete(link) && !this.#closed) this.#events.closed(link);
+    if (this.#remove(link) && !this.#closed) this.#events.closed(link);
+  }
+
+  /** False if it was gone already. */
+  #remove(link: number): boolean {
+    const far = this.#wires.get(link)?.far.port;
+    if (far === undefined) return false;
+    const left = (this.#neighbours.get(far) ?? 0) - 1;
+    if (left > 0) this.#neighbours.set(far, left);
+    else this.#neighbours.delete(far);
+    return this.#wires.delete(link);
   }
 }
 
@@ -159,20 +180,28 @@ export class Cables {
 
   /** Answers after a round trip: the port at that address, if it can be reached by then. */
   dial(from: Port, url: string, answer: (port: Port | undefined) => void): void {
-    this.#time.at(this.#time.now + 2 * this.#delay(), () => answer(this.#find(from, url)));
+    this.#time.at(this.#time.now + 2 * (this.#trip() + this.#lateness()), () => answer(this.#find(from, url)));
   }
 
-  /** Runs when a message that is sent now arrives, after all that were sent before. */
+  /** Runs when a message that is sent now arrives, after all that were sent before. What is sent at one time travels together. */
   carry(far: End, arrive: () => void): void {
-    far.lastArrival = Math.max(far.lastArrival, this.#time.now + this.#delay());
+    const { now } = this.#time;
+    if (far.lastSent !== now) far.trip = this.#trip();
+    far.lastSent = now;
+    far.lastArrival = Math.max(far.lastArrival, now + far.trip + this.#lateness());
     this.#time.at(far.lastArrival, arrive);
   }
 
-  #delay(): number {
-    const { latencyMs, loss } = this.#weather;
+  #trip(): number {
     // A tenth of it varies, so that not everything happens at one time.
-    let delay = Math.max(1, Math.round(latencyMs * (1 + 0.1 * this.#random.fraction())));
-    while (this.#random.fraction() < loss) delay += retransmissionMs + 2 * latencyMs;
-    return delay;
+    return Math.max(1, Math.round(this.#weather.latencyMs * (1 + 0.1 * this.#random.fraction())));
+  }
+
+  /** By retransmissions. */
+  #lateness(): number {
+    const { latencyMs, loss } = this.#weather;
+    let late = 0;
+    while (this.#random.fraction() < loss) late += retransmissionMs + 2 * latencyMs;
+    return late;
   }
 }
