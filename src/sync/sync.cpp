@@ -87,7 +87,7 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
         }
         e->done_got = true;
         e->offered = m.cursor;
-        pull(t, *e);
+        if (e->queued_bytes == 0) pull(t, *e);        // else once the pages that came with it are taken in: they are not to be asked for again
         host_.progressed(topic);
       });
     case wire::Tag::want:

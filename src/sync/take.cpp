@@ -218,7 +218,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
   }
   if (request != 0 && !e->pulls.contains(request)) e->stuck.erase(tag);
   if (result.verdict == log::Verdict::mismatch || result.refused) e->stuck.insert(tag);
-  pull(t, *e);
+  if (request != 0 || e->queued_bytes == 0) pull(t, *e);      // what was pushed comes in numbers
   // Others are not behind any more in what this one brought.
   if (request != 0 && !e->pulls.contains(request))
     for (auto& [other, exchange] : t.exchanges) if (other != link) pull(t, exchange);
