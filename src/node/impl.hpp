@@ -44,7 +44,7 @@ struct Said {                                        // a presence or profile, t
 
 // Own batches that were accepted and do not count: what of them was not appended again yet, is.
 struct Lost {
-  // Our rows lost them; dated ahead; voided by a log that came from others; their rows are here again, behind a void of ours.
+  // Our rows lost them; dated ahead; voided by a log that came from others; here again, behind a void.
   enum class Why : u8 { branch, held, voided, restored } why = Why::branch;
   sync::Branch branch;
 };
@@ -282,6 +282,7 @@ class Node::Impl final : public sync::SyncHost {
   // ---- reissue.cpp
   void lost_own(const TopicPtr&, sync::Branch) override;
   void voided_own(const TopicPtr&, LogNo) override;
+  void taken_back(const TopicPtr&, LogNo, u64 from) override;
   void pass_holes(const TopicPtr&);
   void note_held(TopicExtra&, const std::map<LogNo, u64>& held);
   void look_for_lost(const TopicPtr&);               // once it is loaded

@@ -119,6 +119,13 @@ void Node::Impl::voided_own(const TopicPtr& topic, LogNo no) {
   append_waiting(topic);
 }
 
+void Node::Impl::taken_back(const TopicPtr& topic, LogNo no, u64 from) {
+  auto found = extras_.find(topic->no);
+  if (found == extras_.end() || !topic->loaded) return;
+  found->second.lost.push_back({Lost::Why::restored, {no, from, 0, {}, {}}});
+  append_waiting(topic);
+}
+
 // For others a log of ours ends where a batch of it is lost. If nobody who is here can give that batch, what stands behind it is appended
 // again; should somebody show it later, it is taken back like any branch that we have lost.
 void Node::Impl::pass_holes(const TopicPtr& topic) {
@@ -188,11 +195,11 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
     Gathering all(rows, *topic, branch.no);
     if (rows.missed()) return;
     for (std::size_t i = 0; i < branch.sealed.size(); ++i) all.take(branch.first + i, branch.sealed[i]);
-    if (lost->why == Lost::Why::voided) {
+    if (lost->why == Lost::Why::restored && all.done.declared) {
+      all.take_rows(std::max(branch.from, name.cut), name.held);
+    } else if (lost->why == Lost::Why::restored || lost->why == Lost::Why::voided) {
       auto declarer = crdt::Replica(rows, topic->no, *topic, *topic->keys, topic->network).declarer_of(branch.no);
       if (declarer) all.take_unknown_to(*declarer, name.cut, name.held);
-    } else if (lost->why == Lost::Why::restored) {
-      if (all.done.declared) all.take_rows(name.cut, name.held);
     } else {
       all.take_rows(branch.from, std::min(name.held, name.cut));
     }

@@ -127,7 +127,7 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
     out.verdict = log::Verdict::known;
     return drop();
   }
-  u64 before = state.held;
+  const u64 before = out.before = state.held;
   out.restored = log::restore(rows, topic.no, no, state, topic.network, topic.id, page);
   out.verdict = log::accept(rows, topic.no, no, state, topic.network, topic.id, page);
   if (!rows.missed() && out.restored && out.verdict == log::Verdict::known) out.updates.push_back({no, held_of(rows, topic, no, state)});
@@ -194,6 +194,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
     spread(topic, result.no, link);
     for (const LogUpdate& update : result.updates)
       if (update.no != result.no && is_own(*topic, update.no)) host_.voided_own(topic, update.no);
+    if (is_own(*topic, result.no) && topic->logs[result.no].held.cut < topic->logs[result.no].held.length) host_.taken_back(topic, result.no, result.before);
   }
   if (!e) return;
   TopicSync& t = topics_[topic->no];

@@ -25,6 +25,7 @@ class Host final : public sync::SyncHost {
   void lost_own(const sync::TopicPtr&, sync::Branch) override {}
   void peer_epoch(LinkId, const wire::Epoch&) override {}
   void voided_own(const sync::TopicPtr&, store::LogNo) override {}
+  void taken_back(const sync::TopicPtr&, store::LogNo, u64) override {}
   void refused(wire::Refusal) override {}
   void grew(u64) override {}
   void count(const char*, u64) override {}

@@ -292,3 +292,40 @@ TEST_CASE("what stood behind a void and was not said again is asked for of each 
   few.meet(ada, bob);
   CHECK(few.words(bob) == few.words(ada));
 }
+
+TEST_CASE("what a peer gives back of a log that was voided meanwhile is said again, once") {
+  Solo ada("ada");
+  u32 topic = ada.join(secret);
+  ada.wall_ms += 7'200'000;
+  (void)ada.append(topic, "0");
+  auto backup = ada.disk.rows;
+  Stranger bob(ada, "bob");
+  bob.enter(secret);
+  auto first = bob.last<wire::Page>();
+  REQUIRE(first);
+  bob.heard.clear();
+  (void)ada.append(topic, "1");
+  bob.listen();
+  auto second = bob.last<wire::Page>();
+  REQUIRE(second);
+  REQUIRE(second->from == 1);
+  ada.disk.rows = backup;
+  ada.wall_ms -= 7'200'000;                                   // "0" is dated ahead now: its log is voided from the first batch on
+  ada.start();
+  topic = ada.join(secret);
+  ada.pass(1'000);
+  REQUIRE(ada.messages(topic) == Words{"0"});
+  Stranger again(ada, "bob");
+  again.enter(secret);
+  u64 incarnation = 0;
+  for (u8 b : first->opening->incarnation) incarnation = incarnation << 8 | b;
+  second->log = again.tag(again.log_of(ada.id(), incarnation));
+  for (int i = 0; i < 2; ++i) again.say(*second, 1);
+  again.pass(1'000);
+  CHECK(again.linked());
+  CHECK(sorted(ada.messages(topic)) == Words{"0", "1"});
+  ada.start();
+  topic = ada.join(secret);
+  ada.pass(1'000);
+  CHECK(sorted(ada.messages(topic)) == Words{"0", "1"});
+}
