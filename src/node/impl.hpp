@@ -168,7 +168,8 @@ class Node::Impl final : public sync::SyncHost {
   void link_closed(LinkId, bool told);
   void open_session(peers::Link&);
   void on_frame(peers::Link&, ByteView);
-  void on_greeting(peers::Link&, const wire::Greeting&);
+  Bytes greeting() const;
+  void on_greeting(peers::Link&);
   void settle_duplicates(peers::Link& fresh);
   void link_up(peers::Link&);
   void ping(peers::Link&);
@@ -183,6 +184,9 @@ class Node::Impl final : public sync::SyncHost {
   // ---- sharing.cpp
   void say_topics(peers::Link&);
   void say_topic(peers::Link&, const TopicPtr&);
+  peers::Showing shown_to(const peers::Link&, const Topic&) const;
+  peers::Showing shown_by(const peers::Link&, const Topic&) const;
+  void matched(peers::Link&, const TopicPtr&, const peers::Shown& theirs);
   void on_topics(peers::Link&, const wire::Topics&);
   void on_enter(peers::Link&, u32 alias, const wire::Enter&);
   void on_refused(peers::Link&, u32 alias, const wire::Refused&);

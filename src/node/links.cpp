@@ -65,7 +65,7 @@ void Node::Impl::link_opened(const LinkOpened& event) {
   }
   auto key = static_key_;
   if (config_.anchor) key = session::make_static_key(*link->self, random_);   // signed for that network
-  link->session = std::make_unique<session::Session>(*link->self, key, random_, session::Session::Options{link->dialler, link->kind, std::move(binding)});
+  link->session = std::make_unique<session::Session>(*link->self, key, random_, session::Session::Options{link->dialler, link->kind, std::move(binding), greeting()});
   Link& l = *(links_[event.link] = std::move(link));
   open_session(l);
 }
@@ -106,7 +106,7 @@ void Node::Impl::link_received(LinkId id, ByteView bytes) {
   if (!before && link.session->established()) {
     if (link.expected && *link.expected != link.session->peer()) return link_closed(id, false);
     link.peer = link.session->peer();
-    send_on(link, wire::Greeting{wire::wire_version, static_cast<u8>(config_.anchor ? 1 : 0), config_.rtc, epoch_, config_.stun_port});
+    on_greeting(link);
   }
   for (const Bytes& frame : in.frames) {
     auto again = links_.find(id);
@@ -122,13 +122,11 @@ void Node::Impl::on_frame(Link& link, ByteView bytes) {
     if (!wire::may_skip(frame->tag)) fault(link.id, sync::Fault::malformed);
     return;
   }
-  if (!link.greeted && frame->tag != wire::Tag::greeting) return fault(link.id, sync::Fault::malformed);
   auto handle = [&]<class M>(auto&& use) {
     if (auto m = wire::decode<M>(*frame)) use(*m);
     else fault(link.id, sync::Fault::malformed);
   };
   switch (frame->tag) {
-    case wire::Tag::greeting: return handle.template operator()<wire::Greeting>([&](auto& m) { on_greeting(link, m); });
     case wire::Tag::ping: return handle.template operator()<wire::Ping>([&](auto& m) { send_on(link, wire::Pong{m.id, now_.wall_ms}); });
     case wire::Tag::pong: return handle.template operator()<wire::Pong>([&](auto& m) { on_pong(link, m); });
     case wire::Tag::bye: return handle.template operator()<wire::Bye>([&](auto&) { link_closed(link.id, false); });
@@ -152,8 +150,17 @@ void Node::Impl::on_frame(Link& link, ByteView bytes) {
   sync_.on_frame(now_, topic, link.id, *frame);
 }
 
-void Node::Impl::on_greeting(Link& link, const wire::Greeting& greeting) {
-  if (link.greeted || greeting.version != wire::wire_version) return fault(link.id, sync::Fault::malformed);
+Bytes Node::Impl::greeting() const {
+  const u32 port = config_.stun_port;
+  return wire::encode_body(wire::Greeting{wire::wire_version, static_cast<u8>(config_.anchor ? 1 : 0), config_.rtc, epoch_,
+                                          {static_cast<u8>(port >> 8), static_cast<u8>(port)}});
+}
+
+// The session stands: who is there has said so in the handshake.
+void Node::Impl::on_greeting(Link& link) {
+  auto read = wire::decode_body<wire::Greeting>(link.session->greeting());
+  if (!read || read->version != wire::wire_version) return fault(link.id, sync::Fault::malformed);
+  const wire::Greeting& greeting = *read;
   if (link.refusal) {
     refused(*link.refusal);
     send_on(link, wire::Refused{static_cast<u8>(*link.refusal)});
@@ -162,7 +169,7 @@ void Node::Impl::on_greeting(Link& link, const wire::Greeting& greeting) {
   link.greeted = true;
   link.anchor = greeting.role == 1;
   link.rtc = greeting.rtc;
-  link.stun_port = greeting.stun_port <= 65'535 ? greeting.stun_port : 0;
+  link.stun_port = u32{greeting.stun_port[0]} << 8 | greeting.stun_port[1];
   link.epoch = greeting.epoch;
   if (auto a = anchors_.find(link.url); a != anchors_.end() && a->second.link == link.id) {
     AnchorEntry& anchor = a->second;

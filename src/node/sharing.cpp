@@ -5,6 +5,9 @@ namespace perdure {
 
 using peers::Link;
 
+peers::Showing Node::Impl::shown_to(const Link& link, const Topic& topic) const { return {*topic.keys, link.session->handshake_hash(), identity_->id(), link.peer}; }
+peers::Showing Node::Impl::shown_by(const Link& link, const Topic& topic) const { return {*topic.keys, link.session->handshake_hash(), link.peer, identity_->id()}; }
+
 void Node::Impl::say_topics(Link& link) {
   if (config_.anchor) return;                         // it holds no keys, it is told
   for (auto& [no, topic] : topics_) if (topic->open && topic->keys) say_topic(link, topic);
@@ -18,34 +21,34 @@ void Node::Impl::say_topic(Link& link, const TopicPtr& topic) {
     send_on(link, wire::Enter{topic->id, peers::enter_signature(*topic->keys, link.session->handshake_hash(), identity_->id())}, alias);
     return share(link, topic, alias);                 // an anchor speaks of it by our alias
   }
-  // One at a time: padded, so that the number of topics does not show.
-  wire::Topics message;
+  const auto us = shown_to(link, *topic);
   u32 alias = link.next_alias;
   link.aliases[topic->no] = alias;
-  message.macs.push_back(peers::topic_mac(*topic->keys, link.session->handshake_hash(), identity_->id(), link.peer));
-  for (int i = 1; i < 16; ++i) {
-    wire::Mac padding;
-    random_.fill(padding);
-    message.macs.push_back(padding);
-  }
-  link.next_alias += 16;
+  wire::Topics message{{peers::topic_mac(us)}};
+  std::optional<wire::Hello> hello;
+  if (topic->loaded) hello = sync::hello_of(us.session, *topic, 1);
+  if (peers::pad(us, alias, hello, random_, message.macs)) link.hellos[topic->no] = hello->fingerprint;
+  link.next_alias += peers::shown_macs;
   send_on(link, message);
-  auto expected = peers::topic_mac(*topic->keys, link.session->handshake_hash(), link.peer, identity_->id());
-  if (auto known = link.unmatched.find(expected); known != link.unmatched.end()) {
-    u32 theirs = known->second;
-    link.unmatched.erase(known);
-    share(link, topic, theirs);
-  }
+  if (auto found = link.unmatched.extract(peers::topic_mac(shown_by(link, *topic)))) matched(link, topic, found.mapped());
+}
+
+void Node::Impl::matched(Link& link, const TopicPtr& topic, const peers::Shown& theirs) {
+  share(link, topic, theirs.alias);
+  if (auto hello = peers::hello_in(shown_by(link, *topic), theirs)) sync_.on_hello(now_, topic, link.id, *hello);
 }
 
 void Node::Impl::on_topics(Link& link, const wire::Topics& message) {
   std::map<wire::Mac, TopicPtr> expected;
   for (auto& [no, topic] : topics_)
-    if (topic->open && topic->keys) expected.emplace(peers::topic_mac(*topic->keys, link.session->handshake_hash(), link.peer, identity_->id()), topic);
-  for (const wire::Mac& mac : message.macs) {
-    u32 alias = ++link.macs_got;
-    if (auto it = expected.find(mac); it != expected.end()) share(link, it->second, alias);
-    else if (link.unmatched.size() < peers::unmatched_max) link.unmatched[mac] = alias;
+    if (topic->open && topic->keys) expected.emplace(peers::topic_mac(shown_by(link, *topic)), topic);
+  for (std::span<const wire::Mac> macs(message.macs); !macs.empty() && links_.contains(link.id);) {
+    auto one = macs.first(std::min(macs.size(), peers::shown_macs));
+    macs = macs.subspan(one.size());
+    peers::Shown shown{link.macs_got + 1, {one.begin() + 1, one.end()}};
+    link.macs_got += static_cast<u32>(one.size());
+    if (auto it = expected.find(one[0]); it != expected.end()) matched(link, it->second, shown);
+    else if (link.unmatched.size() < peers::unmatched_max) link.unmatched[one[0]] = std::move(shown);
   }
 }
 
@@ -101,7 +104,9 @@ void Node::Impl::share(Link& link, const TopicPtr& topic, u32 their_alias) {
   if (sync_.exchange(topic, link.id)) return;
   say_topic(link, topic);
   if (sync_.exchange(topic, link.id)) return;         // saying it found that both know it
-  sync_.attach(topic, {link.id, link.peer, link.anchor, link.session->handshake_hash(), link.epoch, link.aliases[topic->no]}, now_);
+  auto said = link.hellos.extract(topic->no);
+  sync_.attach(topic, {link.id, link.peer, link.anchor, link.session->handshake_hash(), link.epoch, link.aliases[topic->no]}, now_,
+               said ? std::optional(said.mapped()) : std::nullopt);
   introduce(link, topic);
   say_to_newcomer(link, topic);
   if (!link.anchor) note_contact(link.peer, link.rtc, link.id, topic->no);

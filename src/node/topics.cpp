@@ -169,11 +169,14 @@ void Node::Impl::close_topic(const TopicPtr& topic) {
     // The peer goes on following it: when we open it again, it need not show it anew.
     for (const auto& [alias, no] : link->their_aliases)
       if (no == topic->no && topic->keys && !link->anchor)
-        link->unmatched[peers::topic_mac(*topic->keys, link->session->handshake_hash(), link->peer, identity_->id())] = alias;
+        link->unmatched[peers::topic_mac(shown_by(*link, *topic))] = {alias, {}};
     unshare(*link, topic);
   }
   // What a link calls by that alias is not heard any more; opening again makes a new one.
-  for (auto& [id, link] : links_) link->aliases.erase(topic->no);
+  for (auto& [id, link] : links_) {
+    link->aliases.erase(topic->no);
+    link->hellos.erase(topic->no);
+  }
   sync_.detach_all(topic);
   topic->open = false;
   waiters_dirty_ = true;

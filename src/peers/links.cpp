@@ -1,15 +1,8 @@
 #include "peers/links.hpp"
 
 #include "codec/bytes.hpp"
-#include "crypto/hash.hpp"
 
 namespace perdure::peers {
-
-wire::Mac topic_mac(const identity::TopicKeys& keys, const Hash& session, const DeviceId& from, const DeviceId& to) {
-  wire::Mac mac;
-  crypto::blake2b_into(mac, keys.match_key.view(), {view("perdure/match/1"), session.view(), from.view(), to.view()});
-  return mac;
-}
 
 namespace {
 Bytes enter_statement(const Hash& session, const DeviceId& member) {

@@ -9,6 +9,7 @@
 
 #include "base/budget.hpp"
 #include "identity/identity.hpp"
+#include "peers/shown.hpp"
 #include "session/session.hpp"
 #include "store/keys.hpp"
 #include "wire/frames.hpp"
@@ -22,7 +23,7 @@ inline constexpr u64 ping_bytes = 64;                 // a ping and the answer t
 inline constexpr u64 silence_ms_max = 20'000;         // four pings: then the link is dead
 inline constexpr u64 buffered_bytes_max = 16 << 20;    // sent and not taken: the longest frontier, pages and relayed frames; then the link is cut
 inline constexpr u64 relay_bytes_max = 1 << 20;       // … and no more is relayed to it
-inline constexpr std::size_t unmatched_max = 4096;    // MACs of topics that only the peer has open
+inline constexpr std::size_t unmatched_max = 256;     // topics that only the peer has open
 
 struct Link {
   LinkId id;
@@ -36,7 +37,7 @@ struct Link {
   std::unique_ptr<session::Session> session;
   u64 opened_ms = 0, heard_ms = 0, pinged_ms = 0;     // steady
   std::optional<wire::Refusal> refusal;               // an anchor: why this link is not served
-  bool greeted = false;                               // their greeting is here: the link counts
+  bool greeted = false;                               // the session stands and their greeting is good: the link counts
   DeviceId peer;
   bool anchor = false;
   bool rtc = false;
@@ -51,7 +52,8 @@ struct Link {
   std::map<store::TopicNo, u32> aliases;              // ours, by topic
   std::map<u32, store::TopicNo> their_aliases;
   u32 macs_got = 0;
-  std::map<wire::Mac, u32> unmatched;
+  std::map<wire::Mac, Shown> unmatched;               // topics that only the peer has open
+  std::map<store::TopicNo, wire::Fingerprint> hellos;  // said with the MAC, as of that frontier, until both know the topic
   struct Introduced { std::set<DeviceId> devices; Budget budget; };
   std::map<store::TopicNo, Introduced> introduced;    // whom the peer said it is linked to, by topic
   u32 enters = 0;                                     // anchors: topics that were entered, however often
@@ -59,8 +61,6 @@ struct Link {
   Budget signals, letters;                            // forwarded for the peer; addressed to us
 };
 
-// The MAC by which `from` shows `to` that it knows a topic, on one session only.
-wire::Mac topic_mac(const identity::TopicKeys&, const Hash& session, const DeviceId& from, const DeviceId& to);
 // What a member signs with the topic key to enter a topic at an anchor.
 Signature enter_signature(const identity::TopicKeys&, const Hash& session, const DeviceId& self);
 bool may_enter(const TopicId&, const Hash& session, const DeviceId& peer, const Signature&);

@@ -11,15 +11,13 @@ namespace perdure::session {
 namespace {
 
 constexpr u8 payload_version = 1;
-constexpr std::size_t payload_size = 1 + DeviceId::size + Signature::size;
+constexpr std::size_t payload_size = 1 + DeviceId::size + Signature::size + greeting_size;
 // Handshake messages have one size each, so that nobody has anything to say in them.
 constexpr std::size_t message_sizes[] = {32, 32 + 48 + payload_size + noise::tag_size, 48 + payload_size + noise::tag_size};
 constexpr std::size_t message_max = piece_max + 64;
 // So that a whole message, with its marker and its seal, is no longer than piece_max.
 constexpr std::size_t chunk_max = piece_max - 1 - noise::tag_size;
 constexpr u64 rekey_every = 65'536;              // messages, per direction
-
-static_assert(payload_size == 97);
 
 Bytes signed_key(const NetworkId& network, ByteView static_key) {
   codec::Writer w;
@@ -99,7 +97,8 @@ Session::Input Session::read_handshake(ByteView message) {
 
 std::optional<Bytes> Session::shake() {
   codec::Writer w;
-  w.u8(payload_version).fixed(own_).fixed(signature_);
+  PERDURE_ASSERT(options_.greeting.size() == greeting_size);
+  w.u8(payload_version).fixed(own_).fixed(signature_).raw(options_.greeting);
   return handshake_->write(w.peek());
 }
 
@@ -108,6 +107,7 @@ Fault Session::check_peer(ByteView payload) {
   u8 version = r.u8();
   peer_ = r.fixed<DeviceId>();
   Signature signature = r.fixed<Signature>();
+  greeting_ = own(r.raw(greeting_size));
   if (!r.done() || version != payload_version) return Fault::bad_handshake;
   if (peer_ == own_) return Fault::own_key;
   // The prologue has the network already: a key that was signed for another one, or by another device, is what is left.

@@ -6,7 +6,8 @@
 //     if (s.established()) for (Bytes& b : s.send(frame)) link.send(b);
 //
 // The prologue binds network, wire version, kind of link and `binding` (over WebRTC both DTLS fingerprints). The payloads of messages 2 and 3 carry the
-// device id and its signature over "perdure/noise/1" | network | static key. Until the handshake ends nothing else is read.
+// device id and its signature over "perdure/noise/1" | network | static key, and a greeting of the layer above, which so is there as
+// soon as the session stands. Until the handshake ends nothing else is read.
 // On a fingerprint-bound DataChannel frames are not encrypted again; on all other links they are sealed with the
 // session keys, rekeyed (Noise REKEY) every 65,536 messages. A frame longer than a piece travels in pieces; one unfinished
 // frame per direction, at most frame_max bytes.
@@ -28,6 +29,7 @@ using perdure::LinkKind;
 
 inline constexpr std::size_t piece_max = 16 * 1024;            // safe between all browsers
 inline constexpr std::size_t frame_max = 352 * 1024;           // one op of 256 KiB, its sealing and its proof fit
+inline constexpr std::size_t greeting_size = 13;
 
 // Why a session ended; a number for logs and metrics, never sent.
 enum class Fault : u8 { none = 0, bad_handshake, other_network, own_key, bad_seal, bad_piece, too_long };
@@ -45,6 +47,7 @@ class Session {
     bool dialler = false;
     LinkKind kind = LinkKind::websocket;
     Bytes binding = {};
+    Bytes greeting = Bytes(greeting_size);                     // to the peer, of exactly that size
   };
   struct Input {
     std::vector<Bytes> frames;                                 // whole frames, oldest first
@@ -59,6 +62,7 @@ class Session {
 
   bool established() const;
   const DeviceId& peer() const;                                // known when established
+  ByteView greeting() const { return greeting_; }              // theirs, known when established
   const std::array<u8, 32>& peer_key() const { return peer_key_; }    // their static key: another one, and they have started anew
   const Hash& handshake_hash() const;                          // the same on both sides, different for each session
   bool dialler() const;
@@ -82,6 +86,7 @@ class Session {
   bool established_ = false;
   Fault fault_ = Fault::none;                                  // for good, once there is one
   DeviceId peer_;
+  Bytes greeting_;
   std::array<u8, 32> peer_key_{};
   Hash handshake_hash_;
   Bytes unfinished_;                                           // a frame of which pieces are missing

@@ -108,6 +108,7 @@ struct Exchange {
   bool answering = false;                                 // their hello is being answered: pushes share a budget
   bool refused = false;                                   // they store nothing more of ours
   std::optional<wire::Cursor> offered;                    // kept once nothing is behind
+  bool told_back = false;                                 // … or shown what was kept: it had more before
   std::map<u32, Pull> pulls;
   u64 pull_bytes = 0;
   u32 next_request = 1;

@@ -28,25 +28,13 @@ void Sync::hello(TopicSync& t, Exchange& e, u8 again) {
   auto cursor = std::make_shared<std::optional<wire::Cursor>>();
   Bytes row_key = store::key('C', topic->no, e.peer.view());
   desk_.run(topic->queue(), [=](store::Rows& rows) {
-    cursor->reset();
-    if (auto row = rows.get(row_key)) {
-      wire::Cursor c;
-      wire::GetFields get(*row);
-      c.fields(get);
-      if (get.done()) *cursor = c;
-    }
+    auto row = rows.get(row_key);
+    *cursor = row ? wire::decode_body<wire::Cursor>(*row) : std::nullopt;
   }, [this, topic, cursor, again, link = e.link, attachment = e.attachment](SaveOutcome saved) {
     Exchange* ex = find(topic, link);
     if (saved != SaveOutcome::ok || !ex || ex->attachment != attachment) return;
-    wire::Hello hello;
-    hello.fingerprint = fingerprint_of(ex->session, *topic);
-    for (const auto& [id, no] : topic->numbers)
-      if (topic->logs[no].held.spoken() > 0) ++hello.count;
-    if (hello.count <= wire::hello_items_max)
-      for (const auto& [id, no] : topic->numbers)
-        if (topic->logs[no].held.spoken() > 0) hello.items.push_back(item_of(ex->session, topic->logs[no]));
+    wire::Hello hello = hello_of(ex->session, *topic, again);
     if (*cursor && (*cursor)->epoch == ex->epoch) hello.cursor = *cursor;
-    hello.again = again;
     send(*ex, hello);
   });
 }
@@ -81,6 +69,10 @@ void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   e.refused = false;
   e.hello_got = true;
   e.push_left = push_bytes_max;
+  if (hello.cursor && hello.cursor->epoch == host_.epoch() && hello.cursor->number > topic.counters.arrived) {
+    host_.rolled_back();
+    return;                                           // a new epoch: both sides greet anew
+  }
   const auto own = fingerprint_of(e.session, topic);
   e.compared = {own, hello.fingerprint};
   if (hello.fingerprint == own) {
@@ -93,10 +85,6 @@ void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
     e.done_got = true;
     send(e, wire::Done{own_cursor(topic)});           // they may have seen us differ, if their greeting crossed a page of theirs
     return host_.progressed(t.topic);
-  }
-  if (hello.cursor && hello.cursor->epoch == host_.epoch() && hello.cursor->number > topic.counters.arrived) {
-    host_.rolled_back();
-    return;                                           // a new epoch: both sides greet anew
   }
   e.answering = true;
   bool all = hello.items.size() == hello.count;

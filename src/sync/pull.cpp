@@ -5,6 +5,12 @@
 
 namespace perdure::sync {
 
+namespace {
+bool went_back(const std::optional<wire::Cursor>& before, const wire::Cursor& now) {
+  return before && before->epoch == now.epoch && before->number > now.number;
+}
+}  // namespace
+
 // Batches that we hold or are about to: what a want starts from.
 u64 Sync::ours(const Topic& topic, const Exchange& e, const wire::LogTag& tag) const {
   auto it = e.tags.find(tag);
@@ -77,14 +83,21 @@ void Sync::give_up_late(TopicSync& t, Exchange& e) {
   for (auto& [link, other] : t.exchanges) pull(t, other);
 }
 
-// Once nothing is behind we know all that the peer had when it said `done`: next time it can begin from there.
+// Once nothing is behind we know all that the peer had when it said `done`: next time it can begin from there. Who had more before has
+// put a backup back, and is told so.
 void Sync::drained(TopicSync& t, Exchange& e) {
   if (!e.offered || !e.behind.empty() || !e.pulls.empty() || e.queued_bytes > 0 || t.topic->pull_limited) return;
-  wire::PutFields put;
-  e.offered->fields(put);
-  e.offered.reset();
-  desk_.run(t.topic->queue(), [key = store::key('C', t.topic->no, e.peer.view()), value = std::move(put).take()](store::Rows& rows) { rows.put(key, value); },
-            [](SaveOutcome) {});
+  const wire::Cursor now = *std::exchange(e.offered, std::nullopt);
+  auto before = std::make_shared<std::optional<wire::Cursor>>();
+  desk_.run(t.topic->queue(), [key = store::key('C', t.topic->no, e.peer.view()), now, before](store::Rows& rows) {
+    auto row = rows.get(key);
+    *before = row ? wire::decode_body<wire::Cursor>(*row) : std::nullopt;
+    if (!went_back(*before, now)) rows.put(key, wire::encode_body(now));
+  }, [this, topic = t.topic, link = e.link, now, before](SaveOutcome saved) {
+    Exchange* ex = find(topic, link);
+    if (saved != SaveOutcome::ok || !ex || ex->epoch != now.epoch || !went_back(*before, now)) return;
+    if (!std::exchange(ex->told_back, true)) hello(topics_[topic->no], *ex, 0);
+  });
 }
 
 }  // namespace perdure::sync

@@ -2,7 +2,7 @@
 
 namespace perdure::sync {
 
-void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, bool hello_lost) {
+void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, const std::optional<wire::Fingerprint>& said, bool hello_lost) {
   now_ = now;
   TopicSync& t = of(topic);
   Exchange e;
@@ -20,7 +20,7 @@ void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, bool 
   if (auto before = t.exchanges.find(a.link); before != t.exchanges.end()) e.next_request = before->second.next_request;
   voided_epoch(topic, a.peer, a.epoch);
   auto [it, fresh] = t.exchanges.insert_or_assign(a.link, std::move(e));
-  if (topic->loaded) hello(t, it->second, hello_lost ? 2 : 1);
+  if (topic->loaded && said != fingerprint_of(a.session, *topic)) hello(t, it->second, hello_lost ? 2 : 1);
   ack_all_of(topic, a.peer);
   host_.progressed(topic);
 }
@@ -118,6 +118,15 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
   }
 }
 
+void Sync::on_hello(Instant now, const TopicPtr& topic, LinkId link, const wire::Hello& hello) {
+  now_ = now;
+  Exchange* e = find(topic, link);
+  if (!e) return;
+  if (!topic->loaded) e->hello_lost = true;           // both sides greet anew once it is
+  else if (!e->questions.take(now.steady_ms, questions_rate)) host_.fault(link, Fault::too_much);
+  else on_hello(topics_[topic->no], *e, hello);
+}
+
 void Sync::refused(const TopicPtr& topic, LinkId link) {
   if (Exchange* e = find(topic, link)) {
     e->refused = true;
@@ -132,7 +141,7 @@ void Sync::reload(const TopicPtr& topic, Instant now, bool failed) {
   t.paused_until = failed ? now.steady_ms + failed_pause_ms : 0;
   std::vector<std::pair<Attachment, bool>> again;
   for (auto& [link, e] : t.exchanges) again.push_back({{link, e.peer, e.anchor, e.session, e.epoch, e.alias}, e.hello_lost});
-  for (const auto& [a, lost] : again) attach(topic, a, now, lost);
+  for (const auto& [a, lost] : again) attach(topic, a, now, {}, lost);
 }
 
 void Sync::flush(Instant now) {

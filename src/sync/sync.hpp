@@ -54,10 +54,12 @@ class Sync {
  public:
   Sync(store::Desk& desk, const identity::Identity& self, bool anchor, SyncHost& host) : desk_(desk), self_(self), anchor_(anchor), host_(host) {}
 
-  void attach(const TopicPtr&, const Attachment&, Instant now, bool hello_lost = false);
+  // said: the peer has been greeted as of that frontier already; hello_lost: its own greeting has not been heard.
+  void attach(const TopicPtr&, const Attachment&, Instant now, const std::optional<wire::Fingerprint>& said = {}, bool hello_lost = false);
   void detach(const TopicPtr&, LinkId);
   void detach_all(const TopicPtr&);
   void on_frame(Instant now, const TopicPtr&, LinkId, const wire::Frame&);
+  void on_hello(Instant now, const TopicPtr&, LinkId, const wire::Hello&);     // one that came with their MAC
   void spread(const TopicPtr&, store::LogNo, std::optional<LinkId> source);
   void refused(const TopicPtr&, LinkId);                     // the peer stores nothing more of this topic
   void reload(const TopicPtr&, Instant now, bool failed);    // rows were read (again): greet anew; after a failure pull only after a pause

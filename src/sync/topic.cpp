@@ -118,4 +118,15 @@ wire::Fingerprint fingerprint_of(const Hash& session, const Topic& topic) {
   return out;
 }
 
+wire::Hello hello_of(const Hash& session, const Topic& topic, u8 again) {
+  wire::Hello hello;
+  hello.fingerprint = fingerprint_of(session, topic);
+  hello.again = again;
+  for (const LogEntry& entry : topic.logs) hello.count += entry.held.spoken() > 0;
+  if (hello.count <= wire::hello_items_max)
+    for (const auto& [id, no] : topic.numbers)
+      if (topic.logs[no].held.spoken() > 0) hello.items.push_back(item_of(session, topic.logs[no]));
+  return hello;
+}
+
 }  // namespace perdure::sync

@@ -99,5 +99,6 @@ bool load_logs(Topic&, const std::vector<std::pair<Bytes, Bytes>>& rows);
 wire::LogTag tag_of(const Hash& session, const LogId& log);
 wire::Item item_of(const Hash& session, const LogEntry& entry);
 wire::Fingerprint fingerprint_of(const Hash& session, const Topic& topic);
+wire::Hello hello_of(const Hash& session, const Topic& topic, u8 again);     // without a cursor
 
 }  // namespace perdure::sync

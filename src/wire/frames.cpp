@@ -18,7 +18,7 @@ bool may_skip(Tag tag) { return static_cast<u8>(tag) >= 128; }
 
 bool known(Tag tag) {
   switch (tag) {
-    case Tag::greeting: case Tag::ping: case Tag::pong: case Tag::bye:
+    case Tag::ping: case Tag::pong: case Tag::bye:
     case Tag::topics: case Tag::enter: case Tag::refused: case Tag::closed:
     case Tag::hello: case Tag::items: case Tag::done: case Tag::want: case Tag::page: case Tag::no_page: case Tag::check: case Tag::ack:
     case Tag::ask_proof: case Tag::proof: case Tag::ask_nodes: case Tag::nodes:

@@ -19,10 +19,10 @@
 
 namespace perdure::wire {
 
-inline constexpr u32 wire_version = 1;
+inline constexpr u8 wire_version = 1;
 
 enum class Tag : u8 {
-  greeting = 1, ping = 2, pong = 3, bye = 4,
+  ping = 2, pong = 3, bye = 4,
   topics = 10, enter = 11, refused = 12, closed = 13,
   hello = 20, items = 21, done = 22, want = 23, page = 24, no_page = 25, check = 26, ack = 27,
   ask_proof = 30, proof = 31, ask_nodes = 32, nodes = 33,
@@ -46,13 +46,12 @@ bool may_skip(Tag tag);
 bool known(Tag tag);
 
 // ---- the link ------------------------------------------------------------------------------------------------------
-struct Greeting {                                  // the first frame of both sides
-  static constexpr Tag tag = Tag::greeting;
-  u32 version = wire_version;
+struct Greeting {                                  // no frame: it travels in the handshake, in one size
+  u8 version = wire_version;
   u8 role = 0;                                     // 0 edge, 1 anchor
   bool rtc = false;                                // can make DataChannels
   Epoch epoch{};
-  u32 stun_port = 0;                               // UDP, at the sender's address: it answers STUN there; 0: it does not
+  std::array<u8, 2> stun_port{};                   // UDP, big-endian, at the sender's address: it answers STUN there; 0: it does not
   template <class F> void fields(F& f) { f(version); f(role); f(rtc); f(epoch); f(stun_port); }
 };
 struct Ping {
@@ -74,8 +73,8 @@ struct Bye {
 };
 
 // ---- topics --------------------------------------------------------------------------------------------------------
-// MACs under each topic's match key; the alias of the n-th MAC ever sent on this session is n, from 1. Padded with random
-// ones to a multiple of 16.
+// MACs under each topic's match key; the alias of the n-th MAC ever sent on this session is n, from 1. Padded to a multiple of 16,
+// with random ones or with the sender's Hello, sealed (peers/shown.hpp): who lacks the secret cannot tell.
 struct Topics {
   static constexpr Tag tag = Tag::topics;
   std::vector<Mac> macs;
@@ -269,22 +268,30 @@ struct Presence {                                  // blind to who has no seal k
 
 // ---------------------------------------------------------------------------------------------------------------------
 template <class M>
+Bytes encode_body(const M& message) {
+  PutFields put;
+  const_cast<M&>(message).fields(put);             // fields() serves both directions; PutFields only reads
+  return std::move(put).take();
+}
+
+template <class M>
 Bytes encode(Header header, const M& message) {
   codec::Writer w;
   w.u8(static_cast<u8>(M::tag)).u8(0).varint(header.alias).varint(header.request);
-  PutFields put;
-  const_cast<M&>(message).fields(put);             // fields() serves both directions; PutFields only reads
-  w.raw(std::move(put).take());
+  w.raw(encode_body(message));
   return std::move(w).take();
 }
 
 template <class M>
-std::optional<M> decode(const Frame& frame) {
+std::optional<M> decode_body(ByteView body) {
   M message;
-  GetFields get(frame.body);
+  GetFields get(body);
   message.fields(get);
   if (!get.done()) return std::nullopt;
   return message;
 }
+
+template <class M>
+std::optional<M> decode(const Frame& frame) { return decode_body<M>(frame.body); }
 
 }  // namespace perdure::wire

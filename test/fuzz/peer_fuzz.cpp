@@ -84,7 +84,7 @@ std::vector<Bytes> seeds() {
       put(anchor, wire::encode({1, request}, message));
       out.push_back(one);
       out.push_back(anchor);
-      if (request == 0 && M::tag != wire::Tag::bye && M::tag != wire::Tag::greeting) put(everything, wire::encode({1, 0}, message));
+      if (request == 0 && M::tag != wire::Tag::bye) put(everything, wire::encode({1, 0}, message));
     }
   });
   out.push_back(everything);

@@ -37,7 +37,6 @@ void each_message(F use) {
   using namespace wire;
   const DeviceId a = filled<DeviceId>(21), b = filled<DeviceId>(22);
   const Cursor cursor{filled<Epoch>(9), 1234, filled<std::array<u8, 8>>(10)};
-  use(Greeting{wire_version, 1, true, filled<Epoch>(1), 3478});
   use(Ping{77, 1'700'000'000'000});
   use(Pong{77, 1'700'000'000'000});
   use(Bye{2});

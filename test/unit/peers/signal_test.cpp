@@ -119,12 +119,12 @@ TEST_CASE("affinity is the same from both sides, and different for each pair") {
 TEST_CASE("a topic's MAC is good on one session, in one direction, for one pair") {
   Three t;
   const Hash session = Hash::from(Bytes(32, 1)), later = Hash::from(Bytes(32, 2));
-  auto mac = topic_mac(t.topic, session, t.ada.id(), t.bob.id());
-  CHECK(mac == topic_mac(t.topic, session, t.ada.id(), t.bob.id()));
-  CHECK(mac != topic_mac(t.topic, later, t.ada.id(), t.bob.id()));
-  CHECK(mac != topic_mac(t.topic, session, t.bob.id(), t.ada.id()));
-  CHECK(mac != topic_mac(t.other, session, t.ada.id(), t.bob.id()));
-  CHECK(mac != topic_mac(t.topic, session, t.eve.id(), t.bob.id()));
+  auto mac = topic_mac({t.topic, session, t.ada.id(), t.bob.id()});
+  CHECK(mac == topic_mac({t.topic, session, t.ada.id(), t.bob.id()}));
+  CHECK(mac != topic_mac({t.topic, later, t.ada.id(), t.bob.id()}));
+  CHECK(mac != topic_mac({t.topic, session, t.bob.id(), t.ada.id()}));
+  CHECK(mac != topic_mac({t.other, session, t.ada.id(), t.bob.id()}));
+  CHECK(mac != topic_mac({t.topic, session, t.eve.id(), t.bob.id()}));
 }
 
 TEST_CASE("who has the topic's secret enters it at an anchor, on its own session only") {

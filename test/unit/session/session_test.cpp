@@ -190,6 +190,7 @@ TEST_CASE("a device that meets itself hangs up") {
 }
 
 TEST_CASE("the acceptor, too, hangs up on its own key") {
+  constexpr std::size_t payload_size = 1 + DeviceId::size + Signature::size + greeting_size;
   // The dialler's identity differs only in what it says of itself: it names the acceptor, whose key it does not have.
   End acceptor(2, "chat", {});
   End dialler(1, "chat", {.dialler = true});
@@ -203,24 +204,24 @@ TEST_CASE("the acceptor, too, hangs up on its own key") {
   REQUIRE(second.to_send.size() == 1);
   REQUIRE(hand.read(second.to_send[0]));
   SECTION("own id") {
-    Bytes payload(97);
+    Bytes payload(payload_size);
     payload[0] = 1;
     std::copy_n(acceptor.identity.id().bytes.begin(), 32, payload.begin() + 1);
     CHECK(acceptor.session.on_bytes(*hand.write(payload)).fault == Fault::own_key);
   }
   SECTION("another version") {
-    Bytes payload(97);
+    Bytes payload(payload_size);
     payload[0] = 2;
     CHECK(acceptor.session.on_bytes(*hand.write(payload)).fault == Fault::bad_handshake);
   }
   SECTION("another's id") {
-    Bytes payload(97);
+    Bytes payload(payload_size);
     payload[0] = 1;
     std::copy_n(dialler.identity.id().bytes.begin(), 32, payload.begin() + 1);
     CHECK(acceptor.session.on_bytes(*hand.write(payload)).fault == Fault::other_network);
   }
   SECTION("a payload of another length") {
-    CHECK(acceptor.session.on_bytes(*hand.write(Bytes(96))).fault == Fault::bad_handshake);
+    CHECK(acceptor.session.on_bytes(*hand.write(Bytes(payload_size - 1))).fault == Fault::bad_handshake);
   }
 }
 
@@ -241,9 +242,20 @@ TEST_CASE("a handshake does not move from one kind of link to another") {
     }
 }
 
+TEST_CASE("each side has the other's greeting as soon as its session stands") {
+  Bytes one(greeting_size, 1), two(greeting_size, 2);
+  End a(1, "chat", {.dialler = true, .greeting = one}), b(2, "chat", {.greeting = two});
+  auto second = b.session.on_bytes(a.session.start()[0]);
+  auto third = a.session.on_bytes(second.to_send[0]);
+  CHECK(own(a.session.greeting()) == two);
+  CHECK_FALSE(b.session.established());
+  REQUIRE(b.session.on_bytes(third.to_send[0]).fault == Fault::none);
+  CHECK(own(b.session.greeting()) == one);
+}
+
 TEST_CASE("a handshake message with one byte bent, cut, grown, repeated or left out ends the session") {
   for (std::size_t which = 0; which < 3; ++which) {
-    std::size_t size = which == 0 ? 32 : which == 1 ? 193 : 161;
+    std::size_t size = which == 0 ? 32 : which == 1 ? 206 : 174;
     for (std::size_t at = 0; at < size; at += 3) {
       Pair pair;
       Fault fault = pair.shake([&](std::size_t i, Bytes& m) {
@@ -270,7 +282,7 @@ TEST_CASE("an ephemeral key of small order is refused") {
   Pair pair;
   CHECK(pair.acceptor.session.on_bytes(Bytes(32, 0)).fault == Fault::bad_handshake);
   REQUIRE(pair.dialler.session.start().size() == 1);
-  CHECK(pair.dialler.session.on_bytes(Bytes(193, 0)).fault == Fault::bad_handshake);
+  CHECK(pair.dialler.session.on_bytes(Bytes(206, 0)).fault == Fault::bad_handshake);
 }
 
 TEST_CASE("who speaks before it is its turn is not heard") {

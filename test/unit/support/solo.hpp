@@ -212,15 +212,16 @@ class Stranger {
     std::string url = {};                                     // that the core dialled; then we are an anchor at it
     bool anchor = false;
     std::string app = {};                                     // ours, if it is another one than theirs
-    bool greet = true;
     bool known = true;                                        // the network the core is told, where it is an anchor
+    wire::Greeting greeting = {.epoch = {1}};
   };
   Stranger(Solo& solo, std::string_view name) : Stranger(solo, name, {}) {}
   Stranger(Solo& solo, std::string_view name, Options options)
       : identity(options.app.empty() ? solo.config().app : options.app, named_seed(name)), link{++next_link_}, solo_(solo), options_(std::move(options)), random_(named_seed(name)),
         key_(session::make_static_key(identity, random_)) {
+    if (options_.anchor) options_.greeting.role = 1;
+    epoch = options_.greeting.epoch;
     open();
-    if (options_.greet && session->established()) say(greeting());
   }
 
   identity::Identity identity;
@@ -228,9 +229,9 @@ class Stranger {
   std::unique_ptr<session::Session> session;
   std::vector<Heard> heard;                                   // since it was last cleared
   std::optional<identity::TopicKeys> keys;                    // of the topic entered
-  wire::Epoch epoch{1};
+  wire::Epoch epoch{};
 
-  wire::Greeting greeting() const { return {wire::wire_version, static_cast<u8>(options_.anchor ? 1 : 0), false, epoch}; }
+  std::optional<wire::Greeting> greeting() const { return wire::decode_body<wire::Greeting>(session->greeting()); }      // theirs
   bool linked() const { return !solo_.closed.contains(link.value); }
 
   template <class M>
@@ -283,13 +284,15 @@ class Stranger {
     return n;
   }
 
-  // Both know the topic; our alias of it is 1. Says hello with nothing to give, unless told otherwise.
+  // Both know the topic; our alias of it is 1. Says hello with nothing to give, unless told otherwise. A hello that came with their MAC
+  // is heard like any other.
   void enter(const Secret& secret, bool hello = true) {
     keys = identity::topic_keys(secret);
+    for (const wire::Topics& shown : std::exchange(shown_, {})) hear_hello(shown);
     if (solo_.config().anchor) {
       say(wire::Enter{keys->id, peers::enter_signature(*keys, session->handshake_hash(), identity.id())}, 1);
     } else if (!options_.anchor) {
-      say(wire::Topics{{peers::topic_mac(*keys, session->handshake_hash(), identity.id(), solo_.id())}});
+      say(wire::Topics{{peers::topic_mac({*keys, session->handshake_hash(), identity.id(), solo_.id()})}});
     }
     if (hello) {
       say(wire::Hello{{9}, 0, {}, {}}, 1);
@@ -307,7 +310,7 @@ class Stranger {
   void open() {
     crypto::Random& random = random_;
     bool we_dial = options_.url.empty();
-    session = std::make_unique<session::Session>(identity, key_, random, session::Session::Options{we_dial, options_.kind, {}});
+    session = std::make_unique<session::Session>(identity, key_, random, session::Session::Options{we_dial, options_.kind, {}, wire::encode_body(options_.greeting)});
     std::string network;
     if (solo_.config().anchor && options_.known)
       for (u8 b : identity.network().bytes) {
@@ -321,10 +324,21 @@ class Stranger {
   void hear(Bytes bytes) {
     auto frame = wire::parse(bytes);
     PERDURE_ASSERT(frame.has_value());
+    auto topics = frame->tag == wire::Tag::topics ? wire::decode<wire::Topics>(*frame) : std::nullopt;
     heard.push_back({frame->tag, frame->header, std::move(bytes)});
+    if (!topics) return;
+    if (keys) hear_hello(*topics);
+    else shown_.push_back(std::move(*topics));
+  }
+  void hear_hello(const wire::Topics& topics) {
+    peers::Shown shown{std::exchange(macs_got_, macs_got_ + static_cast<u32>(topics.macs.size())) + 1, {topics.macs.begin() + 1, topics.macs.end()}};
+    if (auto hello = peers::hello_in({*keys, session->handshake_hash(), solo_.id(), identity.id()}, shown))
+      heard.push_back({wire::Tag::hello, {shown.alias, 0}, wire::encode({shown.alias, 0}, *hello)});
   }
 
   static inline u32 next_link_ = 0;
+  std::vector<wire::Topics> shown_;                           // before a topic was entered
+  u32 macs_got_ = 0;
   Solo& solo_;
   Options options_;
   crypto::Random random_;

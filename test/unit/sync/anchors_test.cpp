@@ -78,12 +78,10 @@ TEST_CASE("an anchor that is down is tried again, ever less often, for as long a
 
 TEST_CASE("an anchor so slow that it does not greet in ten seconds is let go and dialled again") {
   Client c;
-  Stranger::Options silent = at_anchor;
-  silent.greet = false;
-  Stranger anchor(c.ada, "anchor", silent);
-  CHECK(anchor.linked());
+  c.ada.turn({LinkOpened{{9'001}, LinkKind::websocket, true, "ws://a", 0, {}}});
+  CHECK_FALSE(c.ada.closed.contains(9'001));
   c.ada.pass(10'100);
-  CHECK_FALSE(anchor.linked());
+  CHECK(c.ada.closed.contains(9'001));
   CHECK(c.anchor().state == AnchorState::unreachable);
   c.ada.pass(5'000);
   CHECK(c.ada.dials.size() == 2);
@@ -97,11 +95,8 @@ TEST_CASE("an address that speaks another protocol says so, and another version 
   CHECK(c.anchor().state == AnchorState::unreachable);
   CHECK_FALSE(c.anchor().reason.empty());
   Stranger::Options options = at_anchor;
-  options.greet = false;
+  options.greeting.version = 2;
   Stranger future(c.ada, "anchor", options);
-  wire::Greeting greeting = future.greeting();
-  greeting.version = 2;
-  future.say(greeting);
   CHECK_FALSE(future.linked());
   CHECK(c.anchor().state != AnchorState::connected);
 }
@@ -140,10 +135,8 @@ TEST_CASE("an anchor that is back with an empty disk has acknowledged nothing, a
   anchor.close();
   CHECK(c.pending() == 0);                           // it is away, and has it
   Stranger::Options unsaid = at_anchor;
-  unsaid.greet = false;
+  unsaid.greeting.epoch = {2};                       // an empty store has an epoch of its own
   Stranger back(c.ada, "anchor", unsaid);
-  back.epoch = {2};                                  // an empty store has an epoch of its own
-  back.say(back.greeting());
   CHECK(c.pending() == 1);
   answers(back);
   page = back.last<wire::Page>();
@@ -183,13 +176,13 @@ TEST_CASE("an anchor whose own disk was set back learns it from a member's curso
   Stranger ada(anchor, "ada", {.kind = LinkKind::websocket});
   ada.enter(secret, false);
   auto hello = ada.last<wire::Hello>();
-  auto greeting = ada.last<wire::Greeting>();
+  auto greeting = ada.greeting();
   REQUIRE(hello);
   REQUIRE(greeting);
   ada.say(wire::Hello{{9}, 0, {}, wire::Cursor{greeting->epoch, 1'000, {1}}}, 1);
   CHECK(ada.linked());
   Stranger again(anchor, "ada", {.kind = LinkKind::websocket});
-  auto anew = again.last<wire::Greeting>();
+  auto anew = again.greeting();
   REQUIRE(anew);
   CHECK(anew->epoch != greeting->epoch);
 }

@@ -68,10 +68,9 @@ TEST_CASE("flags are zero in this version, and numbers have one form") {
 }
 
 TEST_CASE("a flag is 0 or 1") {
-  Greeting greeting;
-  Bytes bytes = encode({}, greeting);
-  bytes[4 + 2] = 2;                          // rtc, behind version and role
-  CHECK_FALSE(read<Greeting>(bytes));
+  Bytes bytes = encode({}, Introduce{{{DeviceId{}, true}}, {}});
+  bytes[4 + 1 + DeviceId::size] = 2;         // rtc, behind how many there are and who
+  CHECK_FALSE(read<Introduce>(bytes));
 }
 
 TEST_CASE("a list that claims more than there is, or more than it may, is refused before it is read") {

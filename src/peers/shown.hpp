@@ -1,0 +1,24 @@
+// How a peer shows another that it knows a topic, on one session only: by a MAC. Whoever knows the topic too finds in what follows the
+// MAC the Hello with which the two begin to sync, so that nobody waits a round trip to say it; to all others both are random bytes.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "crypto/random.hpp"
+#include "identity/identity.hpp"
+#include "wire/frames.hpp"
+
+namespace perdure::peers {
+
+inline constexpr std::size_t shown_macs = 16;          // one topic's places in a Topics message: its MAC and the padding
+
+struct Showing { const identity::TopicKeys& keys; const Hash& session; const DeviceId& from; const DeviceId& to; };
+struct Shown { u32 alias = 0; std::vector<wire::Mac> padding; };
+
+wire::Mac topic_mac(const Showing&);
+// Appends the padding for the MAC of that alias. False, and it is random, if the Hello is none or too long.
+bool pad(const Showing&, u32 alias, const std::optional<wire::Hello>&, crypto::Random&, std::vector<wire::Mac>& macs);
+std::optional<wire::Hello> hello_in(const Showing&, const Shown&);
+
+}  // namespace perdure::peers
