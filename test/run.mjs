@@ -13,6 +13,9 @@ process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
 const budgetSeconds = Number(process.env.PERDURE_BUDGET_SECONDS ?? 35 * 60);
 
+/** Characters of what a suite that failed printed last: they are shown once more at the end. */
+const lastWordsMax = 4_000;
+
 /** Files in `folder`, and one level below, whose name ends so. */
 function found(folder, ending) {
   return existsSync(folder)
@@ -57,7 +60,7 @@ const suites = [
     limit: 600,
     setup: ["browsers"],
     when: () => found("test/pack", ".test.mjs").length > 0,
-    steps: () => [node("web/build.mjs"), node("--test", "--test-concurrency=1", ...found("test/pack", ".test.mjs"))],
+    steps: () => [node("web/build.mjs"), node("--test", "--test-reporter=spec", "--test-concurrency=1", ...found("test/pack", ".test.mjs"))],
   },
   {
     name: "large",
@@ -65,7 +68,7 @@ const suites = [
     limit: 600,
     setup: ["browsers"],
     when: () => existsSync("test/large/large.test.mjs"),
-    steps: () => [node("web/build.mjs"), node("--expose-gc", "--test", "test/large/large.test.mjs")],
+    steps: () => [node("web/build.mjs"), node("--expose-gc", "--test", "--test-reporter=spec", "test/large/large.test.mjs")],
   },
   { name: "replay", takes: 180, limit: 600, when: () => existsSync("test/replay/run.mjs"), steps: () => [node("test/replay/run.mjs", "--brief")] },
   { name: "sim", takes: 160, limit: 900, elastic: true, share: 0.5, most: 480, ...script("test/sim/run.mjs") },
@@ -73,10 +76,16 @@ const suites = [
   { name: "fuzz", takes: 110, limit: 900, elastic: true, share: 0.25, most: 240, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1", "--driver", "own")] },
 ];
 
-/** Resolves with whether it ended well. What it started dies with it when the time is over. */
-function run([command, ...args], { env, seconds }) {
+/** Resolves with whether it ended well. What it prints is shown, and told to `heard`. What it started dies with it when the time is over. */
+function run([command, ...args], { env, seconds, heard }) {
   return new Promise(resolve => {
-    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"], detached: true, env: { ...process.env, ...env } });
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], detached: true, env: { ...process.env, ...env } });
+    for (const from of ["stdout", "stderr"]) {
+      child[from].setEncoding("utf8").on("data", text => {
+        process[from].write(text);
+        heard(text);
+      });
+    }
     const kill = () => {
       try {
         process.kill(-child.pid, "SIGKILL");
@@ -102,6 +111,8 @@ function run([command, ...args], { env, seconds }) {
       console.log(String(error));
       end(false);
     });
+    // What it leaves behind in other groups may hold its output open for ever.
+    child.on("exit", code => setTimeout(() => end(code === 0), 2_000).unref());
     child.on("close", code => end(code === 0));
   });
 }
@@ -127,13 +138,15 @@ for (const [index, suite] of chosen.entries()) {
   const env = suite.elastic ? { PERDURE_BUDGET_SECONDS: String(Math.min(suite.most, Math.max(suite.takes, Math.floor(free * suite.share)))) } : {};
   const until = suite.limit;
   const steps = [...(suite.setup ? [["wasm/setup.sh", ...suite.setup]] : []), ...suite.steps()];
-  let ok = true;
-  for (const step of steps) ok = ok && (await run(step, { env, seconds: Math.max(1, until - (Date.now() - at) / 1000) }));
+  let ok = true, said = "";
+  const heard = text => (said = (said + text).slice(-lastWordsMax));
+  for (const step of steps) ok = ok && (await run(step, { env, seconds: Math.max(1, until - (Date.now() - at) / 1000), heard }));
   const seconds = (Date.now() - at) / 1000;
-  verdicts.push({ name: suite.name, ok, seconds });
+  verdicts.push({ name: suite.name, ok, seconds, said });
   console.log(`== ${suite.name}: ${ok ? "passed" : "FAILED"} in ${seconds.toFixed(1)} s`);
 }
 
+for (const { name, ok, said } of verdicts) if (!ok) console.log(`\n== ${name} failed; its last words:\n${said.trimEnd()}`);
 console.log("");
 for (const { name, ok, seconds } of verdicts) console.log(`${ok ? "passed" : "FAILED"}  ${seconds.toFixed(1).padStart(7)} s  ${name}`);
 const failed = verdicts.filter(({ ok }) => !ok).length;

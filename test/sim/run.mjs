@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
 
-const seedsMin = 200, seedsUsual = 300, seedsMax = 3000;
+const seedsMin = 200, seedsUsual = 300, seedsMax = 1000;
 const budgetSeconds = Number(process.env.PERDURE_BUDGET_SECONDS ?? 0);
 const twice = { first: 9, seeds: 6 };
 /** Two runs at a time: one for each core that the tests may count on. Each takes so many seeds, and hangs if they take so long. */

@@ -25,7 +25,7 @@ await build({
   define: { "globalThis.testRoot": JSON.stringify(root) },
 });
 const files = tests.map(test => join(out, relative(root, test).replace(/\.ts$/, ".mjs")));
-const child = spawn(process.execPath, ["--enable-source-maps", "--test", ...options, ...files], { stdio: "inherit" });
+const child = spawn(process.execPath, ["--enable-source-maps", "--test", "--test-reporter=spec", ...options, ...files], { stdio: "inherit" });
 child.on("exit", code => {
   rmSync(out, { recursive: true, force: true });
   process.exit(code ?? 1);
