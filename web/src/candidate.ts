@@ -14,6 +14,9 @@ export interface CandidateOptions {
   readonly lead: () => Promise<boolean>;
 }
 
+/** The lock that all tabs of a name compete for. */
+export function leaderLock(name: string): string { return `perdure:${name}`; }
+
 /** After a failed takeover someone else may be luckier; then it is tried again. */
 const retryMs = 1000;
 /** How long a frozen leader can keep others waiting. */
@@ -79,7 +82,7 @@ export class Candidate {
     const { signal } = this.#awake;
     signal.addEventListener("abort", end);
     try {
-      return await locks.request(`perdure:${name}`, { signal: attempt.signal }, () => {
+      return await locks.request(leaderLock(name), { signal: attempt.signal }, () => {
         clearTimeout(renewal);
         return this.#leadWhileAllowed();
       });
