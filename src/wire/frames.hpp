@@ -73,8 +73,8 @@ struct Bye {
 };
 
 // ---- topics --------------------------------------------------------------------------------------------------------
-// MACs under each topic's match key; the alias of the n-th MAC ever sent on this session is n, from 1. Padded to a multiple of 16,
-// with random ones or with the sender's Hello, sealed (peers/shown.hpp): who lacks the secret cannot tell.
+// Of each 16 the first is a MAC under a topic's match key, the others are random or the sender's Hello, sealed (peers/shown.hpp): who
+// lacks the secret cannot tell. The alias of the n-th ever sent on this session is n, from 1.
 struct Topics {
   static constexpr Tag tag = Tag::topics;
   std::vector<Mac> macs;
