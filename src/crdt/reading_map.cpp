@@ -92,7 +92,7 @@ Replica::EntriesResult Replica::entries(const EntriesOptions& options) {
   const u32 limit = std::min(options.limit, page_max);
   std::size_t bytes = 0;
   u32 seen = 0;
-  for (auto c = map_.keys().seek(start_of(options)); c.valid() && starts_with(c.key(), view(options.prefix)); c.next()) {
+  for (auto c = map_.keys().seek(start_of(options), limit); c.valid() && starts_with(c.key(), view(options.prefix)); c.next()) {
     if (c.weight() == 0) continue;
     if (seen++ == limit) {
       result.more = true;
@@ -115,7 +115,7 @@ Replica::ConflictsResult Replica::conflicts(const EntriesOptions& options) {
   const u32 limit = std::min(options.limit, page_max);
   std::size_t bytes = 0;
   u32 seen = 0;
-  for (auto c = map_.conflicts().seek(start_of(options)); c.valid() && starts_with(c.key(), view(options.prefix)); c.next()) {
+  for (auto c = map_.conflicts().seek(start_of(options), limit); c.valid() && starts_with(c.key(), view(options.prefix)); c.next()) {
     if (seen++ == limit) {
       result.more = true;
       break;
@@ -180,12 +180,12 @@ Hash Replica::digest(const std::vector<std::pair<store::LogNo, log::LogState>>& 
     to.end_item();
   }
   to.writer.be64(indexes_.timeline.entries);
-  for (auto c = timeline_.first(); c.valid(); c.next()) {
+  for (auto c = timeline_.first(store::Index::all); c.valid(); c.next()) {
     to.writer.raw(c.key()).varint(c.weight());
     to.end_item();
   }
   to.writer.be64(indexes_.keys.entries);
-  for (auto c = map_.keys().first(); c.valid(); c.next()) {
+  for (auto c = map_.keys().first(store::Index::all); c.valid(); c.next()) {
     const Map::Record record = map_.decode(c.value());
     to.writer.bytes(c.key()).u8(record.winner.erased ? 1 : 0).varint(record.losers);
     feed(to, standing_.id(record.winner));

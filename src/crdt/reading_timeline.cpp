@@ -60,12 +60,13 @@ Result<Replica::PageResult> Replica::messages(const PageOptions& options) {
     if (!found) return Error{Code::not_found, "No message with this id is known here."};
     *bound = found->at;
   }
-  auto c = options.reverse ? timeline_.last() : timeline_.first();
-  if (!options.reverse && filler.after) c = timeline_.seek(batch_key(*filler.after));
+  const u64 ahead = std::min(options.limit, page_max);
+  auto c = options.reverse ? timeline_.last(ahead) : timeline_.first(ahead);
+  if (!options.reverse && filler.after) c = timeline_.seek(batch_key(*filler.after), ahead);
   if (options.reverse && filler.before) {
     const Bytes key = batch_key(*filler.before);
-    c = timeline_.seek(key);
-    if (!c.valid() || !store::equal(c.key(), key)) c = timeline_.seek_before(key);
+    c = timeline_.seek(key, ahead);
+    if (!c.valid() || !store::equal(c.key(), key)) c = timeline_.seek_before(key, ahead);
   }
   for (; c.valid(); options.reverse ? c.previous() : c.next()) {
     const Position at = position_of(c.key());

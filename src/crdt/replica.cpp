@@ -163,7 +163,7 @@ bool Replica::release(u64 corrected_now_ms) {
 std::map<store::LogNo, u64> Replica::held_back_of(const DeviceId& device) {
   std::map<store::LogNo, u64> out;
   if (indexes_.held.entries == 0) return out;
-  for (auto c = held_.first(); c.valid(); c.next()) {
+  for (auto c = held_.first(store::Index::all); c.valid(); c.next()) {
     const Position at = position_of(c.key());
     if (at.device != device) continue;
     codec::Reader r(c.value());

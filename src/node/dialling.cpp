@@ -218,7 +218,7 @@ void Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
     link->hub = hub;
     link->expected = id;
     link->self = identity_;
-    link->session = std::make_unique<session::Session>(*identity_, static_key_, random_, session::Session::Options{true, LinkKind::relayed, {}, greeting()});
+    link->session = std::make_unique<session::Session>(*identity_, static_key_, random_, session::Session::Options{true, LinkKind::relayed, {}, greeting(*link)});
     Link& l = *(links_[link->id] = std::move(link));
     return open_session(l);
   }
@@ -338,7 +338,7 @@ void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
   fresh->hub = link.id;
   fresh->expected = relay.other;
   fresh->self = identity_;
-  fresh->session = std::make_unique<session::Session>(*identity_, static_key_, random_, session::Session::Options{false, LinkKind::relayed, {}, greeting()});
+  fresh->session = std::make_unique<session::Session>(*identity_, static_key_, random_, session::Session::Options{false, LinkKind::relayed, {}, greeting(*fresh)});
   LinkId id = fresh->id;
   Link& l = *(links_[id] = std::move(fresh));
   open_session(l);

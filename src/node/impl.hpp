@@ -168,7 +168,7 @@ class Node::Impl final : public sync::SyncHost {
   void link_closed(LinkId, bool told);
   void open_session(peers::Link&);
   void on_frame(peers::Link&, ByteView);
-  Bytes greeting() const;
+  Bytes greeting(const peers::Link&) const;                 // ours, for that link
   void on_greeting(peers::Link&);
   void settle_duplicates(peers::Link& fresh);
   void link_up(peers::Link&);
@@ -189,6 +189,7 @@ class Node::Impl final : public sync::SyncHost {
   void matched(peers::Link&, const TopicPtr&, const peers::Shown& theirs);
   void on_topics(peers::Link&, const wire::Topics&);
   void on_enter(peers::Link&, u32 alias, const wire::Enter&);
+  void anchor_refused(peers::Link&, u8 reason);
   void on_refused(peers::Link&, u32 alias, const wire::Refused&);
   void share(peers::Link&, const TopicPtr&, u32 their_alias);
   void unshare(peers::Link&, const TopicPtr&);

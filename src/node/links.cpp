@@ -46,7 +46,7 @@ void Node::Impl::link_opened(const LinkOpened& event) {
       closing_links_.push_back(event.link);
       return;
     }
-    // Who can be told why is told why: once the session stands.
+    // Who can be told why is told why, in the greeting.
     if (!served) link->refusal = wire::Refusal::not_served;
     else if (links_.size() >= config_.links_max) link->refusal = wire::Refusal::too_many_links;
     link->self = std::make_shared<identity::Identity>(*network, config_.device_seed);
@@ -65,7 +65,7 @@ void Node::Impl::link_opened(const LinkOpened& event) {
   }
   auto key = static_key_;
   if (config_.anchor) key = session::make_static_key(*link->self, random_);   // signed for that network
-  link->session = std::make_unique<session::Session>(*link->self, key, random_, session::Session::Options{link->dialler, link->kind, std::move(binding), greeting()});
+  link->session = std::make_unique<session::Session>(*link->self, key, random_, session::Session::Options{link->dialler, link->kind, std::move(binding), greeting(*link)});
   Link& l = *(links_[event.link] = std::move(link));
   open_session(l);
 }
@@ -150,10 +150,11 @@ void Node::Impl::on_frame(Link& link, ByteView bytes) {
   sync_.on_frame(now_, topic, link.id, *frame);
 }
 
-Bytes Node::Impl::greeting() const {
+Bytes Node::Impl::greeting(const Link& link) const {
   const u32 port = config_.stun_port;
   return wire::encode_body(wire::Greeting{wire::wire_version, static_cast<u8>(config_.anchor ? 1 : 0), config_.rtc, epoch_,
-                                          {static_cast<u8>(port >> 8), static_cast<u8>(port)}});
+                                          {static_cast<u8>(port >> 8), static_cast<u8>(port)},
+                                          static_cast<u8>(link.refusal ? static_cast<u8>(*link.refusal) : 0)});
 }
 
 // The session stands: who is there has said so in the handshake.
@@ -163,7 +164,10 @@ void Node::Impl::on_greeting(Link& link) {
   const wire::Greeting& greeting = *read;
   if (link.refusal) {
     refused(*link.refusal);
-    send_on(link, wire::Refused{static_cast<u8>(*link.refusal)});
+    return link_closed(link.id, false);
+  }
+  if (greeting.refusal != 0) {
+    anchor_refused(link, greeting.refusal);
     return link_closed(link.id, false);
   }
   link.greeted = true;

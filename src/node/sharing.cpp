@@ -74,11 +74,11 @@ void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
   share(link, topic, alias);
 }
 
-void Node::Impl::on_refused(Link& link, u32 alias, const wire::Refused& refused) {
+void Node::Impl::anchor_refused(Link& link, u8 reason) {
   auto a = anchors_.find(link.url);
   if (a == anchors_.end()) return;
   std::string why = "This anchor refused, for a reason that this version does not know.";
-  switch (static_cast<wire::Refusal>(refused.reason)) {
+  switch (static_cast<wire::Refusal>(reason)) {
     case wire::Refusal::not_served: why = "This anchor does not serve this app."; break;
     case wire::Refusal::not_proved: why = "This anchor did not accept the proof of membership."; break;
     case wire::Refusal::total_quota: why = "This anchor is full; ask who runs it for more room, or add another."; break;
@@ -91,6 +91,10 @@ void Node::Impl::on_refused(Link& link, u32 alias, const wire::Refused& refused)
   a->second.reason = why;
   a->second.next_dial_ms = now_.steady_ms + params::anchor_retry_ms_max;
   anchors_dirty_ = status_dirty_ = true;
+}
+
+void Node::Impl::on_refused(Link& link, u32 alias, const wire::Refused& refused) {
+  anchor_refused(link, refused.reason);
   auto no = link.their_aliases.find(alias);
   if (no == link.their_aliases.end()) return;
   if (auto t = topics_.find(no->second); t != topics_.end()) sync_.refused(t->second, link.id);

@@ -29,7 +29,7 @@ using perdure::LinkKind;
 
 inline constexpr std::size_t piece_max = 16 * 1024;            // safe between all browsers
 inline constexpr std::size_t frame_max = 352 * 1024;           // one op of 256 KiB, its sealing and its proof fit
-inline constexpr std::size_t greeting_size = 13;
+inline constexpr std::size_t greeting_size = 14;
 
 // Why a session ended; a number for logs and metrics, never sent.
 enum class Fault : u8 { none = 0, bad_handshake, other_network, own_key, bad_seal, bad_piece, too_long };

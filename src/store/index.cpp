@@ -235,22 +235,23 @@ bool Index::merge(IndexPage& parent, std::size_t slot) {
 // ---- reading
 
 std::optional<Index::Entry> Index::find(ByteView key) const {
-  const Cursor c = stand(key);
+  const Cursor c = stand(key, 0);
   if (!c.valid() || c.leaf().slot == c.leaf().page->count() || !equal(c.key(), key)) return std::nullopt;
   return Entry{own(key), own(c.value()), c.weight()};
 }
 
 u64 Index::weight_before(ByteView key) const {
-  const Cursor c = stand(key);
+  const Cursor c = stand(key, 0);
   u64 sum = 0;
   for (u32 d = 0; d < c.depth_; ++d)
     for (std::size_t i = 0; i < c.path_[d].slot; ++i) sum += c.path_[d].page->weight(i);
   return sum;
 }
 
-Index::Cursor Index::stand(ByteView key) const {
+Index::Cursor Index::stand(ByteView key, u64 ahead) const {
   Cursor c;
   c.index_ = this;
+  c.ahead_ = ahead;
   const IndexPage* page = root_.page == 0 ? nullptr : load(root_.page, root_.height - 1);
   for (u32 depth = 0; page; ++depth) {
     const bool leaf = page->level == 0;
@@ -264,25 +265,26 @@ Index::Cursor Index::stand(ByteView key) const {
   return c;
 }
 
-Index::Cursor Index::seek(ByteView key) const {
-  Cursor c = stand(key);
+Index::Cursor Index::seek(ByteView key, u64 ahead) const {
+  Cursor c = stand(key, ahead);
   if (!c.valid() || c.leaf().slot < c.leaf().page->count()) return c;
   --c.path_[c.depth_ - 1].slot;                     // behind the end of this leaf: step over it
   c.next();
   return c;
 }
 
-Index::Cursor Index::seek_before(ByteView key) const {
-  Cursor c = stand(key);
+Index::Cursor Index::seek_before(ByteView key, u64 ahead) const {
+  Cursor c = stand(key, ahead);
   if (c.valid()) c.previous();
   return c;
 }
 
-Index::Cursor Index::first() const { return seek({}); }
+Index::Cursor Index::first(u64 ahead) const { return seek({}, ahead); }
 
-Index::Cursor Index::last() const {
+Index::Cursor Index::last(u64 ahead) const {
   Cursor c;
   c.index_ = this;
+  c.ahead_ = ahead;
   const IndexPage* top = root_.page == 0 ? nullptr : load(root_.page, root_.height - 1);
   if (!top || top->count() == 0) return c;
   c.path_[0] = {top, top->count() - 1};
@@ -291,24 +293,13 @@ Index::Cursor Index::last() const {
   return c;
 }
 
-Index::Cursor Index::seek_weight(u64 n) const {
-  Cursor c;
-  c.index_ = this;
-  const IndexPage* page = root_.page == 0 ? nullptr : load(root_.page, root_.height - 1);
-  while (page) {
-    std::size_t i = 0;
-    while (i < page->count() && n >= page->weight(i)) n -= page->weight(i++);
-    if (i == page->count()) break;
-    c.path_[c.depth_++] = {page, i};
-    if (page->level == 0) return c;
-    page = child(*page, i);
-  }
-  c.depth_ = 0;
-  return c;
+bool Index::Cursor::pass(u64 weight) {
+  if (index_->corrupt_ || weight >= ahead_) return false;
+  ahead_ -= weight;
+  return true;
 }
 
-// Below the step at depth - 1: always the first slot. A child that is not at hand is passed over, so that its neighbours
-// are asked for in the same run.
+// Below the step at depth - 1: always the first slot.
 void Index::Cursor::descend_first(u32 depth) {
   while (path_[depth - 1].page->level > 0) {
     Step& above = path_[depth - 1];
@@ -317,8 +308,9 @@ void Index::Cursor::descend_first(u32 depth) {
       path_[depth++] = {page, 0};
       continue;
     }
+    if (!pass(above.page->weight(above.slot))) depth = 0;
     while (depth > 0 && path_[depth - 1].slot + 1 >= path_[depth - 1].page->count()) --depth;
-    if (depth == 0 || index_->corrupt_) {
+    if (depth == 0) {
       depth_ = 0;
       return;
     }
@@ -335,8 +327,9 @@ void Index::Cursor::descend_last(u32 depth) {
       path_[depth++] = {page, page->count() - 1};
       continue;
     }
+    if (!pass(above.page->weight(above.slot))) depth = 0;
     while (depth > 0 && path_[depth - 1].slot == 0) --depth;
-    if (depth == 0 || index_->corrupt_) {
+    if (depth == 0) {
       depth_ = 0;
       return;
     }

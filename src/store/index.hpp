@@ -66,16 +66,20 @@ class Index {
     const Step& leaf() const { return path_[depth_ - 1]; }
     void descend_first(u32 depth);
     void descend_last(u32 depth);
+    bool pass(u64 weight);  // over a page that is not at hand
     const Index* index_ = nullptr;
+    u64 ahead_ = 0;
     std::array<Step, index_height_max> path_;
     u32 depth_ = 0;         // 0: not valid; else the height of the tree
   };
-  Cursor seek(ByteView key) const;          // first entry with a key not less
-  Cursor seek_before(ByteView key) const;   // last entry with a lesser key
-  Cursor first() const;
-  Cursor last() const;
-  Cursor seek_weight(u64 n) const;          // the entry that holds the n-th unit of weight, counted from 0; not valid beyond
-  u64 weight_before(ByteView key) const;    // sum over the entries with lesser keys
+  // A cursor that comes to a page that is not at hand ends there, or passes it over and asks for its neighbours in the same run, until
+  // what it passed weighs `ahead`: what the reader is about to read.
+  static constexpr u64 all = ~u64{0};
+  Cursor seek(ByteView key, u64 ahead = 0) const;          // first entry with a key not less
+  Cursor seek_before(ByteView key, u64 ahead = 0) const;   // last entry with a lesser key
+  Cursor first(u64 ahead = 0) const;
+  Cursor last(u64 ahead = 0) const;
+  u64 weight_before(ByteView key) const;                   // sum over the entries with lesser keys
 
   bool corrupt() const { return corrupt_; }
 
@@ -91,7 +95,7 @@ class Index {
   IndexPage* change(u32 number, u32 level);                                // the same, to be changed
   IndexPage* change_child(const IndexPage& parent, std::size_t slot);
   bool descend(ByteView key, Path& path);                                  // pages that may be changed
-  Cursor stand(ByteView key) const;                  // on the leaf slot where the key is or would be; maybe behind its end
+  Cursor stand(ByteView key, u64 ahead) const;       // on the leaf slot where the key is or would be; maybe behind its end
   IndexPage& create(u32 level);
   void release(u32 number);
   void add_weight(Path& path, u64 delta);            // to the ancestors; delta wraps

@@ -52,7 +52,8 @@ struct Greeting {                                  // no frame: it travels in th
   bool rtc = false;                                // can make DataChannels
   Epoch epoch{};
   std::array<u8, 2> stun_port{};                   // UDP, big-endian, at the sender's address: it answers STUN there; 0: it does not
-  template <class F> void fields(F& f) { f(version); f(role); f(rtc); f(epoch); f(stun_port); }
+  u8 refusal = 0;                                  // an anchor: a Refusal, and the link ends with the handshake; 0: it serves
+  template <class F> void fields(F& f) { f(version); f(role); f(rtc); f(epoch); f(stun_port); f(refusal); }
 };
 struct Ping {
   static constexpr Tag tag = Tag::ping;
@@ -88,7 +89,7 @@ struct Enter {
   template <class F> void fields(F& f) { f(topic); f(signature); }
 };
 enum class Refusal : u8 { not_served = 1, not_proved = 2, total_quota = 3, topic_quota = 4, device_quota = 5, full_disk = 6, too_many_links = 7 };
-struct Refused {                                   // header: the receiver's alias, or 0 for the whole link
+struct Refused {                                   // header: the receiver's alias of the topic; who serves a link not at all says so in its greeting
   static constexpr Tag tag = Tag::refused;
   u8 reason = 0;
   template <class F> void fields(F& f) { f(reason); }

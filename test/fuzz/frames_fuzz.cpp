@@ -27,7 +27,7 @@ void target(ByteView in) {
 std::vector<Bytes> seeds() {
   std::vector<Bytes> out;
   each_message([&]<class M>(const M& sample) { out.push_back(wire::encode({1, 2}, sample)); });
-  out.push_back(wire::encode_body(wire::Greeting{.rtc = true, .stun_port = {13, 150}}));
+  out.push_back(wire::encode_body(wire::Greeting{.rtc = true, .stun_port = {13, 150}, .refusal = 1}));
   return out;
 }
 

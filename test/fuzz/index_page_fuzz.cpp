@@ -27,7 +27,6 @@ void target(ByteView in) {
   for (u32 number : {1u, 2u, 3u}) rows.base[store::key('X', 1, u32{1}, number)] = own(in);
   store::Index index(rows, 1, 1, root);
   for (auto c = index.first(); c.valid() && !index.corrupt(); c.next()) (void)c.value();
-  (void)index.seek_weight(3);
   (void)index.weight_before(Bytes{'k'});
   (void)index.find(Bytes{'k'});
   if (index.corrupt()) return;

@@ -1,9 +1,9 @@
 import { context, newPage, started } from "../browser.mjs";
 import { bounded, byTurns, middle } from "../measure.mjs";
 import { count } from "../messages.mjs";
+import { tasksOf } from "../../web/support/tasks.ts";
 
-/** The page's longest task while all messages arrive and its newest 50 are shown, milliseconds; 0: none was longer than 50, which
- *  is where the browser begins to tell. */
+/** The page's longest task while all messages arrive and its newest 50 are shown, milliseconds of the processor. */
 async function longestTask(anchor) {
   const contexts = [await context(), await context()];
   try {
@@ -20,17 +20,14 @@ async function longestTask(anchor) {
       window.topic.latest(50).subscribe(({ messages }) => window.show(messages.map(({ value }) => value)));
       await window.until(peer.peers, all => all.some(({ path }) => path === "webrtc"));
     }, { ...given, link });
-    const arriving = b.evaluate(async wanted => {
-      const tasks = [];
-      const observer = new PerformanceObserver(list => tasks.push(...list.getEntries().map(({ duration }) => duration)));
-      observer.observe({ type: "longtask" });
-      await window.until(window.topic.status, ({ length }) => length >= wanted);
-      await new Promise(resolve => { requestAnimationFrame(() => setTimeout(resolve)); });
-      tasks.push(...observer.takeRecords().map(({ duration }) => duration));
-      return Math.max(0, ...tasks);
-    }, count);
-    await a.evaluate(wanted => window.topic.appendAll(window.texts(wanted)), count);
-    return await arriving;
+    const [longest] = await tasksOf(b, async () => {
+      await a.evaluate(wanted => window.topic.appendAll(window.texts(wanted)), count);
+      await b.evaluate(async wanted => {
+        await window.until(window.topic.status, ({ length }) => length >= wanted);
+        await new Promise(resolve => { requestAnimationFrame(() => setTimeout(resolve)); });
+      }, count);
+    });
+    return longest;
   } finally {
     for (const made of contexts) await made.close();
   }
@@ -38,7 +35,7 @@ async function longestTask(anchor) {
 
 export const row = {
   name: "arrival",
-  work: "the page's longest task while 10,000 messages arrive over WebRTC, in Chromium (0: none over 50 ms)",
+  work: "the page's longest task while 10,000 messages arrive over WebRTC, in Chromium, on the processor",
   async run() {
     const anchor = /\bws:\/\/\S+/.exec(await started("dist/cli.js", "anchor", "--port", "0", "--data", ":memory:"))[0];
     const { ours } = middle(await byTurns({ ours: () => longestTask(anchor) }), run => run.ours, () => 1);

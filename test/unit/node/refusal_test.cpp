@@ -41,3 +41,38 @@ TEST_CASE("an anchor that is removed takes its trouble along") {
   (void)ada.ask<Nothing>(AnchorRemove{"ws://a"});
   CHECK(ada.status.trouble.empty());
 }
+
+TEST_CASE("an anchor that lets nobody in says so in its greeting, and never counts as connected") {
+  Solo ada("ada", with_anchor());
+  Stranger::Options refusing = at_a;
+  refusing.greeting.refusal = static_cast<u8>(wire::Refusal::not_served);
+  Stranger anchor(ada, "anchor", refusing);
+  CHECK_FALSE(anchor.linked());
+  CHECK(anchor.heard.empty());
+  CHECK(ada.anchors.at(0).state == AnchorState::refused);
+  CHECK_FALSE(ada.anchors.at(0).id.has_value());              // nobody was met
+  CHECK(ada.status.state != 1);
+  REQUIRE(ada.status.trouble.size() == 1);
+  ada.pass(60'000);
+  Stranger again(ada, "anchor", at_a);
+  CHECK(ada.anchors.at(0).state == AnchorState::connected);
+  CHECK(ada.status.trouble.empty());
+}
+
+TEST_CASE("an anchor tells in its greeting whom it does not serve, and for whom it has no room") {
+  Config config = anchor_config();
+  config.apps = {"solo"};
+  config.links_max = 1;
+  Solo anchor("anchor", config);
+  auto refusal = [](const Stranger& who) { return static_cast<wire::Refusal>(who.greeting().value().refusal); };
+  Stranger other(anchor, "eve", {.kind = LinkKind::websocket, .app = "another app"});
+  CHECK(refusal(other) == wire::Refusal::not_served);
+  CHECK_FALSE(other.linked());
+  Stranger ada(anchor, "ada", {.kind = LinkKind::websocket});
+  CHECK(ada.greeting().value().refusal == 0);
+  CHECK(ada.linked());
+  Stranger bob(anchor, "bob", {.kind = LinkKind::websocket});
+  CHECK(refusal(bob) == wire::Refusal::too_many_links);
+  CHECK_FALSE(bob.linked());
+  CHECK(ada.linked());
+}

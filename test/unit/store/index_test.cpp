@@ -66,14 +66,7 @@ void check_around(const Index& index, const Model& model, const Bytes& key) {
   auto found = index.find(key);
   const bool here = at != model.entries.end() && at->first == key;
   REQUIRE(found.has_value() == here);
-  if (here) {
-    REQUIRE(found->value == at->second.value);
-    if (at->second.weight > 0) {
-      auto unit = index.seek_weight(model.weight_before(key) + at->second.weight - 1);
-      REQUIRE(unit.valid());
-      REQUIRE(own(unit.key()) == key);
-    }
-  }
+  if (here) REQUIRE(found->value == at->second.value);
 }
 
 Bytes random_key(std::mt19937_64& r, int kind) {
@@ -150,8 +143,6 @@ TEST_CASE("appending in order fills pages to more than nine tenths") {
   CHECK(root.weight == 2 * n);
   Index index(rows, 1, 2, root);
   CHECK(index.weight_before(number(3 * 777)) == 2 * 777);
-  CHECK(own(index.seek_weight(2 * 12'345 + 1).key()) == number(3 * 12'345));
-  CHECK_FALSE(index.seek_weight(2 * n).valid());
 }
 
 TEST_CASE("erasing most of an index gives its pages back") {
@@ -208,8 +199,8 @@ TEST_CASE("a step that misses rows runs again and ends with the same pages") {
         sum += index.weight_before(number(s() % 1000));
         if (auto found = index.find(number(s() % 1000))) sum += found->weight;
       }
-      for (auto c = index.seek_weight(sum % 100); c.valid(); c.next()) sum += c.weight();
-      for (auto c = index.last(); c.valid(); c.previous()) sum += c.weight();
+      for (auto c = index.seek(number(sum % 1000), Index::all); c.valid(); c.next()) sum += c.weight();
+      for (auto c = index.last(Index::all); c.valid(); c.previous()) sum += c.weight();
       index.flush();
       return root;
     };
@@ -223,6 +214,39 @@ TEST_CASE("a step that misses rows runs again and ends with the same pages") {
     REQUIRE(easy.base == hard.base);
   }
   CHECK(runs < 20 * 8);
+}
+
+TEST_CASE("what a reader needs is asked for at once, and not the rest of the index") {
+  MemoryRows rows;
+  IndexRoot root;
+  {
+    Index index(rows, 1, 2, root);
+    for (u64 n = 0; n < 20'000; ++n) index.insert(number(n), Bytes(20, 1));
+    index.flush();
+    rows.commit();
+  }
+  const std::size_t height = root.height;
+  auto read = [&](u64 amount, auto begin) {
+    MemoryRows cold = rows.cold();
+    int runs = test::run_step(cold, [&](store::Rows& r) {
+      IndexRoot copy = root;
+      Index index(r, 1, 2, copy);
+      u64 n = 0;
+      for (auto c = begin(index); c.valid() && n < amount; c.previous()) ++n;
+      if (!r.missed()) CHECK(n == amount);
+    });
+    return std::pair(runs, cold.misses);
+  };
+  auto [runs, misses] = read(1, [](const Index& index) { return index.last(); });
+  CHECK(misses == height);
+  CHECK(static_cast<std::size_t>(runs) == height + 1);
+  // Five pages or so in as few runs; and what is behind them stays where it is.
+  std::tie(runs, misses) = read(500, [](const Index& index) { return index.last(500); });
+  CHECK(static_cast<std::size_t>(runs) <= height + 2);
+  CHECK(misses <= height + 10);
+  std::tie(runs, misses) = read(20'000, [](const Index& index) { return index.last(Index::all); });
+  CHECK(static_cast<std::size_t>(runs) == height + 1);
+  CHECK(misses == pages(rows));
 }
 
 TEST_CASE("a corrupt or absent page is reported and nothing breaks") {
@@ -255,7 +279,6 @@ TEST_CASE("a corrupt or absent page is reported and nothing breaks") {
       if (r() % 2 != 0) index.insert(number(r() % 2100), Bytes(r() % 50, 2));
       else index.erase(number(r() % 2000));
       index.weight_before(number(r() % 2000));
-      (void)index.seek_weight(r() % 2000).valid();
     }
     index.flush();
     if (absent || turn % 10 == 1) CHECK(index.corrupt());

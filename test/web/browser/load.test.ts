@@ -15,6 +15,7 @@ import { PeerHandle } from "../../../web/src/peer.js";
 import { openSqlite } from "../../../web/src/store/sqlite.js";
 import type { View } from "../../../web/src/types.js";
 import { projectRoot } from "../support/bundle.js";
+import { tasksOf } from "../support/tasks.js";
 import { story } from "./world.js";
 
 const text = (at: number): string => `${at} `.padEnd(120, "and so on, ");
@@ -23,38 +24,28 @@ story("no task of the page takes over 50 ms while 10,000 messages arrive and the
   const { url } = await anchor();
   const ann = await person({ anchors: [url] });
   const ben = await person({ anchors: [url] });
-  const floods = 3;
-  const longest: number[] = [];
-  // What else the machine does can hold up any task. So it is tried more than once, and once is enough.
-  for (let flood = 1; flood <= floods && longest.at(-1) !== 0; flood++) {
-    const link = await ann.evaluate(async () => {
-      window.topic = await window.peer.create();
-      return window.topic.link(location.href);
-    });
-    await ben.evaluate(async invite => {
-      window.topic = await window.peer.join(invite);
-      await window.until(window.topic.status, ({ state }) => state === "live");
-      window.topic.latest(50).subscribe(({ messages }) => { document.body.replaceChildren(...messages.map(({ value }) => Object.assign(document.createElement("p"), { textContent: value }))); });
-      const tasks: number[] = [];
-      window.kept["tasks"] = tasks;
-      (window.kept["observer"] as PerformanceObserver | undefined)?.disconnect();
-      const observer = new PerformanceObserver(list => { for (const { duration } of list.getEntries()) tasks.push(duration); });
-      observer.observe({ type: "longtask" });
-      window.kept["observer"] = observer;
-    }, link);
+  const link = await ann.evaluate(async () => {
+    window.topic = await window.peer.create();
+    return window.topic.link(location.href);
+  });
+  await ben.evaluate(async invite => {
+    window.topic = await window.peer.join(invite);
+    await window.until(window.topic.status, ({ state }) => state === "live");
+    window.topic.latest(50).subscribe(({ messages }) => { document.body.replaceChildren(...messages.map(({ value }) => Object.assign(document.createElement("p"), { textContent: value }))); });
+  }, link);
+  const tasks = await tasksOf(ben, async () => {
     await ann.evaluate(async last => {
       const value = (at: number): string => `${at} `.padEnd(120, "and so on, ");
       for (let from = 0; from < last; from += 500) await Promise.all(Array.from({ length: 500 }, (_, at) => window.topic.append(value(from + at))));
     }, 10_000);
-    longest.push(await ben.evaluate(async () => {
+    await ben.evaluate(async () => {
       await window.until(window.topic.status, ({ length }) => length === 10_000, 60_000);
       await window.until(window.topic.latest(50), ({ messages }) => String(messages.at(-1)?.value).startsWith("9999 "));
       await new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve)));
-      return Math.max(0, ...(window.kept["tasks"] as number[]));
-    }));
-  }
-  assert.equal(longest.at(-1), 0, `the longest tasks, in ms: ${longest.join(", ")}`);
-}, { timeout: 150_000 });
+    });
+  });
+  assert.ok((tasks[0] ?? 0) <= 50, `the longest, in ms: ${tasks.slice(0, 5).join(", ")}`);
+}, { timeout: 120_000 });
 
 // ---- memory --------------------------------------------------------------------------------------------------------------------
 
