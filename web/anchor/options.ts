@@ -1,5 +1,5 @@
 // What startAnchor takes, checked before anything happens.
-import { checkCount, checkText } from "../src/arguments.js";
+import { checkCount, checkObject, checkText } from "../src/arguments.js";
 import { badArgument } from "../src/errors.js";
 
 export interface AnchorOptions {
@@ -44,6 +44,8 @@ export interface Quotas {
 export function settingsOf(options: AnchorOptions): Settings {
   if (typeof options !== "object" || options === null) throw badArgument('startAnchor needs options: startAnchor({ data: "anchor.db" }).');
   const { tls, publicUrl, apps = [], serve, quotas = {} } = options;
+  if (tls !== undefined) checkObject("tls", tls);
+  checkObject("quotas", quotas);
   const port = checkCount("port", options.port ?? 8787);
   if (port > 65535) throw badArgument("port must be below 65536.", "port");
   if (typeof apps === "string" || !Array.isArray(apps)) throw badArgument("apps must be a list of names.", "apps");

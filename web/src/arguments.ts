@@ -16,6 +16,19 @@ export function checkText(what: string, text: unknown, max = nameMax): string {
   return checkLength(what, text, max);
 }
 
+/** What holds other values, as options do. */
+export function checkObject<T extends object>(what: string, value: T): T {
+  if (typeof value !== "object" || value === null) throw badArgument(`${what} must be an object.`);
+  return value;
+}
+
+/** The signal among the options of a call. */
+export function signalOf(options: { readonly signal?: AbortSignal }): AbortSignal | undefined {
+  const { signal } = checkObject("options", options);
+  if (signal !== undefined && typeof signal?.throwIfAborted !== "function") throw badArgument("signal must be an AbortSignal.", "signal");
+  return signal;
+}
+
 /** A map key. Throws bad-argument, too-large. */
 export function checkKey(key: unknown): string {
   return checkText("A key", key, keyMax);

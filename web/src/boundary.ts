@@ -274,7 +274,9 @@ export type CallBody = CoreCall | { readonly kind: "AllowLinks"; readonly allowe
 export type ReplyBody = ValueOf<typeof replyBody>;
 export type Event = ValueOf<typeof event>;
 export type Action = ValueOf<typeof action>;
-export type Notice = Extract<Action, { readonly kind: keyof typeof notices }>;
+type CoreNotice = Extract<Action, { readonly kind: keyof typeof notices }>;
+/** What an engine tells: the core's notices, and that a topic is not open any more for anybody. */
+export type Notice = CoreNotice | { readonly kind: "TopicEnded"; readonly topic: number };
 export type Turn = ValueOf<typeof turn>;
 /** include/perdure/config.hpp */
 export type CoreConfig = ValueOf<typeof config>;
@@ -289,7 +291,7 @@ export type ReplyOf<K extends ReplyBody["kind"]> = Extract<ReplyBody, { readonly
 export type NoticeOf<K extends Notice["kind"]> = Extract<Notice, { readonly kind: K }>;
 export type LinkPath = ValueOf<typeof path>;
 
-export function isNotice(action: Action): action is Notice {
+export function isNotice(action: Action): action is CoreNotice {
   return Object.hasOwn(notices, action.kind);
 }
 

@@ -16,7 +16,7 @@ export type TabMessage = { readonly from: string; readonly version: string } & (
   | { readonly kind: "visibility"; readonly hidden: boolean }
   /** To who calls but is not known: it was thought to be gone. */
   | { readonly kind: "lost" }
-  | { readonly kind: "welcome"; readonly term: string; readonly id: string; readonly info: EngineInfo }
+  | { readonly kind: "welcome"; readonly term: string; readonly id: string; readonly info: EngineInfo; readonly notices: readonly Notice[] }
   | { readonly kind: "call"; readonly call: number; readonly body: CallBody }
   | { readonly kind: "cancel"; readonly call: number }
   | { readonly kind: "reply"; readonly call: number; readonly body: ReplyBody }

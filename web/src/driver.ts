@@ -78,12 +78,14 @@ export class Driver implements Engine {
     this.#links = makeLinks(this.#linkEvents());
   }
 
-  /** Starts the core. Resolves when calls can be made; they wait inside the core until its rows are read. */
+  /** Starts the core. Resolves when it has read its rows, or cannot, and has told how things stand. */
   async start(): Promise<void> {
     const usage = this.#refreshUsage();
     this.#post({ kind: "Start", lostStore: this.#config.lostStore ?? false });
+    // Of no topic: calls wait inside the core until then.
+    const read = this.#ask({ kind: "TopicClose", topic: 0 }).catch(() => undefined);
     this.#flush();
-    await usage;
+    await Promise.all([usage, read]);
     if (this.#ended !== undefined) throw this.#ended;
   }
 
@@ -308,7 +310,7 @@ export class Driver implements Engine {
       this.#opens.set(reply.topic, (this.#opens.get(reply.topic) ?? 0) + 1);
     } else if (body.kind === "TopicClose" || body.kind === "TopicLeave") {
       this.#opens.delete(body.topic);
-      this.#notices.forget(body.topic);
+      this.#notices.tell({ kind: "TopicEnded", topic: body.topic });
     }
   }
 

@@ -4,7 +4,7 @@ import type { Engine, Surroundings } from "./engine.js";
 import { badArgument, closedError, PerdureError } from "./errors.js";
 import { callEach } from "./notices.js";
 import type { Message, Receipt, Version } from "./types.js";
-import { checkCount } from "./arguments.js";
+import { checkCount, signalOf } from "./arguments.js";
 import { decodeValue } from "./values.js";
 
 /** All of one append, packed. */
@@ -27,10 +27,12 @@ export class Feed {
   #members: NoticeOf<"MembersNotice">["members"] = [];
   readonly #presence = new Map<string, unknown>();
   readonly #bells = new Set<Bell>();
+  readonly #waits = new Set<AbortController>();
   readonly #stop: () => void;
   #open = true;
 
-  /** Told when members or presence changed. */
+  /** Told when status, members or presence changed. */
+  onStatus: () => void = () => undefined;
   onMembers: () => void = () => undefined;
   onPresence: () => void = () => undefined;
 
@@ -42,10 +44,18 @@ export class Feed {
       if (!("topic" in notice) || notice.topic !== topic) return;
       if (notice.kind === "TopicNotice") {
         this.#latest = notice;
+        this.onStatus();
         callEach(this.#listeners, notice);
       } else if (notice.kind === "MembersNotice") {
         this.#members = notice.members;
         this.onMembers();
+      } else if (notice.kind === "TopicEnded") {
+        // Another handle has left it.
+        this.#latest = undefined;
+        this.#presence.clear();
+        this.onStatus();
+        this.onPresence();
+        this.end();
       } else {
         if (notice.value === undefined) this.#presence.delete(notice.device);
         else this.#presence.set(notice.device, decodeValue(notice.value));
@@ -93,31 +103,46 @@ export class Feed {
     return ask(this.engine, kind, body, signal);
   }
 
+  /** Asks for what may never come: that ends with this handle, also where another one holds the topic open. */
+  async wait(body: CallBody, signal?: AbortSignal): Promise<void> {
+    const end = new AbortController();
+    const abort = (): void => end.abort(signal?.reason);
+    if (signal?.aborted === true) abort();
+    signal?.addEventListener("abort", abort);
+    this.#waits.add(end);
+    try {
+      await this.ask("Nothing", body, end.signal);
+    } finally {
+      this.#waits.delete(end);
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
   /** Appends all ops or none. */
   async append(ops: readonly NewOp[]): Promise<Receipt> {
     if (ops.length === 0) throw badArgument("There is nothing to append.");
     const bytes = ops.reduce((sum, op) => sum + op.key.length + op.value.length, 0);
     if (bytes > appendMax) throw new PerdureError("too-large", "All of it takes more than 16 MiB. Append it in several steps.");
     const { id } = await this.ask("Appended", { kind: "Append", topic: this.topic, tag: this.surroundings.random(16), ops });
-    const wait = async (copies: number, anchored: boolean, signal?: AbortSignal): Promise<void> => {
-      await this.ask("Nothing", { kind: "WaitCopies", topic: this.topic, id, copies, anchored }, signal);
-    };
+    const wait = (copies: number, anchored: boolean, signal?: AbortSignal): Promise<void> => this.wait({ kind: "WaitCopies", topic: this.topic, id, copies, anchored }, signal);
     return {
       id,
-      replicated: async (copies, { signal } = {}) => {
+      replicated: async (copies, options = {}) => {
+        const signal = signalOf(options);
         signal?.throwIfAborted();
         if (checkCount("copies", copies) > 0) await wait(copies, false, signal);
       },
-      anchored: ({ signal } = {}) => wait(0, true, signal),
+      anchored: async (options = {}) => wait(0, true, signalOf(options)),
     };
   }
 
-  /** Hears nothing more. Whoever waits for a bell is woken, and finds it closed. */
+  /** Hears nothing more. Whoever waits is woken, and finds it closed. */
   end(): void {
     this.#open = false;
     this.#stop();
     this.#listeners.clear();
     for (const bell of [...this.#bells]) bell.ring();
+    for (const wait of [...this.#waits]) wait.abort(closedError("This topic"));
   }
 }
 

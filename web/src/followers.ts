@@ -4,6 +4,7 @@ import type { CallBody } from "./boundary.js";
 import type { Bus, TabMessage } from "./bus.js";
 import type { Engine, EngineInfo } from "./engine.js";
 import { dataOf, PerdureError } from "./errors.js";
+import { relay } from "./notices.js";
 import { Standing } from "./standing.js";
 
 interface Follower {
@@ -74,15 +75,18 @@ export class Followers {
   #greet(tab: string, hidden: boolean): void {
     const { engine, bus, term } = this.#options;
     const known = this.#followers.get(tab);
-    bus.tell(tab, { kind: "welcome", term, id: engine.id, info: engine.info() });
     known?.deaf();
-    const deaf = engine.onNotice(notice => bus.tell(tab, { kind: "notice", notice }));
+    const standing = known?.standing ?? new Standing();
+    const deaf = relay(engine, notices => bus.tell(tab, { kind: "welcome", term, id: engine.id, info: engine.info(), notices }), notice => {
+      standing.heard(notice);
+      bus.tell(tab, { kind: "notice", notice });
+    });
     if (known !== undefined) {
       Object.assign(known, { hidden, deaf });
       this.#options.onVisibility();
       return;
     }
-    const follower: Follower = { calls: new Map(), standing: new Standing(), gone: new AbortController(), deaf, hidden };
+    const follower: Follower = { calls: new Map(), standing, gone: new AbortController(), deaf, hidden };
     this.#followers.set(tab, follower);
     this.#options.onVisibility();
     // Who gets the lock of a tab knows that it is gone.

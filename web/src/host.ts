@@ -57,7 +57,7 @@ async function inWorker(options: PeerOptions, start: StartOptions, marker: Store
         switch (data.kind) {
           case "alive": alive = true; break;
           case "ready":
-            made = new PortEngine(post, data.id, data.info, () => { unwatch(); rtc?.closeAll(); worker.terminate(); });
+            made = new PortEngine(post, data, () => { unwatch(); rtc?.closeAll(); worker.terminate(); });
             resolve(made);
             break;
           case "failed": reject(errorOf(data.error)); break;

@@ -1,6 +1,6 @@
 // A topic's map as its user holds it.
 import type { ConflictOut, EntryOut, NewOp, NoticeOf, VersionOut } from "./boundary.js";
-import { checkKey, checkLimit, checkList, checkPrefix } from "./arguments.js";
+import { checkKey, checkLimit, checkList, checkObject, checkPrefix, signalOf } from "./arguments.js";
 import { compareText } from "./bytes.js";
 import { badArgument } from "./errors.js";
 import { versionOf } from "./feed.js";
@@ -69,18 +69,18 @@ export class MapHandle<E> implements TopicMap<E> {
   }
 
   entries(options: { prefix?: string; after?: string; limit?: number; signal?: AbortSignal } = {}): AsyncIterableIterator<[string, E]> {
-    return walk(options.signal, signal => readEntries<E>(this.#feed, options, signal));
+    return walk(signalOf(options), signal => readEntries<E>(this.#feed, options, signal));
   }
 
   view(options: { prefix?: string } = {}): View<ReadonlyMap<string, E>> {
-    const prefix = checkPrefix(options.prefix);
+    const prefix = checkPrefix(checkObject("options", options).prefix);
     const view = this.#views.get(prefix) ?? new FetchedView<ReadonlyMap<string, E>>(new Entries<E>(this.#feed, prefix), this.#feed.surroundings.frame);
     this.#views.set(prefix, view);
     return view;
   }
 
   conflicts(options: { prefix?: string } = {}): View<readonly Conflict<E>[]> {
-    const prefix = checkPrefix(options.prefix);
+    const prefix = checkPrefix(checkObject("options", options).prefix);
     const view = this.#conflicts.get(prefix) ?? conflictsOf<E>(this.#feed, prefix);
     this.#conflicts.set(prefix, view);
     return view;

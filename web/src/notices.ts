@@ -1,5 +1,6 @@
 // Who listens to notices, and the latest of each for whoever comes later.
 import type { Notice } from "./boundary.js";
+import type { Engine } from "./engine.js";
 
 /** Calls each listener. One that throws keeps no other from hearing; its error is reported as an uncaught one. */
 export function callEach<T>(listeners: Iterable<(value: T) => void>, value: T): void {
@@ -21,7 +22,8 @@ export class NoticeBoard {
 
   tell(notice: Notice): void {
     const key = keyOf(notice);
-    if (notice.kind === "PresenceNotice" && notice.value === undefined) this.#latest.delete(key);
+    if (notice.kind === "TopicEnded") this.#forget(notice.topic);
+    else if (notice.kind === "PresenceNotice" && notice.value === undefined) this.#latest.delete(key);
     else this.#latest.set(key, lasting(notice));
     callEach(this.#listeners, notice);
   }
@@ -35,18 +37,26 @@ export class NoticeBoard {
     return () => void this.#listeners.delete(own);
   }
 
-  /** Another core goes on: it knows nothing of the presence that the last one has told, in all topics or that one. */
-  dropPresence(topic?: number): void {
+  /** Another core goes on: it knows nothing of the presence that the last one has told. */
+  dropPresence(): void {
     for (const notice of [...this.#latest.values()]) {
-      if (notice.kind === "PresenceNotice" && (topic ?? notice.topic) === notice.topic) this.tell({ kind: notice.kind, topic: notice.topic, device: notice.device });
+      if (notice.kind === "PresenceNotice") this.tell({ kind: notice.kind, topic: notice.topic, device: notice.device });
     }
   }
 
-  /** The topic is not followed any more: whoever was present in it has gone out of sight, here and on every board behind this one. */
-  forget(topic: number): void {
-    this.dropPresence(topic);
+  #forget(topic: number): void {
     for (const [key, notice] of this.#latest) if ("topic" in notice && notice.topic === topic) this.#latest.delete(key);
   }
+}
+
+/** Tells on what an engine tells: what stands already in one piece, then what comes. Returns how to end that. */
+export function relay(engine: Pick<Engine, "onNotice">, first: (notices: readonly Notice[]) => void, tell: (notice: Notice) => void): () => void {
+  const standing: Notice[] = [];
+  let hear = (notice: Notice): void => void standing.push(notice);
+  const stop = engine.onNotice(notice => hear(notice));
+  hear = tell;
+  first(standing);
+  return stop;
 }
 
 function keyOf(notice: Notice): string {

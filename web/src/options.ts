@@ -1,5 +1,5 @@
 // What openPeer takes, checked before anything happens.
-import { checkText } from "./arguments.js";
+import { checkText, signalOf } from "./arguments.js";
 import { edgeConfig } from "./config.js";
 import { badArgument } from "./errors.js";
 import { inNode } from "./platform.js";
@@ -7,17 +7,29 @@ import type { PeerOptions } from "./types.js";
 
 /** Throws bad-argument for options that mean nothing here. */
 export function checkOptions(options: PeerOptions): void {
-  if (typeof options !== "object" || options === null) throw badArgument('openPeer needs options: openPeer({ app: "the name of your app" }).');
-  checkText("app", options.app);
-  if (options.name !== undefined && options.name !== "") checkText("name", options.name);
-  if (options.instance !== undefined) checkText("instance", options.instance);
+  checkNames("openPeer", options);
+  signalOf(options);
   checkStorage(options.storage);
   if (options.rtc !== undefined && options.rtc !== false && (typeof options.rtc !== "object" || options.rtc === null)) throw badArgument("rtc must be an RTCConfiguration or false.");
   if (options.worker !== undefined && options.worker !== false && typeof options.worker !== "string" && !(options.worker instanceof URL)) {
     throw badArgument("worker must be the address of perdure/worker or false.");
   }
+  checkWasm(options.wasm);
   const none = new Uint8Array(32);
   edgeConfig(options, none, none);
+}
+
+/** What a peer is known by, as the function `what` is given it. */
+export function checkNames(what: string, options: Pick<PeerOptions, "app" | "name" | "instance">): void {
+  if (typeof options !== "object" || options === null) throw badArgument(`${what} needs options: ${what}({ app: "the name of your app" }).`);
+  checkText("app", options.app);
+  if (options.name !== undefined && options.name !== "") checkText("name", options.name);
+  if (options.instance !== undefined) checkText("instance", options.instance);
+}
+
+function checkWasm(wasm: unknown = ""): void {
+  if (typeof wasm === "string" || wasm instanceof URL || wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm)) return;
+  if (typeof WebAssembly !== "object" || !(wasm instanceof WebAssembly.Module)) throw badArgument("wasm must be the address, the bytes or the module of perdure.wasm.");
 }
 
 function checkStorage(storage: PeerOptions["storage"] = "auto"): void {

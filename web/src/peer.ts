@@ -1,6 +1,6 @@
 // A peer as its user holds it.
 import type { CallBody, NoticeOf } from "./boundary.js";
-import { checkAnchor, checkInvite, checkText } from "./arguments.js";
+import { checkAnchor, checkInvite, checkObject, checkText } from "./arguments.js";
 import type { Engine, Surroundings } from "./engine.js";
 import { surroundings } from "./engine.js";
 import { badArgument, closedError, errorOf } from "./errors.js";
@@ -57,7 +57,13 @@ export class PeerHandle implements Peer {
         default:
           return;
       }
-    }));
+    }), () => {
+      // Others may go on using the engine; this handle is linked to nobody any more.
+      status = undefined;
+      peers = [];
+      anchors = [];
+      for (const view of [statusView, peersView, anchorsView]) view.invalidate();
+    });
     this.status = statusView;
     this.peers = peersView;
     this.topics = topicsView;
@@ -127,7 +133,8 @@ export class PeerHandle implements Peer {
   }
 }
 
-function naming({ name }: { name?: string }): { name?: string } {
+function naming(options: { name?: string }): { name?: string } {
+  const { name } = checkObject("options", options);
   return name === undefined ? {} : { name: checkText("A topic's name", name) };
 }
 

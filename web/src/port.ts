@@ -4,7 +4,7 @@ import type { CallBody, Notice, ReplyBody } from "./boundary.js";
 import type { Engine, EngineInfo } from "./engine.js";
 import { closedError, dataOf, errorOf, PerdureError, type ErrorData } from "./errors.js";
 import type { FromPage, ToPage } from "./links/rtc.js";
-import { callEach, NoticeBoard } from "./notices.js";
+import { callEach, NoticeBoard, relay } from "./notices.js";
 import type { PeerOptions } from "./types.js";
 
 /** What a worker needs to run a tab. Addresses are absolute. */
@@ -35,7 +35,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: "alive" }                       // the script runs
-  | { readonly kind: "ready"; readonly id: string; readonly info: EngineInfo }
+  | { readonly kind: "ready"; readonly id: string; readonly info: EngineInfo; readonly notices: readonly Notice[] }
   | { readonly kind: "failed"; readonly error: ErrorData }
   | { readonly kind: "reply"; readonly call: number; readonly body: ReplyBody }
   | { readonly kind: "refusal"; readonly call: number; readonly error: ErrorData }
@@ -63,10 +63,11 @@ export class PortEngine implements Engine {
   #fault: PerdureError | undefined;
 
   /** `end`: once the worker is not needed any more. */
-  constructor(post: (message: ToWorker) => void, id: string, info: EngineInfo, end: () => void) {
+  constructor(post: (message: ToWorker) => void, { id, info, notices }: Extract<FromWorker, { kind: "ready" }>, end: () => void) {
     this.#post = post;
     this.#id = id;
     this.#info = info;
+    for (const notice of notices) this.#board.tell(notice);
     this.#end = end;
     this.#closed = new Promise(resolve => { this.#onClosed = resolve; });
   }
@@ -159,8 +160,7 @@ export class EngineServer {
   constructor(engine: Engine, post: (message: FromWorker) => void) {
     this.#engine = engine;
     this.#post = post;
-    post({ kind: "ready", id: engine.id, info: engine.info() });
-    engine.onNotice(notice => post({ kind: "notice", notice }));
+    relay(engine, notices => post({ kind: "ready", id: engine.id, info: engine.info(), notices }), notice => post({ kind: "notice", notice }));
     engine.onInfo(info => post({ kind: "info", id: engine.id, info }));
   }
 

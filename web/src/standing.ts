@@ -4,7 +4,7 @@
 // Topics keep their numbers from leader to leader, because they are rows. A topic is opened again as it was the first time; one
 // that was made, or entered by a code, is opened by its invite, which is fetched for that while there is a leader to ask.
 
-import type { CallBody, ReplyBody } from "./boundary.js";
+import type { CallBody, Notice, ReplyBody } from "./boundary.js";
 
 type Ask = (body: CallBody) => Promise<ReplyBody>;
 
@@ -29,6 +29,11 @@ export class Standing {
     } else if (body.kind === "TopicLeave") {
       this.#forget(body.topic);
     }
+  }
+
+  /** The engine has told something to this tab. */
+  heard(notice: Notice): void {
+    if (notice.kind === "TopicEnded") this.#forget(notice.topic);
   }
 
   /** What to tell a new leader, in this order, before anything else. Each may fail without harm to the others. */

@@ -240,7 +240,7 @@ export class Tab implements Engine {
     this.#board.dropPresence();
     const followers = this.#bus === undefined || locks === undefined || candidate === undefined ? undefined
       : new Followers({ engine, bus: this.#bus, term, locks, lockOf: tab => candidate.lockOf(tab), onVisibility: () => this.#tellVisibility() });
-    const quiet = [engine.onNotice(notice => this.#board.tell(notice)), engine.onInfo(info => this.#setInfo({ ...info, tab: "leader" }))];
+    const quiet = [engine.onNotice(notice => this.#told(notice)), engine.onInfo(info => this.#setInfo({ ...info, tab: "leader" }))];
     this.#role = { kind: "leader", lead, followers, quiet: () => { for (const stop of quiet) stop(); } };
     this.#id = engine.id;
     this.#setInfo({ ...engine.info(), tab: "leader" });
@@ -280,7 +280,7 @@ export class Tab implements Engine {
       case "reply": this.#pending.get(message.call)?.resolve(message.body); break;
       case "refusal": if (this.#fromLeader(message)) this.#pending.get(message.call)?.reject(errorOf(message.error)); break;
       case "lost": if (this.#fromLeader(message)) this.#lost(); break;
-      case "notice": if (this.#fromLeader(message)) this.#board.tell(message.notice); break;
+      case "notice": if (this.#fromLeader(message)) this.#told(message.notice); break;
       case "info": if (this.#fromLeader(message)) this.#setInfo({ ...message.info, tab: "follower" }); break;
       case "hello":
         if (order < 0) this.#bus?.tell(message.from, { kind: "bye" });   // any word of ours tells it that it is outdated
@@ -292,11 +292,12 @@ export class Tab implements Engine {
     }
   }
 
-  #follow({ from, term, id, info }: Extract<TabMessage, { kind: "welcome" }>): void {
+  #follow({ from, term, id, info, notices }: Extract<TabMessage, { kind: "welcome" }>): void {
     if (this.#role.kind === "leader" || (this.#role.kind === "follower" && this.#role.term === term)) return;
     this.#board.dropPresence();
     this.#role = { kind: "follower", leader: from, term };
     this.#id = id;
+    for (const notice of notices) this.#told(notice);
     this.#setInfo({ ...info, tab: "follower" });
     for (const url of this.#options.anchors ?? []) this.#quietly({ kind: "AnchorAdd", url });
     this.#resend();
@@ -365,6 +366,11 @@ export class Tab implements Engine {
   // ---- what is told ----------------------------------------------------------------------------------------------------------
   #tellVisibility(): void {
     if (this.#role.kind === "leader") this.#role.lead.engine.visibility(this.#hidden && (this.#role.followers?.allHidden ?? true));
+  }
+
+  #told(notice: Notice): void {
+    this.#standing.heard(notice);
+    this.#board.tell(notice);
   }
 
   #setInfo(info: EngineInfo): void {

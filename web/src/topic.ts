@@ -1,6 +1,6 @@
 // A topic as its user holds it. Two handles on one topic are closed one by one.
 import type { MessageOut, NewOp } from "./boundary.js";
-import { checkId, checkLimit, checkList, checkOptionalId, checkPage } from "./arguments.js";
+import { checkId, checkLimit, checkList, checkObject, checkOptionalId, checkPage, signalOf } from "./arguments.js";
 import { badArgument, closedError } from "./errors.js";
 import { messageOf } from "./feed.js";
 import type { Bell, Feed } from "./feed.js";
@@ -42,7 +42,7 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
     const { frame } = feed.surroundings;
     const status = new DerivedView(() => statusOf(feed), frame);
     const members = new DerivedView(() => membersOf(feed), frame);
-    feed.listen(() => status.invalidate());
+    feed.onStatus = () => status.invalidate();
     feed.onMembers = () => members.invalidate();
     this.status = status;
     this.members = members;
@@ -99,7 +99,7 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   }
 
   messages(options: MessagesOptions = {}): AsyncIterableIterator<Message<Of<S, "message">>> {
-    return walk(options.signal, signal => readMessages(this.#feed, options, signal));
+    return walk(signalOf(options), signal => readMessages(this.#feed, options, signal));
   }
 
   async get(id: string): Promise<Message<Of<S, "message">> | undefined> {
@@ -125,7 +125,7 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   }
 
   async synced(options: { signal?: AbortSignal } = {}): Promise<void> {
-    await this.#feed.ask("Nothing", { kind: "WaitSynced", topic: this.#feed.topic }, options.signal);
+    await this.#feed.wait({ kind: "WaitSynced", topic: this.#feed.topic }, signalOf(options));
   }
 
   close(): Promise<void> {
@@ -135,7 +135,7 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
 
   async leave(options: { forget?: boolean } = {}): Promise<void> {
     if (this.#closed !== undefined) throw closedError("This topic");
-    const left = this.#end({ kind: "TopicLeave", topic: this.#feed.topic, forget: options.forget === true });
+    const left = this.#end({ kind: "TopicLeave", topic: this.#feed.topic, forget: checkObject("options", options).forget === true });
     this.#closed = left.catch(() => undefined);
     await left;
   }

@@ -1,5 +1,5 @@
 // Views: one way to listen. Listeners are told at most once a frame, and nothing is fetched while there are none.
-import { PerdureError } from "./errors.js";
+import { badArgument, PerdureError } from "./errors.js";
 import type { Surroundings } from "./engine.js";
 import { callEach } from "./notices.js";
 import type { View } from "./types.js";
@@ -27,6 +27,7 @@ class Audience<T> {
 
   /** Tells it the value at once. Returns how it leaves. */
   add(hear: (value: T) => void): () => void {
+    if (typeof hear !== "function") throw badArgument("subscribe needs a function: view.subscribe(value => { … }).");
     const listener: Listener<T> = { hear, told: this.#read() };
     this.#listeners.add(listener);
     callEach([hear], listener.told);

@@ -80,6 +80,26 @@ story("a tab that takes over stays linked to others and shows what comes", async
   await second.evaluate(() => window.shows(window.topic, "to the first", "to the second"));
 });
 
+story("when openPeer has resolved, the lists tell what this device has joined and which anchors it uses: in a worker, in the page, in a tab that follows", async ({ app, context, page }) => {
+  const shared = await context();
+  const options = { app, anchors: ["ws://127.0.0.1:9"] };
+  const told = async (more: object = {}): Promise<unknown> => (await page(shared)).evaluate(async given => {
+    window.peer = await window.perdure.openPeer(given as { app: string });
+    const { status, topics, anchors } = window.peer;
+    return [status.current.tab, topics.current.map(({ name }) => name), anchors.list.current.map(({ url }) => url)];
+  }, { ...options, ...more });
+  const first = await page(shared);
+  await open(first, options);
+  await first.evaluate(async () => { for (const name of ["lunch", "dinner"]) await window.peer.topic(name); });
+  const known = [["lunch", "dinner"], options.anchors];
+  assert.deepEqual(await told(), ["follower", ...known]);
+  for (const open of shared.pages()) await open.close();
+  for (const worker of [undefined, false]) {
+    assert.deepEqual(await told(worker === undefined ? {} : { worker }), ["leader", ...known], String(worker));
+    for (const open of shared.pages()) await open.close();
+  }
+});
+
 story("openPeer twice in a page gives two handles on one peer, which closes with the last of them", async ({ app, page }) => {
   const tab = await page();
   const found = await tab.evaluate(async given => {

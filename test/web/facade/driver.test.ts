@@ -53,11 +53,34 @@ async function setup(disk = new MemoryDisk()): Promise<{ core: PlayedCore; drive
   const woken: (number | undefined)[] = [];
   const clock = { steadyMs: () => 1, wallMs: () => 2, wakeAt: (at: number | undefined) => void woken.push(at), soon: (run: () => void) => void setImmediate(run) };
   const driver = new Driver(core, await openMemory("test", disk), makeLinks, clock, { onSuperseded: () => superseded++ });
+  core.respond = answering(() => ({ kind: "Nothing" }));
   await driver.start();
   await rest();
+  core.respond = () => [];
+  core.turns.length = 0;
   assert.ok(links);
   return { core, driver, links, sent, disk, superseded: () => superseded, woken };
 }
+
+test("start is over when the core has read its rows and told how things stand, or says that it cannot", async () => {
+  for (const body of [{ kind: "Nothing" }, { kind: "Error", code: "storage-unavailable", text: "no disk" }] as const) {
+    const core = new PlayedCore();
+    const none = (): undefined => undefined;
+    const links = { dial: none, send: none, close: none, rtcOpen: none, rtcSignal: none, rtcClose: none, allow: none, closeAll: none };
+    const clock = { steadyMs: () => 1, wallMs: () => 2, wakeAt: none, soon: (run: () => void) => void setImmediate(run) };
+    const driver = new Driver(core, await openMemory("test"), () => links, clock);
+    let call = 0;
+    core.respond = event => {
+      if (event.kind === "Call") ({ call } = event);
+      if (event.kind === "Start") return [{ kind: "ReadRange", read: 1, from: Uint8Array.of(0), to: Uint8Array.of(1), limit: 0, reverse: false }];
+      return event.kind === "RowsRead" ? [{ kind: "Reply", call, body }, { kind: "TopicsNotice", topics: [] }] : [];
+    };
+    await driver.start();
+    const told: Notice[] = [];
+    driver.onNotice(notice => told.push(notice));
+    assert.deepEqual(told.at(-1), { kind: "TopicsNotice", topics: [] });
+  }
+});
 
 describe("turns", () => {
   test("take together what comes together, and one a task while the thread is busy", async () => {
@@ -235,7 +258,7 @@ describe("calls", () => {
 test("the latest notice of each kind, topic and device is told again to who comes later, without what was new in it", async () => {
   const { core, driver } = await setup();
   const topic = { topic: 1, state: "live", length: 1, unread: 0, pending: 0, behind: 0, held: 0, peers: 0, mapSize: 0, timeline: true, copies: true, allKeys: false, keys: ["k"] } as const;
-  const notices: Notice[] = [
+  const notices: Extract<Action, Notice>[] = [
     { kind: "PeersNotice", peers: [] }, { kind: "TopicNotice", ...topic }, { kind: "TopicNotice", ...topic, length: 2 }, { kind: "TopicNotice", ...topic, topic: 2 },
     { kind: "PresenceNotice", topic: 1, device: "aa", value: Uint8Array.of(1) }, { kind: "PresenceNotice", topic: 1, device: "bb", value: Uint8Array.of(2) }, { kind: "PresenceNotice", topic: 1, device: "aa" },
   ];
@@ -255,9 +278,9 @@ test("the latest notice of each kind, topic and device is told again to who come
   assert.equal(later.length, 4);
 });
 
-test("who was present in a topic is told gone when the topic is closed, so that no listener keeps them", async () => {
+test("a topic that is closed is told ended, and who comes later hears nothing of it: neither how it was nor who was present", async () => {
   const { core, driver } = await setup();
-  const notices: Notice[] = [{ kind: "PresenceNotice", topic: 7, device: "aa", value: Uint8Array.of(1) }, { kind: "PresenceNotice", topic: 8, device: "aa", value: Uint8Array.of(2) }];
+  const notices: Extract<Action, Notice>[] = [{ kind: "PresenceNotice", topic: 7, device: "aa", value: Uint8Array.of(1) }, { kind: "PresenceNotice", topic: 8, device: "aa", value: Uint8Array.of(2) }];
   core.respond = event => (event.kind === "Network" ? notices : answering(({ body }) => (body.kind === "TopicNamed" ? { kind: "OpenedTopic", topic: 7, id: "ff" } : { kind: "Nothing" }))(event));
   await driver.call({ kind: "TopicNamed", name: "a" });
   driver.network(true);
@@ -265,7 +288,10 @@ test("who was present in a topic is told gone when the topic is closed, so that 
   const told: Notice[] = [];
   driver.onNotice(notice => told.push(notice));
   await driver.call({ kind: "TopicClose", topic: 7 });
-  assert.deepEqual(told, [...notices, { kind: "PresenceNotice", topic: 7, device: "aa" }]);
+  assert.deepEqual(told, [...notices, { kind: "TopicEnded", topic: 7 }]);
+  const later: Notice[] = [];
+  driver.onNotice(notice => later.push(notice));
+  assert.deepEqual(later, notices.slice(1));
 });
 
 test("short ids are those of SHA-256", () => {

@@ -137,6 +137,21 @@ describe("a topic", () => {
     }
   });
 
+  test("refuses options that are none, and a signal that is none", async () => {
+    const { engine, peer, topic } = await setup();
+    const receipt = await topic.append(1);
+    const before = engine.calls.length;
+    const calls: ((options: never) => unknown)[] = [
+      options => topic.messages(options), options => topic.map.entries(options), options => topic.synced(options), options => receipt.replicated(1, options), options => receipt.anchored(options),
+    ];
+    for (const call of calls) for (const none of [null, 5, { signal: {} }, { signal: null }]) await assert.rejects(async () => call(none as never), { code: "bad-argument" }, String(call));
+    for (const call of [() => topic.leave(null as never), () => topic.map.view(null as never), () => topic.map.conflicts(null as never), () => peer.create(null as never), () => peer.join("perdure-x", null as never)]) {
+      await assert.rejects(async () => call(), { code: "bad-argument" }, String(call));
+    }
+    assert.equal(engine.calls.length, before);
+    await topic.leave();
+  });
+
   test("is closed once however often, and then answers only that it is closed", async () => {
     const { engine, topic } = await setup();
     await Promise.all([topic.close(), topic.close()]);
@@ -254,6 +269,7 @@ describe("openPeer", () => {
       undefined, null, {}, { app: "" }, { app: 5 }, { app: "x", storage: "disk" }, { app: "x", storage: {} }, { app: "x", anchors: "wss://a.example" },
       { app: "x", storage: "memory", anchors: ["https://a.example"] }, { app: "x", storage: "memory", instance: "" }, { app: "x", storage: "memory", rtc: true },
       { app: "x", storage: "memory", limits: { links: -1 } }, { app: "x", storage: "memory", worker: true },
+      { app: "x", storage: "memory", signal: {} }, { app: "x", storage: "memory", signal: null }, { app: "x", storage: "memory", wasm: 5 }, { app: "x", storage: "memory", wasm: {} },
     ];
     for (const options of bad) await assert.rejects(open.open(options as PeerOptions), { code: "bad-argument" }, JSON.stringify(options));
     await assert.rejects(open.open({ app: "x" }), (error: Error) => /storage: "memory"/.test(error.message) && /file/.test(error.message));

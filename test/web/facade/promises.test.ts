@@ -1,10 +1,14 @@
 // What the interface promises, line by line, where a user would doubt it: real cores, virtual time.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { nodeEngine } from "../../../web/src/host-node.js";
+import { Opener } from "../../../web/src/open.js";
 import { PeerHandle } from "../../../web/src/peer.js";
+import { createNetwork } from "../../../web/src/testing/index.js";
 import { Network } from "../../../web/src/testing/network.js";
 import type { TestPeer } from "../../../web/src/testing/types.js";
 import type { Topic } from "../../../web/src/types.js";
@@ -67,6 +71,36 @@ describe("what resolved can be seen", () => {
     mine?.time.setTime(0);
     assert.deepEqual((await tb.get(id))?.value, wanted);
     assert.notEqual((await tb.get(id))?.time.getTime(), 0);
+  }));
+});
+
+describe("openPeer has resolved", () => {
+  const anchors = ["ws://127.0.0.1:9"];
+
+  test("and the lists tell at once what this device has joined, and which anchors it uses", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "perdure-open-"));
+    const options = { app: "talkbox", storage: { file: join(folder, "peer.db") }, anchors, wasm };
+    const open = new Opener(nodeEngine);
+    const first = await open.open(options);
+    assert.deepEqual(first.anchors.list.current.map(({ url }) => url), anchors);
+    await first.topic("lunch");
+    await first.topic("dinner");
+    await first.close();
+    const handles = [await open.open(options), await open.open(options)];
+    const told = handles.map(({ topics, anchors: { list } }) => [topics.current.map(({ name }) => name), list.current.map(({ url }) => url)]);
+    assert.deepEqual(told, [[["lunch", "dinner"], anchors], [["lunch", "dinner"], anchors]], "the second handle, too");
+    await Promise.all(handles.map(peer => peer.close()));
+    rmSync(folder, { recursive: true });
+  });
+
+  test("and so they do where all is kept in memory, and after a restart in a test network", () => network({}, async net => {
+    await using peer = await new Opener(nodeEngine).open({ app: "talkbox", storage: "memory", anchors, wasm });
+    assert.deepEqual(peer.anchors.list.current.map(({ url }) => url), anchors);
+    await net.anchor();
+    const device = await net.open({ app: "talkbox" });
+    await device.topic("lunch");
+    await device.restart();
+    assert.deepEqual([device.topics.current.length, device.anchors.list.current.length], [1, 1]);
   }));
 });
 
@@ -180,6 +214,24 @@ describe("waiting", () => {
     }
   }));
 
+  test("ends as closed with its own handle, though another one holds the topic open and goes on waiting", () => network({}, async net => {
+    const peer = await net.open({ app: "talkbox" });
+    const [one, other] = [await peer.topic("lunch"), await peer.topic("lunch")];
+    const waitsOf = async (topic: Topic): Promise<Promise<unknown>[]> => {
+      const receipt = await topic.append(1);
+      return [receipt.replicated(1), receipt.anchored(), topic.synced()].map(code);
+    };
+    const waits = await waitsOf(one);
+    const [copy, , synced] = await waitsOf(other);
+    await net.advance(10);
+    await one.close();
+    assert.deepEqual(await Promise.all(waits), ["closed", "closed", "closed"]);
+    const friend = await net.open({ app: "talkbox" });
+    await friend.join(await other.invite());
+    await net.settle();
+    assert.deepEqual(await Promise.all([copy, synced]), ["none", "none"]);
+  }));
+
   test("for a copy is over once as many keys have acknowledged it, anchors included, this device not", () => network({}, async net => {
     const { a, ta } = await two(net);
     const anchor = await net.anchor();
@@ -263,6 +315,31 @@ describe("topics", () => {
     net.heal();
     await net.settle();
     assert.deepEqual(await values(empty), ["x"]);
+  }));
+
+  test("left by one handle end for the others: who reads live hears that it is closed, and its status claims nothing more", () => network({}, async net => {
+    const { a, b, ta, tb } = await two(net);
+    const other = await a.join(await ta.invite());
+    await net.settle();
+    tb.presence.set("here");
+    await net.advance(1000);
+    assert.deepEqual([other.status.current.state, other.presence.others.current.size], ["live", 1]);
+    const told: string[] = [];
+    other.status.subscribe(({ state }) => told.push(state));
+    const live = code(list(other.messages({ live: true })));
+    const copies = code((await other.append(1)).replicated(2));
+    await net.advance(10);
+    await ta.leave();
+    assert.deepEqual(await Promise.all([live, copies]), ["closed", "closed"]);
+    await net.advance(0);
+    assert.deepEqual([other.status.current.state, other.status.current.peers, other.presence.others.current.size, told.at(-1)], ["alone", 0, 0, "alone"]);
+    assert.equal(await code(other.append(2)), "closed");
+    // What was left is entered anew, and the old handle is none on it.
+    const again = await a.join(await tb.invite());
+    await other.close();
+    await again.append(3);
+    await net.settle();
+    assert.deepEqual([await values(tb), b.topics.current.length], [[1, 3], 1]);
   }));
 
   test("are entered by an invite, a link that holds one, its fragment, and a shortcode however it is written", () => network({}, async net => {
@@ -384,6 +461,50 @@ describe("a test network", () => {
     await assert.rejects(peer.restart(), /seed 77/);
     await net.close();
     for (const call of [() => net.open({ app: "x" }), () => net.anchor(), () => net.advance(1), () => net.settle(), () => anchor.restart()]) await assert.rejects(call, /seed 77/);
+  }));
+
+  test("that closes ends what waits in its peers, as their own close does, also where the disk is full or the power is gone", () => network({}, async net => {
+    const { a, b, ta, tb } = await two(net);
+    await net.settle();
+    const waits = [ta, tb].flatMap(topic => [list(topic.messages({ live: true })), topic.append("x").then(receipt => receipt.replicated(5))]).map(code);
+    await net.advance(10);
+    a.fillDisk(true);
+    assert.equal(await code(ta.append("no room")), "storage-full");
+    b.crash();
+    await net.close();
+    assert.deepEqual(await Promise.all(waits), ["closed", "closed", "closed", "closed"]);
+  }));
+
+  test("shows a peer that has crashed, or was closed, as offline and linked to nobody", () => network({}, async net => {
+    await net.anchor();
+    const { a, b } = await two(net);
+    await net.settle();
+    const seen = ({ status, peers, anchors }: TestPeer): unknown[] => [
+      status.current.state, Object.values(status.current.links).reduce((sum, count) => sum + count), peers.current.length, anchors.list.current.filter(({ state }) => state === "connected").length];
+    assert.deepEqual([seen(a), seen(b)], [["online", 2, 2, 1], ["online", 2, 2, 1]]);
+    const told: string[] = [];
+    a.status.subscribe(({ state }) => told.push(state));
+    a.crash();
+    assert.deepEqual(seen(a), ["offline", 0, 0, 0]);
+    await a.restart();
+    await net.settle();
+    assert.deepEqual([seen(a), told.at(-1)], [["online", 2, 2, 1], "online"]);
+    await a.close();
+    await net.advance(0);
+    assert.deepEqual([seen(a), told.at(-1), a.topics.current.length], [["offline", 0, 0, 0], "offline", 1]);
+  }));
+
+  test("refuses what openPeer refuses, and numbers that are none, and goes on", () => network({}, async net => {
+    for (const options of [undefined, null, 5, {}, { app: "x", name: 5 }, { app: "x", instance: "" }, { app: "x", instance: 5 }]) {
+      assert.equal(await code(net.open(options as never)), "bad-argument", JSON.stringify(options));
+    }
+    assert.equal(await code(net.open({ app: "x", name: "n".repeat(300) })), "too-large");
+    for (const ms of ["100", Number.NaN, Number.POSITIVE_INFINITY, null, -1]) assert.equal(await code(net.advance(ms as number)), "bad-argument", String(ms));
+    for (const options of [null, 5, { latencyMs: "5" }, { latencyMs: Number.POSITIVE_INFINITY }, { latencyMs: -1 }, { loss: "0.1" }, { loss: 1 }, { seed: "1" }]) {
+      assert.throws(() => createNetwork(options as never), { code: "bad-argument" }, JSON.stringify(options));
+    }
+    await net.advance(100);
+    assert.ok(Number.isFinite(net.now.getTime()));
   }));
 
   test("does to a peer what was asked: clock, disk, power, cable", () => network({}, async net => {

@@ -38,6 +38,12 @@ describe("a view", () => {
     assert.deepEqual(heard, [0, 5]);
   });
 
+  test("refuses a listener that is no function, and then listens to nothing", async () => {
+    const { engine, peer, topic } = await setup();
+    for (const view of [peer.status, topic.latest()]) for (const none of [undefined, null, {}]) assert.throws(() => view.subscribe(none as never), { code: "bad-argument" });
+    assert.equal(engine.count("Latest"), 0);
+  });
+
   test("tells nobody when nothing is different, and current stays the same object", async () => {
     const { engine, frames, topic } = await setup();
     engine.changed({ pending: 2 });

@@ -87,6 +87,22 @@ withTabs("a new leader is told first which topics are open and what presence is 
   assert.deepEqual(asked.slice(0, 5), ["TopicNamed lunch", "TopicNamed lunch", "TopicJoin invite of 8", "SetPresence 5", "WaitSynced"]);
 });
 
+withTabs("a topic that one tab leaves is not opened again by another that had it open, when that leads", async openTab => {
+  const [first, second] = [await openTab(), await openTab()];
+  const ended = second.evaluate(async () => {
+    await window.engine.call({ kind: "TopicNamed", name: "lunch" });
+    return new Promise(resolve => { window.engine.onNotice(notice => { if (notice.kind === "TopicEnded") resolve(notice.topic); }); });
+  });
+  await first.evaluate(async () => {
+    await window.tabs.until(window.engine, ({ asked }) => asked.includes("TopicNamed lunch"));
+    await window.engine.call({ kind: "TopicLeave", topic: 7, forget: false });
+  });
+  assert.equal(await ended, 7);
+  await first.close();
+  await second.evaluate(() => window.tabs.untilInfo(window.engine, ({ tab }) => tab === "leader"));
+  assert.deepEqual((await second.evaluate(() => window.tabs.digest(window.engine))).asked, ["GetDigest"]);
+});
+
 withTabs("what a follower waited for ends with its signal or with the follower, and so do its topics and its presence", async openTab => {
   const [first, second] = [await openTab(), await openTab()];
   const said = await second.evaluate(async () => {

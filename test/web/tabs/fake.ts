@@ -40,6 +40,9 @@ export async function takeFakeLead(options: LeadOptions, superseded: () => void)
       case "SetPresence":
         board.tell({ kind: "PresenceNotice", topic: body.topic, device: "22".repeat(32), ...(body.value === undefined ? {} : { value: body.value }) });
         return { kind: "Nothing" };
+      case "TopicLeave":
+        board.tell({ kind: "TopicEnded", topic: body.topic });
+        return { kind: "Nothing" };
       case "GetDigest": return { kind: "Text", text: JSON.stringify({ asked, rows: (await rows()).length }) };
       case "TopicShortcode": throw new PerdureError("not-found", "as asked");
       case "WaitSynced":

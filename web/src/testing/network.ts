@@ -1,8 +1,9 @@
 // The peers of a test network, who can reach whom, and when they agree.
 import { loadCore } from "../core.js";
 import type { CoreModule, WasmSource } from "../core.js";
-import { checkText } from "../arguments.js";
+import { checkObject } from "../arguments.js";
 import { badArgument, closedError, PerdureError } from "../errors.js";
+import { checkNames } from "../options.js";
 import { PeerHandle } from "../peer.js";
 import type { PeerOptions } from "../types.js";
 import { apart, differences } from "./agreement.js";
@@ -29,10 +30,11 @@ export class Network implements TestNetwork {
   #peers = 0;
   #closed: Promise<void> | undefined;
 
-  constructor({ seed = 1, latencyMs = 30, loss = 0, wasm }: { seed?: number; latencyMs?: number; loss?: number; wasm?: WasmSource }) {
+  constructor(options: { seed?: number; latencyMs?: number; loss?: number; wasm?: WasmSource }) {
+    const { seed = 1, latencyMs = 30, loss = 0, wasm } = checkObject("options", options);
     if (!Number.isSafeInteger(seed) || seed < 0) throw badArgument("seed must be a whole number from 0 on.");
-    if (!(latencyMs >= 0)) throw badArgument("latencyMs must be a number from 0 on.");
-    if (!(loss >= 0 && loss < 1)) throw badArgument("loss must be a number from 0 up to, not including, 1.");
+    checkTime("latencyMs", latencyMs);
+    if (!Number.isFinite(loss) || loss < 0 || loss >= 1) throw badArgument("loss must be a number from 0 up to, not including, 1.");
     this.seed = seed;
     this.#random = new Random(seed);
     this.#wasm = wasm;
@@ -48,9 +50,10 @@ export class Network implements TestNetwork {
     return { ...this.#cables.traffic, memoryBytes: (await this.#module)?.memoryBytes ?? 0 };
   }
 
-  open({ app, name = "", instance = "default" }: Pick<PeerOptions, "app" | "name" | "instance">): Promise<TestPeer> {
+  open(options: Pick<PeerOptions, "app" | "name" | "instance">): Promise<TestPeer> {
     return this.#telling(async () => {
-      checkText("app", app);
+      checkNames("open", options);
+      const { app, name = "", instance = "default" } = options;
       const label = name === "" ? `peer ${++this.#peers}${instance === "default" ? "" : ` (${instance})`}` : name;
       const station = await this.#station({ label, app, name });
       station.anchors = [...this.#stations.values()].flatMap(({ anchorUrl }) => anchorUrl ?? []);
@@ -106,7 +109,7 @@ export class Network implements TestNetwork {
 
   advance(ms: number): Promise<void> {
     return this.#telling(async () => {
-      if (!(ms >= 0)) throw badArgument("advance() takes milliseconds from 0 on.");
+      checkTime("What advance() is given", ms);
       await this.#time.advance(ms);
     });
   }
@@ -129,7 +132,8 @@ export class Network implements TestNetwork {
   }
 
   close(): Promise<void> {
-    this.#closed ??= Promise.all([...this.#stations.values()].map(station => station.end())).then(() => undefined);
+    // Whoever still waits hears that it is closed, as from peer.close(); nobody waits for a disk that is full.
+    this.#closed ??= Promise.all([...this.#stations].flatMap(([who, station]) => [who instanceof PeerHandle ? who.close() : undefined, station.end()])).then(() => undefined);
     return this.#closed;
   }
 
@@ -200,6 +204,10 @@ export class Network implements TestNetwork {
       throw error instanceof PerdureError ? new PerdureError(error.code, text, { cause: error }) : new Error(text, { cause: error });
     }
   }
+}
+
+function checkTime(what: string, ms: number): void {
+  if (!Number.isFinite(ms) || ms < 0) throw badArgument(`${what} must be a number of milliseconds from 0 on.`);
 }
 
 /** Wires the port at that place to those before it. */

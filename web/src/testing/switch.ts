@@ -7,6 +7,13 @@ import { callEach, NoticeBoard } from "../notices.js";
 
 const gone: EngineInfo = { tab: "leader", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
 
+/** How things stand while no core runs. */
+const alone: readonly Notice[] = [
+  { kind: "StatusNotice", state: "offline", webrtc: 0, websocket: 0, relayed: 0, local: 0, pending: 0, trouble: [] },
+  { kind: "PeersNotice", peers: [] },
+  { kind: "AnchorsNotice", anchors: [] },
+];
+
 /** An open topic: what names it in this core, in all cores, and how to enter it again. */
 interface Open {
   readonly id: string;
@@ -41,6 +48,7 @@ export class SwitchEngine implements Engine {
   use(driver: Driver | undefined): void {
     this.#driver = driver;
     this.#notices.dropPresence();
+    if (driver === undefined) for (const notice of alone) this.#notices.tell(notice);
     driver?.onNotice(notice => this.#notices.tell(notice));
     driver?.onInfo(info => callEach(this.#infos, info));
     callEach(this.#infos, this.info());
@@ -49,8 +57,10 @@ export class SwitchEngine implements Engine {
   /** Opens in a new core what was open in the last one, if it still knows it. */
   async reenter(lost: boolean): Promise<void> {
     const before = [...this.#open];
-    if (lost) this.#open.clear();
-    else for (const [, { invite, handles }] of before) {
+    if (lost) {
+      this.#open.clear();
+      for (const [topic] of before) this.#notices.tell({ kind: "TopicEnded", topic });
+    } else for (const [, { invite, handles }] of before) {
       for (let i = 0; invite !== undefined && i < handles; i++) await this.#driver?.call({ kind: "TopicJoin", invite }).catch(() => undefined);
     }
   }

@@ -26,7 +26,7 @@ export interface TestNetwork extends AsyncDisposable {
 export interface TestPeer extends Peer {
   offline(): void;
   online(): void;
-  /** Its core is gone at once, with everything not yet on disk. Calls are `closed` until restart(). */
+  /** Its core is gone at once, with everything not yet on disk. Calls are `closed` until restart(), and its status says offline. */
   crash(): void;
   /** Starts again from its disk; a peer that runs crashes first. Topics that were open are open again. */
   restart(): Promise<void>;
