@@ -92,13 +92,14 @@ struct SetPresence { u32 topic = 0; std::optional<Bytes> value; };              
 struct AnchorAdd { std::string url; };                                             // -> Nothing | bad_argument
 struct AnchorRemove { std::string url; };                                          // -> Nothing
 struct GetDigest { u32 topic = 0; };                                               // -> Text (hex); for tests
+struct GetLogs { TopicId id; };                                                    // -> LogList, of an anchor too; for tests
 // Tests and replays: from now on at most so many batches of a log (32-byte id) are pulled, none of logs not named. -> Nothing
 struct PullLimit { u32 topic = 0; std::vector<std::pair<Bytes, u64>> limits; };
 struct Close {};                                                                   // -> Nothing, when everything accepted is on disk
 
 using CallBody = std::variant<TopicNamed, TopicCreate, TopicJoin, TopicJoinCode, TopicClose, TopicLeave, TopicInvite, TopicShortcode, Append,
                               Messages, Latest, GetMessage, Live, MarkRead, MapGet, MapEntries, MapConflicts, MapHistory, GetCopies,
-                              WaitCopies, WaitSynced, Cancel, SetPresence, AnchorAdd, AnchorRemove, GetDigest, Close, PullLimit>;
+                              WaitCopies, WaitSynced, Cancel, SetPresence, AnchorAdd, AnchorRemove, GetDigest, GetLogs, Close, PullLimit>;
 struct Call { u32 call = 0; CallBody body; };               // event
 
 // ---- replies ------------------------------------------------------------------------------------------------------------
@@ -117,7 +118,9 @@ struct MapPage { std::vector<EntryOut> entries; bool more = false; };
 struct ConflictPage { std::vector<ConflictOut> conflicts; bool more = false; };
 struct HistoryPage { std::vector<VersionOut> versions; bool more = false; };
 struct CopyList { bool here = false; std::vector<DeviceId> peers; std::vector<DeviceId> anchors; };
-using ReplyBody = std::variant<Error, Nothing, OpenedTopic, Text, Appended, MessagePage, LivePage, MapPage, ConflictPage, HistoryPage, CopyList>;
+struct LogOut { LogId id; u64 length = 0; bool own = false; std::vector<DeviceId> acked; };   // acked: who has signed for all of it, of own logs
+struct LogList { std::vector<LogOut> logs; };              // none: it is not open here
+using ReplyBody = std::variant<Error, Nothing, OpenedTopic, Text, Appended, MessagePage, LivePage, MapPage, ConflictPage, HistoryPage, CopyList, LogList>;
 struct Reply { u32 call = 0; ReplyBody body; };             // action
 
 // ---- notices: what changed, at most one of each kind (and topic) a turn --------------------------------------------------

@@ -22,7 +22,7 @@ struct Indexes {
   HybridTime greatest;            // of all batches that count
   u64 held_bytes = 0;             // sealed bytes of held-back batches
   Bytes read_mark;                // timeline position up to which the user has read (see Timeline)
-  u64 read_messages = 0;          // messages at or before the mark: unread = timeline.weight - read_messages
+  u64 read_messages = 0;          // unread = timeline.weight - read_messages
 };
 
 Bytes encode_indexes(const Indexes&);

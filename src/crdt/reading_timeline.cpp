@@ -141,11 +141,23 @@ void Replica::mark_read(std::optional<OpId> id) {
     mark.position = ~u32{0};
   }
   Bytes key = position_key(mark);
-  if (!indexes_.read_mark.empty() && key <= indexes_.read_mark) return;
+  if (!indexes_.read_mark.empty() && key < indexes_.read_mark) return;
   indexes_.read_mark = std::move(key);
-  indexes_.read_messages = timeline_.weight_before(batch_key(mark));
-  if (!id) indexes_.read_messages = indexes_.timeline.weight;
-  else if (const auto found = standing_.find(*id)) indexes_.read_messages += messages_read(found->at, found->opened->batch);
+  read_to_mark();
 }
+
+void Replica::read_to_mark() {
+  if (indexes_.read_mark.empty()) return;
+  const Position mark = position_of(indexes_.read_mark);
+  indexes_.read_messages = timeline_.weight_before(batch_key(mark));
+  const auto entry = timeline_.find(batch_key(mark));
+  if (!entry) return;
+  Position at = mark;
+  at.position = 0;
+  if (mark.position == ~u32{0}) indexes_.read_messages += entry->weight;
+  else if (const Batches::Ptr opened = batches_.get(log_of(entry->value), mark.batch)) indexes_.read_messages += messages_read(at, opened->batch);
+}
+
+void Replica::read_own(u64 messages) { indexes_.read_messages += messages; }
 
 }  // namespace perdure::crdt

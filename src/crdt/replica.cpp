@@ -93,7 +93,6 @@ void Replica::count(store::LogNo log, u64 index, const log::Batch& batch) {
   indexes_.greatest = std::max(indexes_.greatest, batch.time);
   if (const u64 messages = messages_in(batch); messages > 0) {
     timeline_.insert(batch_key(at), log_value(log), messages);
-    indexes_.read_messages += messages_read(at, batch);
     changes_.timeline = true;
   }
   for (const log::Op& op : batch.ops) {

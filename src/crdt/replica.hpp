@@ -102,7 +102,11 @@ class Replica {
   LiveResult arrived_since(u64 after, u32 limit);
   u64 length();                                  // messages counted
   u64 unread();
-  void mark_read(std::optional<OpId> id);        // up to there, or all; never back; needs finish(). Own messages are as unread as others.
+  // Read is what stands before the mark when it is set; what comes late to a place before it is unread like anything else. All of these
+  // need finish().
+  void mark_read(std::optional<OpId> id);        // up to there, or all; never back
+  void read_to_mark();                           // all before the mark that stands
+  void read_own(u64 messages);                   // so many were just appended here
 
   u64 map_size();
   std::optional<KeyState> key(std::string_view);                       // nothing: never set, or nothing of it counts

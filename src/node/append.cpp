@@ -94,7 +94,7 @@ class Appender {
     batches = cut_into_batches(std::move(ops));
     std::map<Bytes, OpId> set_here;
     std::vector<Bytes> sealed;
-    u64 index = state_.held, first_op = state_.head.ops;
+    u64 index = state_.held, first_op = state_.head.ops, messages = 0;
     // What was counted under a clock that has been put right since will not count once it is indexed anew.
     HybridTime applied = merge_.replica().indexes().greatest;
     if (applied.ms() > now_ms_ + clock::hold_back_ms) applied = {};
@@ -118,6 +118,7 @@ class Appender {
         }
         set_here[op.key] = OpId{self, static_cast<u32>(index), static_cast<u32>(i)};
       }
+      for (const log::Op& op : batch_ops) messages += op.kind == log::Op::Kind::message ? 1 : 0;
       batch.ops = std::move(batch_ops);
       last_ = OpId{self, static_cast<u32>(index), static_cast<u32>(batch.ops.size() - 1)};
       places_.push_back({static_cast<u32>(index), static_cast<u32>(batch.ops.size())});
@@ -133,7 +134,9 @@ class Appender {
     u64 before = state_.held;
     log::append(rows_, topic_.no, no_, state_, self_, topic_.id, sealed, first_op, last_time_);
     merge_.add(no_, before, state_.held);
-    if (all_read) merge_.replica().mark_read(std::nullopt);      // nobody has to read what he wrote himself
+    // Nobody has to read what he wrote himself.
+    if (all_read) merge_.replica().mark_read(std::nullopt);
+    else merge_.replica().read_own(messages);
   }
 
   // The id of the n-th op that this step appended.

@@ -75,6 +75,7 @@ template <> inline constexpr u8 tag<AnchorRemove> = 88;
 template <> inline constexpr u8 tag<GetDigest> = 89;
 template <> inline constexpr u8 tag<Close> = 90;
 template <> inline constexpr u8 tag<PullLimit> = 91;
+template <> inline constexpr u8 tag<GetLogs> = 92;
 
 template <> inline constexpr u8 tag<Error> = 128;
 template <> inline constexpr u8 tag<Nothing> = 129;
@@ -87,6 +88,7 @@ template <> inline constexpr u8 tag<MapPage> = 135;
 template <> inline constexpr u8 tag<ConflictPage> = 136;
 template <> inline constexpr u8 tag<HistoryPage> = 137;
 template <> inline constexpr u8 tag<CopyList> = 138;
+template <> inline constexpr u8 tag<LogList> = 139;
 
 // ---- fields, in the order in which they stand ----------------------------------------------------------------------------
 template <class T>
@@ -148,6 +150,7 @@ template <> inline constexpr auto fields<SetPresence> = std::tuple(&SetPresence:
 template <> inline constexpr auto fields<AnchorAdd> = std::tuple(&AnchorAdd::url);
 template <> inline constexpr auto fields<AnchorRemove> = std::tuple(&AnchorRemove::url);
 template <> inline constexpr auto fields<GetDigest> = std::tuple(&GetDigest::topic);
+template <> inline constexpr auto fields<GetLogs> = std::tuple(&GetLogs::id);
 template <> inline constexpr auto fields<PullLimit> = std::tuple(&PullLimit::topic, &PullLimit::limits);
 
 template <> inline constexpr auto fields<Reply> = std::tuple(&Reply::call, &Reply::body);
@@ -164,6 +167,8 @@ template <> inline constexpr auto fields<MapPage> = std::tuple(&MapPage::entries
 template <> inline constexpr auto fields<ConflictPage> = std::tuple(&ConflictPage::conflicts, &ConflictPage::more);
 template <> inline constexpr auto fields<HistoryPage> = std::tuple(&HistoryPage::versions, &HistoryPage::more);
 template <> inline constexpr auto fields<CopyList> = std::tuple(&CopyList::here, &CopyList::peers, &CopyList::anchors);
+template <> inline constexpr auto fields<LogOut> = std::tuple(&LogOut::id, &LogOut::length, &LogOut::own, &LogOut::acked);
+template <> inline constexpr auto fields<LogList> = std::tuple(&LogList::logs);
 
 template <> inline constexpr auto fields<PeerOut> = std::tuple(&PeerOut::id, &PeerOut::name, &PeerOut::state, &PeerOut::path, &PeerOut::round_trip_ms, &PeerOut::anchor);
 template <> inline constexpr auto fields<AnchorOut> = std::tuple(&AnchorOut::url, &AnchorOut::state, &AnchorOut::id, &AnchorOut::reason);

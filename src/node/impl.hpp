@@ -307,6 +307,7 @@ class Node::Impl final : public sync::SyncHost {
   void call(u32 id, MapHistory&);
   void call(u32 id, GetDigest&);
   void call(u32 id, GetCopies&);
+  void call(u32 id, GetLogs&);
   void call(u32 id, WaitCopies&);
   void call(u32 id, WaitSynced&);
   void call(u32 id, Close&) { close(id); }

@@ -159,8 +159,12 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, LogNo no, u64 at) {
   if (no == topic->logs.size()) {
     return desk_.run(topic->queue(), [this, topic, counters](store::Rows& rows) {
       rows.erase(rebuild_mark(*topic));
-      if (topic->keys) *counters = sync::Merge(rows, *topic, corrected_now_ms()).counters();
-      else {
+      if (topic->keys) {
+        sync::Merge merge(rows, *topic, corrected_now_ms());
+        merge.replica().read_to_mark();
+        merge.replica().finish();
+        *counters = merge.counters();
+      } else {
         crdt::Indexes indexes = crdt::load_indexes(rows, topic->no);
         counters->arrived = indexes.arrived;
         counters->arrival_hash = indexes.arrival_hash;

@@ -242,6 +242,19 @@ void Node::Impl::call(u32 id, GetCopies& c) {
   reply(id, list);
 }
 
+void Node::Impl::call(u32 id, GetLogs& c) {
+  LogList list;
+  for (const auto& [no, topic] : topics_) {
+    if (topic->id != c.id || !topic->open) continue;
+    for (const auto& [log, number] : topic->numbers) {
+      LogOut out{log, topic->logs[number].held.spoken(), topic->logs[number].working.device == identity_->id(), {}};
+      for (const auto& [key, mark] : sync_.acks(topic)) if (key.second == number && mark.length >= out.length) out.acked.push_back(key.first);
+      if (out.length > 0) list.logs.push_back(std::move(out));
+    }
+  }
+  reply(id, std::move(list));
+}
+
 void Node::Impl::call(u32 id, WaitCopies& c) {
   TopicPtr topic = open_one(id, c.topic);
   if (!topic) return;

@@ -1,11 +1,13 @@
 // What we know and owe of one topic on one link.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <set>
 
 #include "base/bounded.hpp"
 #include "base/budget.hpp"
+#include "log/batch.hpp"
 #include "sync/topic.hpp"
 
 namespace perdure::sync {
@@ -35,11 +37,18 @@ inline constexpr std::size_t inquests_max = 16;           // forks are rare; a p
 inline constexpr std::size_t rescue_portion = 16u << 20;  // bytes of a lost branch that are appended again at once: one appendAll
 
 struct Their {                                            // what the peer is known to hold of a log
-  u64 length = 0;
+  u64 length = 0;                                         // with what was sent to it, which it may not have stored
   u64 ops = 0;
   u64 time_s = 0;
   std::array<u8, 4> root{};
   u64 cut = log::no_cut;                                  // it takes nothing from there on
+  u64 said = 0;                                           // length by its own word
+  // In the batches from there on, were all of a size; at least one.
+  u64 ops_beyond(u64 from) const {
+    const u64 all = std::clamp<u64>(length, 1, log::batches_max), lack = std::clamp<u64>(all - std::min(from, all), 1, all);
+    const u64 said_ops = std::clamp(ops, all, all * log::ops_max);
+    return said_ops / all * lack + said_ops % all * lack / all;
+  }
 };
 
 struct Lack {                                             // what a peer would take of a log that we hold

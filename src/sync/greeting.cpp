@@ -78,7 +78,7 @@ void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   if (hello.fingerprint == own) {
     for (const auto& [id, no] : topic.numbers) {
       const Held& held = topic.logs[no].held;
-      if (held.spoken() > 0) e.theirs[tag_of(e.session, id)] = {held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root), held.cut};
+      if (held.spoken() > 0) e.theirs[tag_of(e.session, id)] = {held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root), held.cut, held.spoken()};
     }
     e.behind.clear();
     for (const auto& [id, no] : topic.numbers) look_behind(t, e, tag_of(e.session, id));
@@ -158,7 +158,7 @@ void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& it
     // Those that we know as well are few enough already.
     if (e.theirs.size() >= theirs_max + e.tags.size() && !e.theirs.contains(item.log)) return host_.fault(e.link, Fault::too_much);
     e.stuck.erase(item.log);
-    note_theirs(t, e, item.log, {item.length, item.ops, item.time_s, item.root, item.cut == 0 ? log::no_cut : item.cut - 1});
+    note_theirs(t, e, item.log, {item.length, item.ops, item.time_s, item.root, item.cut == 0 ? log::no_cut : item.cut - 1, item.length});
     // Equal lengths and different roots, or a log cut off over there: two histories under one name.
     auto known = e.tags.find(item.log);
     if (known == e.tags.end()) continue;

@@ -100,7 +100,7 @@ void Sync::served(const TopicPtr& topic, LinkId link, u32 generation, Serve s, c
   send(*e, frame, s.request);
   host_.count("batches_out", page->batches.size());
   Their& their = e->theirs[s.log];
-  if (end > their.length) their = {end, page->head.ops, page->head.time.ms() / 1000, {}, their.cut};
+  if (end > their.length) their = {end, page->head.ops, page->head.time.ms() / 1000, {}, their.cut, their.said};
   if (s.kind == Serve::Kind::push) {
     // One page shows what there is; the rest is told, and pulled at the receiver's pace.
     if (end < s.to && known != e->tags.end()) {

@@ -210,9 +210,7 @@ u64 Sync::behind(const TopicPtr& topic) const {
     for (const auto& tag : e.behind) {
       auto their = e.theirs.find(tag);
       if (their == e.theirs.end()) continue;
-      auto known = e.tags.find(tag);
-      u64 have = known == e.tags.end() || topic->logs[known->second].held.length == 0 ? 0 : topic->logs[known->second].held.ops;
-      ops += their->second.ops > have ? their->second.ops - have : 1;
+      ops += their->second.ops_beyond(ours(*topic, e, tag));
     }
     most = std::max(most, ops);
   }
@@ -248,7 +246,7 @@ std::vector<DeviceId> Sync::holders(const TopicPtr& topic, const LogId& log, u64
   if (t == topics_.end()) return out;
   for (const auto& [link, e] : t->second.exchanges) {
     auto their = e.theirs.find(tag_of(e.session, log));
-    if (their != e.theirs.end() && their->second.length > batch) out.push_back(e.peer);
+    if (their != e.theirs.end() && their->second.said > batch) out.push_back(e.peer);
   }
   return out;
 }

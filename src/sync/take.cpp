@@ -30,7 +30,8 @@ log::Opening opening_of(const wire::OpeningField& field) {
 void Sync::note_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, const wire::Page& page) {
   if (e.theirs.size() >= theirs_max && !e.theirs.contains(tag)) return;
   const Their& their = e.theirs[tag];
-  note_theirs(t, e, tag, {std::max(their.length, page.from + page.batches.size()), page.ops, page.time >> 16, their.root, their.cut});
+  const u64 end = page.from + page.batches.size();
+  note_theirs(t, e, tag, {std::max(their.length, end), page.ops, page.time >> 16, their.root, their.cut, std::max(their.said, end)});
 }
 
 void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
@@ -182,7 +183,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
     e->tags.emplace(tag, result.no);
     e->openings.erase(tag);
     Their& their = e->theirs[tag];
-    note_theirs(topics_[topic->no], *e, tag, {std::max(their.length, result.end), std::max(their.ops, accepted ? topic->logs[result.no].held.ops : 0), their.time_s, their.root, their.cut});
+    note_theirs(topics_[topic->no], *e, tag, {std::max(their.length, result.end), std::max(their.ops, accepted ? topic->logs[result.no].held.ops : 0), their.time_s, their.root, their.cut, std::max(their.said, result.end)});
   }
   if (accepted) {
     if (auto t = topics_.find(topic->no); t != topics_.end() && topic->logs[result.no].working.device != self_.id()) {

@@ -176,6 +176,7 @@ const calls = {
   GetDigest: [89, { topic: number }],
   Close: [90, {}],
   PullLimit: [91, { topic: number, limits: list(pair(bytes, number)) }],
+  GetLogs: [92, { id }],
 } as const;
 const callBody = union(calls);
 
@@ -197,6 +198,7 @@ const replies = {
   ConflictPage: [136, { conflicts: list(conflict), more: flag }],
   HistoryPage: [137, { versions: list(version), more: flag }],
   CopyList: [138, { here: flag, peers: list(id), anchors: list(id) }],
+  LogList: [139, { logs: list(struct({ id, length: number, own: flag, acked: list(id) })) }],
 } as const;
 const replyBody = union(replies);
 

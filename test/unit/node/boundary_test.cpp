@@ -59,6 +59,7 @@ std::vector<CallBody> calls() {
       AnchorAdd{"wss://a.example"},
       AnchorRemove{"wss://a.example"},
       GetDigest{20},
+      GetLogs{some_id<TopicId>(7)},
       Close{},
       PullLimit{21, {{some(16), 5}, {some(16, 40), large}}},
   };
@@ -104,6 +105,7 @@ std::vector<ReplyBody> replies() {
       ConflictPage{{{"k", version, {deleted, version}}}, false},
       HistoryPage{{version, deleted}, true},
       CopyList{true, {device}, {device, some_id<DeviceId>(99)}},
+      LogList{{{some_id<LogId>(8), large, true, {device}}, {some_id<LogId>(9), 1, false, {}}}},
   };
 }
 

@@ -247,6 +247,35 @@ describe("an anchor", () => {
     assert.ok(b.peers.current.some(({ id, role, path }) => id === anchor.id && role === "anchor" && path === "websocket"));
   }));
 
+  test("has it all once the network has settled: who comes when all others have gone finds everything", () => network({ latencyMs: 200 }, async net => {
+    await net.anchor();
+    const { a, b, ta } = await two(net);
+    const invite = await ta.invite();
+    const receipt = await ta.append("hi");
+    let anchored = false;
+    void receipt.anchored().then(() => { anchored = true; });
+    await net.settle();
+    assert.ok(anchored, "and the author has been told so");
+    a.offline();
+    b.offline();
+    const late = await (await net.open({ app: "talkbox" })).join(invite);
+    await net.settle();
+    assert.deepEqual(await values(late), ["hi"]);
+  }));
+
+  test("that its author does not use gets what it writes from who does, and the network settles", () => network({ seed: 3 }, async net => {
+    await net.anchor();
+    const { a, ta } = await two(net);
+    await (await net.open({ app: "talkbox" })).join(await ta.invite());
+    await net.settle();
+    const url = a.anchors.list.current[0]?.url ?? "";
+    a.anchors.remove(url);
+    await ta.append("around");
+    await net.settle();
+    a.anchors.add(url);
+    await net.settle();
+  }));
+
   test("that has lost its disk gets everything again", () => network({}, async net => {
     const anchor = await net.anchor();
     const { ta } = await two(net);
@@ -255,6 +284,40 @@ describe("an anchor", () => {
     await anchor.restart({ empty: true });
     await net.settle();
     assert.deepEqual((await shown(net, ta.copies())).anchors, [anchor.id]);
+  }));
+});
+
+describe("what others hold", () => {
+  test("is told of who has said so, not of whom it was sent to", () => network({ latencyMs: 1000 }, async net => {
+    const { a, b, ta, tb } = await two(net);
+    await net.settle();
+    const { id } = await ta.append("on its way");
+    await net.advance(500);
+    assert.deepEqual(await shown(net, ta.copies(id)), { here: true, peers: [], anchors: [] });
+    await net.settle();
+    assert.deepEqual((await shown(net, ta.copies(id))).peers, [b.id]);
+    b.fillDisk(true);
+    const unstored = await ta.append("finds no room");
+    await net.advance(60_000);
+    assert.deepEqual([(await shown(net, ta.copies(unstored.id))).peers, tb.status.current.length, a.status.current.pending], [[], 1, 1]);
+    b.fillDisk(false);
+    await net.settle();
+    assert.deepEqual((await shown(net, ta.copies(unstored.id))).peers, [b.id]);
+  }));
+
+  test("and we do not yet is counted as behind, page by page", () => network({ latencyMs: 100 }, async net => {
+    const { a, b, ta, tb } = await two(net);
+    await net.settle();
+    net.partition([a], [b]);
+    await ta.appendAll(Array.from({ length: 20_000 }, (_, at) => `${at} `.padEnd(100, "and so on, ")));
+    net.heal();
+    const seen: { length: number; behind: number }[] = [];
+    const stop = tb.status.subscribe(({ length, behind }) => { if (length > 0) seen.push({ length, behind }); });
+    await net.settle();
+    stop();
+    assert.ok(seen.length > 5, "in several steps");
+    // The last batch of an append may be a smaller one: then the rest counts for a little less.
+    for (const { length, behind } of seen) assert.ok(Math.abs(length + behind - 20_000) <= 256, `${behind} behind with ${length} here`);
   }));
 });
 

@@ -289,12 +289,30 @@ describe("topics", () => {
     assert.equal(tb.status.current.unread, 2);
     await tb.markRead(all[0]?.id ?? "");
     assert.equal(tb.status.current.unread, 2, "going back marks nothing unread");
+    await tb.append("own");
+    assert.equal(tb.status.current.unread, 2, "what one wrote oneself is not unread");
     await tb.markRead();
     assert.equal(tb.status.current.unread, 0);
     assert.equal(ta.status.current.unread, 0);
     await b.restart();
     await net.settle();
     assert.equal(b.topics.current[0]?.unread, 0);
+  }));
+
+  test("what was written before the newest read, but comes after it, is unread", () => network({}, async net => {
+    const { a, b, ta, tb } = await two(net);
+    await net.settle();
+    net.partition([a], [b]);
+    await ta.append("while you were cut off");
+    await net.advance(60_000);
+    await tb.append("later");
+    assert.equal(tb.status.current.unread, 0);
+    net.heal();
+    await net.settle();
+    assert.equal(tb.status.current.unread, 1);
+    assert.equal(ta.status.current.unread, 1);
+    await tb.markRead();
+    assert.equal(tb.status.current.unread, 0);
   }));
 
   test("left stays on the disk, forgotten does not; either can be entered again", () => network({}, async net => {

@@ -1,16 +1,21 @@
 // Do those that can reach each other hold the same?
-import type { NoticeOf } from "../boundary.js";
+import type { NoticeOf, ReplyOf } from "../boundary.js";
 import type { Station } from "./station.js";
 import type { VirtualTime } from "./time.js";
 
 type Noticed = Pick<NoticeOf<"TopicNotice">, "state" | "length" | "mapSize" | "behind" | "pending" | "held">;
 
+type Log = ReplyOf<"LogList">["logs"][number];
+
 /** What a peer says of one of its topics. */
 interface Holding extends Noticed {
   readonly station: Station;
   readonly digest: string;
-  readonly anchors: readonly string[];
+  readonly logs: readonly Log[];
 }
+
+/** What an anchor holds of a topic: batches by log. */
+interface Copy { readonly anchor: Station; readonly lengths: ReadonlyMap<string, number> }
 
 /** Those that can reach each other, edges and anchors. */
 type Group = readonly Station[];
@@ -18,18 +23,24 @@ type Group = readonly Station[];
 /** True if somebody's latest notices show already that they differ: then nobody need be asked. */
 export function apart(groups: readonly Group[]): boolean {
   return groups.some(group => {
-    const anchors = anchorsOf(group).length;
-    const holders = new Map<string, number>();
-    for (const { engine } of group) for (const { id } of engine.topics.values()) holders.set(id, (holders.get(id) ?? 0) + 1);
-    return group.some(station => [...station.engine.topics].some(([number, { id }]) => {
+    const byTopic = new Map<string, { readonly station: Station; readonly number: number }[]>();
+    for (const station of group) {
+      for (const [number, { id }] of station.engine.topics) {
+        const others = byTopic.get(id);
+        if (others === undefined) byTopic.set(id, [{ station, number }]);
+        else others.push({ station, number });
+      }
+    }
+    return [...byTopic.values()].some(open => (open.length > 1 || usedBy(open.map(({ station }) => station), group).length > 0) && open.some(({ station, number }) => {
       const { state, behind, pending } = noticed(station, number);
-      return (holders.get(id) ?? 0) + anchors > 1 && (state !== "live" || behind > 0 || pending > 0);
+      return state !== "live" || behind > 0 || pending > 0;
     }));
   });
 }
 
 /** What still differs, in words; nothing if all agree. Compared are the digests of every topic that is open somewhere. Where there is
- *  somebody else to hold it, all are live, nothing is behind or pending, and every anchor in reach has it all. */
+ *  somebody else to hold it, all are live, nothing is behind or pending, and every anchor in reach that one of them uses has it all
+ *  and has said so to the authors that use it. */
 export async function differences(groups: readonly Group[], time: VirtualTime): Promise<string[]> {
   const holdings = await heldBy(groups.flat(), time);
   const found: string[] = [];
@@ -44,26 +55,29 @@ export async function differences(groups: readonly Group[], time: VirtualTime): 
         else others.push(holding);
       }
     }
-    for (const [id, held] of byTopic) found.push(...disagreements(id.slice(0, 8), held, anchorsOf(group)));
+    for (const [id, held] of byTopic) {
+      const anchors = usedBy(held.map(({ station }) => station), group);
+      found.push(...disagreements(id.slice(0, 8), held, await Promise.all(anchors.map(anchor => copyOf(anchor, id, time)))));
+    }
   }
   return found;
 }
 
-function disagreements(topic: string, holdings: readonly Holding[], anchors: readonly Station[]): string[] {
+function disagreements(topic: string, holdings: readonly Holding[], copies: readonly Copy[]): string[] {
   const found: string[] = [];
   const [first] = holdings;
   for (const holding of holdings) {
-    const { station: { label }, digest, state, length, mapSize, behind, pending } = holding;
-    // There is nothing of which an anchor could say that it has it.
-    const empty = length === 0 && mapSize === 0;
+    const { station, station: { label }, digest, state, behind, pending, logs } = holding;
     if (first !== undefined && digest !== first.digest) {
       found.push(`topic ${topic}: ${told(holding)}, ${told(first)}`);
     }
-    if (holdings.length + anchors.length === 1) continue;
+    if (holdings.length + copies.length === 1) continue;
     if (state !== "live" || behind > 0) found.push(`topic ${topic}: ${label} is ${state}, ${behind} behind`);
     if (pending > 0) found.push(`topic ${topic}: ${label} has ${pending} pending`);
-    if (empty) continue;
-    for (const anchor of anchors) if (!holding.anchors.includes(anchor.id)) found.push(`topic ${topic}: ${label} does not know that ${anchor.label} has all of it`);
+    for (const { anchor, lengths } of copies) {
+      if (logs.some(({ id, length }) => length > (lengths.get(id) ?? 0))) found.push(`topic ${topic}: ${anchor.label} has not all of what ${label} has`);
+      else if (uses(station, anchor) && logs.some(({ own, acked }) => own && !acked.includes(anchor.id))) found.push(`topic ${topic}: ${label} has not heard from ${anchor.label} that it has all`);
+    }
   }
   return found;
 }
@@ -72,18 +86,19 @@ function told({ station, digest, length, held }: Holding): string {
   return `${station.label} has ${length} messages (${digest.slice(0, 8)})${held === 0 ? "" : ` and ${held} dated ahead`}`;
 }
 
-function anchorsOf(group: Group): Station[] {
-  return group.filter(({ anchorUrl }) => anchorUrl !== undefined);
+/** The anchors in reach that one of them uses. */
+function usedBy(stations: readonly Station[], group: Group): Station[] {
+  return group.filter(anchor => anchor.anchorUrl !== undefined && stations.some(station => uses(station, anchor)));
 }
 
 /** All are asked at once. Left out are those of whom no answer comes without time going on: a disk that fails, a core that has ended. */
 async function heldBy(stations: Group, time: VirtualTime): Promise<Map<Station, Map<number, Holding>>> {
   const found = new Map(stations.map(station => [station, new Map<number, Holding>()]));
   const waiting = new Set<AbortController>();
-  const asked = [...found].flatMap(([station, holdings]) => [...station.engine.topics.keys()].map(async topic => {
+  const asked = [...found].flatMap(([station, holdings]) => [...station.engine.topics].map(async ([topic, { id }]) => {
     const end = new AbortController();
     waiting.add(end);
-    const answer = await ask(station, topic, end.signal);
+    const answer = await ask(station, topic, id, end.signal);
     waiting.delete(end);
     if (answer !== undefined) holdings.set(topic, { station, ...answer, ...noticed(station, topic) });
   }));
@@ -92,13 +107,22 @@ async function heldBy(stations: Group, time: VirtualTime): Promise<Map<Station, 
   return found;
 }
 
-async function ask(station: Station, topic: number, signal: AbortSignal): Promise<Pick<Holding, "digest" | "anchors"> | undefined> {
+async function ask(station: Station, topic: number, id: string, signal: AbortSignal): Promise<Pick<Holding, "digest" | "logs"> | undefined> {
   try {
-    const [digest, copies] = await Promise.all([station.engine.call({ kind: "GetDigest", topic }, { signal }), station.engine.call({ kind: "GetCopies", topic }, { signal })]);
-    return digest.kind === "Text" && copies.kind === "CopyList" ? { digest: digest.text, anchors: copies.anchors } : undefined;
+    const [digest, held] = await Promise.all([station.engine.call({ kind: "GetDigest", topic }, { signal }), station.engine.call({ kind: "GetLogs", id }, { signal })]);
+    return digest.kind === "Text" && held.kind === "LogList" ? { digest: digest.text, logs: held.logs } : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Of one that does not answer: nothing. */
+async function copyOf(anchor: Station, id: string, time: VirtualTime): Promise<Copy> {
+  const end = new AbortController();
+  const asked = anchor.engine.call({ kind: "GetLogs", id }, { signal: end.signal }).catch(() => undefined);
+  const held = await Promise.race([asked, time.drain()]);
+  end.abort();
+  return { anchor, lengths: new Map(held?.kind === "LogList" ? held.logs.map(log => [log.id, log.length]) : []) };
 }
 
 /** By its latest notice. */
@@ -108,4 +132,12 @@ function noticed(station: Station, topic: number): Noticed {
     if (heard.kind === "TopicNotice" && heard.topic === topic) latest = heard;
   })();
   return latest ?? { state: "alone", length: 0, mapSize: 0, behind: 0, pending: 0, held: 0 };
+}
+
+function uses(station: Station, anchor: Station): boolean {
+  let urls: readonly string[] = [];
+  station.engine.onNotice(heard => {
+    if (heard.kind === "AnchorsNotice") urls = heard.anchors.map(({ url }) => url);
+  })();
+  return anchor.anchorUrl !== undefined && urls.includes(anchor.anchorUrl);
 }
