@@ -127,7 +127,7 @@ void Node::Impl::topic_loaded(const TopicPtr& topic) {
   if (config_.anchor) total_bytes_ += topic->bytes;
   TopicExtra& e = extra(topic);
   e.dirty = e.members_dirty = true;
-  topics_dirty_ = true;
+  topics_dirty_ = status_dirty_ = true;
   e.pending_notice.timeline = e.pending_notice.all_keys = true;
   for (u32 call : std::exchange(e.opening_calls, {})) reply(call, OpenedTopic{topic->no, topic->id, topic->name});
   for (auto& [id, link] : links_) if (link->greeted && !config_.anchor) say_topic(*link, topic);
