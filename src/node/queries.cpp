@@ -247,7 +247,9 @@ void Node::Impl::call(u32 id, GetLogs& c) {
   for (const auto& [no, topic] : topics_) {
     if (topic->id != c.id || !topic->open) continue;
     for (const auto& [log, number] : topic->numbers) {
-      LogOut out{log, topic->logs[number].held.spoken(), topic->logs[number].working.device == identity_->id(), {}};
+      const sync::LogEntry& entry = topic->logs[number];
+      // For a log that parts nobody signs.
+      LogOut out{log, entry.held.spoken(), entry.working.device == identity_->id() && entry.held.length <= entry.held.cut, {}};
       for (const auto& [key, mark] : sync_.acks(topic)) if (key.second == number && mark.length >= out.length) out.acked.push_back(key.first);
       if (out.length > 0) list.logs.push_back(std::move(out));
     }

@@ -276,6 +276,19 @@ describe("an anchor", () => {
     await net.settle();
   }));
 
+  test("lets the network settle also when a log was voided and begun anew", () => network({}, async net => {
+    await net.anchor();
+    const { a, ta, tb } = await two(net);
+    await net.settle();
+    a.setClock(2 * 365 * 24 * 3600_000);
+    await ta.append("dated ahead");
+    await net.advance(5000);
+    a.setClock(0);
+    await ta.append("now");
+    await net.settle();
+    assert.deepEqual(new Set(await values(tb)), new Set(["dated ahead", "now"]));
+  }));
+
   test("that has lost its disk gets everything again", () => network({}, async net => {
     const anchor = await net.anchor();
     const { ta } = await two(net);

@@ -22,20 +22,13 @@ type Group = readonly Station[];
 
 /** True if somebody's latest notices show already that they differ: then nobody need be asked. */
 export function apart(groups: readonly Group[]): boolean {
-  return groups.some(group => {
-    const byTopic = new Map<string, { readonly station: Station; readonly number: number }[]>();
-    for (const station of group) {
-      for (const [number, { id }] of station.engine.topics) {
-        const others = byTopic.get(id);
-        if (others === undefined) byTopic.set(id, [{ station, number }]);
-        else others.push({ station, number });
-      }
-    }
-    return [...byTopic.values()].some(open => (open.length > 1 || usedBy(open.map(({ station }) => station), group).length > 0) && open.some(({ station, number }) => {
-      const { state, behind, pending } = noticed(station, number);
+  return groups.some(group => [...openIn(group).values()].some(open => {
+    if (open.length === 1 && usedBy(open, group).length === 0) return false;
+    return open.some(({ station, topic }) => {
+      const { state, behind, pending } = noticed(station, topic);
       return state !== "live" || behind > 0 || pending > 0;
-    }));
-  });
+    });
+  }));
 }
 
 /** What still differs, in words; nothing if all agree. Compared are the digests of every topic that is open somewhere. Where there is
@@ -45,19 +38,15 @@ export async function differences(groups: readonly Group[], time: VirtualTime): 
   const holdings = await heldBy(groups.flat(), time);
   const found: string[] = [];
   for (const group of groups) {
-    const byTopic = new Map<string, Holding[]>();
-    for (const station of group) {
-      for (const [number, { id }] of station.engine.topics) {
-        const holding = holdings.get(station)?.get(number);
-        const others = byTopic.get(id);
+    for (const [id, open] of openIn(group)) {
+      const held: Holding[] = [];
+      for (const { station, topic } of open) {
+        const holding = holdings.get(station)?.get(topic);
         if (holding === undefined) found.push(`${station.label} does not answer about topic ${id.slice(0, 8)}`);
-        else if (others === undefined) byTopic.set(id, [holding]);
-        else others.push(holding);
+        else held.push(holding);
       }
-    }
-    for (const [id, held] of byTopic) {
-      const anchors = usedBy(held.map(({ station }) => station), group);
-      found.push(...disagreements(id.slice(0, 8), held, await Promise.all(anchors.map(anchor => copyOf(anchor, id, time)))));
+      const copies = await Promise.all(usedBy(held, group).map(anchor => copyOf(anchor, id, time)));
+      found.push(...disagreements(id.slice(0, 8), held, copies));
     }
   }
   return found;
@@ -86,9 +75,22 @@ function told({ station, digest, length, held }: Holding): string {
   return `${station.label} has ${length} messages (${digest.slice(0, 8)})${held === 0 ? "" : ` and ${held} dated ahead`}`;
 }
 
+/** Who has which topic open, by the topic's id. */
+function openIn(group: Group): Map<string, { readonly station: Station; readonly topic: number }[]> {
+  const found = new Map<string, { readonly station: Station; readonly topic: number }[]>();
+  for (const station of group) {
+    for (const [topic, { id }] of station.engine.topics) {
+      const others = found.get(id);
+      if (others === undefined) found.set(id, [{ station, topic }]);
+      else others.push({ station, topic });
+    }
+  }
+  return found;
+}
+
 /** The anchors in reach that one of them uses. */
-function usedBy(stations: readonly Station[], group: Group): Station[] {
-  return group.filter(anchor => anchor.anchorUrl !== undefined && stations.some(station => uses(station, anchor)));
+function usedBy(holders: readonly { readonly station: Station }[], group: Group): Station[] {
+  return group.filter(anchor => anchor.anchorUrl !== undefined && holders.some(({ station }) => uses(station, anchor)));
 }
 
 /** All are asked at once. Left out are those of whom no answer comes without time going on: a disk that fails, a core that has ended. */
