@@ -9,21 +9,11 @@ import { extname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { until } from "../web/support/until.mjs";
 
 const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
 const { openPeer } = await import(new URL("../../dist/index.js", import.meta.url).href);
 const text = at => `${at} `.padEnd(120, "and so on, ");
-
-/** Resolves with the first value that holds. */
-function until(view, holds) {
-  return new Promise(resolve => {
-    const leave = view.subscribe(value => {
-      if (!holds(value)) return;
-      resolve(value);
-      queueMicrotask(() => leave());
-    });
-  });
-}
 
 /** Milliseconds from openPeer to the newest 50 shown. */
 async function reopened(file) {
