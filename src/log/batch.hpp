@@ -15,7 +15,7 @@ namespace perdure::log {
 
 inline constexpr std::size_t ops_max = 256;                  // of one batch
 inline constexpr std::size_t plain_max = 64 * 1024;          // of one batch of several ops
-inline constexpr std::size_t value_max = 256 * 1024;         // of one op, which then has the batch to itself
+inline constexpr std::size_t value_max = 256 * 1024 + 5;     // of one op, which then has the batch to itself: 256 KiB of text or of bytes, packed
 inline constexpr std::size_t key_max = 1024;                 // bytes of a map key, UTF-8
 inline constexpr std::size_t names_max = 16;                 // versions that one op may replace
 inline constexpr std::size_t deps_max = 8;

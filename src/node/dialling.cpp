@@ -90,6 +90,7 @@ void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Int
     if (hub) {
       c->second.hubs.erase(link.id);
       if (c->second.hubs.empty()) contacts_.erase(c);
+      lost_sight(gone);
     }
     // A relayed link to it has lost its way.
     if (Link* l = link_to(gone); l && l->kind == LinkKind::relayed && l->hub == link.id) link_closed(l->id, true);
@@ -117,7 +118,7 @@ void Node::Impl::note_contact(const DeviceId& id, bool rtc, LinkId hub, TopicNo 
 
 void Node::Impl::forget_hub(LinkId hub) {
   for (auto it = contacts_.begin(); it != contacts_.end();) {
-    it->second.hubs.erase(hub);
+    if (it->second.hubs.erase(hub) > 0) lost_sight(it->first);
     if (it->second.hubs.empty() && !link_to(it->first)) it = contacts_.erase(it);
     else ++it;
   }
@@ -349,9 +350,20 @@ void Node::Impl::on_unreachable(Link& link, const wire::Unreachable& message) {
   std::vector<LinkId> dead;
   for (auto& [id, l] : links_) if (l->kind == LinkKind::relayed && l->hub == link.id && l->expected == message.other) dead.push_back(id);
   for (LinkId id : dead) link_closed(id, true);
-  // A signal of ours did not get there: what waits for its answer need not.
+  end_unheard(message.other);
+}
+
+// Our offer may have gone to where it is no more. It is not waited for, so that whoever comes back is dialled at once; nor is that done
+// ever again for who comes and goes.
+void Node::Impl::lost_sight(const DeviceId& peer) {
+  bool offered = std::ranges::any_of(attempts_, [&](const auto& a) { return a.second.peer == peer && a.second.initiator && !a.second.remote; });
+  if (offered && redials_.take(now_.steady_ms, params::redials_rate)) end_unheard(peer);
+}
+
+// A signal of ours did not get there: what waits for its answer need not.
+void Node::Impl::end_unheard(const DeviceId& peer) {
   std::vector<u32> unheard;
-  for (auto& [no, attempt] : attempts_) if (attempt.peer == message.other && attempt.initiator && !attempt.remote) unheard.push_back(no);
+  for (auto& [no, attempt] : attempts_) if (attempt.peer == peer && attempt.initiator && !attempt.remote) unheard.push_back(no);
   for (u32 no : unheard) rtc_ended(no);
 }
 

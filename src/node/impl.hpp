@@ -148,6 +148,7 @@ class Node::Impl final : public sync::SyncHost {
   void find_orphans();
   void take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows);
   void take_receipts(const std::vector<std::pair<Bytes, Bytes>>& rows);
+  void take_indexes(const std::vector<std::pair<Bytes, Bytes>>& rows);
   void started();
   void save_meta();
   void save_topic(const TopicPtr&, store::Desk::Done done);
@@ -210,6 +211,8 @@ class Node::Impl final : public sync::SyncHost {
   void on_introduce(peers::Link&, const TopicPtr&, const wire::Introduce&);
   void note_contact(const DeviceId&, bool rtc, LinkId hub, TopicNo);
   void forget_hub(LinkId);
+  void lost_sight(const DeviceId& peer);
+  void end_unheard(const DeviceId& peer);
   void dial_contacts();
   std::size_t links_wanted() const;
   std::size_t linked_in(TopicNo) const;              // to members, not to anchors
@@ -378,6 +381,7 @@ class Node::Impl final : public sync::SyncHost {
   std::map<DeviceId, Contact> contacts_;
   std::map<u32, Attempt> attempts_;
   u32 next_attempt_ = 1;
+  Budget redials_;
   std::map<u32, Waiter> waiters_;
   bool waiters_dirty_ = false;                       // one of them may be ready
   std::map<RequestTag, std::string> receipts_;

@@ -93,6 +93,7 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
       if (saved != SaveOutcome::ok) return;
       for (const sync::LogUpdate& update : result->updates) topic->apply(update);
       topic->counters = result->counters;
+      topic->closed = {};
       TopicExtra& e = extra(topic);
       if (!result->rebuild) load_rest(topic);
       else if (e.failed) e.rebuild_at = now_.steady_ms + sync::failed_pause_ms;   // the disk that just failed would fail again

@@ -121,8 +121,9 @@ void Node::Impl::notices() {
     TopicsNotice notice;
     for (const auto& [no, topic] : topics_) {
       if (topic->left || !topic->keys) continue;
-      TopicOut out{topic->id, topic->name, topic->counters.unread, std::nullopt};
-      if (topic->counters.greatest.value != 0) out.last_activity_ms = topic->counters.greatest.ms();
+      const auto [unread, greatest] = topic->listed();
+      TopicOut out{topic->id, topic->name, unread, std::nullopt};
+      if (greatest.value != 0) out.last_activity_ms = greatest.ms();
       notice.topics.push_back(std::move(out));
     }
     actions_.push_back(std::move(notice));

@@ -33,6 +33,7 @@ inline constexpr Budget::Rate signals_rate{20, 30};              // forwarded fo
 inline constexpr Budget::Rate introductions_rate{1'024, 1'024};  // of one peer in one topic: twice as many as are remembered, all of them coming back within a minute
 inline constexpr std::size_t introductions_max = 128;            // in one frame
 inline constexpr u64 introductions_pause_ms = 200;               // after the first; who comes later is told of with all who came meanwhile
+inline constexpr Budget::Rate redials_rate{8, 30};               // of who came back before our offer was given up: all direct links at once
 inline constexpr std::size_t attempts_max = 4 * links_direct_max; // at DataChannels under way: each costs the page a connection
 inline constexpr Budget::Rate letters_rate{500, 3'000};          // opened by us, from whoever passes them on: an anchor has many members
 inline constexpr Budget::Rate blind_presence_rate{30, 1'200};    // passed on by an anchor, of one device and kind: twice what an honest one says

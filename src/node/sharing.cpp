@@ -89,7 +89,8 @@ void Node::Impl::anchor_refused(Link& link, u8 reason) {
   }
   a->second.state = AnchorState::refused;
   a->second.reason = why;
-  a->second.next_dial_ms = now_.steady_ms + params::anchor_retry_ms_max;
+  // Room is made any time.
+  if (reason != static_cast<u8>(wire::Refusal::too_many_links)) a->second.next_dial_ms = now_.steady_ms + params::anchor_retry_ms_max;
   anchors_dirty_ = status_dirty_ = true;
 }
 

@@ -1,5 +1,6 @@
 // Reading the store at the start and after a failure; closing.
 #include "codec/bytes.hpp"
+#include "crdt/indexes.hpp"
 #include "node/impl.hpp"
 
 namespace perdure {
@@ -19,7 +20,7 @@ void Node::Impl::start(const Start& event) {
     trouble(Code::storage_lost, "This device's store is gone; what others hold is fetched again.");
   }
   for (const std::string& url : config_.anchors) add_anchor(url, false);
-  start_reads_ = 4;
+  start_reads_ = config_.anchor ? 4 : 5;
   auto read = [this](char kind, auto take) {
     Bytes from = store::key(kind);
     desk_.read_range(from, store::prefix_end(from), 0, false, [this, take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
@@ -38,6 +39,19 @@ void Node::Impl::start(const Start& event) {
     }
   });
   read('R', [this](const auto& rows) { take_receipts(rows); });
+  if (!config_.anchor) read('I', [this](const auto& rows) { take_indexes(rows); });
+}
+
+// What is told of topics that are not open.
+void Node::Impl::take_indexes(const std::vector<std::pair<Bytes, Bytes>>& rows) {
+  for (const auto& [key, value] : rows) {
+    codec::Reader k(ByteView(key).subspan(1));
+    auto topic = topics_.find(k.be32());
+    auto indexes = crdt::decode_indexes(value);
+    if (!k.done() || topic == topics_.end() || !indexes) continue;
+    const u64 messages = indexes->timeline.weight;
+    topic->second->closed = {messages - std::min(messages, indexes->read_messages), indexes->greatest};
+  }
 }
 
 void Node::Impl::take_receipts(const std::vector<std::pair<Bytes, Bytes>>& rows) {

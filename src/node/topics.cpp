@@ -182,7 +182,7 @@ void Node::Impl::close_topic(const TopicPtr& topic) {
   waiters_dirty_ = true;
   extras_.erase(topic->no);
   topic->forget();
-  topics_dirty_ = true;
+  topics_dirty_ = status_dirty_ = true;
 }
 
 TopicPtr Node::Impl::open_one(u32 call, TopicNo no) {

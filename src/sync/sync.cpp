@@ -244,9 +244,12 @@ std::vector<DeviceId> Sync::holders(const TopicPtr& topic, const LogId& log, u64
   std::vector<DeviceId> out;
   auto t = topics_.find(topic->no);
   if (t == topics_.end()) return out;
+  // The author is told by whoever stores it. Of a log of others nobody says so to us: what was sent and not refused is taken for stored.
+  auto no = topic->by_id(log);
+  const bool by_word = no && topic->logs[*no].working.device == self_.id();
   for (const auto& [link, e] : t->second.exchanges) {
     auto their = e.theirs.find(tag_of(e.session, log));
-    if (their != e.theirs.end() && their->second.said > batch) out.push_back(e.peer);
+    if (their != e.theirs.end() && (by_word || e.refused ? their->second.said : their->second.length) > batch) out.push_back(e.peer);
   }
   return out;
 }

@@ -24,6 +24,7 @@ store::LogNo Topic::add_log(const DeviceId& device, u64 incarnation) {
 }
 
 void Topic::forget() {
+  closed = listed();
   loaded = false;
   logs.clear();
   numbers.clear();

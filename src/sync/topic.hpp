@@ -74,6 +74,8 @@ class Topic final : public crdt::Logs {
   std::map<LogId, u64> pull_limits;                  // tests: pull at most so many batches of a log, none of others
   bool pull_limited = false;
   Counters counters;                                 // durable
+  struct Listed { u64 unread = 0; HybridTime greatest; } closed;   // of the same, while they are forgotten
+  Listed listed() const { return counters.arrived > 0 ? Listed{counters.unread, counters.greatest} : closed; }
   u64 bytes = 0;                                     // of sealed batches, working
   std::map<DeviceId, u64> device_bytes;              // the same by author
   u64 last_used_ms = 0;                              // wall; an anchor's lease counts from here

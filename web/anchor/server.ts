@@ -32,6 +32,8 @@ const unreadBytesMax = 32 << 20;
 const connectionsSpare = 128;
 /** Close code of RFC 6455. */
 const tryAgainLater = 1013;
+/** Links beyond the quota that get as far as the core, which tells them why it does not let them in. */
+const toldLinks = 16;
 
 export class AnchorServer {
   readonly #settings: Settings;
@@ -161,7 +163,7 @@ export class AnchorServer {
     if (!this.#gate.admits(address, performance.now())) return this.#turnAway(socket, "429 Too Many Requests", "rate", "Too many connections from this address.");
     if (!/^[0-9a-f]{64}$/.test(network)) return this.#turnAway(socket, "400 Bad Request", "network", "The address needs ?network= and 64 hex digits.");
     this.#sockets.handleUpgrade(request, socket, head, link => {
-      if (this.#links.size >= this.#settings.quotas.links) return this.#noRoom(link);
+      if (this.#links.size >= this.#settings.quotas.links + toldLinks) return this.#noRoom(link);
       this.#count(link, request.socket);
       this.#pace.watch(link);
       doors.accept(link, network);

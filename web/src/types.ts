@@ -81,7 +81,7 @@ export interface PeerStatus {
   readonly state: "online" | "connecting" | "offline";
   readonly tab: "leader" | "follower";
   readonly links: { readonly webrtc: number; readonly websocket: number; readonly relayed: number; readonly local: number };
-  /** Own ops that nobody else has acknowledged yet. */
+  /** Own ops that nobody else has acknowledged yet, in topics that are open. */
   readonly pending: number;
   readonly storage: { readonly kind: "indexeddb" | "opfs" | "sqlite" | "memory"; readonly persisted: boolean; readonly usedBytes: number; readonly quotaBytes?: number };
   /** Against the median of linked peers; absent while alone. */
@@ -111,6 +111,7 @@ export interface AnchorInfo {
 export interface TopicInfo {
   readonly id: string;
   readonly name?: string;
+  /** Messages of others not marked as read; of a topic that is not open, those that are here. */
   readonly unread: number;
   readonly lastActivity?: Date;
 }
@@ -150,7 +151,8 @@ export interface Topic<S extends Shape = Shape> extends AsyncDisposable {
   /** Reads through the timeline, a page at a time. */
   messages(options?: MessagesOptions): AsyncIterableIterator<Message<Of<S, "message">>>;
   get(id: string): Promise<Message<Of<S, "message">> | undefined>;
-  /** Who is known to hold that message, or else all of the topic. */
+  /** Who is known to hold that message, or else all of the topic: own messages by what others have said, those of others also by what was
+   *  sent on. */
   copies(id?: string): View<Copies>;
   /** Up to there, or to the newest; kept on this device. */
   markRead(id?: string): Promise<void>;
@@ -167,6 +169,7 @@ export interface TopicStatus {
   readonly length: number;
   readonly unread: number;
   readonly pending: number;
+  /** Ops that a linked peer has and this device has not yet, as far as they can be told before they are here. */
   readonly behind: number;
   /** Dated ahead, shown when due. */
   readonly held: number;

@@ -6,8 +6,8 @@
 import { isWellFormed, MalformedBytes, Reader, Writer } from "./bytes.js";
 import { badArgument, PerdureError } from "./errors.js";
 
-/** The largest value, packed. */
-export const valueMax = 256 * 1024;
+/** The largest value, packed: 256 KiB of text or of bytes, and five that say so. */
+export const valueMax = 256 * 1024 + 5;
 /** The largest presence, packed. */
 export const presenceMax = 4 * 1024;
 /** How deep arrays and objects may stand in one another; the core takes no more. */

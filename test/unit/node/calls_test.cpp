@@ -55,10 +55,10 @@ TEST_CASE("values that cannot be stored are a bad argument, those that are too l
   CHECK(refused({good, {0, {}, Bytes{0xc0}}}) == Code::bad_argument);
   CHECK(refused({good, {2, "", Bytes{0xc0}}}) == Code::bad_argument);
   CHECK(refused({good, {2, std::string(1025, 'k'), Bytes{0xc0}}}) == Code::too_large);
-  Bytes large(256 * 1024 + 1, 0);
+  Bytes large(log::value_max + 1, 0);
   large[0] = 0xc6;
   CHECK(refused({good, {1, {}, large}}) == Code::too_large);
-  Bytes most(256 * 1024, 0);                   // bin 32 of all the rest
+  Bytes most(log::value_max, 0);               // bin 32 of all the rest
   most[0] = 0xc6;
   for (int i = 0; i < 4; ++i) most[static_cast<std::size_t>(1 + i)] = static_cast<u8>((most.size() - 5) >> (24 - 8 * i));
   CHECK(refused(std::vector<NewOp>(65, {1, {}, most})) == Code::too_large);

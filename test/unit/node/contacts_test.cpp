@@ -104,6 +104,27 @@ TEST_CASE("a peer introduces no more devices than may all come back at once; who
   CHECK(s.intact());
 }
 
+TEST_CASE("an offer that went to somebody who has gone is not waited for: who comes back is dialled at once") {
+  Scene s;
+  Stranger hub(s.ada, "hub");
+  hub.enter(secret);
+  const wire::Introduce came{{{made_up(1), true}}, {}}, went{{}, {made_up(1)}};
+  auto attempts_to_it = [&] { return std::ranges::count_if(s.ada.rtc_opens, [](const RtcOpen& open) { return open.initiator; }); };
+  hub.say(came, 1);
+  s.ada.pass(100);
+  REQUIRE(attempts_to_it() == 1);
+  hub.say(went, 1);
+  hub.say(came, 1);
+  s.ada.pass(100);
+  CHECK(attempts_to_it() == 2);
+  hub.close();
+  Stranger other(s.ada, "other");
+  other.enter(secret);
+  other.say(came, 1);
+  s.ada.pass(100);
+  CHECK(attempts_to_it() == 3);
+}
+
 TEST_CASE("who introduces the same device again and again, or says goodbye for strangers, makes us say nothing") {
   Scene s;
   Stranger eve(s.ada, "eve");
@@ -130,7 +151,7 @@ TEST_CASE("however many devices come and go, so many connections are tried at on
     eve.say(wire::Introduce{{{made_up(n), true}}, {}}, 1);
     eve.say(wire::Introduce{{}, {made_up(n)}}, 1);
   }
-  CHECK(ada.rtc_opens.size() == 32);
+  CHECK(ada.rtc_opens.size() == 32 + 8);       // eight of those that went are given up for others
   CHECK(eve.linked());
 }
 

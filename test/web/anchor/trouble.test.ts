@@ -169,7 +169,8 @@ describe("an anchor that is", { concurrency: true, timeout: 60_000 }, () => {
     await until(() => stateAt(first, anchor.url) === "connected", "the first is in");
     await using second = await open(anchor.url);
     await until(() => stateAt(second, anchor.url) !== "connecting", "the second has its answer");
-    check(stateAt(second, anchor.url) !== "connected", "not let in");
+    same(stateAt(second, anchor.url), "refused");
+    same(second.status.current.trouble.map(({ code }) => code), ["not-allowed"]);
     await first.close();
     await until(() => stateAt(second, anchor.url) === "connected", "the second is in", 30_000);
   });

@@ -263,6 +263,23 @@ describe("an anchor", () => {
     assert.deepEqual(await values(late), ["hi"]);
   }));
 
+  test("that comes late to what somebody else wrote is told of as holding it, once it does", () => network({}, async net => {
+    const anchor = await net.anchor();
+    const { a, ta, tb } = await two(net);
+    await net.settle();
+    anchor.crash();
+    const { id } = await tb.append("while the anchor was down");
+    await net.settle();
+    await anchor.restart();
+    await net.settle();
+    assert.deepEqual((await shown(net, tb.copies(id))).anchors, [anchor.id]);
+    assert.deepEqual((await shown(net, ta.copies(id))).anchors, [anchor.id]);
+    await a.restart();
+    await net.settle();
+    assert.deepEqual((await shown(net, ta.copies(id))).anchors, [anchor.id]);
+    assert.deepEqual((await shown(net, ta.copies())).anchors, [anchor.id]);
+  }));
+
   test("that its author does not use gets what it writes from who does, and the network settles", () => network({ seed: 3 }, async net => {
     await net.anchor();
     const { a, ta } = await two(net);

@@ -127,7 +127,7 @@ describe("what cannot be stored", () => {
 
   test("because it is too large is told so, and the largest that fits is kept", () => network({}, async net => {
     const { ta, tb } = await two(net);
-    const most = new Uint8Array(256 * 1024 - 5);
+    const most = new Uint8Array(256 * 1024);
     await ta.append(most);
     assert.equal(await code(ta.append(new Uint8Array(256 * 1024 + 1))), "too-large");
     assert.equal(await code(ta.append({ a: "é".repeat(140_000) })), "too-large");
@@ -313,6 +313,19 @@ describe("topics", () => {
     assert.equal(ta.status.current.unread, 1);
     await tb.markRead();
     assert.equal(tb.status.current.unread, 0);
+  }));
+
+  test("that are not open are listed with what was unread and when they were last active", () => network({}, async net => {
+    const { b, ta, tb } = await two(net);
+    await ta.append("x");
+    await ta.append("y");
+    await net.settle();
+    const listed = b.topics.current[0];
+    assert.equal(listed?.unread, 2);
+    await tb.close();
+    assert.deepEqual(b.topics.current[0], listed);
+    await b.restart();
+    assert.deepEqual(b.topics.current[0], listed);
   }));
 
   test("left stays on the disk, forgotten does not; either can be entered again", () => network({}, async net => {
