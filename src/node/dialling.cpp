@@ -353,8 +353,8 @@ void Node::Impl::on_unreachable(Link& link, const wire::Unreachable& message) {
   end_unheard(message.other);
 }
 
-// Our offer may have gone to where it is no more. It is not waited for, so that whoever comes back is dialled at once; nor is that done
-// ever again for who comes and goes.
+// Our offer may have gone to where it is no more. It is not waited for, so that whoever comes back is dialled at once; so often, because
+// who tells of them can let them come and go without end.
 void Node::Impl::lost_sight(const DeviceId& peer) {
   bool offered = std::ranges::any_of(attempts_, [&](const auto& a) { return a.second.peer == peer && a.second.initiator && !a.second.remote; });
   if (offered && redials_.take(now_.steady_ms, params::redials_rate)) end_unheard(peer);

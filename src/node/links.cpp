@@ -154,7 +154,7 @@ Bytes Node::Impl::greeting(const Link& link) const {
   const u32 port = config_.stun_port;
   return wire::encode_body(wire::Greeting{wire::wire_version, static_cast<u8>(config_.anchor ? 1 : 0), config_.rtc, epoch_,
                                           {static_cast<u8>(port >> 8), static_cast<u8>(port)},
-                                          static_cast<u8>(link.refusal ? static_cast<u8>(*link.refusal) : 0)});
+                                          link.refusal ? static_cast<u8>(*link.refusal) : u8{0}});
 }
 
 // The session stands: who is there has said so in the handshake.
