@@ -2,9 +2,10 @@
 import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { extname, join, sep } from "node:path";
+import { extname, isAbsolute, join, relative, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { badArgument } from "../src/errors.js";
+import type { Secrets } from "./secrets.js";
 
 const types: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
@@ -23,16 +24,19 @@ interface Found {
 
 export class StaticFiles {
   readonly #root: string;
+  readonly #secrets: Secrets;
 
-  private constructor(root: string) {
+  private constructor(root: string, secrets: Secrets) {
     this.#root = root;
+    this.#secrets = secrets;
   }
 
-  /** Rejects with bad-argument if there is no such folder. */
-  static async in(folder: string): Promise<StaticFiles> {
+  /** Rejects with bad-argument if there is no such folder, or if a secret lies in it. */
+  static async in(folder: string, secrets: Secrets): Promise<StaticFiles> {
     const root = await realpath(folder).catch(() => undefined);
-    if (root === undefined || !(await stat(root)).isDirectory()) throw badArgument(`There is no folder ${folder} to serve.`, "serve");
-    return new StaticFiles(root);
+    if (root === undefined || !(await stat(root)).isDirectory()) throw badArgument(`There is no folder ${folder} to serve. Make it, or name another one.`, "serve");
+    await secrets.mustLieOutside(root);
+    return new StaticFiles(root, secrets);
   }
 
   /** Answers the request; the path is as the request has it, still encoded, without its query. */
@@ -72,12 +76,14 @@ export class StaticFiles {
     try {
       const wanted = join(this.#root, ...parts, ...(path.endsWith("/") ? ["index.html"] : []));
       const file = await realpath(wanted);
-      if (file !== this.#root && !file.startsWith(this.#root.endsWith(sep) ? this.#root : this.#root + sep)) return undefined;
-      const about = await stat(file);
+      const inside = relative(this.#root, file);
+      // Links that lead out of the folder climb; those that lead to something hidden show its name.
+      if (isAbsolute(inside) || isHidden(inside.split(sep))) return undefined;
+      const about = await stat(file, { bigint: true });
       if (about.isDirectory()) return path.endsWith("/") ? undefined : "folder";
-      if (!about.isFile()) return undefined;
-      const { size, mtime } = about;
-      return { file, size, etag: `"${size.toString(36)}-${Math.floor(about.mtimeMs).toString(36)}"`, modified: mtime.toUTCString() };
+      if (!about.isFile() || (await this.#secrets.include(about))) return undefined;
+      const { size, mtime, mtimeMs } = about;
+      return { file, size: Number(size), etag: `"${size.toString(36)}-${mtimeMs.toString(36)}"`, modified: mtime.toUTCString() };
     } catch {
       return undefined;
     }
@@ -88,11 +94,15 @@ export class StaticFiles {
 function partsOf(path: string): string[] | undefined {
   try {
     const parts = path.split("/").filter(part => part !== "").map(decodeURIComponent);
-    const good = parts.every(part => !/[/\\\0]/.test(part) && (!part.startsWith(".") || part === ".well-known"));
-    return good ? parts : undefined;
+    return parts.some(part => /[/\\\0]/.test(part)) || isHidden(parts) ? undefined : parts;
   } catch {
     return undefined;
   }
+}
+
+/** Names that start with a dot, and what lies below them; but for /.well-known, which is made to be asked for (RFC 8615). */
+function isHidden(parts: readonly string[]): boolean {
+  return parts.some((part, at) => part.startsWith(".") && !(at === 0 && part === ".well-known"));
 }
 
 function matches(header: string | undefined, etag: string): boolean {

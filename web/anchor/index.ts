@@ -15,6 +15,7 @@ import { StaticFiles } from "./files.js";
 import { AnchorLinks } from "./links.js";
 import { Metrics } from "./metrics.js";
 import { settingsOf, type AnchorOptions, type Settings } from "./options.js";
+import { Secrets, sqliteBesides } from "./secrets.js";
 import { AnchorServer } from "./server.js";
 import { StunServer } from "./stun.js";
 import { version } from "../src/version.js";
@@ -42,11 +43,11 @@ const cacheBytes = 32 * MiB;
 /** What is still to be written has so long. */
 const closeMs = 10_000;
 
-/** Starts an anchor in this process. Rejects with `bad-argument` (the port is taken, a file is missing), `storage-unavailable` (the
- *  file cannot be written, or there is no SQLite) or `outdated` (a newer version has written the file). */
+/** Starts an anchor in this process. Rejects with `bad-argument` (the port is taken, a file is missing, the data file or the key lies
+ *  in the folder that is served), `storage-unavailable` (the file cannot be written, or there is no SQLite) or `outdated` (a newer version has written the file). */
 export async function startAnchor(options: AnchorOptions): Promise<Anchor> {
   const settings = settingsOf(options);
-  const files = settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve);
+  const files = settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve, secretsOf(settings));
   const metrics = new Metrics();
   const server = new AnchorServer(settings, files, reason => metrics.refusals.add(reason));
   try {
@@ -169,6 +170,17 @@ class Running implements Anchor {
     this.#metrics.stop();
     this.#end();
   }
+}
+
+/** What must not be served along with the files. */
+function secretsOf({ data, tls }: Settings): Secrets {
+  return new Secrets([
+    ...(data === ":memory:" ? [] : [{ file: data, option: "data", flag: "--data", harm: "have the anchor's private key", besides: sqliteBesides }]),
+    ...(tls === undefined ? [] : [
+      { file: tls.key, option: "tls.key", flag: "--key", harm: "have the key of this server's certificate" },
+      { file: tls.cert, option: "tls.cert", flag: "--cert", harm: "be handed a file that belongs to this server alone" },
+    ]),
+  ]);
 }
 
 function configOf({ apps, quotas }: Settings, seed: Seed, stunPort: number): CoreConfig {

@@ -1,6 +1,6 @@
 // The command line: what it says, and how it refuses.
 
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -49,10 +49,21 @@ describe("the command line", () => {
     writeFileSync(folder.file("text"), "something else ".repeat(100));
     await refuses(1, ["anchor", "--port", "0", "--data", folder.file("no/such/folder/anchor.db")], "cannot be written", "anchor.db");
     await refuses(1, ["anchor", "--port", "0", "--data", folder.file("text")], "database");
-    await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--serve", folder.file("none")], "none");
+    await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--serve", folder.file("none")], "none", "Make it");
     await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--cert", folder.file("c.pem"), "--key", folder.file("k.pem")], "c.pem", "cannot be read");
     await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--cert", folder.file("text"), "--key", folder.file("text")], "certificate");
     await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--host", "203.0.113.77"], "203.0.113.77");
+  });
+
+  test("does not serve the folder that its own files lie in, and says where else they can be", async () => {
+    using folder = scratch();
+    mkdirSync(folder.file("site"));
+    const { code, out, err } = await cli(["anchor", "--port", "0", "--serve", "."], undefined, folder.file("site"));
+    same([code, out, err], [1, "", `perdure: ${folder.file("site/anchor.db")} lies in ${folder.file("site")}, which is served: whoever asked for it would have the anchor's private key. Keep it outside of that folder, as with --data ../anchor.db.\n`]);
+    same(readdirSync(folder.file("site")), []);
+    await refuses(1, ["anchor", "--port", "0", "--data", folder.file("site/sub/../a.db"), "--serve", folder.path], "site", "a.db", "private key");
+    await using anchor = await spawnAnchor("--port", "0", "--data", folder.file("site/../anchor.db"), "--serve", folder.file("site"));
+    same(await anchor.kill("SIGTERM"), 0);
   });
 
   test("says that a port is taken", async () => {
@@ -79,7 +90,8 @@ describe("the command line", () => {
 
   test("says where it runs, who it is, whom it serves and what it may store", async () => {
     using folder = scratch();
-    await using anchor = await spawnAnchor("--port", "0", "--data", folder.file("anchor.db"), "--app", "talkbox", "--app", "board", "--total-mb", "12", "--serve", folder.path);
+    mkdirSync(folder.file("site"));
+    await using anchor = await spawnAnchor("--port", "0", "--data", folder.file("anchor.db"), "--app", "talkbox", "--app", "board", "--total-mb", "12", "--serve", folder.file("site"));
     await new Promise(resolve => setTimeout(resolve, 50));
     const said = anchor.lines.join("\n");
     for (const word of [anchor.url, "talkbox, board", "12 MB", "256 MB a topic", "30 days", folder.file("anchor.db"), `${anchor.url.replace("ws", "http")}/`]) check(said.includes(word), `"${word}" in:\n${said}`);

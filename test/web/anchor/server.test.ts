@@ -11,10 +11,12 @@ import { StaticFiles } from "../../../web/anchor/files.js";
 import { addressOf, Gate, networkOf } from "../../../web/anchor/gate.js";
 import { Metrics } from "../../../web/anchor/metrics.js";
 import { settingsOf, type AnchorOptions } from "../../../web/anchor/options.js";
+import { Secrets } from "../../../web/anchor/secrets.js";
 import { AnchorServer, messageBytesMax, type Doors } from "../../../web/anchor/server.js";
 import { check, refusal, same } from "../support/check.js";
 
 const network = "ab".repeat(32);
+const none = new Secrets([]);
 
 interface Running extends AsyncDisposable {
   readonly server: AnchorServer;
@@ -27,7 +29,7 @@ async function run(options: Partial<AnchorOptions> = {}, doors: Partial<Doors> =
   const settings = settingsOf({ data: ":memory:", port: 0, ...options });
   const refusals: string[] = [];
   const accepted: { socket: WebSocket; network: string }[] = [];
-  const server = new AnchorServer(settings, settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve), reason => refusals.push(reason));
+  const server = new AnchorServer(settings, settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve, none), reason => refusals.push(reason));
   const port = await server.listen();
   server.open({ accept: (socket, asked) => accepted.push({ socket, network: asked }), health: async () => "", metrics: async () => "figures 1\n", ...doors });
   return { server, port, refusals, accepted, [Symbol.asyncDispose]: () => server.close() };
@@ -67,6 +69,13 @@ function folder(): { path: string; gone: () => void } {
   writeFileSync(join(site, "perdure.wasm"), "wasm");
   writeFileSync(join(site, ".env"), "secret");
   writeFileSync(join(site, ".git/config"), "secret");
+  for (const place of ["", "inner"]) {
+    mkdirSync(join(site, place, ".well-known"));
+    writeFileSync(join(site, place, ".well-known/word"), place === "" ? "to be asked for" : "secret");
+    writeFileSync(join(site, place, ".well-known/.hidden"), "secret");
+  }
+  symlinkSync(".git", join(site, "leads-to-hidden"));
+  symlinkSync(".env", join(site, "leads-to-hidden.txt"));
   symlinkSync("../secret.txt", join(site, "leads-out.txt"));
   symlinkSync("index.html", join(site, "leads-in.html"));
   return { path: site, gone: () => rmSync(path, { recursive: true }) };
@@ -152,19 +161,20 @@ describe("static files", () => {
     await using anchor = await run({ serve: site.path });
     for (const path of [
       "/../secret.txt", "/..%2fsecret.txt", "/%2e%2e/secret.txt", "/%2e%2e%2fsecret.txt", "/inner/../../secret.txt", "/..\\secret.txt", "/..%5csecret.txt",
-      "/leads-out.txt", "/.env", "/.git/config", "/../site-2/other.txt", "/index.html%00.txt", "/%zz", "/nothing.txt", "//../secret.txt", "/inner/nothing/",
+      "/leads-out.txt", "/.env", "/.git/config", "/.git/", "/leads-to-hidden/config", "/leads-to-hidden.txt", "/.well-known/.hidden", "/inner/.well-known/word", "/%2eenv", "/../site-2/other.txt", "/index.html%00.txt", "/%zz", "/nothing.txt", "//../secret.txt", "/inner/nothing/",
     ]) {
       const answer = await ask(anchor.port, path);
       check(answer.status === 404 && !answer.body.includes("secret"), `${path} gave ${answer.status} ${answer.body}`);
     }
+    same((await ask(anchor.port, "/.well-known/word")).body, "to be asked for");
     const elsewhere = await ask(anchor.port, "//inner");
     same(elsewhere.headers["location"], "/inner/");
     site.gone();
   });
 
   test("a folder that is none is refused", async () => {
-    same(await refusal(StaticFiles.in("/no/such/folder")), "bad-argument");
-    same(await refusal(StaticFiles.in(process.execPath)), "bad-argument");
+    same(await refusal(StaticFiles.in("/no/such/folder", none)), "bad-argument");
+    same(await refusal(StaticFiles.in(process.execPath, none)), "bad-argument");
   });
 });
 

@@ -18,11 +18,13 @@ export interface SqliteOptions {
  *  there is no SQLite for Node, if the path cannot be written, or if the file is something else or damaged; with `outdated` if a
  *  newer package has written it. */
 export async function openSqlite(file: string, options: SqliteOptions = {}): Promise<Store & Own> {
-  const open = await findLibrary();
+  const connect = await findLibrary();
+  // SQLite would take "file:…" for an address, which may lead to another file than the one that was made private.
+  const open = (): Sql => connect(file.startsWith("file:") ? `./${file}` : file);
   if (file !== ":memory:") await makePrivate(file);
   const { maxBytes } = options;
   const { backend, wasEmpty } = SqlBackend.takeOver({
-    connect: () => open(file),
+    connect: open,
     pragmas: [
       "PRAGMA busy_timeout = 5000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
       ...(maxBytes === undefined ? [] : [`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / 4096))}`]),
@@ -43,9 +45,9 @@ type MakeDatabase = new (file: string) => Database;
 async function findLibrary(): Promise<(file: string) => Sql> {
   const [own, other] = ["node:sqlite", "better-sqlite3"];
   const builtIn = await load(own, "DatabaseSync");
-  if (builtIn !== undefined) return file => connect(new builtIn(file));
+  if (builtIn !== undefined) return file => connected(new builtIn(file));
   const installed = await load(other, "default");
-  if (installed !== undefined) return file => connect(new installed(file));
+  if (installed !== undefined) return file => connected(new installed(file));
   throw unavailable("This Node has no SQLite. Run: npm install better-sqlite3");
 }
 
@@ -59,7 +61,7 @@ async function load(name: string, what: string): Promise<MakeDatabase | undefine
   }
 }
 
-function connect(database: Database): Sql {
+function connected(database: Database): Sql {
   const statements = new Map<string, Statement>();
   const prepared = (sql: string): Statement => {
     const known = statements.get(sql);
