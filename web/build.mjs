@@ -96,7 +96,7 @@ const settings = {
   format: "esm",
   // One output for pages, workers and Node: what only Node has is imported by the anchor alone.
   platform: "browser",
-  external: ["node:*", "ws", "better-sqlite3", "node-datachannel"],
+  external: ["node:*", "ws", "@fastify/send", "better-sqlite3", "node-datachannel"],
   target: ["es2022"],
   minify: true,
   legalComments: "none",

@@ -12,8 +12,11 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { openPeer } from "../src/index.js";
+import { noSqlite } from "../src/store/sqlite.js";
+import type { PeerOptions } from "../src/types.js";
 import { fillRoom } from "./history.js";
 import { DemoServer } from "./demo-server.js";
+import { Secrets, sqliteBesides } from "./secrets.js";
 
 export interface DemoOptions {
   /** A folder: what the anchor stores, and the room of real messages. */
@@ -28,6 +31,8 @@ export interface DemoOptions {
 export interface Demo {
   readonly url: string;
   readonly anchorUrl: string;
+  /** Where the anchor keeps what it is given: a folder, or memory where there is no SQLite. */
+  readonly keeps: string;
   /** The room of real messages. */
   readonly room?: string;
   /** Resolves when that room is full. */
@@ -37,19 +42,24 @@ export interface Demo {
 
 /** Resolves when the page can be opened; the room is filled meanwhile. */
 export async function startDemo({ data, history, port, tell }: DemoOptions): Promise<Demo> {
-  mkdirSync(data, { recursive: true });
+  const trouble = await noSqlite();
+  const kept = trouble === undefined;
+  if (!kept) tell(`The anchor keeps everything in memory and forgets it when it stops: ${trouble.message}`);
   const known = readPorts(data);
-  const anchor = new AnchorChild(join(data, "anchor.db"), line => tell(line));
-  await anchor.start(known.anchor);
-  const server = new DemoServer(fileURLToPath(new URL("demo/", import.meta.url)), anchor);
+  const [anchorFile, historyFile] = [join(data, "anchor.db"), join(data, "history.db")];
+  const anchor = new AnchorChild(kept ? anchorFile : ":memory:", line => tell(line));
+  const secrets = new Secrets([anchorFile, historyFile].map(file => ({ file, option: "data", flag: "--data", harm: "have a private key", besides: sqliteBesides })));
+  const server = await DemoServer.of(fileURLToPath(new URL("demo/", import.meta.url)), secrets, anchor);
+  makeFolder(data);
   try {
+    await anchor.start(known.anchor);
     await server.listen(port ?? known.server, port !== undefined);
     writeFileSync(join(data, "ports.json"), JSON.stringify({ server: server.port, anchor: anchor.port }));
-    const room = history === undefined ? undefined : await openRoom(join(data, "history.db"), resolve(history), anchor.url, `${server.url}room.html`);
+    const room = history === undefined ? undefined : await openRoom(kept ? { file: historyFile } : "memory", resolve(history), anchor.url, `${server.url}room.html`);
     server.room = room?.link;
     const filled = room === undefined ? Promise.resolve() : room.fill(tell).catch((error: unknown) => tell(error instanceof Error ? error.message : String(error)));
     return {
-      url: server.url, anchorUrl: anchor.url, filled, ...(room === undefined ? {} : { room: room.link }),
+      url: server.url, anchorUrl: anchor.url, keeps: kept ? resolve(data) : "memory", filled, ...(room === undefined ? {} : { room: room.link }),
       close: async () => {
         await Promise.all([server.close(), anchor.stop(), room?.close()]);
       },
@@ -57,6 +67,14 @@ export async function startDemo({ data, history, port, tell }: DemoOptions): Pro
   } catch (error) {
     await Promise.all([server.close(), anchor.stop()]);
     throw error;
+  }
+}
+
+function makeFolder(data: string): void {
+  try {
+    mkdirSync(data, { recursive: true });
+  } catch (error) {
+    throw new Error(`The folder ${data} cannot be made (${error instanceof Error ? error.message : String(error)}). Name another one: --data DIR`, { cause: error });
   }
 }
 
@@ -77,8 +95,8 @@ interface Room {
 }
 
 /** The room as a peer in this process holds it: it fills the room and brings it to the anchor. */
-async function openRoom(file: string, history: string, anchorUrl: string, page: string): Promise<Room> {
-  const peer = await openPeer({ app: "perdure-demo", name: "History", storage: { file }, anchors: [anchorUrl] });
+async function openRoom(storage: NonNullable<PeerOptions["storage"]>, history: string, anchorUrl: string, page: string): Promise<Room> {
+  const peer = await openPeer({ app: "perdure-demo", name: "History", storage, anchors: [anchorUrl] });
   const topic = await peer.topic(`history ${history}`);
   return {
     link: await topic.link(page),

@@ -9,8 +9,10 @@ import type { CoreConfig } from "../src/boundary.js";
 import { SystemClock } from "../src/clock.js";
 import { Driver } from "../src/driver.js";
 import { PerdureError } from "../src/errors.js";
+import { openMemory } from "../src/store/memory.js";
 import { plainSeed, type Seed } from "../src/store/seed.js";
-import { openSqlite } from "../src/store/sqlite.js";
+import { noSqlite, openSqlite } from "../src/store/sqlite.js";
+import type { Own, Store } from "../src/store/store.js";
 import { StaticFiles } from "./files.js";
 import { AnchorLinks } from "./links.js";
 import { Metrics } from "./metrics.js";
@@ -85,7 +87,7 @@ class Running implements Anchor {
   }
 
   static async start(settings: Settings, port: number, server: AnchorServer, metrics: Metrics): Promise<Anchor> {
-    const rows = await openSqlite(settings.data);
+    const rows = await openRows(settings.data);
     // Beside the WebSockets, at the same number: who runs an anchor opens one port for both.
     const stun = await StunServer.listen(settings.host, port);
     try {
@@ -170,6 +172,11 @@ class Running implements Anchor {
     this.#metrics.stop();
     this.#end();
   }
+}
+
+/** What is only to be kept in memory needs no SQLite. */
+async function openRows(data: string): Promise<Store & Own> {
+  return data === ":memory:" && (await noSqlite()) !== undefined ? openMemory("anchor") : openSqlite(data);
 }
 
 /** What must not be served along with the files. */

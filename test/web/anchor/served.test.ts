@@ -1,10 +1,16 @@
 // What an anchor with a folder hands out over its port, and what it never does.
 
-import { chmodSync, linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
+import { join } from "node:path";
 import { describe, test } from "node:test";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { arriving, sizesOf } from "../../bench/sizes.mjs";
+import { runDemo } from "../browser/demo.js";
+import { projectRoot } from "../support/bundle.js";
 import { check, same } from "../support/check.js";
 import { selfSigned } from "./certificate.js";
-import { scratch, startAnchor } from "./shipped.js";
+import { dist, scratch, startAnchor } from "./shipped.js";
 
 type Refusal = Error & { readonly code: string; readonly path: string };
 
@@ -73,5 +79,50 @@ describe("an anchor's own files", { timeout: 60_000 }, () => {
       same([answer.status, await answer.text()], [404, "Not found.\n"], path);
     }
     same(await (await fetch(base)).text(), "<p>home</p>");
+  });
+});
+
+/** As it comes over the wire: fetch() would unpack it. */
+function received(url: string, accepted: string): Promise<{ readonly coding: string | undefined; readonly bytes: Buffer }> {
+  return new Promise((resolve, reject) => {
+    get(url, { headers: { "accept-encoding": accepted } }, response => {
+      const parts: Buffer[] = [];
+      response.on("error", reject).on("data", (part: Buffer) => parts.push(part)).on("end", () => {
+        if (response.statusCode !== 200) return reject(new Error(`${url}: ${response.statusCode ?? 0}`));
+        resolve({ coding: response.headers["content-encoding"], bytes: Buffer.concat(parts) });
+      });
+    }).on("error", reject);
+  });
+}
+
+describe("the package over the wire", { timeout: 120_000 }, () => {
+  test("arrives as small as npm run size and the README say, from an anchor", async () => {
+    await using anchor = await startAnchor({ data: ":memory:", serve: dist, port: 0 });
+    const base = anchor.url.replace("ws", "http");
+    let sum = 0;
+    for (const name of arriving()) {
+      const [raw, gzip, brotli] = sizesOf(name);
+      for (const [accepted, coding, size, unpack] of [["gzip, deflate, br, zstd", "br", brotli, brotliDecompressSync], ["gzip", "gzip", gzip, gunzipSync], ["", undefined, raw, (bytes: Buffer) => bytes]] as const) {
+        const found = await received(`${base}/${name}`, accepted);
+        same([found.coding, found.bytes.length], [coding, size], `${name}: ${accepted}`);
+        check(unpack(found.bytes).equals(readFileSync(join(dist, name))), `${name} is whole`);
+        if (coding === "br") sum += found.bytes.length;
+      }
+    }
+    const readme = readFileSync(join(projectRoot, "README.md"), "utf8");
+    const stated = Number(/what a page loads, brotli \| (\d+) KB/.exec(readme)?.[1]);
+    const core = Number(/the core alone is (\d+) KB/.exec(readme)?.[1]);
+    const found = (await received(`${base}/perdure.wasm`, "br")).bytes.length;
+    for (const [said, bytes] of [[stated, sum], [core, found]] as const) check(Math.abs(bytes / 1000 - said) <= said / 100, `the README says ${said} KB; ${bytes} B arrive`);
+  });
+
+  test("so do the demo's pages, from the demo", async () => {
+    using folder = scratch();
+    await using demo = await runDemo(folder.path);
+    for (const name of ["stage.js", "room.js", "worker.js", "perdure.wasm", "style.css"]) {
+      const [, , brotli] = sizesOf(`demo/${name}`);
+      const { coding, bytes } = await received(`${demo.url}${name}`, "br");
+      same([coding, bytes.length], ["br", brotli], name);
+    }
   });
 });
