@@ -13,8 +13,6 @@ import { brotliCompress, constants, gzip } from "node:zlib";
 
 export type Coding = "br" | "gzip";
 
-/** Headers would outweigh what is gained. */
-const bytesMin = 1024;
 /** A larger one would have its first reader wait for seconds. */
 const bytesMax = 16 << 20;
 /** Up to there the best quality takes a second or three; beyond, one that is ten times as fast. */
@@ -52,11 +50,11 @@ export class Compressed {
   /** Bytes that are kept. */
   get kept(): number { return this.#kept; }
 
-  /** The file's bytes in that coding, made if they are not there yet. Undefined: too small or too large, nothing gained, no room, too
-   *  much to do, or not to be read. */
+  /** The file's bytes in that coding, made if they are not there yet. Undefined: too large, nothing gained, no room, too much to do,
+   *  or not to be read. */
   async of(file: string, coding: Coding): Promise<Buffer | undefined> {
     const found = await stat(file, { bigint: true }).catch(() => undefined);
-    if (found === undefined || !found.isFile() || found.size < bytesMin || found.size > bytesMax) return undefined;
+    if (found === undefined || !found.isFile() || found.size > bytesMax) return undefined;
     const name = `${coding} ${file}`;
     const version = versionOf(found);
     const known = this.#copies.get(name);

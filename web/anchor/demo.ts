@@ -7,15 +7,17 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { openPeer } from "../src/index.js";
+import { MemoryDisk } from "../src/store/memory.js";
 import { noSqlite } from "../src/store/sqlite.js";
 import type { PeerOptions } from "../src/types.js";
 import { fillRoom } from "./history.js";
-import { DemoServer } from "./demo-server.js";
+import { startAnchor, type Anchor } from "./index.js";
+import { DemoServer, type Switched } from "./demo-server.js";
 import { Secrets, sqliteBesides } from "./secrets.js";
 
 export interface DemoOptions {
@@ -44,17 +46,17 @@ export interface Demo {
 export async function startDemo({ data, history, port, tell }: DemoOptions): Promise<Demo> {
   const trouble = await noSqlite();
   const kept = trouble === undefined;
-  if (!kept) tell(`The anchor keeps everything in memory and forgets it when it stops: ${trouble.message}`);
+  if (!kept) tell(`The anchor keeps everything in memory, until the demo stops: ${trouble.message}`);
   const known = readPorts(data);
-  const [anchorFile, historyFile] = [join(data, "anchor.db"), join(data, "history.db")];
-  const anchor = new AnchorChild(kept ? anchorFile : ":memory:", line => tell(line));
-  const secrets = new Secrets([anchorFile, historyFile].map(file => ({ file, option: "data", flag: "--data", harm: "have a private key", besides: sqliteBesides })));
+  const [anchorFile, historyFile, keyFile] = [join(data, "anchor.db"), join(data, "history.db"), join(data, "anchor.key")];
+  const anchor = kept ? new AnchorChild(anchorFile, tell) : new AnchorHere(keyFile, tell);
+  const secrets = new Secrets([anchorFile, historyFile, keyFile].map(file => ({ file, option: "data", flag: "--data", takes: "DIR", harm: "have a private key", besides: sqliteBesides })));
   const server = await DemoServer.of(fileURLToPath(new URL("demo/", import.meta.url)), secrets, anchor);
   makeFolder(data);
   try {
-    await anchor.start(known.anchor);
+    await anchor.start(kept ? known.anchor : known.here);
     await server.listen(port ?? known.server, port !== undefined);
-    writeFileSync(join(data, "ports.json"), JSON.stringify({ server: server.port, anchor: anchor.port }));
+    writeFileSync(join(data, "ports.json"), JSON.stringify({ ...known, server: server.port, [kept ? "anchor" : "here"]: anchor.port }));
     const room = history === undefined ? undefined : await openRoom(kept ? { file: historyFile } : "memory", resolve(history), anchor.url, `${server.url}room.html`);
     server.room = room?.link;
     const filled = room === undefined ? Promise.resolve() : room.fill(tell).catch((error: unknown) => tell(error instanceof Error ? error.message : String(error)));
@@ -78,14 +80,17 @@ function makeFolder(data: string): void {
   }
 }
 
-function readPorts(data: string): { server: number; anchor: number } {
+/** Of the pages, of the anchor, and of the one in this process: that one has another key, and browsers know which belongs to an address. */
+interface Ports { readonly server: number; readonly anchor: number; readonly here: number }
+
+function readPorts(data: string): Ports {
   try {
-    const { server, anchor } = JSON.parse(readFileSync(join(data, "ports.json"), "utf8")) as Record<string, unknown>;
-    if (typeof server === "number" && typeof anchor === "number") return { server, anchor };
+    const { server = 0, anchor = 0, here = 0 } = JSON.parse(readFileSync(join(data, "ports.json"), "utf8")) as Partial<Record<string, unknown>>;
+    if (typeof server === "number" && typeof anchor === "number" && typeof here === "number") return { server, anchor, here };
   } catch {
     // The first time.
   }
-  return { server: 0, anchor: 0 };
+  return { server: 0, anchor: 0, here: 0 };
 }
 
 interface Room {
@@ -113,12 +118,71 @@ async function openRoom(storage: NonNullable<PeerOptions["storage"]>, history: s
   };
 }
 
+/** Things that happen one after the other, whoever asks. */
+class Turns {
+  #last: Promise<void> = Promise.resolve();
+
+  next(run: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(run);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+/** The anchor where there is no SQLite: in this process, with all it is given in its memory, also while it is stopped. Its key is in a
+ *  file, for browsers remember which key answers at an address. */
+class AnchorHere implements Switched {
+  readonly #disk = new MemoryDisk();
+  readonly #keyFile: string;
+  readonly #tell: (line: string) => void;
+  readonly #turns = new Turns();
+  #anchor: Anchor | undefined;
+  #url = "";
+
+  constructor(keyFile: string, tell: (line: string) => void) {
+    this.#keyFile = keyFile;
+    this.#tell = tell;
+  }
+
+  get url(): string { return this.#url; }
+  get port(): number { return Number(new URL(this.#url).port); }
+  get running(): boolean { return this.#anchor !== undefined; }
+
+  start(port = this.port): Promise<void> {
+    return this.#turns.next(async () => {
+      if (this.#anchor !== undefined) return;
+      if (this.#url === "" && existsSync(this.#keyFile)) this.#disk.own.set("seed", new Uint8Array(readFileSync(this.#keyFile)));
+      const start = (at: number): Promise<Anchor> => startAnchor({ data: ":memory:", port: at }, this.#disk);
+      const anchor = await start(port).catch(error => {
+        // Somebody else has taken it.
+        if (port === 0 || this.#url !== "") throw error;
+        return start(0);
+      });
+      const seed = this.#disk.own.get("seed");
+      if (seed instanceof Uint8Array) writeFileSync(this.#keyFile, seed, { mode: 0o600 });
+      this.#url = anchor.url;
+      this.#anchor = anchor;
+      anchor.ended.catch((error: unknown) => {
+        this.#anchor = undefined;
+        this.#tell(`The anchor has ended by itself. The page can start it again. ${error instanceof Error ? error.message : String(error)}`);
+      });
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.#turns.next(async () => {
+      await this.#anchor?.close();
+      this.#anchor = undefined;
+    });
+  }
+}
+
 /** The anchor: a process that can be ended and begun again, at one address. */
-export class AnchorChild {
+export class AnchorChild implements Switched {
   readonly #data: string;
   readonly #tell: (line: string) => void;
   #child: ChildProcess | undefined;
-  #turn: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
   #url = "";
   #stopping = false;
 
@@ -133,7 +197,7 @@ export class AnchorChild {
 
   /** Resolves when it serves. Rejects if it does not come up on any port. */
   start(port = this.port): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       if (this.#child !== undefined) return;
       await this.#spawn(port).catch(error => {
         // Somebody else has taken it.
@@ -145,7 +209,7 @@ export class AnchorChild {
 
   /** Resolves when the process is gone. */
   stop(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const child = this.#child;
       if (child === undefined) return;
       this.#stopping = true;
@@ -154,13 +218,6 @@ export class AnchorChild {
       await gone;
       this.#stopping = false;
     });
-  }
-
-  // One after the other, whoever asks.
-  #next(run: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(run);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 
   async #spawn(port: number): Promise<void> {

@@ -9,7 +9,7 @@ import type { CoreConfig } from "../src/boundary.js";
 import { SystemClock } from "../src/clock.js";
 import { Driver } from "../src/driver.js";
 import { PerdureError } from "../src/errors.js";
-import { openMemory } from "../src/store/memory.js";
+import { openMemory, type MemoryDisk } from "../src/store/memory.js";
 import { plainSeed, type Seed } from "../src/store/seed.js";
 import { noSqlite, openSqlite } from "../src/store/sqlite.js";
 import type { Own, Store } from "../src/store/store.js";
@@ -47,8 +47,11 @@ const closeMs = 10_000;
 
 /** Starts an anchor in this process. Rejects with `bad-argument` (the port is taken, a file is missing, the data file or the key lies
  *  in the folder that is served), `storage-unavailable` (the file cannot be written, or there is no SQLite) or `outdated` (a newer version has written the file). */
-export async function startAnchor(options: AnchorOptions): Promise<Anchor> {
-  const settings = settingsOf(options);
+export function startAnchor(options: AnchorOptions): Promise<Anchor>;
+/** @internal In memory that is still there when it is started the next time. */
+export function startAnchor(options: AnchorOptions, disk: MemoryDisk): Promise<Anchor>;
+export async function startAnchor(options: AnchorOptions, disk?: MemoryDisk): Promise<Anchor> {
+  const settings = { ...settingsOf(options), ...(disk === undefined ? {} : { disk }) };
   const files = settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve, secretsOf(settings));
   const metrics = new Metrics();
   const server = new AnchorServer(settings, files, reason => metrics.refusals.add(reason));
@@ -87,7 +90,7 @@ class Running implements Anchor {
   }
 
   static async start(settings: Settings, port: number, server: AnchorServer, metrics: Metrics): Promise<Anchor> {
-    const rows = await openRows(settings.data);
+    const rows = await openRows(settings);
     // Beside the WebSockets, at the same number: who runs an anchor opens one port for both.
     const stun = await StunServer.listen(settings.host, port);
     try {
@@ -175,8 +178,8 @@ class Running implements Anchor {
 }
 
 /** What is only to be kept in memory needs no SQLite. */
-async function openRows(data: string): Promise<Store & Own> {
-  return data === ":memory:" && (await noSqlite()) !== undefined ? openMemory("anchor") : openSqlite(data);
+async function openRows({ data, disk }: Settings): Promise<Store & Own> {
+  return disk !== undefined || (data === ":memory:" && (await noSqlite()) !== undefined) ? openMemory("anchor", disk) : openSqlite(data);
 }
 
 /** What must not be served along with the files. */

@@ -16,6 +16,8 @@ export interface Secret {
   /** What says where it is: to a function, and on the command line. */
   readonly option: string;
   readonly flag: string;
+  /** What that takes, if it is not the file itself. */
+  readonly takes?: string;
   /** What whoever got it could do, or would have. */
   readonly harm: string;
   /** Endings of files that come and go beside it. */
@@ -36,10 +38,10 @@ export class Secrets {
 
   /** Rejects with bad-argument if one of them lies in that folder, or would be made there. */
   async mustLieOutside(folder: string): Promise<void> {
-    for (const { file, option, flag, harm } of this.#secrets) {
+    for (const { file, option, flag, takes, harm } of this.#secrets) {
       if (!(await liesIn(folder, file))) continue;
       const served = await realpath(folder);
-      const outside = relative("", join(dirname(served), basename(file)));
+      const outside = takes ?? relative("", join(dirname(served), basename(file)));
       throw badArgument(`${resolve(file)} lies in ${served}, which is served: whoever asked for it would ${harm}. Keep it outside of that folder, as with ${flag} ${outside}.`, option);
     }
   }

@@ -85,7 +85,7 @@ describe("an anchor's own files", { timeout: 60_000 }, () => {
 /** As it comes over the wire: fetch() would unpack it. */
 function received(url: string, accepted: string): Promise<{ readonly coding: string | undefined; readonly bytes: Buffer }> {
   return new Promise((resolve, reject) => {
-    get(url, { headers: { "accept-encoding": accepted } }, response => {
+    get(url, { agent: false, headers: { "accept-encoding": accepted } }, response => {
       const parts: Buffer[] = [];
       response.on("error", reject).on("data", (part: Buffer) => parts.push(part)).on("end", () => {
         if (response.statusCode !== 200) return reject(new Error(`${url}: ${response.statusCode ?? 0}`));
