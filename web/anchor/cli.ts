@@ -21,7 +21,8 @@ perdure anchor runs an anchor: it stores what members of a topic bring, sealed, 
   --host ADDRESS     listen there (default 127.0.0.1: this machine only; 0.0.0.0: everybody)
   --port NUMBER      listen there (default 8787; 0: any that is free)
   --data FILE        keep everything in this SQLite file (default anchor.db); ":memory:" forgets it when it stops
-  --serve DIR        serve the files of this folder on the same port
+  --serve DIR        serve the files of this folder on the same port, but for those whose names start with a dot (/.well-known is
+                     served); its own data, key and certificate must lie elsewhere
   --cert FILE        certificate and key, for wss:// and https://; read again on SIGHUP
   --key FILE
   --public-url URL   the wss:// address that others use, if it stands behind a proxy

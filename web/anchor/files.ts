@@ -70,11 +70,13 @@ export class StaticFiles {
       response.writeHead(308, { location: `${path.replace(/^\/+/, "/")}/${query}` }).end();
       return;
     }
-    // Tags are weak, and a weak one does not vouch for the rest of a file (RFC 9110, 13.1.5).
-    if (request.headers["if-range"]?.includes('"') === true) delete request.headers.range;
     const type = typeOf(file);
+    const taken = shrinks(type) ? codingOf(request.headers["accept-encoding"]) : undefined;
+    const since = request.headers["if-range"];
+    // Who goes on with what may have come compressed, or by a tag, which is weak here (RFC 9110, 13.1.5), gets all of it once more.
+    if (since !== undefined && (taken !== undefined || since.includes('"'))) delete request.headers.range;
     // Parts are parts of the file as it is.
-    const coding = shrinks(type) && request.headers.range === undefined ? codingOf(request.headers["accept-encoding"]) : undefined;
+    const coding = request.headers.range === undefined ? taken : undefined;
     const found = await send(request, urlOf(relative(this.#root, file)), { root: this.#root, index: false, dotfiles: "allow", cacheControl: false, contentType: false });
     const { statusCode, stream } = found;
     if (found.type !== "file" && statusCode !== 412 && statusCode !== 416) return notFound(response);
@@ -89,7 +91,7 @@ export class StaticFiles {
       const copy = statusCode === 200 && coding !== undefined ? await this.#compressed.of(file, coding) : undefined;
       if (copy !== undefined) {
         stream.destroy();
-        response.writeHead(200, { ...headers, "Content-Encoding": coding, "Content-Length": copy.length }).end(request.method === "HEAD" ? undefined : copy);
+        response.writeHead(200, { ...headers, "Content-Encoding": coding, "Content-Length": copy.length, "Accept-Ranges": "none" }).end(request.method === "HEAD" ? undefined : copy);
         return;
       }
     }
