@@ -31,20 +31,23 @@ const pruneEveryMs = 10_000;
 interface Copy {
   readonly version: string;
   readonly bytes: Promise<Buffer | undefined>;
-  /** What it takes here: 0 if it is not kept, undefined while it is being made. */
-  size?: number;
+  /** What it takes here: nothing if it is not kept, or not made yet. */
+  size: number;
+  hadNoRoom: boolean;
 }
 
 export class Compressed {
   readonly #copies = new Map<string, Copy>();
   readonly #waiting: (() => void)[] = [];
   readonly #keptBytesMax: number;
+  readonly #pruneEveryMs: number;
   #kept = 0;
   #running = 0;
   #prunedAt = -Infinity;
 
-  constructor(most = keptBytesMax) {
-    this.#keptBytesMax = most;
+  constructor(bytes = keptBytesMax, everyMs = pruneEveryMs) {
+    this.#keptBytesMax = bytes;
+    this.#pruneEveryMs = everyMs;
   }
 
   /** Bytes that are kept. */
@@ -57,15 +60,12 @@ export class Compressed {
     if (found === undefined || !found.isFile() || found.size > bytesMax) return undefined;
     const name = `${coding} ${file}`;
     const version = versionOf(found);
+    if (this.#isFull || this.#copies.get(name)?.hadNoRoom === true) await this.#prune();
     const known = this.#copies.get(name);
     if (known?.version === version) return known.bytes;
     this.#forget(name);
-    if (this.#isFull) await this.#prune();
-    // Another request may have come first.
-    const other = this.#copies.get(name);
-    if (other !== undefined) return other.version === version ? other.bytes : undefined;
     if (this.#isFull || this.#waiting.length >= waitingMax) return undefined;
-    const copy: Copy = { version, bytes: this.#make(file, version, coding).then(bytes => this.#keep(name, copy, bytes), () => this.#keep(name, copy, undefined)) };
+    const copy: Copy = { version, size: 0, hadNoRoom: false, bytes: this.#make(file, version, coding).then(bytes => this.#keep(name, copy, bytes), () => this.#keep(name, copy, undefined)) };
     this.#copies.set(name, copy);
     return copy.bytes;
   }
@@ -89,10 +89,12 @@ export class Compressed {
 
   /** It stays if there is room for it, or else the fact that there is none. */
   #keep(name: string, copy: Copy, bytes: Buffer | undefined): Buffer | undefined {
-    if (this.#copies.get(name) !== copy) return bytes;
-    copy.size = bytes === undefined || this.#kept + bytes.length > this.#keptBytesMax ? 0 : bytes.length;
-    this.#kept += copy.size;
-    return copy.size === 0 ? undefined : bytes;
+    if (bytes === undefined || this.#copies.get(name) !== copy) return bytes;
+    copy.hadNoRoom = this.#kept + bytes.length > this.#keptBytesMax;
+    if (copy.hadNoRoom) return undefined;
+    copy.size = bytes.length;
+    this.#kept += bytes.length;
+    return bytes;
   }
 
   #forget(name: string): void {
@@ -103,7 +105,7 @@ export class Compressed {
   /** Lets go of copies whose files have changed or are gone, and of what there was no room for. */
   async #prune(): Promise<void> {
     const now = performance.now();
-    if (now - this.#prunedAt < pruneEveryMs) return;
+    if (now - this.#prunedAt < this.#pruneEveryMs) return;
     this.#prunedAt = now;
     let gone = 0;
     for (const [name, { version }] of [...this.#copies]) {
@@ -113,7 +115,7 @@ export class Compressed {
       gone++;
     }
     if (gone === 0) return;
-    for (const [name, { size }] of [...this.#copies]) if (size === 0) this.#forget(name);
+    for (const [name, { hadNoRoom }] of [...this.#copies]) if (hadNoRoom) this.#forget(name);
   }
 }
 

@@ -39,24 +39,22 @@ describe("compressed files", { timeout: 60_000 }, () => {
   test("have a bound, drive each other out in no case, and make room when their files are gone", async () => {
     using folder = scratch();
     for (const name of ["a", "b", "c", "d"]) writeFileSync(folder.file(name), hex(10_000));
-    const compressed = new Compressed(12_000);
-    const first = await compressed.of(folder.file("a"), "gzip");
-    check(first !== undefined && (await compressed.of(folder.file("b"), "gzip")) !== undefined, "two fit");
-    for (let i = 0; i < 3; i++) for (const name of ["c", "d"]) same(await compressed.of(folder.file(name), "gzip"), undefined, name);
-    check(compressed.kept <= 12_000 && first === (await compressed.of(folder.file("a"), "gzip")), `${compressed.kept} B`);
-    // One more is looked for when there is none left at all.
-    const tight = new Compressed(first.length);
-    check((await tight.of(folder.file("a"), "gzip")) !== undefined, "it fits exactly");
+    const compressed = new Compressed(12_000, 0);
+    const of = (name: string): Promise<Buffer | undefined> => compressed.of(folder.file(name), "gzip");
+    const [first, second] = [await of("a"), await of("b")];
+    check(first !== undefined && second !== undefined, "two fit");
+    for (let i = 0; i < 3; i++) for (const name of ["c", "d"]) same(await of(name), undefined, name);
+    check(compressed.kept === first.length + second.length && first === (await of("a")), `${compressed.kept} B`);
     rmSync(folder.file("a"));
-    const later = await tight.of(folder.file("b"), "gzip");
-    check(later === undefined || later.length <= first.length, "in its place, if it is no larger");
-    check(tight.kept <= first.length, `${tight.kept} B`);
+    const third = await of("c");
+    check(third !== undefined, "in the place of the first");
+    same([compressed.kept, await of("d"), await of("a"), second === (await of("b"))], [second.length + third.length, undefined, undefined, true]);
   });
 
   test("wait behind few others: who asks for many at once gets the rest as they are", async () => {
     using folder = scratch();
     const names = Array.from({ length: 30 }, (_, at) => `${at}.txt`);
-    for (const name of names) writeFileSync(folder.file(name), hex(100_000));
+    for (const name of names) writeFileSync(folder.file(name), hex(30_000));
     const compressed = new Compressed();
     const ask = async (): Promise<number> => (await Promise.all(names.map(name => compressed.of(folder.file(name), "br")))).filter(copy => copy !== undefined).length;
     const made = await ask();
