@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { extname, join } from "node:path";
 import { StaticFiles, targetOf } from "./files.js";
 import type { Secrets } from "./secrets.js";
+import { explain } from "./server.js";
 
 /** What can be switched. */
 export interface Switched {
@@ -49,10 +50,10 @@ export class DemoServer {
       this.#server.once("error", reject).listen(at, "127.0.0.1", () => resolve());
     });
     await listen(port).catch((error: unknown) => {
-      if (must || port === 0) throw error;
+      if (must || port === 0) throw explain(error, "127.0.0.1", port);
       return listen(0);
     });
-    this.#pages.warm().catch(() => undefined);
+    for (const warming of [this.#pages.warm(), this.#package.warmOne("/perdure.wasm")]) warming.catch(() => undefined);
   }
 
   async close(): Promise<void> {

@@ -56,6 +56,12 @@ export class StaticFiles {
     }
   }
 
+  /** The same for one file. */
+  async warmOne(path: string): Promise<void> {
+    const file = await this.find(path);
+    if (file !== undefined && file !== "folder") await this.#compressed.of(file, "br");
+  }
+
   /** Nothing is compressed ahead any more. */
   close(): void {
     this.#closed = true;

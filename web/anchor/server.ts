@@ -237,7 +237,8 @@ function readTls(files: { readonly cert: string; readonly key: string }): { cert
   return { cert: read(files.cert, "tls.cert"), key: read(files.key, "tls.key") };
 }
 
-function explain(error: unknown, host: string, port: number): PerdureError {
+/** Why nobody can be listened to there, and what helps. */
+export function explain(error: unknown, host: string, port: number): PerdureError {
   const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
   if (code === "EADDRINUSE") return badArgument(`Port ${port} on ${host} is in use. Choose another one, or 0 for any that is free.`, "port");
   if (code === "EACCES") return badArgument(`Port ${port} on ${host} needs rights that this user does not have. Choose one above 1023.`, "port");

@@ -32,6 +32,7 @@ describe("the demo", { timeout: 120_000 }, () => {
     same((await fetch(new URL("perdure.wasm", demo.url))).headers.get("content-type"), "application/wasm");
     for (const path of ["..%2f..%2fpackage.json", "%zz", "index.html/", "nothing"]) same((await fetch(demo.url + path)).status, 404);
     same(await status(demo.url, "GET", { host: "evil.example" }), 403);
+    same(await status(demo.url, "DELETE", { host: new URL(demo.url).host }), 405);
     same(await demo.stop(), 0);
   });
 
@@ -134,6 +135,10 @@ describe("the demo", { timeout: 120_000 }, () => {
     check(notMade.code === 1 && notMade.err.startsWith(`perdure: The folder ${folder.file("a file/data")} cannot be made (`) && notMade.err.trimEnd().endsWith("Name another one: --data DIR"), notMade.err);
     const amongPages = await demo(join(bare, "demo/data"));
     same([amongPages.code, amongPages.err], [1, `perdure: ${join(bare, "demo/data/anchor.db")} lies in ${join(bare, "demo")}, which is served: whoever asked for it would have a private key. Keep it outside of that folder, as with --data DIR.\n`]);
+    await using other = await startAnchor({ data: ":memory:", port: 0 });
+    const { port } = new URL(other.url);
+    const taken = await cli(["demo", "--data", folder.file("data"), "--port", port], join(bare, "cli.js"));
+    same([taken.code, taken.err], [1, `perdure: Port ${port} on 127.0.0.1 is in use. Choose another one, or 0 for any that is free.\n`]);
     rmSync(join(bare, "demo"), { recursive: true });
     const noPages = await demo(folder.file("data"));
     same([noPages.code, noPages.err], [1, `perdure: The demo's pages are not in ${join(bare, "demo/")}. In a clone, run: npm run build\n`]);
