@@ -56,7 +56,7 @@ const suites = [
   },
   {
     name: "pack",
-    takes: 200,
+    takes: 260,
     limit: 600,
     setup: ["browsers"],
     when: () => found("test/pack", ".test.mjs").length > 0,

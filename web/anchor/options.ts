@@ -32,7 +32,7 @@ export interface Settings {
   readonly apps: readonly string[];
   readonly serve?: string;
   readonly quotas: Quotas;
-  /** Used in place of `data`. */
+  /** @internal Used in place of `data`. */
   readonly disk?: MemoryDisk;
 }
 export interface Quotas {

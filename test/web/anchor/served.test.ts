@@ -95,7 +95,7 @@ function received(url: string, accepted: string): Promise<{ readonly coding: str
   });
 }
 
-describe("the package over the wire", { timeout: 120_000 }, () => {
+describe("the package over the wire", { timeout: 240_000 }, () => {
   test("arrives as small as npm run size and the README say, from an anchor", async () => {
     await using anchor = await startAnchor({ data: ":memory:", serve: dist, port: 0 });
     const base = anchor.url.replace("ws", "http");
