@@ -33,7 +33,8 @@ export class Secrets {
   readonly #secrets: readonly Secret[];
 
   constructor(secrets: readonly Secret[]) {
-    this.#secrets = secrets;
+    // As they are meant now, wherever the process goes. Not tidied up: what ".." means is known only once the links before it are followed.
+    this.#secrets = secrets.map(secret => ({ ...secret, file: isAbsolute(secret.file) ? secret.file : `${process.cwd()}${sep}${secret.file}` }));
   }
 
   /** Rejects with bad-argument if one of them lies in that folder, or would be made there. */
@@ -48,15 +49,17 @@ export class Secrets {
 
   /** Whether what was found is one of them, whatever its name. */
   async include(found: BigIntStats): Promise<boolean> {
-    const files = this.#secrets.flatMap(({ file, besides = [] }) => [file, ...besides.map(ending => file + ending)]);
-    return (await Promise.all(files.map(identityOf))).includes(nameOf(found));
+    const identities = await Promise.all(this.#secrets.map(async ({ file, besides = [] }) => {
+      const place = await realpath(file).catch(() => file);
+      return Promise.all([place, ...besides.map(ending => place + ending)].map(identityOf));
+    }));
+    return identities.flat().includes(nameOf(found));
   }
 }
 
 async function liesIn(folder: string, file: string): Promise<boolean> {
   const wanted = await identityOf(folder);
-  // Not tidied up first: what ".." means is known only once the links before it are followed.
-  for (let place = await placeOf(isAbsolute(file) ? file : `${process.cwd()}${sep}${file}`); place !== dirname(place);) {
+  for (let place = await placeOf(file); place !== dirname(place);) {
     place = dirname(place);
     if ((await identityOf(place)) === wanted) return true;
   }

@@ -67,14 +67,17 @@ describe("an anchor's own files", { timeout: 60_000 }, () => {
     const { cert, key } = selfSigned("127.0.0.1");
     writeFileSync(folder.file("cert.pem"), cert);
     writeFileSync(folder.file("key.pem"), key);
+    // The database lies where the link leads, and so does what SQLite puts beside it.
+    mkdirSync(folder.file("kept"));
+    symlinkSync("kept/anchor.db", folder.file("anchor.db"));
     await using anchor = await startAnchor({ data: folder.file("anchor.db"), serve: folder.file("site"), port: 0 });
-    linkSync(folder.file("anchor.db"), folder.file("site/linked.db"));
-    linkSync(folder.file("anchor.db-wal"), folder.file("site/linked-wal"));
+    linkSync(folder.file("kept/anchor.db"), folder.file("site/linked.db"));
+    linkSync(folder.file("kept/anchor.db-wal"), folder.file("site/linked-wal"));
     symlinkSync("../anchor.db", folder.file("site/symlinked.db"));
     symlinkSync("..", folder.file("site/up"));
     symlinkSync("linked.db", folder.file("site/around.txt"));
     const base = anchor.url.replace("ws", "http");
-    for (const path of ["linked.db", "linked-wal", "symlinked.db", "up/anchor.db", "up/key.pem", "around.txt"]) {
+    for (const path of ["linked.db", "linked-wal", "symlinked.db", "up/anchor.db", "up/kept/anchor.db", "up/key.pem", "around.txt"]) {
       const answer = await fetch(`${base}/${path}`);
       same([answer.status, await answer.text()], [404, "Not found.\n"], path);
     }
