@@ -56,7 +56,7 @@ const suites = [
   },
   {
     name: "pack",
-    takes: 260,
+    takes: 200,
     limit: 600,
     setup: ["browsers"],
     when: () => found("test/pack", ".test.mjs").length > 0,
