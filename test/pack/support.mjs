@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { builtinModules, createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { extname, join, normalize } from "node:path";
+import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { transform } from "esbuild";
@@ -48,9 +48,13 @@ export async function install() {
   };
 }
 
-/** Bundlers and frameworks, at the versions that test/pack/package.json pins. Nobody else gets them, so they come when they are needed. */
+/** Binaries of other Nodes come for this machine alone. */
+const hasNodes = process.platform === "linux" && process.arch === "x64";
+
+/** Bundlers, frameworks and Nodes, at the versions that test/pack/package.json pins. Nobody else gets them, so they come when they are needed. */
 export function others() {
-  const wanted = JSON.parse(readFileSync(join(pages, "package.json"), "utf8")).dependencies;
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(pages, "package.json"), "utf8"));
+  const wanted = { ...dependencies, ...(hasNodes ? optionalDependencies : {}) };
   const isThere = ([name, version]) => {
     const file = join(pages, "node_modules", name, "package.json");
     return existsSync(file) && version.endsWith(JSON.parse(readFileSync(file, "utf8")).version);
@@ -63,6 +67,47 @@ export function others() {
   return {
     load: async name => import(pathToFileURL(require.resolve(name)).href),
     path: name => join(pages, "node_modules", name),
+    /** The Node that runs this, and the others that the package is for. */
+    nodes: [process.execPath, ...(hasNodes ? ["node-22", "node-24"].map(name => join(pages, "node_modules", name, "bin/node")) : [])],
+  };
+}
+
+/** An empty folder, and npx in it, with the tarball as it would come from the registry. What npx unpacks stays in that folder. */
+export async function nothing() {
+  const folder = mkdtempSync(join(tmpdir(), "perdure-empty-"));
+  const [packed] = JSON.parse(await run(root, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder));
+  const cache = join(folder, "npm");
+  mkdirSync(cache);
+  // What was fetched before is not fetched again.
+  symlinkSync(join((await run(root, "npm", "config", "get", "cache")).trim(), "_cacache"), join(cache, "_cacache"));
+  return {
+    /** Starts `npx perdure …` in a folder of that name, under that Node. `gone` resolves when all of it has ended, with what it said. */
+    npx: (name, node, args, options = {}) => {
+      const cwd = join(folder, name);
+      mkdirSync(cwd, { recursive: true });
+      const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}`, npm_config_cache: cache, XDG_CACHE_HOME: join(folder, `cache ${name}`), ...options };
+      // A group of its own, which Ctrl-C reaches as a terminal's would.
+      const child = spawn("npx", ["--yes", "--prefer-offline", `--package=${join(folder, packed.filename)}`, "--", "perdure", ...args], { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+      let said = "";
+      for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", text => (said += text));
+      const gone = once(child, "close").then(([code]) => ({ code, said }));
+      return {
+        cwd,
+        gone,
+        said: () => said,
+        line: pattern => new Promise((resolve, reject) => {
+          const look = () => pattern.test(said) && resolve(pattern.exec(said)[0]);
+          child.stdout.on("data", look);
+          gone.then(() => reject(new Error(`it ended: ${said}`)));
+          look();
+        }),
+        stop: () => {
+          process.kill(-child.pid, "SIGINT");
+          return gone;
+        },
+      };
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 
