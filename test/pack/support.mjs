@@ -26,12 +26,12 @@ export async function run(cwd, command, ...args) {
   }
 }
 
-/** An empty folder, into which the tarball was installed. */
-export async function install() {
+/** An empty folder, into which the tarball was installed; without what is lent to it, as npx makes it. */
+export async function install(options) {
   const folder = mkdtempSync(join(tmpdir(), "perdure-pack-"));
   // dist/ is built by now, so that nothing needs to be done before packing.
   const [packed] = JSON.parse(await run(root, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder));
-  const stranger = await installed(folder, join(folder, packed.filename));
+  const stranger = await installed(folder, join(folder, packed.filename), options);
   /** Paths in the tarball. */
   return { ...stranger, files: packed.files.map(({ path }) => path) };
 }
@@ -43,12 +43,12 @@ export async function installFirst() {
   return installed(mkdtempSync(join(tmpdir(), "perdure-first-")), tarball);
 }
 
-async function installed(folder, tarball) {
+async function installed(folder, tarball, { lent = true } = {}) {
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
   await run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball);
   const brought = JSON.parse(readFileSync(join(folder, "node_modules/.package-lock.json"), "utf8")).packages;
   // What an anchor asks for where Node has no SQLite of its own, and only there. Compiled already, so it is lent.
-  if (!builtinModules.includes("sqlite") && !builtinModules.includes("node:sqlite")) symlinkSync(join(root, "node_modules/better-sqlite3"), join(folder, "node_modules/better-sqlite3"));
+  if (lent && !builtinModules.includes("sqlite") && !builtinModules.includes("node:sqlite")) symlinkSync(join(root, "node_modules/better-sqlite3"), join(folder, "node_modules/better-sqlite3"));
   const dist = join(folder, "node_modules/perdure/dist");
   return {
     folder,
@@ -85,10 +85,11 @@ export async function webTest(path) {
   return import(`data:text/javascript,${encodeURIComponent(code)}`);
 }
 
-/** Starts the package's command, as npx would. `line(pattern)` resolves with what the pattern found first; `stop()` sends SIGTERM and
+/** Starts the package's command, as npx would, in that folder or in another one. `line(pattern)` resolves with what the pattern found first; `stop()` sends SIGTERM and
  *  resolves with how it ended. */
-export function perdure(folder, ...args) {
-  const child = spawn(join(folder, "node_modules/.bin/perdure"), args, { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+export function perdure(where, ...args) {
+  const { folder, cwd = folder, env = process.env } = typeof where === "string" ? { folder: where } : where;
+  const child = spawn(join(folder, "node_modules/.bin/perdure"), args, { cwd, env, stdio: ["ignore", "pipe", "inherit"] });
   const closed = once(child, "close");
   let said = "";
   child.stdout.setEncoding("utf8").on("data", text => (said += text));
