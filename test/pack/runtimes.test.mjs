@@ -84,8 +84,8 @@ for (const { name, command } of runtimes) {
 }
 
 test("the README names what the package is tried with", () => {
-  const named = /Tested in .*/.exec(readFileSync(join(root, "README.md"), "utf8"))?.[0] ?? "";
-  for (const { name } of runtimes) assert.ok(named.includes(name), name);
+  const [named = ""] = /Tested in .*/.exec(readFileSync(join(root, "README.md"), "utf8")) ?? [];
+  for (const { name } of runtimes) assert.match(named, new RegExp(`\\b${name.replace(" ", "[\\d, and]* ")}\\b`));
 });
 
 for (const { name, command } of nodes) {
