@@ -28,7 +28,7 @@ export function sides(then = () => undefined) {
 
 /** A test with a folder of its own; what it opened by `open` is closed in the end. */
 export function story(name, run) {
-  test(name, { timeout: 120_000 }, async () => {
+  test(name, { timeout: 300_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "perdure-beside-"));
     const opened = [];
     const open = async opening => {

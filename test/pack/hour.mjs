@@ -5,7 +5,7 @@
 //     clock.run();                   from now on it goes by itself
 
 /** No step is longer, so that what is on a wire arrives long before anybody misses it. */
-const stepMs = 500;
+const stepMs = 1_000;
 /** A message crosses the loopback within one turn of the event loop; these are enough to and fro for an answer's answer. */
 const turns = 8;
 

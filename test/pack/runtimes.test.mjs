@@ -75,7 +75,7 @@ const talk = `
 const told = ["heard: hello", "bad-argument", "anchor", "inline: hello", "kept by a peer: true hello", "kept by an anchor: true hello", "testing: over virtual wires"];
 
 for (const { name, command } of runtimes) {
-  test(`${name}: peers talk through an anchor, what they keep is found again, and the testing network needs nobody`, { timeout: 120_000 }, async () => {
+  test(`${name}: peers talk through an anchor, what they keep is found again, and the testing network needs nobody`, { timeout: 300_000 }, async () => {
     const folder = join(stranger.folder, name);
     mkdirSync(folder);
     const [program, ...args] = command();
@@ -89,7 +89,7 @@ test("the README names what the package is tried with", () => {
 });
 
 for (const { name, command } of nodes) {
-  test(`${name}: npx perdure demo in an empty folder shows its page, with an anchor that keeps what it is given`, { timeout: 120_000 }, async () => {
+  test(`${name}: npx perdure demo in an empty folder shows its page, with an anchor that keeps what it is given`, { timeout: 300_000 }, async () => {
     const empty = mkdtempSync(join(tmpdir(), "perdure-empty-"));
     try {
       const env = { ...process.env, PATH: [dirname(command()[0]), process.env.PATH].join(delimiter), XDG_CACHE_HOME: join(empty, "cache") };
