@@ -96,7 +96,7 @@ const settings = {
   format: "esm",
   // One output for pages, workers and Node: what only Node has is imported by the anchor alone.
   platform: "browser",
-  external: ["node:*", "ws", "better-sqlite3", "node-datachannel"],
+  external: ["node:*", "ws", "@fastify/send", "better-sqlite3", "node-datachannel"],
   target: ["es2022"],
   minify: true,
   legalComments: "none",
@@ -150,7 +150,7 @@ async function demo(out) {
 /** Declarations of all that users can import, and no more: the rest would drag in types of packages they do not have. */
 async function declare(out) {
   const types = join(out, "types");
-  const args = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noEmit", "false", "--declaration", "--emitDeclarationOnly",
+  const args = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--stripInternal",
     "--rootDir", "web", "--outDir", types, "--incremental", "--tsBuildInfoFile", "build/web.tsbuildinfo"];
   rmSync("build/web.tsbuildinfo", { force: true });
   const status = await new Promise(resolve => spawn(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] }).on("close", resolve));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { copyFileSync, rmSync } from "node:fs";
 import { until } from "../web/support/until.mjs";
-import { shows, sides, story, texts, watchLinks } from "./first.mjs";
+import { shows, sides, story, texts, watchLinks } from "./beside.mjs";
 import { begin, census, censusOf, comeBack, decide, leave } from "./life.mjs";
 
 const beside = sides();

@@ -1,6 +1,6 @@
 // 0.1.0 and this package talk for an hour, each through an anchor of each.
 import assert from "node:assert/strict";
-import { sides, story, watchLinks } from "./first.mjs";
+import { sides, story, watchLinks } from "./beside.mjs";
 import { standStill } from "./hour.mjs";
 
 const beside = sides();

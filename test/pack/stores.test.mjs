@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after } from "node:test";
-import { sides, story } from "./first.mjs";
+import { sides, story } from "./beside.mjs";
 import { launch, pages, serve } from "./support.mjs";
 
 let browser, host;

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { builtinModules, createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { extname, join, normalize } from "node:path";
+import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { transform } from "esbuild";
@@ -26,12 +26,12 @@ export async function run(cwd, command, ...args) {
   }
 }
 
-/** An empty folder, into which the tarball was installed; without what is lent to it, as npx makes it. */
-export async function install(options) {
+/** An empty folder, into which the tarball was installed. */
+export async function install() {
   const folder = mkdtempSync(join(tmpdir(), "perdure-pack-"));
   // dist/ is built by now, so that nothing needs to be done before packing.
   const [packed] = JSON.parse(await run(root, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder));
-  const stranger = await installed(folder, join(folder, packed.filename), options);
+  const stranger = await installed(folder, join(folder, packed.filename));
   /** Paths in the tarball. */
   return { ...stranger, files: packed.files.map(({ path }) => path) };
 }
@@ -43,12 +43,12 @@ export async function installFirst() {
   return installed(mkdtempSync(join(tmpdir(), "perdure-first-")), tarball);
 }
 
-async function installed(folder, tarball, { lent = true } = {}) {
+async function installed(folder, tarball) {
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
   await run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball);
   const brought = JSON.parse(readFileSync(join(folder, "node_modules/.package-lock.json"), "utf8")).packages;
   // What an anchor asks for where Node has no SQLite of its own, and only there. Compiled already, so it is lent.
-  if (lent && !builtinModules.includes("sqlite") && !builtinModules.includes("node:sqlite")) symlinkSync(join(root, "node_modules/better-sqlite3"), join(folder, "node_modules/better-sqlite3"));
+  if (!builtinModules.includes("sqlite") && !builtinModules.includes("node:sqlite")) symlinkSync(join(root, "node_modules/better-sqlite3"), join(folder, "node_modules/better-sqlite3"));
   const dist = join(folder, "node_modules/perdure/dist");
   return {
     folder,
@@ -60,10 +60,13 @@ async function installed(folder, tarball, { lent = true } = {}) {
   };
 }
 
-/** Bundlers and frameworks, at the versions that test/pack/package.json pins. Nobody else gets them, so they come when they are needed. */
+/** Binaries of other Nodes, of Bun and Deno come for this machine alone. */
+const hasOthers = process.platform === "linux" && process.arch === "x64";
+
+/** Bundlers, frameworks and runtimes, at the versions that test/pack/package.json pins. Nobody else gets them, so they come when they are needed. */
 export function others() {
   const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(pages, "package.json"), "utf8"));
-  const wanted = { ...dependencies, ...optionalDependencies };
+  const wanted = { ...dependencies, ...(hasOthers ? optionalDependencies : {}) };
   const isThere = ([name, version]) => {
     const file = join(pages, "node_modules", name, "package.json");
     return existsSync(file) && version.endsWith(JSON.parse(readFileSync(file, "utf8")).version);
@@ -76,6 +79,52 @@ export function others() {
   return {
     load: async name => import(pathToFileURL(require.resolve(name)).href),
     path: name => join(pages, "node_modules", name),
+    /** The Node that runs this, and the others that the package is for. */
+    nodes: [process.execPath, ...(hasOthers ? ["node-22", "node-24"].map(name => join(pages, "node_modules", name, "bin/node")) : [])],
+    /** Other runtimes: a name, and how they run a script. */
+    runtimes: !hasOthers ? [] : [
+      { name: "Bun", command: [join(pages, "node_modules/@oven/bun-linux-x64-baseline/bin/bun")] },
+      { name: "Deno", command: [join(pages, "node_modules/@deno/linux-x64-glibc/deno"), "run", "--allow-all"] },
+    ],
+  };
+}
+
+/** An empty folder, and npx in it, with the tarball as it would come from the registry. What npx unpacks stays in that folder. */
+export async function nothing() {
+  const folder = mkdtempSync(join(tmpdir(), "perdure-empty-"));
+  const [packed] = JSON.parse(await run(root, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder));
+  const cache = join(folder, "npm");
+  mkdirSync(cache);
+  // What was fetched before is not fetched again.
+  symlinkSync(join((await run(root, "npm", "config", "get", "cache")).trim(), "_cacache"), join(cache, "_cacache"));
+  return {
+    /** Starts `npx perdure …` in a folder of that name, under that Node. `gone` resolves when all of it has ended, with what it said. */
+    npx: (name, node, args, options = {}) => {
+      const cwd = join(folder, name);
+      mkdirSync(cwd, { recursive: true });
+      const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}`, npm_config_cache: cache, XDG_CACHE_HOME: join(folder, `cache ${name}`), ...options };
+      // A group of its own, which Ctrl-C reaches as a terminal's would.
+      const child = spawn("npx", ["--yes", "--prefer-offline", `--package=${join(folder, packed.filename)}`, "--", "perdure", ...args], { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+      let said = "";
+      for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", text => (said += text));
+      const gone = once(child, "close").then(([code]) => ({ code, said }));
+      return {
+        cwd,
+        gone,
+        said: () => said,
+        line: pattern => new Promise((resolve, reject) => {
+          const look = () => pattern.test(said) && resolve(pattern.exec(said)[0]);
+          child.stdout.on("data", look);
+          gone.then(() => reject(new Error(`it ended: ${said}`)));
+          look();
+        }),
+        stop: () => {
+          process.kill(-child.pid, "SIGINT");
+          return gone;
+        },
+      };
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 
@@ -85,11 +134,10 @@ export async function webTest(path) {
   return import(`data:text/javascript,${encodeURIComponent(code)}`);
 }
 
-/** Starts the package's command, as npx would, in that folder or in another one. `line(pattern)` resolves with what the pattern found first; `stop()` sends SIGTERM and
+/** Starts the package's command, as npx would. `line(pattern)` resolves with what the pattern found first; `stop()` sends SIGTERM and
  *  resolves with how it ended. */
-export function perdure(where, ...args) {
-  const { folder, cwd = folder, env = process.env } = typeof where === "string" ? { folder: where } : where;
-  const child = spawn(join(folder, "node_modules/.bin/perdure"), args, { cwd, env, stdio: ["ignore", "pipe", "inherit"] });
+export function perdure(folder, ...args) {
+  const child = spawn(join(folder, "node_modules/.bin/perdure"), args, { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
   const closed = once(child, "close");
   let said = "";
   child.stdout.setEncoding("utf8").on("data", text => (said += text));

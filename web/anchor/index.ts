@@ -9,12 +9,15 @@ import type { CoreConfig } from "../src/boundary.js";
 import { SystemClock } from "../src/clock.js";
 import { Driver } from "../src/driver.js";
 import { PerdureError } from "../src/errors.js";
+import { openMemory, type MemoryDisk } from "../src/store/memory.js";
 import { plainSeed, type Seed } from "../src/store/seed.js";
-import { openSqlite } from "../src/store/sqlite.js";
+import { noSqlite, openSqlite } from "../src/store/sqlite.js";
+import type { Own, Store } from "../src/store/store.js";
 import { StaticFiles } from "./files.js";
 import { AnchorLinks } from "./links.js";
 import { Metrics } from "./metrics.js";
 import { settingsOf, type AnchorOptions, type Settings } from "./options.js";
+import { Secrets, sqliteBesides } from "./secrets.js";
 import { AnchorServer } from "./server.js";
 import { StunServer } from "./stun.js";
 import { version } from "../src/version.js";
@@ -42,11 +45,14 @@ const cacheBytes = 32 * MiB;
 /** What is still to be written has so long. */
 const closeMs = 10_000;
 
-/** Starts an anchor in this process. Rejects with `bad-argument` (the port is taken, a file is missing), `storage-unavailable` (the
- *  file cannot be written, or there is no SQLite) or `outdated` (a newer version has written the file). */
-export async function startAnchor(options: AnchorOptions): Promise<Anchor> {
-  const settings = settingsOf(options);
-  const files = settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve);
+/** Starts an anchor in this process. Rejects with `bad-argument` (the port is taken, a file is missing, the data file or the key lies
+ *  in the folder that is served), `storage-unavailable` (the file cannot be written, or there is no SQLite) or `outdated` (a newer version has written the file). */
+export function startAnchor(options: AnchorOptions): Promise<Anchor>;
+/** @internal In memory that is still there when it is started the next time. */
+export function startAnchor(options: AnchorOptions, disk: MemoryDisk): Promise<Anchor>;
+export async function startAnchor(options: AnchorOptions, disk?: MemoryDisk): Promise<Anchor> {
+  const settings = { ...settingsOf(options), ...(disk === undefined ? {} : { disk }) };
+  const files = settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve, secretsOf(settings));
   const metrics = new Metrics();
   const server = new AnchorServer(settings, files, reason => metrics.refusals.add(reason));
   try {
@@ -84,7 +90,7 @@ class Running implements Anchor {
   }
 
   static async start(settings: Settings, port: number, server: AnchorServer, metrics: Metrics): Promise<Anchor> {
-    const rows = await openSqlite(settings.data);
+    const rows = await openRows(settings);
     // Beside the WebSockets, at the same number: who runs an anchor opens one port for both.
     const stun = await StunServer.listen(settings.host, port);
     try {
@@ -169,6 +175,22 @@ class Running implements Anchor {
     this.#metrics.stop();
     this.#end();
   }
+}
+
+/** What is only to be kept in memory needs no SQLite. */
+async function openRows({ data, disk }: Settings): Promise<Store & Own> {
+  return disk !== undefined || (data === ":memory:" && (await noSqlite()) !== undefined) ? openMemory("anchor", disk) : openSqlite(data);
+}
+
+/** What must not be served along with the files. */
+function secretsOf({ data, tls }: Settings): Secrets {
+  return new Secrets([
+    ...(data === ":memory:" ? [] : [{ file: data, option: "data", flag: "--data", harm: "have the anchor's private key", besides: sqliteBesides }]),
+    ...(tls === undefined ? [] : [
+      { file: tls.key, option: "tls.key", flag: "--key", harm: "have the key of this server's certificate" },
+      { file: tls.cert, option: "tls.cert", flag: "--cert", harm: "be handed a file that belongs to this server alone" },
+    ]),
+  ]);
 }
 
 function configOf({ apps, quotas }: Settings, seed: Seed, stunPort: number): CoreConfig {

@@ -1,6 +1,7 @@
 // What startAnchor takes, checked before anything happens.
 import { checkCount, checkObject, checkText } from "../src/arguments.js";
 import { badArgument } from "../src/errors.js";
+import type { MemoryDisk } from "../src/store/memory.js";
 
 export interface AnchorOptions {
   /** SQLite file; ":memory:" for tests. */
@@ -31,6 +32,8 @@ export interface Settings {
   readonly apps: readonly string[];
   readonly serve?: string;
   readonly quotas: Quotas;
+  /** Used in place of `data`. */
+  readonly disk?: MemoryDisk;
 }
 export interface Quotas {
   readonly totalMB: number;
