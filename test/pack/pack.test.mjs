@@ -49,41 +49,6 @@ test("every export is there, with types, and importing it touches nothing", asyn
   assert.deepEqual((await run(stranger.folder, process.execPath, "touch.mjs")).trim().split("\n"), ['{"touched":[],"added":[]}', "0"]);
 });
 
-test("Node imports it: two peers talk through an anchor, and the testing network needs none", async () => {
-  writeFileSync(join(stranger.folder, "talk.mjs"), `
-    import { openPeer, PerdureError } from "perdure";
-    import { openPeer as openInline } from "perdure/inline";
-    import { startAnchor } from "perdure/anchor";
-    import { createNetwork } from "perdure/testing";
-
-    const anchor = await startAnchor({ data: ":memory:", port: 0 });
-    const ann = await openPeer({ app: "talk", storage: "memory", instance: "ann", anchors: [anchor.url] });
-    const ben = await openPeer({ app: "talk", storage: { file: "ben.db" }, instance: "ben", anchors: [anchor.url] });
-    const topic = await ann.topic("lunch");
-    const same = await ben.join(await topic.invite());
-    const heard = same.messages({ live: true }).next();
-    await (await topic.append({ text: "hello" })).replicated(2);
-    console.log((await heard).value.value.text);
-    console.log(await openPeer({ app: "" }).catch(error => error instanceof PerdureError && error.code));
-    const eve = await openInline({ app: "talk", storage: "memory", instance: "eve", anchors: [anchor.url] });
-    for await (const message of (await eve.join(await topic.invite())).messages({ live: true })) {
-      console.log(message.value.text);
-      break;
-    }
-    for (const one of [ann, ben, eve, anchor]) await one.close();
-
-    const network = createNetwork({ seed: 7 });
-    const [one, two] = [await network.open({ app: "test" }), await network.open({ app: "test", instance: "second" })];
-    const shared = await one.topic("lunch");
-    const there = await two.join(await shared.invite());
-    await shared.append("over virtual wires");
-    await network.settle();
-    for await (const message of there.messages()) console.log(message.value);
-    await network.close();
-  `);
-  assert.deepEqual((await run(stranger.folder, process.execPath, "talk.mjs")).trim().split("\n"), ["hello", "bad-argument", "hello", "over virtual wires"]);
-});
-
 test("npx perdure anchor starts an anchor that says where it is and stops on SIGTERM", async () => {
   const anchor = perdure(stranger.folder, "anchor", "--port", "0", "--data", join(stranger.folder, "anchor.db"));
   const url = await anchor.line(/\bws:\/\/[\w.:]+/);
