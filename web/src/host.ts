@@ -9,6 +9,7 @@ import type { Engine } from "./engine.js";
 import { errorOf, PerdureError } from "./errors.js";
 import { RtcPage } from "./links/rtc-page.js";
 import type { FromPage, RtcPort } from "./links/rtc.js";
+import { markOf, peerName } from "./names.js";
 import { watchPage } from "./page.js";
 import { PortEngine, type FromWorker, type StartOptions, type ToWorker } from "./port.js";
 import { anchorsOf } from "./peer.js";
@@ -151,8 +152,8 @@ class StoreMarker {
   readonly #key: string;
   readonly isSet: boolean;
 
-  constructor({ app, instance = "default" }: PeerOptions) {
-    this.#key = `perdure:${app}:${instance}`;
+  constructor(options: PeerOptions) {
+    this.#key = markOf(peerName(options));
     this.isSet = StoreMarker.#try(() => localStorage.getItem(this.#key) !== null) ?? false;
   }
 

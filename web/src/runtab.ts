@@ -6,6 +6,7 @@ import type { Lead } from "./tabs.js";
 import { Tab } from "./tabs.js";
 import type { LeadOptions } from "./lead.js";
 import type { StartOptions } from "./port.js";
+import { probeLock } from "./names.js";
 import { version as ownVersion } from "./version.js";
 
 export type TakeLead = (options: LeadOptions, superseded: () => void) => Promise<Lead>;
@@ -18,10 +19,11 @@ export async function runTab(options: StartOptions, compiled: LeadOptions["compi
   if (!inMemory && (locks === undefined || globalThis.crypto?.subtle === undefined)) {
     throw new PerdureError("insecure-context", 'This page needs https: (or localhost) to keep its keys. To try it without, say openPeer({ storage: "memory" }).');
   }
-  const { app, instance = "default", anchors } = options.peer;
+  const { peer } = options;
   const refused = inMemory ? undefined : await refusalOf(locks);
   const tab = await Tab.open({
-    name: `${app}:${instance}`, version, anchors,
+    peer, version, anchors: peer.anchors,
+    storage: peer.storage === "opfs" ? "opfs" : peer.storage === "indexeddb" ? "indexeddb" : "auto",
     // What one tab has in memory no other can take over: each is a peer of its own.
     locks: inMemory || refused !== undefined ? undefined : locks,
     lead: superseded => takeLead({ ...options, compiled, rtcPort, onStored, refused }, superseded),
@@ -33,7 +35,8 @@ export async function runTab(options: StartOptions, compiled: LeadOptions["compi
 /** What the browser says where it lets a page keep nothing: it refuses locks there as it does storage. */
 async function refusalOf(locks: LockManager | undefined): Promise<unknown> {
   try {
-    await locks?.request("perdure", { mode: "shared" }, () => undefined);
+    // Whether somebody has it does not matter: it is not waited for.
+    await locks?.request(probeLock, { ifAvailable: true }, () => undefined);
     return undefined;
   } catch (error) {
     return error;
