@@ -286,9 +286,10 @@ export class Tab implements Engine {
     this.#board.dropPresence();
     const followers = this.#bus === undefined || locks === undefined || candidate === undefined ? undefined
       : new Followers({ engine, bus: this.#bus, term, locks, lockOf: tab => candidate.lockOf(tab), onVisibility: () => this.#tellVisibility() });
-    const quiet = [engine.onNotice(notice => this.#told(notice)), engine.onInfo(info => this.#setInfo({ ...info, tab: "leader" }))];
+    const quiet = [engine.onNotice(notice => this.#told(notice)), engine.onInfo(info => this.#informed({ ...info, tab: "leader" }))];
     this.#role = { kind: "leader", lead, followers, quiet: () => { for (const stop of quiet) stop(); } };
     this.#id = engine.id;
+    this.#standing.follows(engine.info());
     this.#setInfo({ ...engine.info(), tab: "leader" });
     if (!this.#online) engine.network(false);
     if (this.#hidden) this.#tellVisibility();
@@ -328,7 +329,7 @@ export class Tab implements Engine {
       case "refusal": if (this.#fromLeader(message)) this.#pending.get(message.call)?.reject(errorOf(message.error)); break;
       case "lost": if (this.#fromLeader(message)) this.#lost(); break;
       case "notice": if (this.#fromLeader(message)) this.#told(message.notice); break;
-      case "info": if (this.#fromLeader(message)) this.#setInfo({ ...message.info, tab: "follower" }); break;
+      case "info": if (this.#fromLeader(message)) this.#informed({ ...message.info, tab: "follower" }); break;
       case "hello":
         if (order < 0) this.#bus?.tell(message.from, { kind: "bye" });   // any word of ours tells it that it is outdated
         else if (role.kind === "leader") role.followers?.hear(message);
@@ -347,6 +348,7 @@ export class Tab implements Engine {
     this.#board.dropPresence();
     this.#role = { kind: "follower", leader: from, term };
     this.#id = id;
+    this.#standing.follows(info);
     for (const notice of notices) this.#told(notice);
     this.#setInfo({ ...info, tab: "follower" });
     for (const url of this.#options.anchors ?? []) this.#quietly({ kind: "AnchorAdd", url });
@@ -426,6 +428,11 @@ export class Tab implements Engine {
   #told(notice: Notice): void {
     this.#standing.heard(notice);
     this.#board.tell(notice);
+  }
+
+  #informed(info: EngineInfo): void {
+    this.#standing.informed(info);
+    this.#setInfo(info);
   }
 
   #setInfo(info: EngineInfo): void {

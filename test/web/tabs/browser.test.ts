@@ -73,7 +73,7 @@ withTabs("a new leader is told first which topics are open and what presence is 
     await window.engine.call({ kind: "TopicNamed", name: "lunch" });
     await window.engine.call({ kind: "TopicNamed", name: "lunch" });
     await window.engine.call({ kind: "TopicCreate", shortcode: false });
-    await window.engine.call({ kind: "SetPresence", topic: 7, value: Uint8Array.of(5) });
+    await window.engine.call({ kind: "ShowPresence", topic: 7, holder: "one", at: 1, value: Uint8Array.of(5) });
     await window.tabs.until(window.engine, ({ asked }) => asked.includes("TopicInvite"));
     await window.engine.call({ kind: "TopicShortcode", topic: 7 }).catch(() => undefined);      // by then the invite is here
     window.results = window.engine.call({ kind: "WaitSynced", topic: 7 });
@@ -84,7 +84,7 @@ withTabs("a new leader is told first which topics are open and what presence is 
   await first.close();
   assert.equal(await presence, "gone");
   const asked = await second.evaluate(() => window.tabs.until(window.engine, found => found.asked.includes("WaitSynced")));
-  assert.deepEqual(asked.slice(0, 5), ["TopicNamed lunch", "TopicNamed lunch", "TopicJoin invite of 8", "SetPresence 5", "WaitSynced"]);
+  assert.deepEqual(asked.slice(0, 5), ["TopicNamed lunch", "TopicNamed lunch", "TopicJoin invite of 8", "ShowPresence 5", "WaitSynced"]);
 });
 
 withTabs("a topic that one tab leaves is not opened again by another that had it open, when that leads", async openTab => {
@@ -116,13 +116,13 @@ withTabs("what a follower waited for ends with its signal or with the follower, 
   await first.evaluate(() => window.tabs.until(window.engine, ({ asked }) => asked.includes("aborted")));
   await second.evaluate(async () => {
     await window.engine.call({ kind: "TopicNamed", name: "lunch" });
-    await window.engine.call({ kind: "SetPresence", topic: 7, value: Uint8Array.of(5) });
+    await window.engine.call({ kind: "ShowPresence", topic: 7, holder: "one", at: 1, value: Uint8Array.of(5) });
     window.engine.call({ kind: "WaitSynced", topic: 7 }).catch(() => undefined);
     await window.tabs.until(window.engine, ({ asked }) => asked.at(-2) === "WaitSynced");
   });
   await second.close();
   await first.evaluate(() => window.tabs.until(window.engine, ({ asked }) =>
-    asked.filter(what => what === "aborted").length === 2 && asked.includes("SetPresence none") && asked.includes("TopicClose 7")));
+    asked.filter(what => what === "aborted").length === 2 && asked.includes("Release") && asked.includes("TopicClose 7")));
 });
 
 withTabs("a tab of a newer version takes the lead; the older ones say that they are outdated and never lead again", async openTab => {
