@@ -148,6 +148,13 @@ export class Driver implements Engine {
     this.#calls.clear();
   }
 
+  /** Stops at once and lets the store go; why is what all calls are refused with from now on, and stands as trouble. */
+  end(reason: PerdureError): void {
+    this.abandon(reason);
+    void this.#store.close();
+    this.#setInfo({ trouble: [...this.#info.trouble, dataOf(reason)] });
+  }
+
   // ---- turns -------------------------------------------------------------------------------------------------------------
   #post(event: Event): void {
     if (this.#ended !== undefined) return;
@@ -197,10 +204,7 @@ export class Driver implements Engine {
   }
 
   #fail(error: unknown): void {
-    const reason = error instanceof PerdureError ? error : new PerdureError("wasm-failed", "Perdure has stopped. Reload the page, and please report this.", { cause: error });
-    this.abandon(reason);
-    void this.#store.close();
-    this.#setInfo({ trouble: [...this.#info.trouble, dataOf(reason)] });
+    this.end(error instanceof PerdureError ? error : new PerdureError("wasm-failed", "Perdure has stopped. Reload the page, and please report this.", { cause: error }));
   }
 
   // ---- actions -----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ import type { Own, Store } from "./store.js";
 export interface SqliteOptions {
   /** Saves that would make the file larger end as "full". Default: no bound but the disk's. */
   readonly maxBytes?: number;
+  /** Told once the file is let go. */
+  readonly released?: () => void;
 }
 
 /** Opens the file, or ":memory:", and takes it over; made with mode 0600 if it is missing. Rejects with `storage-unavailable` if
@@ -20,8 +22,9 @@ export interface SqliteOptions {
 export async function openSqlite(file: string, options: SqliteOptions = {}): Promise<Store & Own> {
   const open = await findLibrary();
   if (file !== ":memory:") await makePrivate(file);
-  const { maxBytes } = options;
+  const { maxBytes, released } = options;
   const { backend, wasEmpty } = SqlBackend.takeOver({
+    ...(released === undefined ? {} : { released }),
     connect: () => open(file),
     pragmas: [
       "PRAGMA busy_timeout = 5000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
