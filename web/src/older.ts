@@ -19,18 +19,20 @@ export interface OlderOptions {
 export class OlderTabs {
   readonly #options: OlderOptions;
   readonly #peer: string;
-  readonly #channel: BroadcastChannel;
+  readonly #channel: BroadcastChannel | undefined;
   #lead = new AbortController();                          // aborted when the lead is given back
 
   constructor(options: OlderOptions) {
     this.#options = options;
     this.#peer = oldPeerName(options.peer);
+    // Where there are none, 0.1.0 does not open.
+    if (typeof BroadcastChannel === "undefined") return;
     this.#channel = new BroadcastChannel(oldTabsChannelOf(this.#peer));
     this.#channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#hear(data);
   }
 
   /** Lets them know that a newer version is here. */
-  hello(): void { this.#channel.postMessage(this.#said("hello")); }
+  hello(): void { this.#channel?.postMessage(this.#said("hello")); }
 
   /** Resolves when none of them leads, or could not be moved in time. None begins to until `release`. */
   async takeLead(): Promise<void> {
@@ -52,7 +54,7 @@ export class OlderTabs {
 
   close(): void {
     this.release();
-    this.#channel.close();
+    this.#channel?.close();
   }
 
   async #anyLives(): Promise<boolean> {

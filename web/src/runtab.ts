@@ -2,7 +2,7 @@
 
 import { PerdureError } from "./errors.js";
 import type { RtcPort } from "./links/rtc.js";
-import type { Lead } from "./tabs.js";
+import type { Lead, TabOptions } from "./tabs.js";
 import { Tab } from "./tabs.js";
 import type { LeadOptions } from "./lead.js";
 import type { StartOptions } from "./port.js";
@@ -11,9 +11,12 @@ import { version as ownVersion } from "./version.js";
 
 export type TakeLead = (options: LeadOptions, superseded: () => void) => Promise<Lead>;
 
+/** What tests have otherwise. */
+export type TabWays = Partial<Pick<TabOptions, "version" | "askMs">>;
+
 /** Rejects with `insecure-context` where the browser has no locks and no WebCrypto, as on http origins, unless all is to be kept in
  *  memory; else as `Tab.open`. */
-export async function runTab(options: StartOptions, compiled: LeadOptions["compiled"], rtcPort: RtcPort | undefined, onStored: () => void, takeLead: TakeLead, version = ownVersion): Promise<Tab> {
+export async function runTab(options: StartOptions, compiled: LeadOptions["compiled"], rtcPort: RtcPort | undefined, onStored: () => void, takeLead: TakeLead, ways: TabWays = {}): Promise<Tab> {
   const inMemory = options.peer.storage === "memory";
   const locks = globalThis.navigator?.locks;
   if (!inMemory && (locks === undefined || globalThis.crypto?.subtle === undefined)) {
@@ -22,7 +25,7 @@ export async function runTab(options: StartOptions, compiled: LeadOptions["compi
   const { peer } = options;
   const refused = inMemory ? undefined : await refusalOf(locks);
   const tab = await Tab.open({
-    peer, version, anchors: peer.anchors,
+    version: ownVersion, ...ways, peer, anchors: peer.anchors,
     storage: peer.storage === "opfs" ? "opfs" : peer.storage === "indexeddb" ? "indexeddb" : "auto",
     // What one tab has in memory no other can take over: each is a peer of its own.
     locks: inMemory || refused !== undefined ? undefined : locks,

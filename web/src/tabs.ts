@@ -91,6 +91,8 @@ export class Tab implements Engine {
   #closed: Promise<void> | undefined;
   #questions = 0;                                          // asked for nothing
   #asking: ReturnType<typeof setInterval> | undefined;
+  #silent: () => void = () => undefined;                   // nobody has answered
+  #watch = new AbortController();                          // of the leader that is followed
 
   /** Resolves when calls can be answered: this tab leads or follows. Rejects as `lead` does, with `outdated`, with
    *  `bad-argument` if the peer has another storage, or with `storage-unavailable` if who leads is silent. */
@@ -226,13 +228,17 @@ export class Tab implements Engine {
         clearInterval(this.#asking);
         this.#asking = undefined;
       } else if (!this.#candidate.leads) {
-        if (this.#questions++ === questionsMax) this.#unable(new PerdureError("storage-unavailable", silentText));
+        if (this.#questions++ === questionsMax) {
+          this.#silent();
+          this.#unable(new PerdureError("storage-unavailable", silentText));
+        }
         this.#bus?.say({ kind: "hello", hidden: this.#hidden });
       }
     }, this.#options.askMs ?? 2000);
   }
 
   #wait(): void {
+    this.#watch.abort();
     this.#role = { kind: "waiting" };
     if (this.#candidate !== undefined) this.#ask();
   }
@@ -287,6 +293,7 @@ export class Tab implements Engine {
     const followers = this.#bus === undefined || locks === undefined || candidate === undefined ? undefined
       : new Followers({ engine, bus: this.#bus, term, locks, lockOf: tab => candidate.lockOf(tab), onVisibility: () => this.#tellVisibility() });
     const quiet = [engine.onNotice(notice => this.#told(notice)), engine.onInfo(info => this.#informed({ ...info, tab: "leader" }))];
+    this.#watch.abort();
     this.#role = { kind: "leader", lead, followers, quiet: () => { for (const stop of quiet) stop(); } };
     this.#id = engine.id;
     this.#standing.follows(engine.info());
@@ -347,6 +354,7 @@ export class Tab implements Engine {
     if (refusal !== undefined) return this.#end(refusal);
     this.#board.dropPresence();
     this.#role = { kind: "follower", leader: from, term };
+    this.#watchLeader(from);
     this.#id = id;
     this.#standing.follows(info);
     for (const notice of notices) this.#told(notice);
@@ -356,10 +364,23 @@ export class Tab implements Engine {
     this.#ready?.resolve();
   }
 
+  // Who gets the lock of a tab knows that it is gone; the lead may then be anybody's.
+  #watchLeader(leader: string): void {
+    this.#watch.abort();
+    const { signal } = (this.#watch = new AbortController());
+    const gone = (): void => {
+      if (signal.aborted) return;
+      this.#wait();
+      this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+    };
+    this.#options.locks?.request(this.#candidate?.lockOf(leader) ?? "", { signal }, gone).catch(() => undefined);
+  }
+
   // A newer version is there, or another storage: what is accepted is brought to the disk, then this one never leads again.
   #end(reason: PerdureError): void {
     const role = this.#role;
     if (role.kind === "ended") return;
+    this.#watch.abort();
     this.#role = { kind: "ended", reason };
     const done = role.kind === "leader" ? this.#resign(role) : Promise.resolve();
     for (const pending of [...this.#pending.values()]) pending.reject(reason);
@@ -372,7 +393,9 @@ export class Tab implements Engine {
   }
 
   async #close(): Promise<void> {
-    if (this.#role.kind === "follower") await this.#writesDone();
+    // Whoever leads meanwhile answers; where nobody can, it is not waited for.
+    if (this.#role.kind === "follower" || this.#role.kind === "waiting") await Promise.race([this.#writesDone(), new Promise<void>(resolve => { this.#silent = resolve; })]);
+    this.#watch.abort();
     if (this.#role.kind === "leader") await this.#resign(this.#role);
     if (this.#role.kind !== "ended") this.#role = { kind: "ended", reason: closedError() };
     for (const pending of [...this.#pending.values()]) pending.reject(closedError());

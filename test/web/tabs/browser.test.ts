@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
+import { leaderLockOf, peerName } from "../../../web/src/names.js";
 import { openBrowser, type TestBrowser } from "../support/browser.js";
 import { bundle } from "../support/bundle.js";
 import { pageOf, serve, type Content, type SiteServer } from "../support/server.js";
@@ -206,6 +207,42 @@ withTabs("the core hears of the network and of visibility as long as one tab is 
   await hide(second, true);
   const asked = await first.evaluate(() => window.tabs.until(window.engine, found => found.asked.includes("hidden true")));
   assert.ok(asked.indexOf("hidden false") < asked.indexOf("hidden true"));
+});
+
+/** A page that never lets go of that lock; it takes it from whoever has it, if it is told to. */
+const hold = (page: Page, name: string, steal = false): Promise<void> => page.evaluate(([lock, taking]) => new Promise<void>(resolve => {
+  void navigator.locks.request(lock, { steal: taking }, () => { resolve(); return new Promise(() => undefined); });
+}), [name, steal] as const);
+const silent = /^storage-unavailable: Another tab has the lead in this app and does not answer, as one does that a debugger has stopped\. Close or reload the other tabs of this app\.$/;
+
+withTabs("a lead that is held by who never answers: who opens a tab is told so, and can open it when that is over", async (openTab, app) => {
+  const worker = "/worker.js?ask=20";
+  const holder = await browser.page(server.url);
+  await hold(holder, leaderLockOf(peerName({ app })));
+  const tab = await browser.page(server.url);
+  assert.match(await tab.evaluate(own => window.tabs.refusal(window.tabs.open(own)), { app, worker }), silent);
+  await tab.close();
+  await holder.close();
+  assert.equal(await roleOf(await openTab({ worker })), "leader");
+});
+
+withTabs("a tab that is open says that nobody answers until somebody does; what it was asked meanwhile is done then", async (openTab, app) => {
+  const worker = "/worker.js?ask=20";
+  const [first, second] = [await openTab({ worker }), await openTab({ worker })];
+  const holder = await browser.page(server.url);
+  await hold(holder, leaderLockOf(peerName({ app })), true);
+  await first.close();
+  const told = await second.evaluate(() => window.tabs.untilInfo(window.engine, ({ trouble }) => trouble.length > 0));
+  assert.match(told.trouble.map(({ code, text }) => `${code}: ${text}`).join(), silent);
+  await second.evaluate(() => { window.results = window.engine.call(window.tabs.append()); });
+  await holder.close();
+  await second.evaluate(() => window.results);
+  assert.deepEqual(await second.evaluate(() => [window.engine.info().tab, window.engine.info().trouble]), ["leader", []]);
+});
+
+withTabs("who takes long to open the store says so to who asks, and is waited for", async openTab => {
+  const [first, second] = [openTab({ worker: "/worker.js?ask=20&slow=1000" }), openTab({ worker: "/worker.js?ask=20&slow=1000" })];
+  assert.deepEqual((await Promise.all([first, second].map(async page => roleOf(await page)))).sort(), ["follower", "leader"]);
 });
 
 withTabs("two instances of one app are two devices", async openTab => {
