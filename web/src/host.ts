@@ -154,7 +154,7 @@ class StoreMarker {
 
   constructor(options: PeerOptions) {
     this.#key = markOf(peerName(options));
-    this.isSet = StoreMarker.#try(() => localStorage.getItem(this.#key) !== null) ?? false;
+    this.isSet = StoreMarker.#try(() => localStorage.getItem(this.#key) === "stored") ?? false;
   }
 
   set(): void { StoreMarker.#try(() => localStorage.setItem(this.#key, "stored")); }

@@ -74,9 +74,9 @@ const questionsMax = 5;
 
 export class Tab implements Engine {
   readonly #options: TabOptions;
-  readonly #bus: Bus | undefined;
-  readonly #candidate: Candidate | undefined;
-  readonly #older: OlderTabs | undefined;
+  #bus: Bus | undefined;                                   // none of these three: it is alone
+  #candidate: Candidate | undefined;
+  #older: OlderTabs | undefined;
   readonly #board = new NoticeBoard();
   readonly #infoListeners = new Set<(info: EngineInfo) => void>();
   readonly #pending = new Map<number, Pending>();
@@ -286,6 +286,8 @@ export class Tab implements Engine {
       return false;
     }
     const { engine } = lead;
+    // What one tab has in memory no other can take over.
+    if (engine.info().storage.kind === "memory") this.#part();
     const { locks } = this.#options;
     const candidate = this.#candidate;
     const term = `${this.#bus?.id ?? ""}-${performance.now()}`;
@@ -304,6 +306,16 @@ export class Tab implements Engine {
     this.#resend();
     this.#ready?.resolve();
     return true;
+  }
+
+  // Goes on alone, and lets others lead.
+  #part(): void {
+    const [bus, candidate] = [this.#bus, this.#candidate];
+    this.#older?.close();
+    this.#bus = this.#candidate = this.#older = undefined;
+    bus?.say({ kind: "bye" });
+    bus?.close();
+    candidate?.sleep();
   }
 
   // Whatever was not answered waits for the next leader, which may be this tab again.

@@ -10,7 +10,8 @@ export interface PeerOptions {
   name?: string;
   /** Several peers on one origin; "default" if not said. */
   instance?: string;
-  /** auto: IndexedDB. In Node say "memory" or a SQLite file. */
+  /** auto: IndexedDB. In Node say "memory" or a SQLite file. What is kept in memory is a peer of its own, in each tab another; handles and tabs that
+   *  share a peer name the same storage, or else the later one is `bad-argument`. */
   storage?: "auto" | "indexeddb" | "opfs" | "memory" | { file: string };
   /** Default: host candidates, and STUN at the anchors that offer it. false: no WebRTC. */
   rtc?: RTCConfiguration | false;

@@ -100,7 +100,7 @@ story("a tab of 0.1.0 in the middle of appends: whatever it accepted is there, o
   const last = await page(shared);
   await open(last, { app });
   assert.deepEqual(await values(last), [...found, "back"]);
-});
+}, { timeout: 120_000 });
 
 story("both open at the same moment, over and over: what either accepts is there in the end", async ({ app, context, page }) => {
   const shared = await context();
@@ -117,7 +117,7 @@ story("both open at the same moment, over and over: what either accepts is there
     for (const value of accepted) assert.equal(found.filter(other => other === value).length, 1, `${value} is there once`);
     for (const tab of pages) await tab.close();
   }
-});
+}, { timeout: 120_000 });
 
 story("what 0.1.0 kept under a name that two peers had is the first one's who asks; the other is another device, and so it stays", async ({ app, context, page }) => {
   const shared = await context();

@@ -187,7 +187,7 @@ story("names that read alike when they are joined are two peers: at the same tim
   const other = await page(shared);
   const kept = await other.evaluate(async () => [Object.keys(localStorage).length, (await indexedDB.databases()).length]);
   assert.deepEqual(kept, [both.length, both.length]);
-});
+}, { timeout: 120_000 });
 
 story("two tabs show presence: when the one that spoke last closes, others see what the other one still shows; the same of two handles in a page, and after another tab leads", async ({ app, context, person }) => {
   const shared = await context();
@@ -295,6 +295,16 @@ story("a storage that is named is the one that is had, or the reason is told: in
   await two.evaluate(() => window.until(window.peer.status, ({ tab }) => tab === "leader"));
   assert.deepEqual(await two.evaluate(async () => window.all(await window.peer.topic("lunch"))), ["kept", "kept, too"]);
   await two.close();
+  // A tab in memory takes nothing from one that is not.
+  const [five, six] = [await page(shared), await page(shared)];
+  await open(five, { app: `${app}-both`, storage: "memory" });
+  await open(six, { app: `${app}-both`, storage: "indexeddb" });
+  await six.evaluate(async () => { window.topic = await window.peer.topic("lunch"); await window.topic.append("kept"); });
+  await five.close();
+  await six.evaluate(() => window.topic.append("kept, too"));
+  await six.reload();
+  await open(six, { app: `${app}-both` });
+  assert.deepEqual(await six.evaluate(async () => window.all(await window.peer.topic("lunch"))), ["kept", "kept, too"]);
   // The other way about.
   const three = await page(shared);
   await open(three, { app: `${app}-files`, storage: "opfs" });
@@ -308,4 +318,22 @@ story("a storage that is named is the one that is had, or the reason is told: in
   await three.close();
   await four.evaluate(async () => { await (await window.peer.topic("lunch")).append("and one more"); });
   assert.deepEqual(await four.evaluate(async () => window.all(await window.peer.topic("lunch"))), ["in a file", "and one more"]);
+}, { timeout: 120_000 });
+
+story("tabs that are given no storage are peers of their own, and none ends with another; who insists on one is told why", async ({ app, context, server }) => {
+  const shared = await context();
+  await shared.addInitScript(() => { Object.defineProperty(window, "indexedDB", { value: undefined }); });
+  const [one, two] = [await shared.newPage(), await shared.newPage()];
+  for (const tab of [one, two]) {
+    await tab.goto(server.url);
+    await open(tab, { app, worker: false });
+    await tab.evaluate(async () => { window.topic = await window.peer.topic("lunch"); await window.topic.append("mine"); });
+    assert.deepEqual(await tab.evaluate(() => [window.peer.status.current.tab, window.peer.status.current.storage.kind, window.peer.status.current.trouble.map(({ code }) => code)]), ["leader", "memory", ["storage-unavailable"]]);
+  }
+  assert.notEqual(await one.evaluate(() => window.peer.id), await two.evaluate(() => window.peer.id));
+  await one.close();
+  await two.evaluate(() => window.topic.append("and on"));
+  assert.deepEqual(await two.evaluate(() => window.all(window.topic)), ["mine", "and on"]);
+  const said = await two.evaluate(given => window.perdure.openPeer(given).then(() => "it opened", (error: { code: string; message: string }) => `${error.code}: ${error.message}`), { app, worker: false as const, storage: "indexeddb" as const });
+  assert.match(said, /^storage-unavailable: This page has this app open and could keep it in memory only\. .*This browser has no IndexedDB here\.$/);
 });
