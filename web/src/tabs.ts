@@ -405,7 +405,7 @@ export class Tab implements Engine {
   }
 
   async #close(): Promise<void> {
-    // Whoever leads meanwhile answers; where nobody can, it is not waited for.
+    // Whoever leads meanwhile answers, which may be this tab; where nobody can, it is not waited for.
     if (this.#role.kind === "follower" || this.#role.kind === "waiting") await Promise.race([this.#writesDone(), new Promise<void>(resolve => { this.#silent = resolve; })]);
     this.#watch.abort();
     if (this.#role.kind === "leader") await this.#resign(this.#role);
@@ -428,8 +428,10 @@ export class Tab implements Engine {
 
   // As a follower: calls that write are waited for, also if the leader changes meanwhile; the rest is not.
   async #writesDone(): Promise<void> {
-    await Promise.all([...this.#pending.values()].filter(({ body }) => writing.has(body.kind)).map(({ settled }) => settled));
+    await Promise.all(this.#writes().map(({ settled }) => settled));
   }
+
+  #writes(): Pending[] { return [...this.#pending.values()].filter(({ body }) => writing.has(body.kind)); }
 
   // ---- calls ---------------------------------------------------------------------------------------------------------------
   #send(call: number, pending: Pending): void {
@@ -476,7 +478,8 @@ export class Tab implements Engine {
   }
 
   #fromLeader({ from }: TabMessage): boolean { return this.#role.kind === "follower" && this.#role.leader === from; }
-  #over(): boolean { return this.#role.kind === "ended" || this.#closed !== undefined; }
+  // Nothing is left to do for it.
+  #over(): boolean { return this.#role.kind === "ended" || (this.#closed !== undefined && this.#writes().length === 0); }
 }
 
 const writing: ReadonlySet<CallBody["kind"]> = new Set<CallBody["kind"]>([

@@ -240,6 +240,38 @@ withTabs("a tab that is open says that nobody answers until somebody does; what 
   assert.deepEqual(await second.evaluate(() => [window.engine.info().tab, window.engine.info().trouble]), ["leader", []]);
 });
 
+withTabs("closing a tab whose leader is gone: it brings what it was asked to write to the disk itself", async (openTab, app) => {
+  const [first, second] = [await openTab(), await openTab()];
+  const holder = await browser.page(server.url);
+  await hold(holder, leaderLockOf(peerName({ app })), true);
+  await first.close();
+  const closing = second.evaluate(async () => {
+    const appends = Array.from({ length: 20 }, () => window.engine.call(window.tabs.append()).then(() => "ok", () => "refused"));
+    await window.engine.close();
+    return Promise.all(appends);
+  });
+  await second.evaluate(() => undefined);              // by now it is asked to
+  await holder.close();
+  assert.deepEqual(new Set(await closing), new Set(["ok"]));
+  const third = await openTab();
+  assert.equal((await third.evaluate(() => window.tabs.digest(window.engine))).rows, 20);
+});
+
+withTabs("closing a tab that nobody answers ends, and says that what it was asked is not done", async (openTab, app) => {
+  const worker = "/worker.js?ask=20";
+  const [first, second] = [await openTab({ worker }), await openTab({ worker })];
+  const holder = await browser.page(server.url);
+  await hold(holder, leaderLockOf(peerName({ app })), true);
+  await first.close();
+  const said = await second.evaluate(async () => {
+    const refused = window.tabs.refusal(window.engine.call(window.tabs.append()));
+    await window.engine.close();
+    return refused;
+  });
+  assert.match(said, /^closed: /);
+  await holder.close();
+});
+
 withTabs("who takes long to open the store says so to who asks, and is waited for", async openTab => {
   const [first, second] = [openTab({ worker: "/worker.js?ask=20&slow=1000" }), openTab({ worker: "/worker.js?ask=20&slow=1000" })];
   assert.deepEqual((await Promise.all([first, second].map(async page => roleOf(await page)))).sort(), ["follower", "leader"]);
