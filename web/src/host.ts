@@ -9,10 +9,10 @@ import type { Engine } from "./engine.js";
 import { errorOf, PerdureError } from "./errors.js";
 import { RtcPage } from "./links/rtc-page.js";
 import type { FromPage, RtcPort } from "./links/rtc.js";
-import { markOf, peerName } from "./names.js";
 import { watchPage } from "./page.js";
 import { PortEngine, type FromWorker, type StartOptions, type ToWorker } from "./port.js";
 import { anchorsOf } from "./peer.js";
+import { markOf, peerName } from "./names.js";
 import type { PeerOptions } from "./types.js";
 
 /** Resolves when calls can be answered. Rejects with `storage-unavailable`, `outdated`, `insecure-context`, `wasm-blocked` or

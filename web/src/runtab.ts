@@ -2,12 +2,12 @@
 
 import { PerdureError } from "./errors.js";
 import type { RtcPort } from "./links/rtc.js";
-import type { Lead, TabOptions } from "./tabs.js";
-import { Tab } from "./tabs.js";
+import type { Lead } from "./tabs.js";
+import { Tab, type TabOptions } from "./tabs.js";
 import type { LeadOptions } from "./lead.js";
 import type { StartOptions } from "./port.js";
-import { probeLock } from "./names.js";
 import { version as ownVersion } from "./version.js";
+import { probeLock } from "./names.js";
 
 export type TakeLead = (options: LeadOptions, superseded: () => void) => Promise<Lead>;
 

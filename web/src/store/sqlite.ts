@@ -22,9 +22,8 @@ export interface SqliteOptions {
 export async function openSqlite(file: string, options: SqliteOptions = {}): Promise<Store & Own> {
   const open = await findLibrary();
   if (file !== ":memory:") await makePrivate(file);
-  const { maxBytes, released } = options;
+  const { maxBytes } = options;
   const { backend, wasEmpty } = SqlBackend.takeOver({
-    ...(released === undefined ? {} : { released }),
     connect: () => open(file),
     pragmas: [
       "PRAGMA busy_timeout = 5000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
@@ -34,6 +33,7 @@ export async function openSqlite(file: string, options: SqliteOptions = {}): Pro
       const usage = { usedBytes: pageBytes(sql), persisted: file !== ":memory:" };
       return maxBytes === undefined ? usage : { ...usage, quotaBytes: maxBytes };
     },
+    released: () => options.released?.(),
   });
   return new OrderedStore("sqlite", wasEmpty, backend);
 }
