@@ -181,6 +181,7 @@ describe("a value that cannot be stored", () => {
     gone.revoke();
     refused({ list: [1, gone.proxy] }, "bad-argument", "list[1]");
     assert.throws(() => encodeValue({ get a(): number { throw new Error("mine"); } }), { code: "bad-argument", message: "At a: the value cannot be read (Error: mine).", cause: new Error("mine") });
+    assert.throws(() => encodeValue({ when: { [Symbol.toStringTag]: "Date" } }), { message: "At when: what calls itself a Date and is none cannot be stored." });
     assert.deepEqual(back({ [Symbol.toStringTag]: "Point", x: 1 }), { x: 1 });
   });
 
