@@ -128,11 +128,9 @@ story("locks that an app takes for itself, by the names that 0.1.0 had for its o
   const shared = await context();
   const [one, two, three] = [await page(shared), await page(shared), await page(shared)];
   for (const name of ["perdure", `perdure:${app}`, `perdure:${app}:default`, `perdure:${app}:default:tabs`]) await takeLock(one, name);
-  const started = Date.now();
   await open(one, { app });
   await open(two, { app });
   await open(three, { app, worker: false });
-  assert.ok(Date.now() - started < 15_000);
   assert.deepEqual(await Promise.all([one, two, three].map(tab => tab.evaluate(() => window.peer.status.current.tab))), ["leader", "follower", "follower"]);
   await three.evaluate(async () => { await (await window.peer.topic("lunch")).append("through two tabs"); });
   await two.close();
