@@ -23,6 +23,8 @@ export interface EngineInfo {
   readonly storage: PeerStatus["storage"];
   /** What the shim has to tell beside the core. */
   readonly trouble: readonly ErrorData[];
+  /** How often somebody has asked to be online since this core runs. */
+  readonly onlines?: number;
 }
 
 /** What the API objects need of the thread they live in: functions that can be handed on. Tests put a virtual one in its place. */

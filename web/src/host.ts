@@ -12,6 +12,7 @@ import type { FromPage, RtcPort } from "./links/rtc.js";
 import { watchPage } from "./page.js";
 import { PortEngine, type FromWorker, type StartOptions, type ToWorker } from "./port.js";
 import { anchorsOf } from "./peer.js";
+import { markOf, peerName } from "./names.js";
 import type { PeerOptions } from "./types.js";
 
 /** Resolves when calls can be answered. Rejects with `storage-unavailable`, `outdated`, `insecure-context`, `wasm-blocked` or
@@ -151,9 +152,9 @@ class StoreMarker {
   readonly #key: string;
   readonly isSet: boolean;
 
-  constructor({ app, instance = "default" }: PeerOptions) {
-    this.#key = `perdure:${app}:${instance}`;
-    this.isSet = StoreMarker.#try(() => localStorage.getItem(this.#key) !== null) ?? false;
+  constructor(options: PeerOptions) {
+    this.#key = markOf(peerName(options));
+    this.isSet = StoreMarker.#try(() => localStorage.getItem(this.#key) === "stored") ?? false;
   }
 
   set(): void { StoreMarker.#try(() => localStorage.setItem(this.#key, "stored")); }

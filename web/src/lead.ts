@@ -8,6 +8,8 @@ import { PerdureError, type ErrorData } from "./errors.js";
 import { makeLinks } from "./links/links.js";
 import type { RtcPort } from "./links/rtc.js";
 import type { StartOptions } from "./port.js";
+import { peerName } from "./names.js";
+import { storeNameOf } from "./store/claim.js";
 import { openIndexedDb, openIndexedDbOwn } from "./store/indexeddb.js";
 import { openMemory } from "./store/memory.js";
 import { unavailable } from "./store/refusals.js";
@@ -58,9 +60,10 @@ export async function takeLead(options: LeadOptions, superseded: () => void): Pr
 }
 
 async function openStorage(options: LeadOptions): Promise<Opened> {
-  const { app, instance = "default", storage = "auto" } = options.peer;
-  const name = `${app}:${instance}`;
-  if (storage === "memory") return inMemory(name, []);
+  const { peer } = options;
+  const { storage = "auto" } = peer;
+  if (storage === "memory") return inMemory(peer.app, []);
+  const name = options.refused === undefined ? await storeNameOf(peer) : peerName(peer);
   if (storage === "opfs" && options.refused === undefined) {
     const { openOpfs } = options;
     if (openOpfs === undefined) {

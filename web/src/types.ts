@@ -10,7 +10,8 @@ export interface PeerOptions {
   name?: string;
   /** Several peers on one origin; "default" if not said. */
   instance?: string;
-  /** auto: IndexedDB. In Node say "memory" or a SQLite file. */
+  /** auto: IndexedDB. In Node say "memory" or a SQLite file. What is kept in memory is a peer of its own, in each tab another; handles and tabs that
+   *  share a peer name the same storage, or else the later one is `bad-argument`. */
   storage?: "auto" | "indexeddb" | "opfs" | "memory" | { file: string };
   /** Default: host candidates, and STUN at the anchors that offer it. false: no WebRTC. */
   rtc?: RTCConfiguration | false;
@@ -69,7 +70,7 @@ export interface Peer extends AsyncDisposable {
     readonly list: View<readonly AnchorInfo[]>;
   };
   /** Closes all links, and makes none until online(), in all tabs of this peer: for "work offline", and for trying out what then
-   *  happens. Not remembered when the peer closes, or the tab that asked for it. */
+   *  happens. It lasts as long as one handle or tab that asked for it is open, and until any of them says online(). */
   offline(): void;
   online(): void;
   /** Resolves when everything accepted is on disk; closing twice is harmless. */
@@ -220,7 +221,8 @@ export interface Message<M> {
 }
 
 /** Ephemeral: cursors, "is typing", who looks at what. At most 4 KiB, sealed, sent at most 10 times a second (the newest
- *  wins), never stored; gone when its peer leaves, within 10 s of a crash. */
+ *  wins), never stored; gone when its peer leaves, within 10 s of a crash. A device shows one value in a topic: of its tabs and handles
+ *  that are still open, the newest. */
 export interface Presence<P> {
   /** Throws what append would reject with. */
   set(value: P | undefined): void;

@@ -13,6 +13,8 @@ import type { Own, Store } from "./store.js";
 export interface SqliteOptions {
   /** Saves that would make the file larger end as "full". Default: no bound but the disk's. */
   readonly maxBytes?: number;
+  /** Told once the file is let go. */
+  readonly released?: () => void;
 }
 
 /** Opens the file, or ":memory:", and takes it over; made with mode 0600 if it is missing. Rejects with `storage-unavailable` if
@@ -34,6 +36,7 @@ export async function openSqlite(file: string, options: SqliteOptions = {}): Pro
       const usage = { usedBytes: pageBytes(sql), persisted: file !== ":memory:" };
       return maxBytes === undefined ? usage : { ...usage, quotaBytes: maxBytes };
     },
+    released: () => options.released?.(),
   });
   return new OrderedStore("sqlite", wasEmpty, backend);
 }
