@@ -5,8 +5,7 @@ import type { PerdureError } from "./errors.js";
 type WasmModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer Module } } } ? Module : never;
 type RtcOptions = typeof globalThis extends { RTCPeerConnection: { new (configuration?: infer Configuration): unknown } } ? NonNullable<Configuration> : object;
 type Bytes = ArrayBuffer | ArrayBufferView;
-/** A TrustedScriptURL: few `lib`s know it. */
-type TrustedAddress = object;
+type TrustedAddress = typeof globalThis extends { TrustedScriptURL: { prototype: infer Trusted } } ? Trusted : object;
 
 export interface PeerOptions {
   /** Names the network and the local database. */
