@@ -64,11 +64,9 @@ function inPage(page: Page, entry: string, options: Options = {}): Promise<strin
 // ---- what may be missing -------------------------------------------------------------------------------------------------------
 
 const without = (name: string): string => {
-  const [member, owner = "globalThis"] = name.split(".").reverse();
-  const where = owner === "globalThis" ? "globalThis" : `${owner[0]?.toUpperCase()}${owner.slice(1)}`;
-  const holder = owner === "navigator" ? "Navigator.prototype" : owner === "crypto" ? "Crypto.prototype" : where;
-  const isThere = owner === "globalThis" ? "true" : `typeof ${where} !== "undefined"`;
-  return `if (${isThere}) { delete ${holder}.${member}; if ("${member}" in ${holder}) Object.defineProperty(${holder}, "${member}", { value: undefined, configurable: true }); }\n`;
+  const [member, owner] = name.split(".").reverse();
+  const holder = owner === undefined ? "globalThis" : `Object.getPrototypeOf(${owner})`;
+  return `delete ${holder}.${member}; if ("${member}" in ${holder}) Object.defineProperty(${holder}, "${member}", { value: undefined, configurable: true });\n`;
 };
 /** A worker that lacks it, too. */
 const workersWithout = (name: string): Site => Object.fromEntries(["worker", "worker-opfs"].map(file =>
@@ -78,38 +76,39 @@ const inMemory = /^hello in memory$/;
 const kept = /^hello in indexeddb$/;
 const update = /^storage-unavailable: This browser has no Web Locks or no WebCrypto here.* storage: "memory"/;
 const alone = /BroadcastChannel here, by which tabs share what is kept\..* storage: "memory"/;
-const missing: Readonly<Record<string, { auto: RegExp; indexeddb: RegExp; memory?: RegExp }>> = {
-  "BroadcastChannel": { auto: /^hello in memory storage-unavailable: What happens here is forgotten when the page closes\. This browser has no BroadcastChannel/, indexeddb: alone },
-  "navigator.locks": { auto: update, indexeddb: update },
-  "crypto.subtle": { auto: update, indexeddb: update },
-  "indexedDB": { auto: /^hello in memory storage-unavailable: What happens here is forgotten when the page closes\. This browser has no IndexedDB here/, indexeddb: /^storage-unavailable: This browser has no IndexedDB here/ },
-  "localStorage": { auto: kept, indexeddb: kept },
-  "navigator.storage": { auto: kept, indexeddb: kept },
-  "RTCPeerConnection": { auto: kept, indexeddb: kept },
-  "Worker": { auto: kept, indexeddb: kept },
-  "requestAnimationFrame": { auto: kept, indexeddb: kept },
-  "navigator": { auto: update, indexeddb: update },
+const opfs = /^hello in opfs$/;
+const missing: Readonly<Record<string, { auto: RegExp; indexeddb: RegExp; opfs: RegExp }>> = {
+  "BroadcastChannel": { auto: /^hello in memory storage-unavailable: What happens here is forgotten when the page closes\. This browser has no BroadcastChannel/, indexeddb: alone, opfs: alone },
+  "navigator.locks": { auto: update, indexeddb: update, opfs: update },
+  "crypto.subtle": { auto: update, indexeddb: update, opfs: update },
+  "indexedDB": { auto: /^hello in memory storage-unavailable: What happens here is forgotten when the page closes\. This browser has no IndexedDB here/, indexeddb: /^storage-unavailable: This browser has no IndexedDB here/, opfs: /^storage-unavailable: This browser has no IndexedDB here/ },
+  "localStorage": { auto: kept, indexeddb: kept, opfs },
+  "navigator.storage": { auto: kept, indexeddb: kept, opfs: /^storage-unavailable: This browser has no private file system here\..*"auto"/ },
+  "RTCPeerConnection": { auto: kept, indexeddb: kept, opfs },
+  "Worker": { auto: kept, indexeddb: kept, opfs: /^storage-unavailable: There is no SQLite here\./ },
+  "requestAnimationFrame": { auto: kept, indexeddb: kept, opfs },
+  "navigator": { auto: update, indexeddb: update, opfs: update },
 };
 
-for (const [name, { auto, indexeddb, memory = inMemory }] of Object.entries(missing)) {
+for (const [name, { auto, indexeddb, opfs: onOpfs }] of Object.entries(missing)) {
   test(`a page without ${name} opens, or says what is missing`, async () => {
     await visit(async ({ page }) => {
       for (const entry of entries) {
         assert.match(await inPage(page, entry, { worker: false }), auto, `${entry}, in the page`);
         assert.match(await inPage(page, entry, { worker: false, storage: "indexeddb" }), indexeddb, `${entry}, indexeddb`);
-        assert.match(await inPage(page, entry, { worker: false, storage: "memory" }), memory, `${entry}, memory`);
-        assert.match(await inPage(page, entry, { storage: "memory" }), memory, `${entry}, memory in a worker`);
+        assert.match(await inPage(page, entry, { worker: false, storage: "memory" }), inMemory, `${entry}, memory`);
+        assert.match(await inPage(page, entry, { storage: "memory" }), inMemory, `${entry}, memory in a worker`);
       }
       assert.match(await inPage(page, "index"), auto, "in a worker that lacks it, too");
+      assert.match(await inPage(page, "index", { storage: "opfs" }), onOpfs, "on the private file system");
     }, { before: without(name), more: workersWithout(name) });
   });
 }
 
-test("storage: \"opfs\" without a private file system, or without a worker, says what helps", async () => {
+test("storage: \"opfs\" in the page itself says what helps", async () => {
   await visit(async ({ page }) => {
-    assert.match(await inPage(page, "index", { storage: "opfs" }), /^storage-unavailable: This browser has no private file system here\..*"auto"/);
     assert.match(await inPage(page, "index", { storage: "opfs", worker: false }), /^storage-unavailable: There is no SQLite here\..*perdure\/worker-opfs/);
-  }, { before: without("navigator.storage"), more: workersWithout("navigator.storage") });
+  });
 });
 
 // ---- workers -------------------------------------------------------------------------------------------------------------------
@@ -157,7 +156,7 @@ test("a dedicated worker opens a peer in its own thread, with every storage, or 
       assert.match(await inWorker(page, "dedicated", entry, { worker: false, rtc: { iceServers: [] } }), kept);
     }
     assert.equal(server.asked.some(path => path.startsWith("/dist/worker")), false, "no further worker");
-    assert.match(await inWorker(page, "dedicated", "index", { storage: "opfs" }), /^hello in opfs$/);
+    assert.match(await inWorker(page, "dedicated", "index", { storage: "opfs" }), opfs);
     assert.match(await inWorker(page, "dedicated", "index", { worker: "/dist/worker.js" }), kept);
     assert.equal(server.asked.includes("/dist/worker.js"), true);
     assert.match(await inWorker(page, "dedicated", "inline", { storage: "opfs" }), /^storage-unavailable: There is no SQLite here\./);
@@ -261,7 +260,7 @@ const requires = "require-trusted-types-for 'script'; ";
 test("a page that requires Trusted Types and allows our policy opens, and nothing breaks its policy", async () => {
   await visit(async ({ page, said }) => {
     for (const options of [{}, { storage: "memory" }, { worker: false }] as const) assert.match(await inPage(page, "index", options), /^hello in (indexeddb|memory)$/);
-    assert.match(await inPage(page, "index", { storage: "opfs" }), /^hello in opfs$/);
+    assert.match(await inPage(page, "index", { storage: "opfs" }), opfs);
     assert.deepEqual(said, []);
   }, { csp: `${requires}trusted-types perdure#worker` });
   await visit(async ({ page, said }) => {
