@@ -143,6 +143,7 @@ async function inline(out) {
   await build({ ...one, define, entryPoints: ["web/src/index.ts"], outfile: join(out, "inline.js") });
   const script = readFileSync(join(out, "inline.js"), "utf8");
   if (/new URL\(\s*["'`]/.test(script) || script.includes("import.meta")) fail("inline.js names a file beside it.");
+  if (script.split(JSON.parse(define.PERDURE_WASM)).length !== 2) fail("inline.js holds perdure.wasm more than once.");
 }
 
 /** A folder for any static host. */

@@ -9,9 +9,10 @@ declare const PERDURE_WASM: string;
 
 /** The bytes of perdure.wasm, anywhere. */
 export async function ownWasm(): Promise<BufferSource> {
-  if (!inNode) return unpack(PERDURE_WASM);
+  const packed = PERDURE_WASM;                   // named once: each time it is named it is in the bundle
+  if (!inNode) return unpack(packed);
   const { gunzipSync } = (await importInNode("node:zlib")) as typeof import("node:zlib");
-  return new Uint8Array(gunzipSync(Buffer.from(PERDURE_WASM, "base64")));
+  return new Uint8Array(gunzipSync(Buffer.from(packed, "base64")));
 }
 
 export function ownWasmUrl(): undefined {
