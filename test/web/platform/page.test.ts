@@ -56,7 +56,8 @@ const withApp = (options: Options): object => ({ app: `app${++apps}`, ...options
 /** What came of it in the page itself. */
 function inPage(page: Page, entry: string, options: Options = {}): Promise<string> {
   return page.evaluate(async ([from, given]) => {
-    const { attempt } = (await import("/try.js" as string)) as { attempt(entry: string, options: object): Promise<string> };
+    const helper = "/try.js";
+    const { attempt } = (await import(helper)) as { attempt(entry: string, options: object): Promise<string> };
     return attempt(`/dist/${from}.js`, given);
   }, [entry, withApp(options)] as const);
 }
@@ -184,7 +185,8 @@ test("a service worker opens a peer with perdure/inline; with the package in par
 test("a worker's peer and that of its page are one device: what one says the other has", async () => {
   await visit(async ({ page }) => {
     const read = await page.evaluate(async () => {
-      const { openPeer } = (await import("/dist/index.js" as string)) as typeof import("../../../web/src/index.js");
+      const shipped = "/dist/index.js";
+      const { openPeer } = (await import(shipped)) as typeof import("../../../web/src/index.js");
       const peer = await openPeer({ app: "both" });
       const topic = await peer.topic("lunch");
       const heard = topic.messages({ live: true }).next();
@@ -287,7 +289,8 @@ test("a page that requires Trusted Types and does not allow our policy is told i
     }
     assert.match(await inPage(page, "index", { worker: "/dist/worker.js" }), given);
     assert.match(await page.evaluate(async () => {
-      const { attempt } = (await import("/try.js" as string)) as { attempt(entry: string, options: object): Promise<string> };
+      const helper = "/try.js";
+    const { attempt } = (await import(helper)) as { attempt(entry: string, options: object): Promise<string> };
       const { trustedTypes } = globalThis as unknown as { trustedTypes: { createPolicy(name: string, rules: object): { createScriptURL(url: string): object } } };
       const worker = trustedTypes.createPolicy("app", { createScriptURL: (url: string) => url }).createScriptURL("/dist/worker.js");
       return attempt("/dist/index.js", { app: "trusted", worker });
@@ -324,7 +327,7 @@ test("a worker of another origin starts from a Blob, and hears what is said befo
 
 test("where a part of the package is missing on the host, that is what the error says", async () => {
   await visit(async ({ page, server }) => {
-    await page.evaluate(() => import("/dist/index.js" as string));
+    await page.evaluate(async shipped => { await import(shipped); }, "/dist/index.js");
     // What is loaded later is not there any more.
     await page.route(`${server.url}dist/*`, route => route.abort());
     assert.match(await inPage(page, "index", { worker: false }), /^wasm-failed: A part of Perdure could not be loaded\..*perdure\/inline/);
