@@ -17,7 +17,7 @@ export type TakeLead = (options: LeadOptions, superseded: () => void) => Promise
 export async function runTab(options: StartOptions, compiled: LeadOptions["compiled"], rtcPort: RtcPort | undefined, onStored: () => void, takeLead: TakeLead, version = ownVersion): Promise<Tab> {
   const inMemory = options.peer.storage === "memory";
   const locks = globalThis.navigator?.locks;
-  if (!inMemory && (locks === undefined || globalThis.crypto?.subtle === undefined)) {
+  if (!inMemory && !isOriginless() && (locks === undefined || globalThis.crypto?.subtle === undefined)) {
     throw globalThis.isSecureContext === false
       ? new PerdureError("insecure-context", 'This page needs https: (or localhost) to keep its keys. To try it without, say openPeer({ storage: "memory" }).')
       : unavailable('This browser has no Web Locks or no WebCrypto here, without which nothing is kept. Update it, or say openPeer({ storage: "memory" }).');
@@ -36,11 +36,14 @@ export async function runTab(options: StartOptions, compiled: LeadOptions["compi
 
 /** Why this page may keep nothing, or cannot share with other tabs what it keeps: the browser refuses locks where it refuses storage. */
 async function refusalOf(locks: LockManager | undefined): Promise<unknown> {
+  // Its locks are refused, or it has none: browsers trust no page without an origin on http, not even on localhost.
+  const withoutOrigin = (): unknown => unavailable('A page without an origin of its own, as in <iframe sandbox>, has no storage. Add allow-same-origin to the sandbox, or say openPeer({ storage: "memory" }).');
+  if (locks === undefined) return withoutOrigin();
   if (!canBroadcast()) return unavailable('This browser has no BroadcastChannel here, by which tabs share what is kept. Update it, or say openPeer({ storage: "memory" }).');
   try {
-    await locks?.request("perdure", { mode: "shared" }, () => undefined);
+    await locks.request("perdure", { mode: "shared" }, () => undefined);
     return undefined;
   } catch (error) {
-    return isOriginless() ? unavailable('A page without an origin of its own, as in <iframe sandbox>, has no storage. Add allow-same-origin to the sandbox, or say openPeer({ storage: "memory" }).') : error;
+    return isOriginless() ? withoutOrigin() : error;
   }
 }
