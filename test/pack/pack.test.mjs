@@ -141,17 +141,65 @@ const users = `
   }
 `;
 
+// An app for Node, whose `lib` has no DOM.
+const server = `
+  import { openPeer, PerdureError, type Peer, type PeerOptions, type Topic } from "perdure";
+  import { openPeer as openInline } from "perdure/inline";
+  import { startAnchor, type Anchor } from "perdure/anchor";
+  import { chromiumArgs, createNetwork, type TestPeer } from "perdure/testing";
+  import { readFile } from "node:fs/promises";
+
+  const options: PeerOptions = { app: "talkbox", storage: { file: "peer.db" }, rtc: false, wasm: await readFile("perdure.wasm"), signal: AbortSignal.timeout(1) };
+  const peer: Peer = await openPeer(options);
+  await using other: Peer = await openInline({ app: "talkbox", storage: "memory", anchors: [new URL("ws://localhost:8787")], wasm: new URL("file:///perdure.wasm") });
+  const topic: Topic<{ message: { text: string } }> = await peer.topic("lunch");
+  for await (const { value, time } of topic.messages({ live: true })) console.log(value.text, time, other.id, chromiumArgs.length);
+  const anchor: Anchor = await startAnchor({ data: ":memory:" });
+  const tester: TestPeer = await createNetwork().open({ app: "talkbox" });
+  console.log(anchor.url, tester.id, new PerdureError("closed", "").code);
+`;
+
+// What may be handed in where the compiler knows browsers, with the way of resolving that knows no exports.
+const options = `
+  import { openPeer } from "perdure";
+  declare const config: RTCConfiguration;
+  declare const module: WebAssembly.Module;
+  declare const bytes: BufferSource;
+  /** As @types/trusted-types has it. */
+  declare class TrustedScriptURL { private constructor(); private brand: true; }
+  declare const trusted: TrustedScriptURL;
+  export const peers = [
+    openPeer({ app: "x", rtc: config, wasm: module, worker: trusted }), openPeer({ app: "x", rtc: { iceServers: [{ urls: "stun:x" }] }, wasm: bytes, worker: new URL("x:y") }),
+    // @ts-expect-error no list of servers
+    openPeer({ app: "x", rtc: { iceServers: 3 } }),
+    // @ts-expect-error no address
+    openPeer({ app: "x", worker: true }),
+  ];
+`;
+
 for (const [compiler, place] of [["this TypeScript", () => join(root, "node_modules/typescript")], ["TypeScript 5.2", () => others().path("typescript-5.2")]]) {
-  test(`tsc --strict accepts the types, for bundlers and for Node, with a lib that stops at ES2022: ${compiler}`, async () => {
+  const strict = { noEmit: true, strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false, target: "ES2022" };
+  const compile = async (files, ...ways) => {
     const folder = join(stranger.folder, "typed");
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "app.ts"), users);
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
-    await Promise.all([["ESNext", "bundler"], ["NodeNext", "NodeNext"]].map(async ([module, moduleResolution]) => {
-      const strict = { noEmit: true, strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false };
-      const config = `${moduleResolution}.json`;
-      writeFileSync(join(folder, config), JSON.stringify({ compilerOptions: { ...strict, module, moduleResolution, target: "ES2022", lib: ["ES2022", "DOM"], types: [] }, files: ["app.ts"] }));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    await Promise.all(ways.map(async way => {
+      const config = `${way.module}-${way.moduleResolution}-${way.lib.join("-")}.json`;
+      writeFileSync(join(folder, config), JSON.stringify({ compilerOptions: { ...strict, types: [], ...way }, files: Object.keys(files) }));
       await run(folder, process.execPath, join(place(), "bin/tsc"), "-p", config);
     }));
+  };
+
+  test(`tsc --strict accepts the types, for bundlers, for Node and for what knows no exports, with a lib that stops at ES2022: ${compiler}`, async () => {
+    const lib = ["ES2022", "DOM"];
+    await compile({ "app.ts": users }, { module: "ESNext", moduleResolution: "bundler", lib }, { module: "NodeNext", moduleResolution: "NodeNext", lib });
+    // The way of old: every sub-path has its types.
+    await compile({ "app.ts": users, "options.ts": options }, { module: "ESNext", moduleResolution: "node10", lib });
+  });
+
+  test(`tsc --strict accepts the types in an app for Node that has no DOM: ${compiler}`, async () => {
+    const types = { types: ["node"], typeRoots: [join(root, "node_modules/@types")], lib: ["ES2022"] };
+    await compile({ "server.ts": server }, { module: "NodeNext", moduleResolution: "NodeNext", ...types }, { module: "ESNext", moduleResolution: "node10", ...types });
   });
 }

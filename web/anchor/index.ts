@@ -4,11 +4,12 @@
 //     const anchor = await startAnchor({ data: "anchor.db", port: 8787 });
 //     console.log(anchor.url);
 //     await anchor.close();
-import { loadCore } from "../src/core.js";
+import { loadCoreInNode } from "../src/core.js";
 import type { CoreConfig } from "../src/boundary.js";
 import { SystemClock } from "../src/clock.js";
 import { Driver } from "../src/driver.js";
 import { PerdureError } from "../src/errors.js";
+import { randomBytes } from "../src/platform.js";
 import { openMemory, type MemoryDisk } from "../src/store/memory.js";
 import { plainSeed, type Seed } from "../src/store/seed.js";
 import { noSqlite, openSqlite } from "../src/store/sqlite.js";
@@ -96,7 +97,7 @@ class Running implements Anchor {
     try {
       const store = new WatchedStore(rows, metrics.saveSeconds);
       const seed = await plainSeed(rows);
-      const core = (await loadCore()).create(configOf(settings, seed, stun?.port ?? 0));
+      const core = (await loadCoreInNode()).create(configOf(settings, seed, stun?.port ?? 0));
       let links: AnchorLinks | undefined;
       let running: Running | undefined;
       const driver = new Driver(core, store, events => (links = new AnchorLinks(events)), new SystemClock(), {
@@ -198,7 +199,7 @@ function configOf({ apps, quotas }: Settings, seed: Seed, stunPort: number): Cor
     // Networks are told by those who come.
     app: "",
     deviceSeed: seed.bytes,
-    randomSeed: crypto.getRandomValues(new Uint8Array(32)),
+    randomSeed: randomBytes(32),
     name: "",
     anchor: true,
     rtc: false,

@@ -2,6 +2,7 @@
 import type { CallBody, Notice, ReplyBody } from "./boundary.js";
 import type { PeerStatus } from "./types.js";
 import type { ErrorData } from "./errors.js";
+import { randomBytes } from "./platform.js";
 
 /** One running peer, seen from one of its users. */
 export interface Engine {
@@ -53,7 +54,7 @@ export const surroundings: Surroundings = {
   },
   random(size) {
     // Some ahead: asking the system takes longer than the rest of what an append does here.
-    if (ahead.length < size) ahead = crypto.getRandomValues(new Uint8Array(Math.max(size, 1024)));
+    if (ahead.length < size) ahead = randomBytes(Math.max(size, 1024));
     const bytes = ahead.slice(0, size);
     ahead = ahead.subarray(size);
     return bytes;

@@ -4,13 +4,14 @@
 
 import { SystemClock } from "./clock.js";
 import { edgeConfig } from "./config.js";
-import { loadCore } from "./core.js";
+import { loadCoreInNode } from "./core.js";
 import { Driver } from "./driver.js";
 import type { Engine } from "./engine.js";
 import { badArgument, PerdureError } from "./errors.js";
 import { makeLinks } from "./links/links.js";
 import { messageBytesMax, type MakeWebSocket } from "./links/websocket.js";
 import { importInNode } from "./node-import.js";
+import { randomBytes } from "./platform.js";
 import { openMemory } from "./store/memory.js";
 import { plainSeed } from "./store/seed.js";
 import { openSqlite } from "./store/sqlite.js";
@@ -21,10 +22,10 @@ import type { PeerOptions } from "./types.js";
 export async function nodeEngine(options: PeerOptions): Promise<Engine> {
   const { storage } = options;
   if (storage !== "memory" && typeof storage !== "object") throw badArgument('In Node say storage: "memory" or storage: { file: "peer.db" }.');
-  const [module, store] = await Promise.all([loadCore(options.wasm), storage === "memory" ? openMemory(options.app) : openFile(storage.file)]);
+  const [module, store] = await Promise.all([loadCoreInNode(options.wasm), storage === "memory" ? openMemory(options.app) : openFile(storage.file)]);
   try {
     const seed = await plainSeed(store);
-    const config = edgeConfig({ ...options, rtc: false }, seed.bytes, crypto.getRandomValues(new Uint8Array(32)));
+    const config = edgeConfig({ ...options, rtc: false }, seed.bytes, randomBytes(32));
     const links = makeLinks({ webSocket: await nodeWebSocket() });
     // Rows whose key is gone are of another device: as good as lost.
     const driver: Driver = new Driver(module.create(config), store, links, new SystemClock(), {

@@ -1,6 +1,12 @@
 // The public interface. Everything that is not here is private.
 import type { PerdureError } from "./errors.js";
 
+// What browsers add to the language is named only where the user's `lib` names it: apps for Node compile without DOM.
+type WasmModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer Module } } } ? Module : never;
+type RtcOptions = typeof globalThis extends { RTCPeerConnection: { new (configuration?: infer Configuration): unknown } } ? NonNullable<Configuration> : object;
+type Bytes = ArrayBuffer | ArrayBufferView;
+type TrustedAddress = typeof globalThis extends { TrustedScriptURL: { prototype: infer Trusted } } ? Trusted : object;
+
 export interface PeerOptions {
   /** Names the network and the local database. */
   app: string;
@@ -14,11 +20,11 @@ export interface PeerOptions {
    *  share a peer name the same storage, or else the later one is `bad-argument`. */
   storage?: "auto" | "indexeddb" | "opfs" | "memory" | { file: string };
   /** Default: host candidates, and STUN at the anchors that offer it. false: no WebRTC. */
-  rtc?: RTCConfiguration | false;
+  rtc?: RtcOptions | false;
   /** When a bundler loses perdure.wasm: its address, its bytes or the compiled module. */
-  wasm?: string | URL | BufferSource | WebAssembly.Module;
-  /** When a bundler loses perdure/worker: its address; false: run in the page. */
-  worker?: string | URL | false;
+  wasm?: string | URL | Bytes | WasmModule;
+  /** When a bundler loses perdure/worker: its address, a TrustedScriptURL where the page requires Trusted Types; false: run in the page. */
+  worker?: string | URL | TrustedAddress | false;
   limits?: Partial<Limits>;
   /** Aborting rejects openPeer with signal.reason; afterwards it does nothing. */
   signal?: AbortSignal;
