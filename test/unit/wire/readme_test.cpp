@@ -225,8 +225,14 @@ std::vector<std::pair<std::string, std::string>> vectors_of_the_core() {
   put("head-2-statement", e.head_statement(2));
   put("head-2-signature", e.heads[2].signature.view());
   log::Peaks five;
-  for (u8 i = 0; i < 5; ++i) five.append(log::leaf_hash(Bytes{i}));
+  std::map<std::pair<u32, u64>, Hash> nodes;
+  for (u8 i = 0; i < 5; ++i) five.append(log::leaf_hash(Bytes{i}), log::blake2b_tree, [&](u32 level, u64 index, const Hash& hash) { nodes[{level, index}] = hash; });
   put("root-of-5", five.root().view());
+  const Hash completion[] = {nodes[{0, 3}], nodes[{0, 4}]};
+  put("completion-3-of-5", joined({completion[0].view(), completion[1].view()}));
+  log::Peaks three;
+  for (u8 i = 0; i < 3; ++i) three.append(log::leaf_hash(Bytes{i}));
+  CHECK(log::complete(three, 5, {completion[0], completion[1]}) == five.root());
 
   const peers::Showing showing{e.topic, t.hash, e.a.id(), e.b.id()};
   const wire::LogTag tag = sync::tag_of(t.hash, e.log);
