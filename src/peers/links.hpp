@@ -54,7 +54,7 @@ struct Link {
   u32 macs_got = 0;
   std::map<wire::Mac, Shown> unmatched;               // topics that only the peer has open
   std::map<store::TopicNo, wire::Fingerprint> hellos;  // said with the MAC, as of that frontier, until both know the topic
-  struct Introduced { std::set<DeviceId> devices; Budget budget; };
+  struct Introduced { std::map<DeviceId, bool> devices; Budget budget; };       // true: can make DataChannels
   std::map<store::TopicNo, Introduced> introduced;    // whom the peer said it is linked to, by topic
   u32 enters = 0;                                     // anchors: topics that were entered, however often
   bool choked = false;                                // it does not take what is sent to it: to be closed

@@ -29,7 +29,10 @@ void Sync::detach(const TopicPtr& topic, LinkId link) {
   auto it = topics_.find(topic->no);
   if (it == topics_.end()) return;
   TopicSync& t = it->second;
-  if (t.exchanges.erase(link) == 0) return;
+  auto gone = t.exchanges.extract(link);
+  if (gone.empty()) return;
+  t.early_acks.erase(link);
+  if (auto acker = t.ackers.find(gone.mapped().peer); acker != t.ackers.end()) acker->second = {now_.wall_ms, true};
   std::erase_if(t.pulling, [&](const auto& p) { return p.second == link; });
   for (auto& [other, e] : t.exchanges) pull(t, e);
   host_.progressed(topic);
@@ -160,10 +163,8 @@ void Sync::flush(Instant now) {
     }
     if (t.paused_until != 0 && t.paused_until <= now.steady_ms) {
       t.paused_until = 0;
-      for (auto& [link, e] : t.exchanges) {
-        pull(t, e);
-        for (const wire::Ack& ack : std::exchange(t.early_acks, {})) on_ack(t, e, ack);
-      }
+      for (auto& [link, e] : t.exchanges) pull(t, e);
+      hear_early_acks(t);
     }
     std::vector<store::LogNo> due;
     for (const auto& [log, at] : t.ack_due) if (at <= now.steady_ms) due.push_back(log);

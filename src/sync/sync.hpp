@@ -20,6 +20,11 @@ enum class Fault : u8 { none, malformed, not_opened, unasked, too_much, forged }
 
 struct AckMark { u64 length = 0; u64 ops = 0; wire::Epoch epoch{}; };    // ops: of the log's first `length` batches
 using AckKey = std::pair<DeviceId, store::LogNo>;             // acker, log
+struct Acker { u64 seen_ms = 0; bool proved = false; };       // wall: when it was in reach last; it was linked, or had entered at an anchor of ours
+
+// How near a device is in a topic, for whose place in a full table counts more: by nobody's word; by a peer's, who may have made it up;
+// it has shown an anchor of ours that it knows the topic; it is linked to us, or an anchor of ours itself.
+enum class Nearness : u8 { away, told, entered, near };
 
 // What sync asks of whoever owns the links and tells whoever faces the app.
 class SyncHost {
@@ -32,6 +37,7 @@ class SyncHost {
   virtual u64 idle_ms(u64 usual, u64 most) const = 0;         // how long to wait before saying again what is said while nothing happens
   virtual wire::Epoch epoch() const = 0;                      // of our own store
   virtual void rolled_back() = 0;                             // a peer knows more of our order of arrival than we do: a backup was restored
+  virtual std::vector<Nearness> nearness(const TopicPtr&, const std::vector<DeviceId>&) const = 0;
   virtual void peer_epoch(LinkId, const wire::Epoch&) = 0;    // that happened to the peer: its store has begun a new epoch
   virtual void stored(const TopicPtr&, const crdt::Changes&) = 0;       // something new is durable, or counts differently
   virtual void progressed(const TopicPtr&) = 0;               // behind, live, synced may have changed
@@ -44,7 +50,7 @@ class SyncHost {
   virtual void voided_own(const TopicPtr&, store::LogNo) = 0; // an own log was voided by a log that came from others
   virtual void taken_back(const TopicPtr&, store::LogNo, u64 from) = 0;       // batches of an own log came back, from there on, behind its void
   virtual void refused(wire::Refusal) = 0;                    // something was not stored for that reason
-  virtual void grew(u64 bytes) = 0;                           // sealed bytes more are stored
+  virtual void grew(const TopicPtr&, u64 bytes) = 0;          // sealed bytes more are stored
   virtual void count(const char* name, u64 n) = 0;            // metrics
 };
 
@@ -89,10 +95,11 @@ class Sync {
     std::map<LinkId, Exchange> exchanges;
     std::map<store::LogNo, LinkId> pulling;
     std::map<AckKey, AckMark> acks;
+    std::map<DeviceId, Acker> ackers;                         // whose they are
     std::map<store::LogNo, u64> ack_due;                      // when to acknowledge; steady ms
     std::map<store::LogNo, u64> acked_at;
     u64 paused_until = 0;
-    std::vector<wire::Ack> early_acks;                        // of batches of ours that we have lost and not taken back yet
+    std::map<LinkId, std::vector<wire::Ack>> early_acks;      // of batches of ours that we have lost and not taken back yet, by who brought them
   };
   struct Taken {                                              // what became of a page
     log::Verdict verdict = log::Verdict::malformed;
@@ -140,11 +147,16 @@ class Sync {
   // take.cpp
   void on_page(TopicSync&, Exchange&, const wire::Frame&);
   void note_page(TopicSync&, Exchange&, const wire::LogTag&, const wire::Page&);
+  bool is_linked(const Topic&, const DeviceId&) const;
   void take(store::Rows&, Topic&, log::Page&, const log::Opening*, store::LogNo, Taken&);
   void taken(const TopicPtr&, LinkId, u32 generation, u32 request, wire::LogTag, const Taken&, SaveOutcome);
   // acks.cpp
   void acknowledge(const TopicPtr&, store::LogNo);
   void on_ack(TopicSync&, Exchange&, const wire::Ack&);
+  void keep_early(TopicSync&, const Exchange&, const wire::Ack&);
+  void hear_early_acks(TopicSync&);
+  std::optional<DeviceId> makes_room(const TopicSync&, const DeviceId& newcomer, const Acker&) const;
+  void forget_acker(TopicSync&, const DeviceId&);
   // inquest.cpp
   void open_inquest(TopicSync&, Exchange&, const wire::LogTag&, bool by_page);
   void on_ask_proof(TopicSync&, Exchange&, const wire::AskProof&);
