@@ -26,6 +26,8 @@ struct Config {
   u32 links_max = 64;               // an anchor: 512; of an edge it bounds the DataChannels, of which there are at most 8
   u32 idle_bytes_per_second = 0;    // what may be sent while nothing happens; 0: no bound
   u32 stun_port = 0;                // an anchor: the UDP port at which its host answers STUN; 0: it does not
+  std::string version;              // of the package, told to peers; may be empty
+  u64 memory_bytes = 0;             // what links may take of it is a part of this (src/node/params.hpp); 0: 256 MiB
 };
 
 }  // namespace perdure

@@ -127,7 +127,7 @@ struct Reply { u32 call = 0; ReplyBody body; };             // action
 enum class PeerState : u8 { connected = 1, connecting = 2, away = 3 };
 enum class AnchorState : u8 { connected = 1, connecting = 2, unreachable = 3, refused = 4 };
 enum class TopicState : u8 { live = 1, syncing = 2, alone = 3 };
-struct PeerOut { DeviceId id; std::string name; PeerState state = PeerState::connected; LinkKind path = LinkKind::websocket; std::optional<u32> round_trip_ms; bool anchor = false; };
+struct PeerOut { DeviceId id; std::string name; PeerState state = PeerState::connected; LinkKind path = LinkKind::websocket; std::optional<u32> round_trip_ms; bool anchor = false; std::string version; };   // version: of its package; empty: it does not say
 struct AnchorOut { std::string url; AnchorState state = AnchorState::connecting; std::optional<DeviceId> id; std::string reason; };
 struct TopicOut { TopicId id; std::optional<std::string> name; u64 unread = 0; std::optional<u64> last_activity_ms; };
 struct MemberOut { DeviceId id; std::string name; bool online = false; std::optional<u64> last_seen_ms; bool own = false; };

@@ -170,7 +170,8 @@ template <> inline constexpr auto fields<CopyList> = std::tuple(&CopyList::here,
 template <> inline constexpr auto fields<LogOut> = std::tuple(&LogOut::id, &LogOut::length, &LogOut::own, &LogOut::acked);
 template <> inline constexpr auto fields<LogList> = std::tuple(&LogList::logs);
 
-template <> inline constexpr auto fields<PeerOut> = std::tuple(&PeerOut::id, &PeerOut::name, &PeerOut::state, &PeerOut::path, &PeerOut::round_trip_ms, &PeerOut::anchor);
+template <> inline constexpr auto fields<PeerOut> = std::tuple(&PeerOut::id, &PeerOut::name, &PeerOut::state, &PeerOut::path, &PeerOut::round_trip_ms, &PeerOut::anchor,
+                                                               &PeerOut::version);
 template <> inline constexpr auto fields<AnchorOut> = std::tuple(&AnchorOut::url, &AnchorOut::state, &AnchorOut::id, &AnchorOut::reason);
 template <> inline constexpr auto fields<TopicOut> = std::tuple(&TopicOut::id, &TopicOut::name, &TopicOut::unread, &TopicOut::last_activity_ms);
 template <> inline constexpr auto fields<MemberOut> = std::tuple(&MemberOut::id, &MemberOut::name, &MemberOut::online, &MemberOut::last_seen_ms, &MemberOut::own);
@@ -191,7 +192,7 @@ template <> inline constexpr auto fields<Turn> = std::tuple(&Turn::deadline_ms, 
 template <> inline constexpr auto fields<Quotas> = std::tuple(&Quotas::total_bytes, &Quotas::topic_bytes, &Quotas::device_bytes, &Quotas::lease_days);
 template <> inline constexpr auto fields<Config> = std::tuple(&Config::app, &Config::device_seed, &Config::random_seed, &Config::name, &Config::anchor, &Config::rtc,
                                                               &Config::anchors, &Config::quotas, &Config::apps, &Config::cache_bytes, &Config::links_max,
-                                                              &Config::idle_bytes_per_second, &Config::stun_port);
+                                                              &Config::idle_bytes_per_second, &Config::stun_port, &Config::version, &Config::memory_bytes);
 
 // ---- enumerations: what a byte may say -----------------------------------------------------------------------------------
 constexpr bool known(SaveOutcome v) { return v <= SaveOutcome::unknown; }

@@ -81,6 +81,7 @@ struct TopicExtra {
   std::map<LogNo, bool> searching;                   // … that are being looked through; true: once more after that
   TopicNotice pending_notice;                        // keys and flags gathered since the last notice
   TopicNotice last_notice;
+  Budget epochs;                                     // begun because a backup was put back
   bool dirty = false;
   bool members_dirty = false;
   std::optional<u64> members_at;                     // when to tell of members, steady
@@ -169,6 +170,13 @@ class Node::Impl final : public sync::SyncHost {
   void link_closed(LinkId, bool told);
   void open_session(peers::Link&);
   void on_frame(peers::Link&, ByteView);
+  bool afford(peers::Link&, const wire::Frame&);            // or what the table says has followed
+  void say_abilities(peers::Link&);
+  void set_buffered(peers::Link&, u64 bytes);
+  void choke(peers::Link&);
+  void make_room();                                         // where more waits to be sent than may
+  void join_address(peers::Link&, Bytes address);
+  void leave_address(const peers::Link&);
   Bytes greeting(const peers::Link&) const;                 // ours, for that link
   void on_greeting(peers::Link&);
   void settle_duplicates(peers::Link& fresh);
@@ -189,6 +197,8 @@ class Node::Impl final : public sync::SyncHost {
   peers::Showing shown_by(const peers::Link&, const Topic&) const;
   void matched(peers::Link&, const TopicPtr&, const peers::Shown& theirs);
   void on_topics(peers::Link&, const wire::Topics&);
+  void expect(peers::Link&);
+  bool both_in(const peers::Link&, const peers::Link&) const;        // some topic
   void on_enter(peers::Link&, u32 alias, const wire::Enter&);
   void anchor_refused(peers::Link&, u8 reason);
   void on_refused(peers::Link&, u32 alias, const wire::Refused&);
@@ -335,12 +345,15 @@ class Node::Impl final : public sync::SyncHost {
   // ---- what sync asks
   void send(LinkId, Bytes frame) override;
   u64 buffered(LinkId) const override;
+  void charge(LinkId, u64 work) override;
+  u64 rested_at(LinkId) const override;
   void fault(LinkId, sync::Fault) override;
   u64 corrected_now_ms() const override { return clock::corrected(now_.wall_ms, offset_); }
   u64 idle_ms(u64 usual, u64 most) const override;
-  wire::Epoch epoch() const override { return epoch_; }
-  void rolled_back() override;
-  void peer_epoch(LinkId, const wire::Epoch&) override;
+  wire::Epoch epoch(const Topic& topic) const override { return topic.epoch.value_or(epoch_); }
+  const Seed& cursor_key() const override { return cursor_key_; }
+  bool rolled_back(const TopicPtr&) override;
+  void keep(store::Rows&, Topic&) override;
   void stored(const TopicPtr&, const crdt::Changes&) override;
   void progressed(const TopicPtr&) override;
   void acked(const TopicPtr&) override;
@@ -353,6 +366,8 @@ class Node::Impl final : public sync::SyncHost {
   void forget_topic(const TopicPtr&, store::Desk::Done);
 
   Config config_;
+  const params::Memory memory_;
+  const Seed cursor_key_;
   std::shared_ptr<identity::Identity> identity_;
   crypto::Random random_;
   session::StaticKey static_key_;
@@ -367,6 +382,7 @@ class Node::Impl final : public sync::SyncHost {
   std::vector<u32> close_calls_;
   wire::Epoch epoch_{};
   TopicNo next_topic_ = 1;
+  u64 openings_ = 1;                                 // how often a topic was opened or closed
   bool meta_lost_ = false, numbers_known_ = false;
   std::map<TopicNo, log::Opening> orphans_;          // numbers whose rows are there, but not what topic they are of
   std::map<TopicNo, TopicPtr> topics_;
@@ -376,6 +392,9 @@ class Node::Impl final : public sync::SyncHost {
   std::vector<LinkId> closing_links_;
   std::vector<std::unique_ptr<peers::Link>> closed_; // of this turn: whoever was in the middle of a frame still holds them
   u32 next_relayed_ = 1u << 31;
+  struct Address { std::shared_ptr<peers::Spent> spent; std::size_t links = 0; };
+  std::map<Bytes, Address> addresses_;               // at most addresses_max without a link
+  u64 unsent_ = 0, unfinished_ = 0;                  // bytes of all links: sent and not taken, and of frames of which pieces are missing
   std::map<std::string, AnchorEntry> anchors_;
   std::map<std::pair<LinkId, TopicNo>, Introducing> introducing_;
   std::map<DeviceId, Contact> contacts_;

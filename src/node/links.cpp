@@ -22,6 +22,13 @@ std::optional<NetworkId> parse_network(std::string_view text) {
   return id;
 }
 
+// What is one for budgets: as long as the host does not tell from where a link comes, each link by itself.
+Bytes address_of(const LinkOpened& event) {
+  codec::Writer w;
+  w.be32(event.link.value);
+  return std::move(w).take();
+}
+
 }  // namespace
 
 void Node::Impl::link_opened(const LinkOpened& event) {
@@ -51,10 +58,12 @@ void Node::Impl::link_opened(const LinkOpened& event) {
     else if (links_.size() >= config_.links_max) link->refusal = wire::Refusal::too_many_links;
     link->self = std::make_shared<identity::Identity>(*network, config_.device_seed);
   }
+  join_address(*link, address_of(event));
   Bytes binding;
   if (event.kind == LinkKind::datachannel) {
     auto a = attempts_.find(event.attempt);
     if (a == attempts_.end() || !a->second.local || !a->second.remote) {
+      leave_address(*link);
       closing_links_.push_back(event.link);
       return;
     }
@@ -83,10 +92,49 @@ void Node::Impl::transmit(Link& link, ByteView bytes) {
     return;
   }
   if (link.choked) return;
-  link.buffered += bytes.size();
-  link.choked = link.buffered > peers::buffered_bytes_max;
   metrics_["bytes_out"] += bytes.size();
   actions_.push_back(Send{link.id, own(bytes)});
+  set_buffered(link, link.buffered + bytes.size());
+  if (link.buffered > peers::buffered_bytes_max) choke(link);
+  make_room();
+}
+
+void Node::Impl::set_buffered(Link& link, u64 bytes) {
+  auto counts = [](u64 waiting) { return waiting - std::min(waiting, params::unsent_untold); };
+  if (!link.choked) unsent_ += counts(bytes) - counts(link.buffered);
+  link.buffered = bytes;
+}
+
+// What waits for it counts no more: it is closed with this turn or the next.
+void Node::Impl::choke(Link& link) {
+  set_buffered(link, 0);
+  link.choked = true;
+}
+
+void Node::Impl::make_room() {
+  while (unsent_ > memory_.unsent) {
+    auto most = std::ranges::max_element(links_, {}, [](const auto& l) { return l.second->choked ? 0 : l.second->buffered; });
+    choke(*most->second);
+    metrics_["links_choked"] += 1;
+  }
+}
+
+void Node::Impl::join_address(Link& link, Bytes address) {
+  if (addresses_.size() >= params::addresses_max)
+    std::erase_if(addresses_, [&](auto& a) { return a.second.links == 0 && a.second.spent->work.untouched(now_.steady_ms, wire::address_work); });
+  for (auto a = addresses_.begin(); a != addresses_.end() && addresses_.size() >= params::addresses_max;) a = a->second.links == 0 ? addresses_.erase(a) : std::next(a);
+  link.address_name = std::move(address);
+  Address& a = addresses_[link.address_name];
+  if (!a.spent) a.spent = std::make_shared<peers::Spent>();
+  ++a.links;
+  link.address = a.spent;
+}
+
+void Node::Impl::leave_address(const Link& link) {
+  auto a = addresses_.find(link.address_name);
+  if (a == addresses_.end()) return;                  // a relayed one, which shares that of the link that carries it
+  --a->second.links;
+  if (a->second.links == 0 && a->second.spent->work.untouched(now_.steady_ms, wire::address_work)) addresses_.erase(a);
 }
 
 void Node::Impl::link_received(LinkId id, ByteView bytes) {
@@ -96,7 +144,9 @@ void Node::Impl::link_received(LinkId id, ByteView bytes) {
   link.heard_ms = now_.steady_ms;
   metrics_["bytes_in"] += bytes.size();
   bool before = link.session->established();
+  unfinished_ -= link.session->unfinished();
   session::Session::Input in = link.session->on_bytes(bytes);
+  unfinished_ += link.session->unfinished();
   for (Bytes& b : in.to_send) transmit(link, b);
   if (in.fault != session::Fault::none) {
     metrics_["faults"] += 1;
@@ -113,15 +163,40 @@ void Node::Impl::link_received(LinkId id, ByteView bytes) {
     if (again == links_.end()) return;                // a frame before this one cost it its life
     on_frame(*again->second, frame);
   }
+  if (unfinished_ <= memory_.unfinished) return;
+  auto most = std::ranges::max_element(links_, {}, [](const auto& l) { return l.second->session ? l.second->session->unfinished() : 0; });
+  fault(most->first, sync::Fault::too_much);
+}
+
+// What is over is not heard, and costs what the table says.
+bool Node::Impl::afford(Link& link, const wire::Frame& frame) {
+  const wire::Price& price = wire::price_of(frame.tag);
+  if (frame.body.size() > price.body_max) return fault(link.id, sync::Fault::malformed), false;
+  charge(link.id, price.work + u64{price.work_kib} * frame.body.size() / 1024);
+  if (price.purse == wire::Purse::member) return true;
+  peers::Spent& spent = price.purse == wire::Purse::address ? *link.address : link.spent;
+  if (spent.frames[wire::price_index(frame.tag)].take(now_.steady_ms, price.rate)) return true;
+  metrics_["frames_over"] += 1;
+  if (price.over == wire::Over::close) return fault(link.id, sync::Fault::too_much), false;
+  if (price.over == wire::Over::refuse)
+    if (auto relay = wire::decode<wire::Relay>(frame)) send_on(link, wire::Unreachable{relay->other});
+  if (!link.spent.skipped.take(now_.steady_ms, wire::skipped_rate)) fault(link.id, sync::Fault::too_much);
+  return false;
+}
+
+void Node::Impl::say_abilities(Link& link) {
+  wire::Able able{{}, link.kind == LinkKind::relayed ? 0 : u64{session::piece_max}, params::batch_format_newest, config_.version};
+  for (u32 tag = 128; tag < 256; ++tag)
+    if (wire::known(static_cast<wire::Tag>(tag))) able.numbers.insert(tag);
+  send_on(link, wire::say(able));
 }
 
 void Node::Impl::on_frame(Link& link, ByteView bytes) {
   auto frame = wire::parse(bytes);
   if (!frame) return fault(link.id, sync::Fault::malformed);
-  if (!wire::known(frame->tag)) {
-    if (!wire::may_skip(frame->tag)) fault(link.id, sync::Fault::malformed);
-    return;
-  }
+  const bool known = wire::known(frame->tag);
+  if (!known && !wire::may_skip(frame->tag)) return fault(link.id, sync::Fault::malformed);
+  if (!afford(link, *frame) || !known) return;
   auto handle = [&]<class M>(auto&& use) {
     if (auto m = wire::decode<M>(*frame)) use(*m);
     else fault(link.id, sync::Fault::malformed);
@@ -130,6 +205,12 @@ void Node::Impl::on_frame(Link& link, ByteView bytes) {
     case wire::Tag::ping: return handle.template operator()<wire::Ping>([&](auto& m) { send_on(link, wire::Pong{m.id, now_.wall_ms}); });
     case wire::Tag::pong: return handle.template operator()<wire::Pong>([&](auto& m) { on_pong(link, m); });
     case wire::Tag::bye: return handle.template operator()<wire::Bye>([&](auto&) { link_closed(link.id, false); });
+    case wire::Tag::abilities:
+      return handle.template operator()<wire::Abilities>([&](auto& m) {
+        link.able = wire::hear(m);
+        link.session->send_pieces_of(link.able.piece_bytes);
+        peers_dirty_ = true;
+      });
     case wire::Tag::topics: return handle.template operator()<wire::Topics>([&](auto& m) { on_topics(link, m); });
     case wire::Tag::enter: return handle.template operator()<wire::Enter>([&](auto& m) { on_enter(link, frame->header.alias, m); });
     case wire::Tag::refused: return handle.template operator()<wire::Refused>([&](auto& m) { on_refused(link, frame->header.alias, m); });
@@ -221,6 +302,7 @@ void Node::Impl::link_up(Link& link) {
   peers_dirty_ = status_dirty_ = true;
   if (link.attempt != 0) attempts_.erase(link.attempt);
   if (auto c = contacts_.find(link.peer); c != contacts_.end() && link.kind == LinkKind::datachannel) c->second.failures = 0;
+  say_abilities(link);
   ping(link);
   if (started_) say_topics(link);
 }
@@ -231,6 +313,9 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   Link* link = closed_.emplace_back(std::move(it->second)).get();
   links_.erase(it);
   if (!told && link->kind != LinkKind::relayed) closing_links_.push_back(id);
+  choke(*link);
+  unfinished_ -= link->session->unfinished();
+  leave_address(*link);
   status_dirty_ = peers_dirty_ = true;
   if (auto a = anchors_.find(link->url); a != anchors_.end() && a->second.link == id) {
     AnchorEntry& anchor = a->second;

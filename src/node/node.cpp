@@ -1,3 +1,4 @@
+#include "crypto/hash.hpp"
 #include "node/impl.hpp"
 
 namespace perdure {
@@ -11,11 +12,13 @@ const DeviceId& Node::id() const { return impl_->id(); }
 
 Node::Impl::Impl(Config config)
     : config_(std::move(config)),
+      memory_(params::memory(config_.memory_bytes)),
+      cursor_key_(crypto::derive(config_.device_seed.view(), "perdure/cursor/1")),
       identity_(std::make_shared<identity::Identity>(config_.app, config_.device_seed)),
       random_(config_.random_seed),
       static_key_(session::make_static_key(*identity_, random_)),
       desk_(config_.cache_bytes),
-      sync_(desk_, *identity_, config_.anchor, *this) {
+      sync_(desk_, *identity_, config_.anchor, {memory_.queued, memory_.claims, memory_.link_claims}, *this) {
   desk_.on_failure = [this](SaveOutcome outcome) { storage_failed(outcome); };
   desk_.on_reopened = [this](Reopening outcome) { on_reopened(outcome); };
 }
@@ -57,7 +60,7 @@ void Node::Impl::on_event(Event& event) {
         else if constexpr (std::is_same_v<E, LinkReceived>) link_received(e.link, e.bytes);
         else if constexpr (std::is_same_v<E, LinkClosed>) link_closed(e.link, true);
         else if constexpr (std::is_same_v<E, LinkDrained>) {
-          if (auto it = links_.find(e.link); it != links_.end()) it->second->buffered = e.buffered;
+          if (auto it = links_.find(e.link); it != links_.end()) set_buffered(*it->second, e.buffered);
         } else if constexpr (std::is_same_v<E, DialFailed>) {
           auto it = anchors_.find(e.url);
           if (it == anchors_.end()) return;
@@ -159,6 +162,10 @@ std::optional<u64> Node::Impl::deadline() const {
 void Node::Impl::send(LinkId id, Bytes frame) {
   auto it = links_.find(id);
   if (it == links_.end() || !it->second->session || !it->second->session->established()) return;
+  const auto tag = static_cast<wire::Tag>(frame[0]);
+  if (wire::may_skip(tag) && tag != wire::Tag::abilities && !it->second->able.knows(tag)) return;
+  // It is said again soon, and by then this one would be old.
+  if (tag == wire::Tag::presence && (buffered(id) > params::presence_unsent_max || unsent_ > memory_.unsent / 2)) return void(metrics_["presence_dropped"] += 1);
   for (Bytes& piece : it->second->session->send(frame)) transmit(*it->second, piece);
 }
 
@@ -169,6 +176,19 @@ u64 Node::Impl::buffered(LinkId id) const {
   return it->second->buffered;
 }
 
+void Node::Impl::charge(LinkId id, u64 work) {
+  auto link = links_.find(id);
+  if (link == links_.end()) return;
+  link->second->spent.work.charge(now_.steady_ms, wire::link_work, work);
+  link->second->address->work.charge(now_.steady_ms, wire::address_work, work);
+}
+
+u64 Node::Impl::rested_at(LinkId id) const {
+  auto link = links_.find(id);
+  if (link == links_.end()) return now_.steady_ms;
+  return std::max(link->second->spent.work.left_at(now_.steady_ms, wire::link_work), link->second->address->work.left_at(now_.steady_ms, wire::address_work));
+}
+
 void Node::Impl::fault(LinkId id, sync::Fault) {
   metrics_["faults"] += 1;
   link_closed(id, false);
@@ -176,6 +196,7 @@ void Node::Impl::fault(LinkId id, sync::Fault) {
 
 void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   TopicExtra& e = extra(topic);
+  if (config_.anchor) topic->stored = true;           // with what was said in it
   e.dirty = true;
   if (!e.members_at) e.members_at = now_.steady_ms + params::members_delay_ms;
   topics_dirty_ = waiters_dirty_ = true;

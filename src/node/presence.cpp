@@ -107,7 +107,7 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
   if (known == e.said.end() && e.said.size() >= params::said_max) return;
   if (!topic->keys) {
     // Blind: only from the device itself, so nobody speaks for others and nothing circles.
-    if (link.peer != said->device || !e.said[key].budget.take(now_.steady_ms, params::blind_presence_rate)) return;
+    if (link.peer != said->device || !e.said[key].budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate)) return;
     Said& s = e.said[key];
     s.sequence = said->sequence;
     s.heard_ms = now_.steady_ms;

@@ -39,24 +39,36 @@ void Node::Impl::matched(Link& link, const TopicPtr& topic, const peers::Shown& 
 }
 
 void Node::Impl::on_topics(Link& link, const wire::Topics& message) {
-  std::map<wire::Mac, TopicPtr> expected;
-  for (auto& [no, topic] : topics_)
-    if (topic->open && topic->keys) expected.emplace(peers::topic_mac(shown_by(link, *topic)), topic);
+  expect(link);
   for (std::span<const wire::Mac> macs(message.macs); !macs.empty() && links_.contains(link.id);) {
     auto one = macs.first(std::min(macs.size(), peers::shown_macs));
     macs = macs.subspan(one.size());
     peers::Shown shown{link.macs_got + 1, {one.begin() + 1, one.end()}};
     link.macs_got += static_cast<u32>(one.size());
-    if (auto it = expected.find(one[0]); it != expected.end()) matched(link, it->second, shown);
+    if (auto no = link.macs.find(one[0])) matched(link, topics_[*no], shown);
     else if (link.unmatched.size() < peers::unmatched_max) link.unmatched[one[0]] = std::move(shown);
   }
+}
+
+// One keyed hash a topic and link, however often the peer shows something.
+void Node::Impl::expect(Link& link) {
+  if (std::exchange(link.macs_at, openings_) == openings_) return;
+  std::map<TopicNo, peers::Showing> open;
+  for (auto& [no, topic] : topics_) if (topic->open && topic->keys) open.emplace(no, shown_by(link, *topic));
+  link.macs.update(open);
+}
+
+bool Node::Impl::both_in(const Link& one, const Link& other) const {
+  return std::ranges::any_of(one.their_aliases, [&](const auto& alias) {
+    auto topic = topics_.find(alias.second);
+    return topic != topics_.end() && sync_.exchange(topic->second, other.id);
+  });
 }
 
 void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
   if (!config_.anchor || alias == 0) return fault(link.id, sync::Fault::malformed);
   if (!started_) return link_closed(link.id, false);  // which topics there are is not known yet; the member comes again
   auto taken = link.their_aliases.find(alias);
-  if (++link.enters > params::link_enters_max) return fault(link.id, sync::Fault::too_much);
   if (!peers::may_enter(enter.topic, link.session->handshake_hash(), link.peer, enter.signature))
     return refused(wire::Refusal::not_proved), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::not_proved)}, alias);
   NetworkId network = link.self->network();
@@ -67,9 +79,13 @@ void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
   if (full || link.their_aliases.size() >= params::link_topics_max)
     return refused(wire::Refusal::total_quota), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::total_quota)}, alias);
   TopicPtr topic = known == topic_numbers_.end() ? make_topic(network, enter.topic) : topics_[known->second];
+  // What there is to tell of a large one is paid for by who asks.
+  if (topic->logs.size() > params::logs_large && rested_at(link.id) > now_.steady_ms) return fault(link.id, sync::Fault::too_much);
   topic->last_used_ms = now_.wall_ms;
-  save_topic(topic, [](SaveOutcome) {});
-  if (!topic->open) open_topic(topic, std::nullopt);
+  // Nothing is kept of a topic in which nothing was said; of others, how long they have not been used, to the hour.
+  if (topic->written && topic->kept_used_ms + params::lease_check_ms <= now_.wall_ms) save_topic(topic, [](SaveOutcome) {});
+  if (!topic->open && !topic->written) topic->open = topic->loaded = true;       // there is nothing to be read
+  else if (!topic->open) open_topic(topic, std::nullopt);
   link.aliases[topic->no] = alias;
   share(link, topic, alias);
 }

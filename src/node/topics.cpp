@@ -80,7 +80,7 @@ void Node::Impl::enter(u32 id, const Secret& secret, std::optional<std::string> 
   }
   topics_dirty_ = true;
   if (!changed) return open_topic(topic, id);
-  if (known != topic_numbers_.end()) save_meta();     // that it has this number may not have been stored either
+  save_meta();                                        // that it has this number
   save_topic(topic, [this, topic, id](SaveOutcome saved) {
     if (saved == SaveOutcome::ok) return open_topic(topic, id);
     save_failed(id, saved, "The topic could not be stored on this device.");
@@ -92,6 +92,7 @@ TopicPtr Node::Impl::make_topic(const NetworkId& network, const TopicId& id) {
   auto orphan = std::ranges::find_if(orphans_, [&](const auto& o) { return identity::may_open(network, id, o.second.device, o.second.incarnation, o.second.certificate); });
   if (orphan != orphans_.end()) {
     topic->no = orphan->first;
+    topic->written = true;
     orphans_.erase(orphan);
   } else {
     topic->no = next_topic_++;
@@ -101,7 +102,6 @@ TopicPtr Node::Impl::make_topic(const NetworkId& network, const TopicId& id) {
   topic->last_used_ms = now_.wall_ms;
   topics_[topic->no] = topic;
   topic_numbers_[{network, id}] = topic->no;
-  save_meta();
   return topic;
 }
 
@@ -119,6 +119,7 @@ void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
   if (call) e.opening_calls.push_back(*call);
   if (topic->open) return;                            // on its way
   topic->open = true;
+  ++openings_;
   load_topic(topic);
 }
 
@@ -179,6 +180,7 @@ void Node::Impl::close_topic(const TopicPtr& topic) {
   }
   sync_.detach_all(topic);
   topic->open = false;
+  ++openings_;
   waiters_dirty_ = true;
   extras_.erase(topic->no);
   topic->forget();
@@ -215,15 +217,15 @@ void Node::Impl::call(u32 id, TopicLeave& c) {
   else leave();
 }
 
-// Every row of it, in one save.
+// Every row of it, in one save; those of many topics go with one, too.
 void Node::Impl::forget_topic(const TopicPtr& topic, store::Desk::Done done) {
   close_topic(topic);
   topic_numbers_.erase({topic->network, topic->id});
   topics_.erase(topic->no);
+  if (!topic->written) return done(SaveOutcome::ok);
   std::vector<std::pair<Bytes, Bytes>> ranges;
-  for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'V', 'K', 'C', 'W'}) {
-    Bytes from = store::key(kind, topic->no);
-    ranges.emplace_back(from, store::prefix_end(from));
+  for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'V', 'K', 'C', 'W', 'E'}) {
+    ranges.emplace_back(store::key(kind, topic->no), store::key(kind, topic->no + 1));
   }
   desk_.erase_ranges(std::move(ranges), std::move(done));
 }

@@ -262,7 +262,13 @@ void Desk::issue() {
       save.erases.push_back(std::move(node.key()));
     }
   }
-  save.erase_ranges = std::move(pending_.erase_ranges);
+  // Those of topics that were forgotten together touch.
+  std::ranges::sort(pending_.erase_ranges);
+  for (auto& range : pending_.erase_ranges) {
+    const bool on = !save.erase_ranges.empty() && range.first <= save.erase_ranges.back().second;
+    if (!on) save.erase_ranges.push_back(std::move(range));
+    else if (range.second > save.erase_ranges.back().second) save.erase_ranges.back().second = std::move(range.second);
+  }
   under_way_.push_back({save.save, std::move(pending_.dones)});
   actions_.push_back(std::move(save));
   pending_ = {};

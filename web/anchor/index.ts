@@ -190,6 +190,8 @@ function configOf({ apps, quotas }: Settings, seed: Seed, stunPort: number): Cor
     linksMax: quotas.links,
     idleBytesPerSecond: 0,
     stunPort,
+    version,
+    memoryBytes: 0,
   };
 }
 

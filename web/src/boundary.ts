@@ -204,7 +204,7 @@ const replyBody = union(replies);
 
 // ---- notices -------------------------------------------------------------------------------------------------------------
 const path = choice(1, "websocket", "datachannel", "relayed", "local");
-const peer = struct({ id, name: text, state: choice(1, "connected", "connecting", "away"), path, roundTripMs: optional(number), anchor: flag });
+const peer = struct({ id, name: text, state: choice(1, "connected", "connecting", "away"), path, roundTripMs: optional(number), anchor: flag, version: text });
 const anchor = struct({ url: text, state: choice(1, "connected", "connecting", "unreachable", "refused"), id: optional(id), reason: text });
 const topic = struct({ id, name: named, unread: number, lastActivityMs: optional(number) });
 const member = struct({ id, name: text, online: flag, lastSeenMs: optional(number), own: flag });
@@ -266,7 +266,7 @@ const turn = struct({ deadlineMs: optional(number), actions: list(action) });
 const config = struct({
   app: text, deviceSeed: seed, randomSeed: seed, name: text, anchor: flag, rtc: flag, anchors: list(text),
   quotas: struct({ totalBytes: number, topicBytes: number, deviceBytes: number, leaseDays: number }), apps: list(text),
-  cacheBytes: number, linksMax: number, idleBytesPerSecond: number, stunPort: number,
+  cacheBytes: number, linksMax: number, idleBytesPerSecond: number, stunPort: number, version: text, memoryBytes: number,
 });
 
 /** What the core is asked. */

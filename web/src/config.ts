@@ -3,6 +3,7 @@ import type { CoreConfig } from "./boundary.js";
 import { badArgument } from "./errors.js";
 import { anchorsOf } from "./peer.js";
 import type { Limits, PeerOptions } from "./types.js";
+import { version } from "./version.js";
 
 const MiB = 1024 * 1024;
 
@@ -29,6 +30,8 @@ export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomS
     linksMax: whole(limits, "links", 64),
     idleBytesPerSecond: limits.idleBytesPerSecond === undefined ? 0 : whole(limits, "idleBytesPerSecond", 1),
     stunPort: 0,
+    version,
+    memoryBytes: 0,
   };
 }
 

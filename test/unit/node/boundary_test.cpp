@@ -125,7 +125,7 @@ std::vector<Action> all_actions() {
       RtcClose{6},
       StatusNotice{1, 1, 2, 3, 4, large, -45000, {{Code::storage_full, "make room"}}},
       StatusNotice{},
-      PeersNotice{{{device, "Ada", PeerState::away, LinkKind::relayed, 12, false}, {device, "", PeerState::connecting, LinkKind::local, std::nullopt, true}}},
+      PeersNotice{{{device, "Ada", PeerState::away, LinkKind::relayed, 12, false, "0.2.0"}, {device, "", PeerState::connecting, LinkKind::local, std::nullopt, true, {}}}},
       AnchorsNotice{{{"wss://a.example", AnchorState::refused, device, "full"}, {}}},
       TopicsNotice{{{topic, "lunch", 3, 4}, {topic, std::nullopt, 0, std::nullopt}}},
       TopicNotice{1, TopicState::syncing, 2, 3, 4, 5, 6, 7, 8, true, false, true, {"a", "b"}},
@@ -226,6 +226,8 @@ TEST_CASE("a configuration comes back from its bytes as it was") {
   config.cache_bytes = 5;
   config.links_max = 6;
   config.stun_port = 7;
+  config.version = "0.2.0";
+  config.memory_bytes = 8;
   const auto back = decode_config(encode_config(config));
   REQUIRE(back);
   CHECK(encode_config(*back) == encode_config(config));

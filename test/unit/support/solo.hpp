@@ -64,6 +64,8 @@ class Solo {
   std::vector<MembersNotice> member_notices;
   StatusNotice status;
   std::vector<AnchorOut> anchors;
+  std::vector<PeerOut> peers;
+  u32 saves = 0;                                              // that the core asked for
   std::map<DeviceId, std::optional<Bytes>> presence;
   std::map<std::string, u64> metrics;
 
@@ -159,6 +161,7 @@ class Solo {
  private:
   void perform(Action& action) {
     if (auto* save = std::get_if<Save>(&action)) {
+      ++saves;
       SaveOutcome outcome = failed_ ? SaveOutcome::failed : std::exchange(next_save, SaveOutcome::ok);
       if (outcome == SaveOutcome::ok) disk.apply(*save);
       else failed_ = true;
@@ -180,6 +183,7 @@ class Solo {
     else if (auto* m = std::get_if<MembersNotice>(&action)) member_notices.push_back(std::move(*m));
     else if (auto* s = std::get_if<StatusNotice>(&action)) status = *s;
     else if (auto* a = std::get_if<AnchorsNotice>(&action)) anchors = a->anchors;
+    else if (auto* all = std::get_if<PeersNotice>(&action)) peers = all->peers;
     else if (auto* p = std::get_if<PresenceNotice>(&action)) presence[p->device] = p->value;
     else if (auto* c = std::get_if<MetricsNotice>(&action)) metrics = {c->counters.begin(), c->counters.end()};
   }

@@ -9,6 +9,7 @@ import { VirtualClock } from "./time.js";
 import type { VirtualTime } from "./time.js";
 import { Port } from "./wires.js";
 import type { Cables } from "./wires.js";
+import { version } from "../version.js";
 import { wiredAtLeast } from "./wiring.js";
 
 export interface StationOptions {
@@ -129,6 +130,8 @@ export class Station {
       linksMax: this.anchorUrl === undefined ? wiredAtLeast : 4_096,
       idleBytesPerSecond: 0,
       stunPort: 0,
+      version,
+      memoryBytes: 0,
     };
   }
 }
