@@ -81,7 +81,7 @@ inline constexpr std::array<Price, 26> prices{{
     {Tag::relay, Owner::peers, 32 + 1 + 3 + 17 * 1024, 18 * 1024, 20, 4, {4'096, 60'000}, Purse::link, Over::refuse},
     {Tag::unreachable, Owner::peers, 32, 0, 20, 0, {512, 3'000}, Purse::link, Over::skip},
     // Twice what an honest device says, of each kind, in each topic.
-    {Tag::presence, Owner::presence, 32 + 1 + 10 + 2 + 4096 + 256, 0, 20, 10, {30, 1'200}, Purse::member, Over::skip},
+    {Tag::presence, Owner::presence, 32 + 1 + 10 + 2 + 4096 + 256, 0, 100, 10, {30, 1'200}, Purse::member, Over::skip},
     // What is not known here and may be skipped has its price, too; it stands for all of those.
     {Tag{255}, Owner::links, 64 * 1024, 0, 5, 1, {1'024, 6'000}, Purse::link, Over::close},
 }};

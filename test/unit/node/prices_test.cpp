@@ -202,15 +202,9 @@ TEST_CASE("pages that are pushed by who owes are noted, and fetched once it does
   Stranger eve(anchor, "eve", on_websocket);
   eve.enter(secret);
   Ledger ledger(eve.identity, *eve.keys);
-  // Each costs about as much as the work that one frame may do at once, so that few are taken in.
-  u64 taken = 0;
-  const u64 pages = 2 * wire::link_work.burst / wire::work_per_page_taken;
   for (u64 i = 0; i < 40; ++i) ledger.add_sealed(Bytes(30, static_cast<u8>(i)));
-  wire::Page first = ledger.page(0, 1);
-  eve.say(first, 1);
-  wire::Page known = ledger.page(0, 1);
-  for (u64 i = 0; i < pages && eve.all<wire::Want>().empty(); ++i, ++taken) eve.say(known, 1);
-  CHECK(taken < pages);
+  const wire::Page first = ledger.page(0, 1);
+  for (u64 done = 0; done <= wire::link_work.burst; done += wire::work_per_page_taken) eve.say(first, 1);
   eve.heard.clear();
   wire::Page next = ledger.page(1, 40);
   next.log = eve.tag(ledger.id());
@@ -260,6 +254,7 @@ TEST_CASE("presence is not sent to who does not read, and the link stays") {
   for (u64 i = 0; i < 400; ++i) {
     eve.say(wire::Presence{eve.identity.id(), 1, i + 1, Bytes(4'000, 1)}, 1);
     eve.pass(60);
+    if (i % 100 == 0) slow.say(wire::Pong{});        // it is there, and says so
   }
   slow.listen();
   CHECK(slow.all<wire::Presence>().size() * 4'000 < 2 * params::presence_unsent_max);
@@ -354,11 +349,14 @@ TEST_CASE("an acknowledgement goes on to its author if it is its signer's and tr
     junk.length = 100 + i;
     eve.say(junk, 1);
   }
-  ada.listen();
-  CHECK(ada.all<wire::Ack>().empty());
+  auto passed = [&] {
+    ada.listen();
+    const auto acks = ada.all<wire::Ack>();
+    return std::ranges::count_if(acks, [&](const wire::Ack& a) { return a.acker != anchor.id(); });
+  };
+  CHECK(passed() == 0);
   bob.say(ack, 1);
-  ada.listen();
-  CHECK(ada.all<wire::Ack>().size() == 1);
+  CHECK(passed() == 1);
   CHECK(eve.linked());
 }
 
