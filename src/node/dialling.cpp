@@ -259,7 +259,7 @@ void Node::Impl::on_signal(Link& link, const wire::Signal& signal) {
     // Forwarded for whoever is linked to us under its own name, at a bounded rate.
     if (signal.from != link.peer || !link.signals.take(now_.steady_ms, params::signals_rate)) return void(metrics_["signals_dropped"] += 1);
     Link* target = link_to(signal.to);
-    if (!target || target->self->network() != link.self->network()) return send_on(link, wire::Unreachable{signal.to});
+    if (!target || target->self->network() != link.self->network() || !carries_for(link) || !carries_for(*target)) return send_on(link, wire::Unreachable{signal.to});
     metrics_["signals"] += 1;
     return send_on(*target, signal);
   }
@@ -324,7 +324,8 @@ void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
   if (!relay.arriving) {
     Link* target = link_to(relay.other);
     bool full = target && buffered(target->id) > peers::relay_bytes_max;         // it takes less than is sent to it
-    if (!target || full || target->kind == LinkKind::relayed || target->self->network() != link.self->network()) return send_on(link, wire::Unreachable{relay.other});
+    const bool carried = target && carries_for(link) && carries_for(*target);
+    if (!carried || full || target->kind == LinkKind::relayed || target->self->network() != link.self->network()) return send_on(link, wire::Unreachable{relay.other});
     metrics_["relayed_bytes"] += relay.bytes.size();
     return send_on(*target, wire::Relay{link.peer, true, relay.bytes});
   }

@@ -32,6 +32,8 @@ void Node::Impl::link_opened(const LinkOpened& event) {
   link->url = event.url;
   link->attempt = event.attempt;
   link->self = identity_;
+  link->address = event.address;
+  link->admitted = event.admitted;
   if (auto a = anchors_.find(event.url); event.kind == LinkKind::websocket && event.dialler && a != anchors_.end()) {
     a->second.dialling = false;
     a->second.link = event.link;
@@ -41,14 +43,23 @@ void Node::Impl::link_opened(const LinkOpened& event) {
     auto network = parse_network(event.network);
     bool served = config_.apps.empty();
     for (const std::string& app : config_.apps) served |= network && identity::network_id(app) == *network;
-    if (!network || links_.size() >= config_.links_max + 16) {
-      refused(network ? wire::Refusal::too_many_links : wire::Refusal::not_served);
+    served = served && (serves_all() || link->admitted || !served_.empty());
+    const auto told = static_cast<std::size_t>(std::ranges::count_if(links_, [](const auto& l) { return l.second->refusal.has_value(); }));
+    bool full = served && links_.size() - told >= config_.links_max;
+    if (Link* least = full && network ? least_wanted() : nullptr) {
+      metrics_["links_made_room"] += 1;
+      send_on(*least, wire::Bye{2});
+      link_closed(least->id, false);
+      full = false;
+    }
+    if (!network || ((full || !served) && told >= params::told_links_max)) {
+      refused(network && served ? wire::Refusal::too_many_links : wire::Refusal::not_served);
       closing_links_.push_back(event.link);
       return;
     }
     // Who can be told why is told why, in the greeting.
     if (!served) link->refusal = wire::Refusal::not_served;
-    else if (links_.size() >= config_.links_max) link->refusal = wire::Refusal::too_many_links;
+    else if (full) link->refusal = wire::Refusal::too_many_links;
     link->self = std::make_shared<identity::Identity>(*network, config_.device_seed);
   }
   Bytes binding;
@@ -189,6 +200,7 @@ void Node::Impl::on_greeting(Link& link) {
     waiters_dirty_ = true;
     anchor.state = AnchorState::connected;
     anchor.reason.clear();
+    anchor.refusing.clear();
     anchor.failures = 0;
     anchors_dirty_ = true;
     if (first) add_anchor(link.url, true);
@@ -223,6 +235,38 @@ void Node::Impl::link_up(Link& link) {
   if (auto c = contacts_.find(link.peer); c != contacts_.end() && link.kind == LinkKind::datachannel) c->second.failures = 0;
   ping(link);
   if (started_) say_topics(link);
+}
+
+// Whether an anchor's link takes part in anything: a topic in which something was said, or somebody else is, or that it is to serve.
+bool Node::Impl::shares(const Link& link) const {
+  if (link.admitted && config_.tokens) return true;
+  std::size_t looked = 0;
+  for (const auto& [alias, no] : link.their_aliases) {
+    if (++looked > params::aliases_looked_at) break;
+    auto topic = topics_.find(no);
+    if (topic == topics_.end()) continue;
+    if (!topic->second->loaded || !topic->second->logs.empty() || served_.contains(topic->second->id) || sync_.links(topic->second).size() > 1) return true;
+  }
+  return false;
+}
+
+// Who makes room for one more: of the links that share nothing the oldest, of the address that has most of them. Nobody if all do, or
+// have only just come.
+Link* Node::Impl::least_wanted() {
+  struct Idle { std::size_t count = 0; Link* oldest = nullptr; };
+  std::map<Bytes, Idle> idle;
+  for (auto& [id, link] : links_) {
+    if (link->refusal || link->kind != LinkKind::websocket || shares(*link)) continue;
+    Idle& of = idle[link->address];
+    ++of.count;
+    if (!of.oldest || link->opened_ms < of.oldest->opened_ms) of.oldest = link.get();
+  }
+  const Idle* most = nullptr;
+  for (const auto& [address, of] : idle) {
+    if (of.count <= params::idle_links_max && of.oldest->opened_ms + params::settling_ms > now_.steady_ms) continue;
+    if (!most || of.count > most->count || (of.count == most->count && of.oldest->opened_ms < most->oldest->opened_ms)) most = &of;
+  }
+  return most ? most->oldest : nullptr;
 }
 
 void Node::Impl::link_closed(LinkId id, bool told) {
@@ -316,7 +360,7 @@ void Node::Impl::links_time() {
   std::vector<LinkId> dead;
   const u64 interval = ping_interval();
   for (auto& [id, link] : links_) {
-    bool late = !link->greeted && link->opened_ms + peers::handshake_ms_max <= now_.steady_ms;
+    bool late = !link->greeted && link->opened_ms + (link->refusal ? params::told_ms_max : peers::handshake_ms_max) <= now_.steady_ms;
     bool silent = link->greeted && link->heard_ms + peers::silence_ms_max <= now_.steady_ms;
     if (late || silent || link->choked) dead.push_back(id);
     else if (link->greeted && link->pinged_ms + interval <= now_.steady_ms) ping(*link);

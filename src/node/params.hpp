@@ -46,6 +46,13 @@ inline constexpr u32 failures_max = 8;                           // in a row, ea
 inline constexpr u64 reopen_ms_max = 20'000;                     // then whoever waits for the store is told that it does not open
 inline constexpr u64 reopen_pause_ms = 5'000;                    // … so much, and again if it still cannot be opened
 inline constexpr u64 rebuild_pause_ms = 10'000;                  // an index damaged sooner than that after it was made is the disk's doing
+inline constexpr std::size_t told_links_max = 16;                // at an anchor, beyond those it serves: they are told why it does not serve them
+inline constexpr u64 told_ms_max = 3'000;                        // … which takes a handshake, no more
+inline constexpr u64 settling_ms = 10'000;                       // a link that has just come shares nothing yet
+inline constexpr std::size_t idle_links_max = 8;                 // … unless its address has more of that kind
+inline constexpr std::size_t aliases_looked_at = 16;             // to see whether a link shares anything: who made up so many empty topics does not
+inline constexpr u64 room_pause_ms = 60'000;                     // after a save that did not fit, until such a one is tried again, doubled up to …
+inline constexpr u64 room_pause_ms_max = 600'000;                // … so much: each try that fails has everybody wait
 inline constexpr u64 lease_check_ms = 3'600'000;
 
 }  // namespace perdure::params

@@ -13,6 +13,7 @@
 //     W topic device         what a member calls itself, when it was last seen           (node)
 //     R request              the receipt of an append, for a retry after a hand-over     (node)
 //     A url                  an anchor: its pinned key                                   (node)
+//     E topic                at an anchor: the one address that has entered it           (node)
 #pragma once
 
 #include <perdure/types.hpp>

@@ -23,12 +23,16 @@ export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomS
       topicBytes: 256 * MiB,
       deviceBytes: 64 * MiB,
       leaseDays: 30,
+      addressBytes: 64 * MiB,
     },
     apps: [],
     cacheBytes: bytesOf(limits, "memoryMB", 4),
     linksMax: whole(limits, "links", 64),
     idleBytesPerSecond: limits.idleBytesPerSecond === undefined ? 0 : whole(limits, "idleBytesPerSecond", 1),
     stunPort: 0,
+    topics: [],
+    tokens: false,
+    memoryBytes: 0,
   };
 }
 
