@@ -128,8 +128,10 @@ describe("an anchor for anybody", { timeout: 60_000 }, () => {
     same(anchor.url, "wss://anchor.example");
     await using one = await proxyTo(port, "203.0.113.5");
     await using two = await proxyTo(port, "203.0.113.6");
-    await using eve = await open(one.url);
+    await using eve = await open();
     const topics = await Promise.all([0, 1, 2, 3].map(at => eve.topic(`invented ${at}`)));
+    const invites = await Promise.all(topics.map(topic => topic.invite()));
+    eve.anchors.add(one.url);
     const receipts = await Promise.all(topics.map(topic => topic.append("x".repeat(100_000))));
     await until(() => infoAt(eve, one.url)?.state === "refused", "the refusal");
     check(/from one address/.test(infoAt(eve, one.url)?.reason ?? ""), infoAt(eve, one.url)?.reason ?? "");
@@ -138,7 +140,7 @@ describe("an anchor for anybody", { timeout: 60_000 }, () => {
     const text = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     await until(async () => /^perdure_refusals_total\{reason="address_quota"\} [1-9]/m.test(await text()), "the figure");
     await using bob = await open(two.url);
-    for (const topic of topics) await bob.join(await topic.invite());
+    for (const invite of invites) await bob.join(invite);
     await Promise.all(receipts.map(receipt => receipt.anchored()));
     await until(() => infoAt(eve, one.url)?.state === "connected" && eve.status.current.trouble.length === 0, "no more trouble");
   });
