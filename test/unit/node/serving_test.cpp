@@ -101,7 +101,8 @@ TEST_CASE("what an address has brought counts after a restart, too, and not once
     CHECK(refusal(again.device) == wire::Refusal::address_quota);
     again.device.close();
   }
-  anchor.pass(3 * 86'400'000ull);
+  anchor.wall_ms += 3 * u64{86'400'000};
+  anchor.pass(3'600'001);
   CHECK(std::ranges::none_of(anchor.disk.rows, [](const auto& row) { return row.first[0] == 'E'; }));
   Author later(anchor, "eve", dinner, 6'000, from(here));
   CHECK_FALSE(refusal(later.device));
@@ -126,7 +127,6 @@ TEST_CASE("an anchor that is told its topics serves these to anybody, others to 
   CHECK(eve.linked());
   Author bob(anchor, "bob", dinner, 100, from(here, true));
   CHECK_FALSE(refusal(bob.device));
-  CHECK(bob.device.last<wire::Hello>().has_value() == false);
   anchor.pass(1'500);
   CHECK(anchor.metrics["logs"] == 2);
   CHECK(anchor.metrics["refused_not_served"] == 1);
