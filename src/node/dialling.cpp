@@ -219,7 +219,7 @@ void Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
     link->hub = hub;
     link->expected = id;
     link->self = identity_;
-    link->address = carrier->second->address;
+    link->shared = carrier->second->shared;
     link->session = std::make_unique<session::Session>(*identity_, static_key_, random_, session::Session::Options{true, LinkKind::relayed, {}, greeting(*link)});
     Link& l = *(links_[link->id] = std::move(link));
     return open_session(l);
@@ -260,7 +260,7 @@ void Node::Impl::on_signal(Link& link, const wire::Signal& signal) {
     // Forwarded for whoever is linked to us under its own name, at a bounded rate.
     if (signal.from != link.peer || !link.signals_passed.take(now_.steady_ms, wire::signals_passed)) return void(metrics_["signals_dropped"] += 1);
     Link* target = link_to(signal.to);
-    if (!target || target->self->network() != link.self->network()) return send_on(link, wire::Unreachable{signal.to});
+    if (!target || target->self->network() != link.self->network() || !carries_for(link) || !carries_for(*target)) return send_on(link, wire::Unreachable{signal.to});
     metrics_["signals"] += 1;
     return send_on(*target, signal);
   }
@@ -342,7 +342,7 @@ void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
   fresh->hub = link.id;
   fresh->expected = relay.other;
   fresh->self = identity_;
-  fresh->address = link.address;
+  fresh->shared = link.shared;
   fresh->session = std::make_unique<session::Session>(*identity_, static_key_, random_, session::Session::Options{false, LinkKind::relayed, {}, greeting(*fresh)});
   LinkId id = fresh->id;
   Link& l = *(links_[id] = std::move(fresh));

@@ -22,11 +22,17 @@ std::optional<NetworkId> parse_network(std::string_view text) {
   return id;
 }
 
-// What is one for budgets: as long as the host does not tell from where a link comes, each link by itself.
-Bytes address_of(const LinkOpened& event) {
+// Who shares a budget: the links of one address; where the host does not tell it, each link by itself.
+Bytes purse_of(const LinkOpened& event) {
+  if (!event.address.empty()) return event.address;
   codec::Writer w;
-  w.be32(event.link.value);
+  w.raw(view("perdure/link/")).be32(event.link.value);       // longer than any address
   return std::move(w).take();
+}
+
+// What was spent has come back: who comes again is as new.
+bool untouched(peers::Spent& spent, u64 now_ms) {
+  return spent.work.untouched(now_ms, wire::address_work) && spent.frames[wire::price_index(wire::Tag::enter)].untouched(now_ms, wire::price_of(wire::Tag::enter).rate);
 }
 
 }  // namespace
@@ -39,6 +45,8 @@ void Node::Impl::link_opened(const LinkOpened& event) {
   link->url = event.url;
   link->attempt = event.attempt;
   link->self = identity_;
+  link->address = event.address;
+  link->admitted = event.admitted;
   if (auto a = anchors_.find(event.url); event.kind == LinkKind::websocket && event.dialler && a != anchors_.end()) {
     a->second.dialling = false;
     a->second.link = event.link;
@@ -48,22 +56,31 @@ void Node::Impl::link_opened(const LinkOpened& event) {
     auto network = parse_network(event.network);
     bool served = config_.apps.empty();
     for (const std::string& app : config_.apps) served |= network && identity::network_id(app) == *network;
-    if (!network || links_.size() >= config_.links_max + 16) {
-      refused(network ? wire::Refusal::too_many_links : wire::Refusal::not_served);
+    served = served && (serves_all() || link->admitted || !served_.empty());
+    const auto told = static_cast<std::size_t>(std::ranges::count_if(links_, [](const auto& l) { return l.second->refusal.has_value(); }));
+    bool full = served && links_.size() - told >= config_.links_max;
+    if (Link* least = full && network ? least_wanted() : nullptr) {
+      metrics_["links_made_room"] += 1;
+      send_on(*least, wire::Bye{2});
+      link_closed(least->id, false);
+      full = false;
+    }
+    if (!network || ((full || !served) && told >= params::told_links_max)) {
+      refused(network && served ? wire::Refusal::too_many_links : wire::Refusal::not_served);
       closing_links_.push_back(event.link);
       return;
     }
     // Who can be told why is told why, in the greeting.
     if (!served) link->refusal = wire::Refusal::not_served;
-    else if (links_.size() >= config_.links_max) link->refusal = wire::Refusal::too_many_links;
+    else if (full) link->refusal = wire::Refusal::too_many_links;
     link->self = std::make_shared<identity::Identity>(*network, config_.device_seed);
   }
-  join_address(*link, address_of(event));
+  join_purse(*link, purse_of(event));
   Bytes binding;
   if (event.kind == LinkKind::datachannel) {
     auto a = attempts_.find(event.attempt);
     if (a == attempts_.end() || !a->second.local || !a->second.remote) {
-      leave_address(*link);
+      leave_purse(*link);
       closing_links_.push_back(event.link);
       return;
     }
@@ -119,22 +136,22 @@ void Node::Impl::make_room() {
   }
 }
 
-void Node::Impl::join_address(Link& link, Bytes address) {
-  if (addresses_.size() >= params::addresses_max)
-    std::erase_if(addresses_, [&](auto& a) { return a.second.links == 0 && a.second.spent->work.untouched(now_.steady_ms, wire::address_work); });
-  for (auto a = addresses_.begin(); a != addresses_.end() && addresses_.size() >= params::addresses_max;) a = a->second.links == 0 ? addresses_.erase(a) : std::next(a);
-  link.address_name = std::move(address);
-  Address& a = addresses_[link.address_name];
+void Node::Impl::join_purse(Link& link, Bytes purse) {
+  if (purses_.size() >= params::addresses_max)
+    std::erase_if(purses_, [&](auto& a) { return a.second.links == 0 && untouched(*a.second.spent, now_.steady_ms); });
+  for (auto a = purses_.begin(); a != purses_.end() && purses_.size() >= params::addresses_max;) a = a->second.links == 0 ? purses_.erase(a) : std::next(a);
+  link.purse = std::move(purse);
+  Purse& a = purses_[link.purse];
   if (!a.spent) a.spent = std::make_shared<peers::Spent>();
   ++a.links;
-  link.address = a.spent;
+  link.shared = a.spent;
 }
 
-void Node::Impl::leave_address(const Link& link) {
-  auto a = addresses_.find(link.address_name);
-  if (a == addresses_.end()) return;                  // a relayed one, which shares that of the link that carries it
+void Node::Impl::leave_purse(const Link& link) {
+  auto a = purses_.find(link.purse);
+  if (a == purses_.end()) return;                     // a relayed one, which shares that of the link that carries it
   --a->second.links;
-  if (a->second.links == 0 && a->second.spent->work.untouched(now_.steady_ms, wire::address_work)) addresses_.erase(a);
+  if (a->second.links == 0 && untouched(*a->second.spent, now_.steady_ms)) purses_.erase(a);
 }
 
 void Node::Impl::link_received(LinkId id, ByteView bytes) {
@@ -174,7 +191,7 @@ bool Node::Impl::afford(Link& link, const wire::Frame& frame) {
   if (frame.body.size() > price.body_max) return fault(link.id, sync::Fault::malformed), false;
   charge(link.id, price.work + u64{price.work_kib} * frame.body.size() / 1024);
   if (price.purse == wire::Purse::member) return true;
-  peers::Spent& spent = price.purse == wire::Purse::address ? *link.address : link.spent;
+  peers::Spent& spent = price.purse == wire::Purse::address ? *link.shared : link.spent;
   if (spent.frames[wire::price_index(frame.tag)].take(now_.steady_ms, price.rate)) return true;
   metrics_["frames_over"] += 1;
   if (price.over == wire::Over::close) return fault(link.id, sync::Fault::too_much), false;
@@ -270,6 +287,7 @@ void Node::Impl::on_greeting(Link& link) {
     waiters_dirty_ = true;
     anchor.state = AnchorState::connected;
     anchor.reason.clear();
+    anchor.refusing.clear();
     anchor.failures = 0;
     anchors_dirty_ = true;
     if (first) add_anchor(link.url, true);
@@ -307,6 +325,38 @@ void Node::Impl::link_up(Link& link) {
   if (started_) say_topics(link);
 }
 
+// Whether an anchor's link takes part in anything: a topic in which something was said, or somebody else is, or that it is to serve.
+bool Node::Impl::shares(const Link& link) const {
+  if (link.admitted && config_.tokens) return true;
+  std::size_t looked = 0;
+  for (const auto& [alias, no] : link.their_aliases) {
+    if (++looked > params::aliases_looked_at) break;
+    auto topic = topics_.find(no);
+    if (topic == topics_.end()) continue;
+    if (!topic->second->loaded || !topic->second->logs.empty() || served_.contains(topic->second->id) || sync_.links(topic->second).size() > 1) return true;
+  }
+  return false;
+}
+
+// Who makes room for one more: of the links that share nothing the oldest, of the address that has most of them. Nobody if all do, or
+// have only just come.
+Link* Node::Impl::least_wanted() {
+  struct Idle { std::size_t count = 0; Link* oldest = nullptr; };
+  std::map<Bytes, Idle> idle;
+  for (auto& [id, link] : links_) {
+    if (link->refusal || link->kind != LinkKind::websocket || shares(*link)) continue;
+    Idle& of = idle[link->address];
+    ++of.count;
+    if (!of.oldest || link->opened_ms < of.oldest->opened_ms) of.oldest = link.get();
+  }
+  const Idle* most = nullptr;
+  for (const auto& [address, of] : idle) {
+    if (of.count <= params::idle_links_max && of.oldest->opened_ms + params::settling_ms > now_.steady_ms) continue;
+    if (!most || of.count > most->count || (of.count == most->count && of.oldest->opened_ms < most->oldest->opened_ms)) most = &of;
+  }
+  return most ? most->oldest : nullptr;
+}
+
 void Node::Impl::link_closed(LinkId id, bool told) {
   auto it = links_.find(id);
   if (it == links_.end()) return;
@@ -315,7 +365,7 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   if (!told && link->kind != LinkKind::relayed) closing_links_.push_back(id);
   choke(*link);
   unfinished_ -= link->session->unfinished();
-  leave_address(*link);
+  leave_purse(*link);
   status_dirty_ = peers_dirty_ = true;
   if (auto a = anchors_.find(link->url); a != anchors_.end() && a->second.link == id) {
     AnchorEntry& anchor = a->second;
@@ -401,7 +451,7 @@ void Node::Impl::links_time() {
   std::vector<LinkId> dead;
   const u64 interval = ping_interval();
   for (auto& [id, link] : links_) {
-    bool late = !link->greeted && link->opened_ms + peers::handshake_ms_max <= now_.steady_ms;
+    bool late = !link->greeted && link->opened_ms + (link->refusal ? params::told_ms_max : peers::handshake_ms_max) <= now_.steady_ms;
     bool silent = link->greeted && link->heard_ms + peers::silence_ms_max <= now_.steady_ms;
     if (late || silent || link->choked) dead.push_back(id);
     else if (link->greeted && link->pinged_ms + interval <= now_.steady_ms) ping(*link);

@@ -73,7 +73,7 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
     auto result = std::make_shared<Result>();
     desk_.run(topic->queue(), [this, topic, result](store::Rows& out) {
       *result = {};
-      if (auto epoch = out.get(store::key('E', topic->no)); epoch && epoch->size() == 8) std::copy(epoch->begin(), epoch->end(), topic->epoch.emplace().begin());
+      if (auto epoch = out.get(store::key('O', topic->no)); epoch && epoch->size() == 8) std::copy(epoch->begin(), epoch->end(), topic->epoch.emplace().begin());
       for (LogNo no = 0; no < topic->logs.size(); ++no) {
         const sync::LogEntry& entry = topic->logs[no];
         if (entry.held.spoken() == entry.held.length) continue;

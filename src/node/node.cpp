@@ -19,6 +19,7 @@ Node::Impl::Impl(Config config)
       static_key_(session::make_static_key(*identity_, random_)),
       desk_(config_.cache_bytes),
       sync_(desk_, *identity_, config_.anchor, {memory_.queued, memory_.claims, memory_.link_claims}, *this) {
+  served_.insert(config_.topics.begin(), config_.topics.end());
   desk_.on_failure = [this](SaveOutcome outcome) { storage_failed(outcome); };
   desk_.on_reopened = [this](Reopening outcome) { on_reopened(outcome); };
 }
@@ -69,7 +70,7 @@ void Node::Impl::on_event(Event& event) {
           ++a.failures;
           if (a.state != AnchorState::refused) {
             a.state = AnchorState::unreachable;
-            a.reason = "Nobody answers at this address, or what answers is no WebSocket.";
+            a.reason = "Nobody answers at this address, or whoever does makes no WebSocket of it now.";
           }
           u64 wait = std::min(params::anchor_retry_ms << std::min(a.failures, 6u), params::anchor_retry_ms_max);
           a.next_dial_ms = now_.steady_ms + wait / 2 + random_.below(wait / 2 + 1);
@@ -80,7 +81,8 @@ void Node::Impl::on_event(Event& event) {
           online_ = e.online;
           status_dirty_ = true;
           if (online_) for (auto& [url, a] : anchors_) a.next_dial_ms = now_.steady_ms;
-        } else if constexpr (std::is_same_v<E, Visibility>) hidden_ = e.hidden;
+        } else if constexpr (std::is_same_v<E, Room>) room_again();
+        else if constexpr (std::is_same_v<E, Visibility>) hidden_ = e.hidden;
         else if constexpr (std::is_same_v<E, Goodbye>) {
           for (auto& [id, link] : links_)
             if (link->greeted) send_on(*link, wire::Bye{});
@@ -95,6 +97,7 @@ void Node::Impl::on_event(Event& event) {
 
 void Node::Impl::on_time() {
   if (reopen_at_ != 0 && reopen_at_ <= now_.steady_ms) try_store();
+  if (room_ && room_at_ <= now_.steady_ms) room_again();
   links_time();
   dial_anchors();
   dial_contacts();
@@ -128,6 +131,7 @@ std::optional<u64> Node::Impl::deadline() const {
   std::optional<u64> at = sync_.deadline();
   auto take = [&](u64 t) { if (!at || t < *at) at = t; };
   if (reopen_at_ != 0) take(reopen_at_);
+  if (room_) take(room_at_);
   const u64 interval = ping_interval();
   for (const auto& [id, link] : links_) {
     if (!link->greeted) take(link->opened_ms + peers::handshake_ms_max);
@@ -180,13 +184,13 @@ void Node::Impl::charge(LinkId id, u64 work) {
   auto link = links_.find(id);
   if (link == links_.end()) return;
   link->second->spent.work.charge(now_.steady_ms, wire::link_work, work);
-  link->second->address->work.charge(now_.steady_ms, wire::address_work, work);
+  link->second->shared->work.charge(now_.steady_ms, wire::address_work, work);
 }
 
 u64 Node::Impl::rested_at(LinkId id) const {
   auto link = links_.find(id);
   if (link == links_.end()) return now_.steady_ms;
-  return std::max(link->second->spent.work.left_at(now_.steady_ms, wire::link_work), link->second->address->work.left_at(now_.steady_ms, wire::address_work));
+  return std::max(link->second->spent.work.left_at(now_.steady_ms, wire::link_work), link->second->shared->work.left_at(now_.steady_ms, wire::address_work));
 }
 
 void Node::Impl::fault(LinkId id, sync::Fault) {
@@ -206,10 +210,12 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   if (keys.size() + changes.keys.size() > 256) e.pending_notice.all_keys = true;
   else keys.insert(keys.end(), changes.keys.begin(), changes.keys.end());
   no_trouble(Code::storage_full);
+  if (config_.anchor) save_address(topic);
 }
 
 void Node::Impl::progressed(const TopicPtr& topic) {
   extra(topic).dirty = waiters_dirty_ = true;
+  served_again(topic);
   pass_holes(topic);
 }
 
@@ -218,10 +224,11 @@ void Node::Impl::acked(const TopicPtr& topic) {
   e.dirty = true;
   e.pending_notice.copies = true;
   status_dirty_ = waiters_dirty_ = true;
+  served_again(topic);
 }
 
 void Node::Impl::refused(wire::Refusal why) {
-  static constexpr const char* names[] = {"", "not_served", "not_proved", "total_quota", "topic_quota", "device_quota", "full_disk", "too_many_links"};
+  static constexpr const char* names[] = {"", "not_served", "not_proved", "total_quota", "topic_quota", "device_quota", "full_disk", "too_many_links", "address_quota"};
   metrics_[std::string("refused_") + names[static_cast<u8>(why)]] += 1;
   if (!config_.anchor && why == wire::Refusal::total_quota)
     trouble(Code::storage_full, "The storage that this app allows is used up (limits.storageMB): what comes from others is not stored.");
@@ -253,6 +260,8 @@ wire::Refusal* Node::Impl::quota(const Topic& topic, const DeviceId& device, u64
   if (total_bytes_ + bytes > config_.quotas.total_bytes) refusal_ = wire::Refusal::total_quota;
   else if (topic.bytes + bytes > config_.quotas.topic_bytes) refusal_ = wire::Refusal::topic_quota;
   else if (of_device + bytes > config_.quotas.device_bytes) refusal_ = wire::Refusal::device_quota;
+  else if (beyond_address(topic, bytes)) refusal_ = wire::Refusal::address_quota;
+  else if (too_large_now(topic, bytes)) refusal_ = wire::Refusal::full_disk;
   else return nullptr;
   return &refusal_;
 }

@@ -20,7 +20,7 @@ void Node::Impl::start(const Start& event) {
     trouble(Code::storage_lost, "This device's store is gone; what others hold is fetched again.");
   }
   for (const std::string& url : config_.anchors) add_anchor(url, false);
-  start_reads_ = config_.anchor ? 4 : 5;
+  start_reads_ = 5;
   auto read = [this](char kind, auto take) {
     Bytes from = store::key(kind);
     desk_.read_range(from, store::prefix_end(from), 0, false, [this, take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
@@ -40,6 +40,7 @@ void Node::Impl::start(const Start& event) {
   });
   read('R', [this](const auto& rows) { take_receipts(rows); });
   if (!config_.anchor) read('I', [this](const auto& rows) { take_indexes(rows); });
+  else read('E', [this](const auto& rows) { take_addresses(rows); });
 }
 
 // What is told of topics that are not open.
@@ -177,7 +178,7 @@ void Node::Impl::keep(store::Rows& rows, Topic& topic) {
   topic.written = true;
   topic.kept_used_ms = topic.last_used_ms;
   rows.put(store::key('T', topic.no), row_of(topic));
-  if (topic.epoch) rows.put(store::key('E', topic.no), own(*topic.epoch));
+  if (topic.epoch) rows.put(store::key('O', topic.no), own(*topic.epoch));
 }
 
 void Node::Impl::save_topic(const TopicPtr& topic, store::Desk::Done done) {
@@ -209,6 +210,7 @@ void Node::Impl::storage_failed(SaveOutcome outcome) {
   failed_at_ = now_.steady_ms;
   for (auto& [no, topic] : topics_) topic->loaded = false;         // what is in memory is ahead of the rows: nothing builds on it
   if (outcome == SaveOutcome::superseded) return give_up(Code::storage_unavailable, superseded_text);
+  if (outcome == SaveOutcome::full && config_.anchor) no_room();
   if (outcome == SaveOutcome::full) trouble(Code::storage_full, "The disk is full: nothing new is stored. What was accepted before is kept; free some space.");
   else trouble(Code::storage_unavailable, "The store could not be written to; it is being opened again.");
   // Whether a batch of ours is in there is not known: the next append begins a new incarnation.
@@ -288,7 +290,7 @@ bool Node::Impl::rolled_back(const TopicPtr& topic) {
   if (!extra(topic).epochs.take(now_.steady_ms, wire::epochs)) return false;
   topic->epoch = epoch_;                             // of the same store (sync::same_store), …
   random_.fill(std::span(*topic->epoch).last(4));    // … in another life of that topic
-  if (topic->written) desk_.run(topic->queue(), [key = store::key('E', topic->no), row = own(*topic->epoch)](store::Rows& rows) { rows.put(key, row); }, [](SaveOutcome) {});
+  if (topic->written) desk_.run(topic->queue(), [key = store::key('O', topic->no), row = own(*topic->epoch)](store::Rows& rows) { rows.put(key, row); }, [](SaveOutcome) {});
   metrics_["rollbacks"] += 1;
   sync_.reload(topic, now_, false);                  // all greet anew; the end of our answer tells the new epoch
   return true;

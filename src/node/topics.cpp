@@ -125,7 +125,10 @@ void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
 
 void Node::Impl::topic_loaded(const TopicPtr& topic) {
   topic->loaded = true;
-  if (config_.anchor) total_bytes_ += topic->bytes;
+  if (config_.anchor) {
+    total_bytes_ += topic->bytes;
+    addresses_.count(topic->no, topic->bytes);
+  }
   TopicExtra& e = extra(topic);
   e.dirty = e.members_dirty = true;
   topics_dirty_ = status_dirty_ = true;
@@ -179,6 +182,7 @@ void Node::Impl::close_topic(const TopicPtr& topic) {
     link->hellos.erase(topic->no);
   }
   sync_.detach_all(topic);
+  for (auto& [url, anchor] : anchors_) served_again(anchor, topic->no);
   topic->open = false;
   ++openings_;
   waiters_dirty_ = true;
@@ -222,9 +226,11 @@ void Node::Impl::forget_topic(const TopicPtr& topic, store::Desk::Done done) {
   close_topic(topic);
   topic_numbers_.erase({topic->network, topic->id});
   topics_.erase(topic->no);
+  addresses_.forget(topic->no);
+  unstored_.erase(topic->no);
   if (!topic->written) return done(SaveOutcome::ok);
   std::vector<std::pair<Bytes, Bytes>> ranges;
-  for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'V', 'K', 'C', 'W', 'E'}) {
+  for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'V', 'K', 'C', 'W', 'E', 'O'}) {
     ranges.emplace_back(store::key(kind, topic->no), store::key(kind, topic->no + 1));
   }
   desk_.erase_ranges(std::move(ranges), std::move(done));

@@ -39,6 +39,8 @@ struct Link {
   u32 attempt = 0;                                    // RTC attempt
   std::optional<DeviceId> expected;                   // who must be there
   LinkId hub;                                         // relayed: the link that carries it
+  Bytes address;                                      // an anchor: where it comes from, as the host tells it
+  bool admitted = false;                              // … and that it brought a token
   std::shared_ptr<identity::Identity> self;           // as what we speak here: an anchor serves several networks
   std::unique_ptr<session::Session> session;
   u64 opened_ms = 0, heard_ms = 0, pinged_ms = 0;     // steady
@@ -67,8 +69,8 @@ struct Link {
   std::map<store::TopicNo, Introduced> introduced;    // whom the peer said it is linked to, by topic
   bool choked = false;                                // it does not take what is sent to it: to be closed
   Spent spent;
-  Bytes address_name;                                 // empty: relayed
-  std::shared_ptr<Spent> address;                     // with the other links of its address
+  Bytes purse;                                        // whose: its address, or itself where that is not known; empty: relayed
+  std::shared_ptr<Spent> shared;                      // with the other links of its address
   Budget signals_passed, relayed_sessions;            // forwarded for the peer; begun with us through it
 };
 

@@ -266,6 +266,21 @@ TopicState Sync::state(const TopicPtr& topic) const {
   return synced(topic) && behind(topic) == 0 ? TopicState::live : TopicState::syncing;
 }
 
+bool Sync::holds_all(const TopicPtr& topic, LinkId link) const {
+  const Exchange* e = exchange(topic, link);
+  if (!e || !topic->loaded) return false;
+  for (const LogEntry& entry : topic->logs) {
+    const u64 spoken = entry.held.spoken();
+    if (spoken == 0) continue;
+    auto their = e->theirs.find(tag_of(e->session, entry.working.id));
+    if (their != e->theirs.end() && their->second.said >= spoken) continue;
+    const auto no = topic->by_id(entry.working.id);
+    const auto ack = no ? acks(topic).find({e->peer, *no}) : acks(topic).end();
+    if (ack == acks(topic).end() || ack->second.length < spoken) return false;
+  }
+  return true;
+}
+
 std::vector<DeviceId> Sync::holders(const TopicPtr& topic, const LogId& log, u64 batch) const {
   std::vector<DeviceId> out;
   auto t = topics_.find(topic->no);

@@ -79,6 +79,7 @@ class Sync {
   TopicState state(const TopicPtr&) const;
   bool synced(const TopicPtr&) const;                         // with one peer at least
   bool offered(const TopicPtr&, store::LogNo) const;          // some peer says it holds more of that log than we do, and may yet give it
+  bool holds_all(const TopicPtr&, LinkId) const;              // the peer says that it holds whatever we do
   std::vector<DeviceId> holders(const TopicPtr&, const LogId&, u64 batch) const;      // linked peers known to hold it
 
   // Acknowledgements of our own logs.

@@ -117,7 +117,7 @@ struct Enter {
   Signature signature;
   template <class F> void fields(F& f) { f(topic); f(signature); }
 };
-enum class Refusal : u8 { not_served = 1, not_proved = 2, total_quota = 3, topic_quota = 4, device_quota = 5, full_disk = 6, too_many_links = 7 };
+enum class Refusal : u8 { not_served = 1, not_proved = 2, total_quota = 3, topic_quota = 4, device_quota = 5, full_disk = 6, too_many_links = 7, address_quota = 8 };
 struct Refused {                                   // header: the receiver's alias of the topic; who serves a link not at all says so in its greeting
   static constexpr Tag tag = Tag::refused;
   u8 reason = 0;

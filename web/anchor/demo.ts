@@ -147,7 +147,7 @@ export class AnchorChild {
 
   async #spawn(port: number): Promise<void> {
     const script = fileURLToPath(new URL("cli.js", import.meta.url));
-    const child = spawn(process.execPath, [script, "anchor", "--port", String(port), "--data", this.#data], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [script, "anchor", "--port", String(port), "--data", this.#data, "--address-mb", "4096"], { stdio: ["ignore", "pipe", "pipe"] });
     const orphaned = (): void => void child.kill();
     process.once("exit", orphaned);
     let said = "";

@@ -24,6 +24,7 @@ export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomS
       topicBytes: 256 * MiB,
       deviceBytes: 64 * MiB,
       leaseDays: 30,
+      addressBytes: 64 * MiB,
     },
     apps: [],
     cacheBytes: bytesOf(limits, "memoryMB", 4),
@@ -31,6 +32,8 @@ export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomS
     idleBytesPerSecond: limits.idleBytesPerSecond === undefined ? 0 : whole(limits, "idleBytesPerSecond", 1),
     stunPort: 0,
     version,
+    topics: [],
+    tokens: false,
     memoryBytes: 0,
   };
 }

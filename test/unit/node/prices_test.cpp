@@ -395,3 +395,23 @@ TEST_CASE("who relays cannot make us begin sessions without end") {
   CHECK(eve.all<wire::Relay>().size() <= wire::relayed_sessions.burst);
   CHECK(eve.linked());
 }
+
+TEST_CASE("links of one address share what it may enter, and one from elsewhere has its own") {
+  Solo anchor("anchor", anchor_config());
+  const wire::Price& price = wire::price_of(wire::Tag::enter);
+  auto enter = [](Stranger& s) { s.say(wire::Enter{s.keys->id, peers::enter_signature(*s.keys, s.session->handshake_hash(), s.identity.id())}, 1); };
+  auto from = [](u8 address) { return Stranger::Options{.kind = LinkKind::websocket, .address = Bytes(4, address)}; };
+  Stranger elsewhere(anchor, "elsewhere", from(2));
+  u64 entered = 0;
+  for (u32 n = 0; n < 3; ++n) {
+    Stranger eve(anchor, "eve " + std::to_string(n), from(1));
+    eve.keys = identity::topic_keys(secret);
+    for (; entered <= price.rate.burst && eve.linked() && entered < (n + 1) * price.rate.burst / 2; ++entered) enter(eve);
+    if (n < 2) CHECK(eve.linked());
+    else enter(eve), CHECK_FALSE(eve.linked());       // coming again has not helped
+    eve.close();
+  }
+  elsewhere.enter(secret);
+  CHECK(elsewhere.linked());
+  CHECK(elsewhere.last<wire::Hello>().has_value());
+}

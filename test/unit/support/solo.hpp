@@ -217,6 +217,8 @@ class Stranger {
     bool anchor = false;
     std::string app = {};                                     // ours, if it is another one than theirs
     bool known = true;                                        // the network the core is told, where it is an anchor
+    Bytes address = {};                                       // where we come from
+    bool admitted = false;                                    // we brought a token
     wire::Greeting greeting = {.epoch = {1}};
   };
   Stranger(Solo& solo, std::string_view name) : Stranger(solo, name, {}) {}
@@ -321,7 +323,7 @@ class Stranger {
         network += "0123456789abcdef"[b >> 4];
         network += "0123456789abcdef"[b & 15];
       }
-    solo_.turn({LinkOpened{link, options_.kind, !we_dial, options_.url, 0, network}});
+    solo_.turn({LinkOpened{link, options_.kind, !we_dial, options_.url, 0, network, options_.address, options_.admitted}});
     listen();
     for (Bytes& b : session->start()) deliver(std::move(b));
   }

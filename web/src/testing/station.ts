@@ -122,7 +122,7 @@ export class Station {
       anchor: this.anchorUrl !== undefined,
       rtc: false,
       anchors: this.anchors,
-      quotas: { totalBytes: 4096 * MiB, topicBytes: 256 * MiB, deviceBytes: 64 * MiB, leaseDays: 30 },
+      quotas: { totalBytes: 4096 * MiB, topicBytes: 256 * MiB, deviceBytes: 64 * MiB, leaseDays: 30, addressBytes: 64 * MiB },
       apps: [],
       cacheBytes: 4 * MiB,
       // A core that wants no more links than it has wires asks nobody to relay to others, and a crowd would be busy with little else.
@@ -131,6 +131,8 @@ export class Station {
       idleBytesPerSecond: 0,
       stunPort: 0,
       version,
+      topics: [],
+      tokens: false,
       memoryBytes: 0,
     };
   }
