@@ -61,8 +61,10 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   const bool owes = request == 0 && host_.rested_at(e.link) > now_.steady_ms;
   if (t.paused_until != 0 || owes || queued_ + size > limits_.queued) {
     note_page(t, e, tag, *message);
+    if (!claim(e)) return host_.fault(e.link, Fault::too_much);
     if (request != 0 && message->last) end_pull(t, e, request);
     if (owes) pull(t, e);
+    else if (t.paused_until == 0) resume(e, now_.steady_ms + announce_delay_ms);
     return;
   }
   if (e.queued_bytes + size > queued_bytes_max) return host_.fault(e.link, Fault::too_much);
