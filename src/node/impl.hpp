@@ -353,6 +353,7 @@ class Node::Impl final : public sync::SyncHost {
   void say(const TopicPtr&, u8 kind, const std::optional<Bytes>& value, std::optional<LinkId> only);
   void say_to_newcomer(peers::Link&, const TopicPtr&);
   void presence_time();
+  void keep_frame(Said&, Bytes frame);               // for newcomers, as far as there is room
   void member_gone(const TopicPtr&, const DeviceId&);
   bool in_reach(const TopicPtr&, const DeviceId&) const;
   std::vector<MemberOut> members(const TopicPtr&);
@@ -414,6 +415,7 @@ class Node::Impl final : public sync::SyncHost {
   u32 next_relayed_ = 1u << 31;
   struct Purse { std::shared_ptr<peers::Spent> spent; std::size_t links = 0; };
   std::map<Bytes, Purse> purses_;                    // by address: at most addresses_max without a link
+  u64 said_bytes_ = 0;                               // of presences kept for newcomers
   u64 unsent_ = 0, unfinished_ = 0;                  // bytes of all links: sent and not taken, and of frames of which pieces are missing
   std::map<std::string, AnchorEntry> anchors_;
   std::map<std::pair<LinkId, TopicNo>, Introducing> introducing_;

@@ -51,17 +51,20 @@ inline constexpr u64 lease_check_ms = 3'600'000;
 inline constexpr u64 batch_format_newest = 2;                    // of log/batch.hpp, that peers are told we understand
 inline constexpr std::size_t addresses_max = 4'096;              // of which it is remembered what their links have spent; who owes nothing is forgotten
 
-// What links may take of the memory, all together; the rest is for rows, topics and logs.
-inline constexpr u64 memory_bytes = u64{256} << 20;
+// What links may take of the memory, all together: three eighths, and unsent_untold for each. The rest is for rows, topics and logs.
+inline constexpr u64 memory_bytes = u64{512} << 20;
 struct Memory {
   u64 unsent;                                                    // sent and not taken, beyond unsent_untold: presence is not sent from half of it on, and then the link goes to which most waits
   u64 unfinished;                                                // frames of which pieces are missing: then the link goes of which most is here
   u64 queued;                                                    // pages that wait for storage: more are noted, and fetched later
   u64 claims, link_claims;                                       // logs that peers say they hold and we do not: of all, of one link
+  u64 said;                                                      // at an anchor, presences for who enters later: without them he hears those that are said next
+  u64 shared;                                                    // topics of links (not bytes): at an anchor more of those in which nothing was said are refused, twice as many of others
 };
+inline constexpr u64 shared_bytes = 2'048;                       // that a topic costs for each link that has entered it
 constexpr Memory memory(u64 bytes) {
   const u64 all = bytes == 0 ? memory_bytes : bytes;
-  return {all / 4, all / 8, all / 8, all / 4, all / 16};
+  return {all / 8, all / 16, all / 16, all / 8, all / 32, all / 32, all / 8 / shared_bytes};
 }
 inline constexpr u64 presence_unsent_max = 256 * 1024;           // waiting on one link: then what is said now would come too late
 inline constexpr u64 unsent_untold = 128 * 1024;                 // of one link, of which the host need not say that they are out: they do not count

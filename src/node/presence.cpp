@@ -111,7 +111,7 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
     Said& s = e.said[key];
     s.sequence = said->sequence;
     s.heard_ms = now_.steady_ms;
-    s.frame = wire::encode({}, *said);
+    keep_frame(s, wire::encode({}, *said));
     for (LinkId id : sync_.links(topic))
       if (auto other = links_.find(id); other != links_.end() && id != link.id) send_on(*other->second, *said, other->second->aliases[topic->no]);
     return;
@@ -135,6 +135,13 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
   codec::Writer row;
   row.be64(now_.wall_ms).raw(view(name));
   desk_.run(topic->queue(), [key = store::key('W', topic->no, said->device.view()), row = std::move(row).take()](store::Rows& rows) { rows.put(key, row); }, [](SaveOutcome) {});
+}
+
+void Node::Impl::keep_frame(Said& said, Bytes frame) {
+  said_bytes_ -= said.frame.size();
+  if (said_bytes_ + frame.size() > memory_.said) frame.clear();
+  said_bytes_ += frame.size();
+  said.frame = std::move(frame);
 }
 
 void Node::Impl::presence_time() {
@@ -179,7 +186,7 @@ void Node::Impl::member_gone(const TopicPtr& topic, const DeviceId& device) {
     if (kind == kind_presence && said->second.value && topic->keys) actions_.push_back(PresenceNotice{topic->no, device, std::nullopt});
     // The sequence stays: what was said before the goodbye is not heard again.
     said->second.value.reset();
-    said->second.frame.clear();
+    keep_frame(said->second, {});
     if (!topic->keys) e.said.erase(said);
   }
 }

@@ -78,6 +78,8 @@ void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
   // An alias stands for one topic as long as it is shared.
   if (taken != link.their_aliases.end() && (known == topic_numbers_.end() || taken->second != known->second)) return fault(link.id, sync::Fault::malformed);
   bool full = known == topic_numbers_.end() && topics_.size() >= params::anchor_topics_max;
+  const bool empty = known == topic_numbers_.end() || (topics_[known->second]->loaded && topics_[known->second]->logs.empty());
+  full |= sync_.shared() >= (empty ? memory_.shared : 2 * memory_.shared);
   if (full || link.their_aliases.size() >= params::link_topics_max)
     return refused(wire::Refusal::total_quota), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::total_quota)}, alias);
   const TopicNo next = next_topic_;

@@ -186,6 +186,7 @@ void Node::Impl::close_topic(const TopicPtr& topic) {
   topic->open = false;
   ++openings_;
   waiters_dirty_ = true;
+  for (auto& [who, said] : extra(topic).said) keep_frame(said, {});
   extras_.erase(topic->no);
   topic->forget();
   topics_dirty_ = status_dirty_ = true;

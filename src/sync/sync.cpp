@@ -24,6 +24,7 @@ void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, const
   }
   voided_epoch(topic, a.peer, a.epoch, false);
   auto [it, fresh] = t.exchanges.insert_or_assign(a.link, std::move(e));
+  shared_ += fresh;
   if (topic->loaded && said != fingerprint(t, it->second)) hello(t, it->second, hello_lost ? 2 : 1);
   ack_all_of(topic, a.peer);
   host_.progressed(topic);
@@ -37,6 +38,7 @@ void Sync::detach(const TopicPtr& topic, LinkId link) {
   if (gone == t.exchanges.end()) return;
   unclaim(gone->second);
   t.exchanges.erase(gone);
+  --shared_;
   std::erase_if(t.pulling, [&](const auto& p) { return p.second == link; });
   for (auto& [other, e] : t.exchanges) pull(t, e);
   host_.progressed(topic);
@@ -46,6 +48,7 @@ void Sync::detach_all(const TopicPtr& topic) {
   auto t = topics_.find(topic->no);
   if (t == topics_.end()) return;
   for (auto& [link, e] : t->second.exchanges) unclaim(e);
+  shared_ -= t->second.exchanges.size();
   topics_.erase(t);
 }
 

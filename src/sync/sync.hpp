@@ -75,6 +75,7 @@ class Sync {
 
   const Exchange* exchange(const TopicPtr&, LinkId) const;
   std::vector<LinkId> links(const TopicPtr&) const;
+  std::size_t shared() const { return shared_; }              // topics of links, all together
   u64 behind(const TopicPtr&) const;                          // ops, by what the best informed peer says
   TopicState state(const TopicPtr&) const;
   bool synced(const TopicPtr&) const;                         // with one peer at least
@@ -191,6 +192,7 @@ class Sync {
   u64 queued_ = 0;                                            // bytes of pages that wait for storage, of all links
   std::map<LinkId, u64> claims_;                              // logs
   u64 claims_all_ = 0;
+  std::size_t shared_ = 0;
   Instant now_;
   u32 next_generation_ = 1;
 };

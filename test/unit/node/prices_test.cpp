@@ -220,7 +220,7 @@ TEST_CASE("pages that are pushed by who owes are noted, and fetched once it does
 
 TEST_CASE("who asks and takes nothing in is not the only one: all of them together may leave so much unread") {
   Config config = anchor_config();
-  config.memory_bytes = 16u << 20;
+  config.memory_bytes = 32u << 20;
   Solo anchor("anchor", config);
   Stranger ada(anchor, "ada", on_websocket);
   ada.enter(secret);
@@ -268,7 +268,7 @@ TEST_CASE("presence is not sent to who does not read, and the link stays") {
 
 TEST_CASE("a peer may claim so many logs that we do not know, in all topics together") {
   Config config = anchor_config();
-  config.memory_bytes = 64u << 20;
+  config.memory_bytes = 128u << 20;
   const u64 most = params::memory(config.memory_bytes).link_claims / sync::claim_bytes;
   Solo anchor("anchor", config);
   Stranger eve(anchor, "eve", on_websocket), bob(anchor, "bob", on_websocket);
@@ -292,7 +292,7 @@ TEST_CASE("a peer may claim so many logs that we do not know, in all topics toge
 
 TEST_CASE("frames that are begun and not ended may take so much, of all links together") {
   Config config = anchor_config();
-  config.memory_bytes = 8u << 20;
+  config.memory_bytes = 16u << 20;
   Solo anchor("anchor", config);
   std::deque<Stranger> others;
   for (u32 n = 0; n < 12; ++n) {
@@ -414,4 +414,53 @@ TEST_CASE("links of one address share what it may enter, and one from elsewhere 
   elsewhere.enter(secret);
   CHECK(elsewhere.linked());
   CHECK(elsewhere.last<wire::Hello>().has_value());
+}
+
+TEST_CASE("topics that were made up fill an anchor only so far, and those in which something was said are entered on") {
+  Config config = anchor_config();
+  config.memory_bytes = 16u << 20;
+  const u64 most = params::memory(config.memory_bytes).shared;
+  Solo anchor("anchor", config);
+  Stranger ada(anchor, "ada", on_websocket);
+  ada.enter(secret);
+  Ledger ledger(ada.identity, *ada.keys);
+  ledger.say("one");
+  ada.say(ledger.page(), 1);
+  u64 entered = 1;
+  std::deque<Stranger> others;
+  bool refused = false;
+  while (!refused && entered < 2 * most) {
+    Stranger& eve = others.emplace_back(anchor, "eve " + std::to_string(entered), on_websocket);
+    for (u32 n = 1; n <= 800 && !refused; ++n, ++entered) {
+      auto keys = identity::topic_keys(named_secret("made up " + std::to_string(entered)));
+      eve.say(wire::Enter{keys.id, peers::enter_signature(keys, eve.session->handshake_hash(), eve.identity.id())}, n);
+      refused = !eve.all<wire::Refused>().empty();
+    }
+  }
+  CHECK(entered == most + 1);
+  Stranger bob(anchor, "bob", on_websocket);
+  bob.enter(secret);
+  CHECK(bob.all<wire::Page>().size() == 1);
+}
+
+TEST_CASE("presences that an anchor keeps for newcomers take so much, however many topics they are said in") {
+  Config config = anchor_config();
+  config.memory_bytes = 4u << 20;
+  Solo anchor("anchor", config);
+  Stranger eve(anchor, "eve", on_websocket);
+  const u64 most = params::memory(config.memory_bytes).said / 4'000;
+  u32 topics = 0;
+  for (; topics < most + 20; ++topics) {
+    auto keys = identity::topic_keys(named_secret("made up " + std::to_string(topics)));
+    eve.say(wire::Enter{keys.id, peers::enter_signature(keys, eve.session->handshake_hash(), eve.identity.id())}, topics + 1);
+    eve.say(wire::Presence{eve.identity.id(), 1, 1, Bytes(4'000, 1)}, topics + 1);
+  }
+  Stranger bob(anchor, "bob", on_websocket);
+  for (u32 n = 0; n < topics; ++n) {
+    auto keys = identity::topic_keys(named_secret("made up " + std::to_string(n)));
+    bob.say(wire::Enter{keys.id, peers::enter_signature(keys, bob.session->handshake_hash(), bob.identity.id())}, n + 1);
+  }
+  CHECK(bob.all<wire::Presence>().size() <= most);
+  CHECK(bob.all<wire::Presence>().size() + 5 >= most);
+  CHECK(eve.linked());
 }
