@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "catch_amalgamated.hpp"
+#include "sync/topic.hpp"
 #include "unit/support/solo.hpp"
 
 using namespace perdure;
@@ -58,7 +59,7 @@ Config serving(std::vector<TopicId> topics, bool tokens) {
 }  // namespace
 
 TEST_CASE("what one address brings to topics of its own is bounded, however many it makes up, and binds nobody else") {
-  Solo anchor("anchor", anchor_config({.address_bytes = 10'000}));
+  Solo anchor("anchor", anchor_config({.address_bytes = 10'000 + 3 * sync::log_bytes}));
   for (int i = 0; i < 16; ++i) {
     const std::string name = "topic " + std::to_string(i);
     Author eve(anchor, "eve " + name, named_secret(name), 3'000, from(here));
@@ -74,7 +75,7 @@ TEST_CASE("what one address brings to topics of its own is bounded, however many
 }
 
 TEST_CASE("a topic that is entered from two addresses counts for neither, and what had been refused of it is wanted again") {
-  Solo anchor("anchor", anchor_config({.address_bytes = 10'000}));
+  Solo anchor("anchor", anchor_config({.address_bytes = 10'000 + sync::log_bytes}));
   Author ada(anchor, "ada", lunch, 12'000, from(here));
   CHECK(refusal(ada.device) == wire::Refusal::address_quota);
   ada.device.heard.clear();
@@ -92,7 +93,7 @@ TEST_CASE("a topic that is entered from two addresses counts for neither, and wh
 }
 
 TEST_CASE("what an address has brought counts after a restart, too, and not once the topic is forgotten") {
-  Quotas quotas{.lease_days = 1, .address_bytes = 10'000};
+  Quotas quotas{.lease_days = 1, .address_bytes = 10'000 + 2 * sync::log_bytes};
   Solo anchor("anchor", anchor_config(quotas));
   { Author(anchor, "ada", lunch, 6'000, from(here)).device.close(); }
   anchor.start();
