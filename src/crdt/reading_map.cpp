@@ -61,6 +61,15 @@ std::optional<Version> Replica::version(const Place& place) {
   return version(place, opened->batch.ops[place.at.position]);
 }
 
+bool Replica::made_way(const Place& place, ByteView key) {
+  const Batches::Ptr opened = batches_.get(place.log, place.at.batch);
+  const std::size_t next = place.at.position + std::size_t{1};
+  if (!opened || next >= opened->batch.ops.size()) return false;
+  const log::Op& op = opened->batch.ops[place.at.position];
+  const log::Op& then = opened->batch.ops[next];
+  return op.kind == log::Op::Kind::erase && op.replaces.size() == log::names_max && store::equal(then.key, key) && std::ranges::count(then.replaces, standing_.id(place)) > 0;
+}
+
 u64 Replica::map_size() { return indexes_.keys.weight; }
 
 std::optional<KeyState> Replica::state_of(ByteView key, const Map::Record& record) {
@@ -149,7 +158,7 @@ Replica::HistoryResult Replica::history(std::string_view key, std::optional<OpId
     const Place place = descent.top();
     if (behind && place.at >= behind->at) continue;
     const auto found = version(place);
-    if (!found) continue;
+    if (!found || made_way(place, view(key))) continue;
     bytes += bytes_of(*found);
     if (result.versions.size() >= std::min(limit, page_max) || (bytes > page_bytes_max && !result.versions.empty())) {
       result.more = true;
@@ -160,13 +169,13 @@ Replica::HistoryResult Replica::history(std::string_view key, std::optional<OpId
   return result;
 }
 
-std::vector<OpId> Replica::unreplaced(std::string_view key) {
+std::vector<OpId> Replica::unreplaced(std::string_view key, u64 most) {
   std::vector<OpId> ids;
   const auto record = map_.record(view(key));
   if (!record) return ids;
   ids.push_back(standing_.id(record->winner));
   if (record->losers > 0)
-    for (const Place& place : map_.losers(view(key), log::names_max - 1)) ids.push_back(standing_.id(place));
+    for (const Place& place : map_.losers(view(key), most - 1)) ids.push_back(standing_.id(place));
   return ids;
 }
 

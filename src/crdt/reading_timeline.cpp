@@ -57,7 +57,7 @@ Result<Replica::PageResult> Replica::messages(const PageOptions& options) {
     if (!*id) continue;
     const auto found = standing_.find(**id);
     if (!found && rows_.missed()) return PageResult{};
-    if (!found) return Error{Code::not_found, "No message with this id is known here."};
+    if (!found) return Error{Code::not_found, no_message_text};
     *bound = found->at;
   }
   const u64 ahead = std::min(options.limit, page_max);

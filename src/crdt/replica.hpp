@@ -27,6 +27,10 @@
 
 namespace perdure::crdt {
 
+// What a caller is told who asks for one.
+inline constexpr const char* no_message_text =
+    "There is no message with this id here. If it is of this topic it may still be on its way: await synced() and try again.";
+
 struct Message {
   OpId id;
   DeviceId author;
@@ -115,10 +119,11 @@ class Replica {
   EntriesResult entries(const EntriesOptions&);
   struct ConflictsResult { std::vector<std::pair<std::string, KeyState>> conflicts; bool more = false; };
   ConflictsResult conflicts(const EntriesOptions&);
-  // The key's counted versions, greatest first, after `after`; at most `limit`. Walks the versions that each one replaced.
+  // The key's counted versions, greatest first, after `after`; at most `limit`. Walks the versions that each one replaced. An erasure that only
+  // helps the next op of its batch to name more than one op can (made_way) was never a version that anybody saw.
   struct HistoryResult { std::vector<Version> versions; bool more = false; };
   HistoryResult history(std::string_view key, std::optional<OpId> after, u32 limit);
-  std::vector<OpId> unreplaced(std::string_view key);                  // what a new set or delete must name (at most 16, greatest first)
+  std::vector<OpId> unreplaced(std::string_view key, u64 most);        // what a new set or delete must name, greatest first
 
   // One digest over what equal replicas agree on: batches by log (held, last root), timeline order, map with conflicts, voids. For
   // tests, simulator and replay; reads everything. The order of the logs does not matter.
@@ -138,6 +143,7 @@ class Replica {
   u64 messages_read(const Position& batch, const log::Batch&) const;     // of its messages, those at or before the read mark
   Version version(const Place&, const log::Op&) const;
   std::optional<Version> version(const Place&);                          // nothing: not at hand
+  bool made_way(const Place&, ByteView key);
   std::optional<KeyState> state_of(ByteView key, const Map::Record&);
 
   store::Rows& rows_;

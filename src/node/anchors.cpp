@@ -1,4 +1,6 @@
 // The anchors that we keep dialling.
+#include <algorithm>
+
 #include "node/impl.hpp"
 
 namespace perdure {
@@ -19,7 +21,16 @@ std::string hex(ByteView bytes) {
 
 void Node::Impl::add_anchor(const std::string& url, bool persist) {
   if (!anchors_.contains(url)) {
-    if (anchors_.size() >= params::anchors_max) return;
+    if (anchors_.size() >= params::anchors_max) {
+      // Invites bring addresses that anybody can make up: one at which nobody was ever met makes room, and the one tried most in vain first.
+      auto vain = anchors_.end();
+      for (auto it = anchors_.begin(); it != anchors_.end(); ++it) {
+        bool met = it->second.pinned || it->second.link || std::ranges::count(config_.anchors, it->first) > 0;
+        if (!met && (vain == anchors_.end() || it->second.failures > vain->second.failures)) vain = it;
+      }
+      if (vain == anchors_.end()) return;
+      remove_anchor(std::string(vain->first));
+    }
     anchors_[url].next_dial_ms = now_.steady_ms;
     anchors_dirty_ = status_dirty_ = true;
   }

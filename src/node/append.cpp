@@ -17,12 +17,22 @@ std::size_t room_of(const log::Op& op) { return op.key.size() + op.value.size() 
 
 bool alone(const log::Op& op) { return room_of(op) > log::plain_max - 1024; }
 
-// Cuts ops into batches within the limits; the ops keep their order.
-std::vector<std::vector<log::Op>> cut_into_batches(std::vector<log::Op> ops) {
+// Runs of ops that are better not seen in part: where each begins, and how many they are.
+using Runs = std::map<std::size_t, std::size_t>;
+
+// Cuts ops into batches within the limits; the ops keep their order, and runs stay together where one batch can hold them.
+std::vector<std::vector<log::Op>> cut_into_batches(std::vector<log::Op> ops, const Runs& runs) {
   std::vector<std::vector<log::Op>> batches;
   std::size_t room = 0;
-  for (log::Op& op : ops) {
+  for (std::size_t n = 0; n < ops.size(); ++n) {
+    log::Op& op = ops[n];
     bool fits = !batches.empty() && batches.back().size() < log::ops_max && room + room_of(op) <= log::plain_max - 1024 && !alone(op);
+    if (auto run = runs.find(n); run != runs.end() && fits) {
+      std::size_t whole = 0;
+      for (std::size_t i = n; i < n + run->second; ++i) whole += room_of(ops[i]);
+      bool possible = whole <= log::plain_max - 1024 && run->second <= log::ops_max;
+      fits = !possible || (room + whole <= log::plain_max - 1024 && batches.back().size() + run->second <= log::ops_max);
+    }
     if (!fits) {
       batches.emplace_back();
       room = 0;
@@ -31,6 +41,31 @@ std::vector<std::vector<log::Op>> cut_into_batches(std::vector<log::Op> ops) {
     batches.back().push_back(std::move(op));
   }
   return batches;
+}
+
+// What one set or delete replaces in all: it names so many itself or by erasures before it. Who makes more versions of a key than that has
+// spent as much on it, and the next op takes the rest.
+constexpr u64 replaced_max = 16 * log::ops_max * (log::names_max - 1);
+
+// The op, and before it what it needs to replace all those versions: an op names at most so many, so erasures of its key name the others, and
+// each op the one before it, once their ids are known.
+std::vector<log::Op> replacing(log::Op op, const std::vector<OpId>& versions) {
+  std::vector<log::Op> run;
+  auto from = versions.begin();
+  auto take = [&] {
+    const auto most = static_cast<std::ptrdiff_t>(run.empty() ? log::names_max : log::names_max - 1);
+    auto to = from + std::min(most, versions.end() - from);
+    return std::vector<OpId>(std::exchange(from, to), to);
+  };
+  for (;;) {
+    std::vector<OpId> names = take();
+    if (from == versions.end()) {
+      op.replaces = std::move(names);
+      run.push_back(std::move(op));
+      return run;
+    }
+    run.push_back({log::Op::Kind::erase, op.key, {}, std::move(names)});
+  }
 }
 
 }  // namespace
@@ -83,15 +118,14 @@ class Appender {
   void add(std::vector<log::Op> ops, std::vector<log::Void> voids, const std::map<LogNo, u64>& seen, bool keep_names) {
     const LogId self = topic_.logs[no_].working.id;
     std::vector<std::vector<log::Op>> batches;
-    // Names first: they change how much fits. Ids depend on the cut, so names of this turn's own ops are given by serial number first.
-    for (log::Op& op : ops) {
-      if (op.kind == log::Op::Kind::message) continue;
-      if (!keep_names) op.replaces = merge_.replica().unreplaced(text(op.key));
-      if (op.replaces.size() >= log::names_max) op.replaces.resize(log::names_max - 1);
-      op.replaces.push_back({});                      // room for an op of this turn
-    }
+    // Names first: they change how much fits. Ids depend on the cut, so names of this turn's own ops are given later.
+    Runs runs;
+    if (keep_names) for (std::size_t n = 0; n < ops.size(); ++n) given_.push_back(n);
+    else ops = name_all(std::move(ops), runs);
+    for (log::Op& op : ops)
+      if (op.kind != log::Op::Kind::message) op.replaces.push_back({});            // room for an op of this turn
     if (rows_.missed()) return;
-    batches = cut_into_batches(std::move(ops));
+    batches = cut_into_batches(std::move(ops), runs);
     std::map<Bytes, OpId> set_here;
     std::vector<Bytes> sealed;
     u64 index = state_.held, first_op = state_.head.ops, messages = 0;
@@ -113,8 +147,8 @@ class Appender {
         if (op.kind == log::Op::Kind::message) continue;
         op.replaces.pop_back();
         if (auto earlier = set_here.find(op.key); earlier != set_here.end()) {
-          if (keep_names) op.replaces.push_back(earlier->second);
-          else op.replaces = {earlier->second};       // the earlier one has named the rest
+          if (op.replaces.size() >= log::names_max) op.replaces.resize(log::names_max - 1);
+          op.replaces.push_back(earlier->second);
         }
         set_here[op.key] = OpId{self, static_cast<u32>(index), static_cast<u32>(i)};
       }
@@ -139,8 +173,9 @@ class Appender {
     else merge_.replica().read_own(messages);
   }
 
-  // The id of the n-th op that this step appended.
-  OpId id_of(std::size_t n) const {
+  // The id of the n-th op that was given.
+  OpId id_of(std::size_t given) const {
+    std::size_t n = given_[given];
     for (const auto& [batch, count] : places_) {
       if (n < count) return {last_.log, batch, static_cast<u32>(n)};
       n -= count;
@@ -172,6 +207,24 @@ class Appender {
   LogNo no() const { return no_; }
 
  private:
+  // Each first op of a key names all versions that are unreplaced; those after it need only name that one.
+  std::vector<log::Op> name_all(std::vector<log::Op> ops, Runs& runs) {
+    std::vector<log::Op> out;
+    std::set<Bytes> named;
+    for (log::Op& op : ops) {
+      if (op.kind != log::Op::Kind::message && named.insert(op.key).second) {
+        const auto versions = merge_.replica().unreplaced(text(op.key), replaced_max);
+        std::vector<log::Op> run = replacing(std::move(op), versions);
+        if (run.size() > 1) runs.emplace(out.size(), run.size());
+        std::move(run.begin(), run.end(), std::back_inserter(out));
+      } else {
+        out.push_back(std::move(op));
+      }
+      given_.push_back(out.size() - 1);
+    }
+    return out;
+  }
+
   // The logs that have grown since our last batch, newest first.
   std::vector<log::Dep> deps(const std::map<LogNo, u64>& seen) {
     std::vector<std::pair<HybridTime, LogNo>> grown;
@@ -210,6 +263,7 @@ class Appender {
   OpId last_;
   HybridTime last_time_;
   std::vector<std::pair<u32, u32>> places_;
+  std::vector<std::size_t> given_;                   // where the ops that were given stand among those that are written
 };
 
 void Node::Impl::call(u32 id, Append& c) {
@@ -217,10 +271,10 @@ void Node::Impl::call(u32 id, Append& c) {
   if (!topic) return;
   if (auto known = receipts_.find(c.tag); known != receipts_.end()) return reply(id, Appended{known->second});
   std::size_t bytes = 0;
-  if (c.ops.empty()) return fail(id, Code::bad_argument, "There is nothing to append.");
+  if (c.ops.empty()) return fail(id, Code::bad_argument, "There is nothing to append. Give at least one value or change.");
   for (const NewOp& op : c.ops) {
     bytes += op.key.size() + op.value.size();
-    if (op.kind < 1 || op.kind > 3) return fail(id, Code::bad_argument, "An op is a message, a set or a delete.");
+    if (op.kind < 1 || op.kind > 3) return fail(id, Code::bad_argument, "What is appended is a message, a set or a delete.");
     if (op.kind != 1 && op.key.empty()) return fail(id, Code::bad_argument, "A key has at least one character.");
     if (op.key.size() > log::key_max) return fail(id, Code::too_large, "A key has at most 1,024 bytes of UTF-8.");
     if (op.kind != 1 && !log::is_key(view(op.key))) return fail(id, Code::bad_argument, "A key is text in valid UTF-8.");
@@ -233,7 +287,7 @@ void Node::Impl::call(u32 id, Append& c) {
   if (e.waiting_bytes + bytes > params::waiting_bytes_max)
     return fail(id, Code::too_large, "64 MiB are waiting for the disk already; await earlier appends before making more.");
   for (const WaitingAppend& w : e.waiting)
-    if (w.tag == c.tag && w.call != id && !c.tag.is_zero()) return fail(id, Code::bad_argument, "That append is under way already.");
+    if (w.tag == c.tag && w.call != id && !c.tag.is_zero()) return fail(id, Code::bad_argument, "That append is under way already. Await it.");
   if (quota(*topic, identity_->id(), e.waiting_bytes + bytes))
     return fail(id, Code::storage_full, "The storage that this app allows is used up: this was not stored. Raise limits.storageMB.");
   e.waiting_bytes += bytes;
@@ -296,10 +350,7 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
     auto found = extras_.find(topic->no);
     if (found != extras_.end()) found->second.appending = false;
     if (saved != SaveOutcome::ok) {
-      Code code = saved == SaveOutcome::full ? Code::storage_full : Code::storage_unavailable;
-      std::string why = saved == SaveOutcome::full ? "The disk is full: this was not stored. Free some space and try again."
-                                                   : "The store could not be written to: this was not stored. Try again.";
-      for (const WaitingAppend& call : *calls) fail(call.call, code, why);
+      for (const WaitingAppend& call : *calls) save_failed(call.call, saved, "this was not stored.");
       topic->own_unsure |= unsure;
       if (found != extras_.end()) found->second.looked_for_held = false;
       return;

@@ -69,6 +69,7 @@ void Node::Impl::introductions_time() {
 }
 
 void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Introduce& message) {
+  if (config_.anchor) return;                         // it dials nobody, and shows nobody members
   auto& [known, budget] = link.introduced[topic->no];
   bool news = false;
   for (const wire::Introduced& other : message.present) {
@@ -77,23 +78,26 @@ void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Int
       metrics_["introductions_dropped"] += 1;
       continue;
     }
-    known.insert(other.device);
+    known.emplace(other.device, other.rtc);
     news = true;
     note_contact(other.device, other.rtc, link.id, topic->no);
     sync_.ack_all_of(topic, other.device);
   }
   for (const DeviceId& gone : message.gone) {
     auto c = contacts_.find(gone);
-    bool hub = c != contacts_.end() && c->second.hubs.contains(link.id);
-    if (known.erase(gone) == 0 && !hub) continue;     // nobody that this peer has told us of
+    std::set<TopicNo>* through = c != contacts_.end() && c->second.hubs.contains(link.id) ? &c->second.hubs[link.id] : nullptr;
+    if (known.erase(gone) == 0 && !through) continue; // nobody that this peer has told us of
     news = true;
-    if (hub) {
-      c->second.hubs.erase(link.id);
-      if (c->second.hubs.empty()) contacts_.erase(c);
-      lost_sight(gone);
+    if (through) through->erase(topic->no);
+    if (!through || through->empty()) {               // else it shares other topics with us still
+      if (through) {
+        c->second.hubs.erase(link.id);
+        if (c->second.hubs.empty()) contacts_.erase(c);
+        lost_sight(gone);
+      }
+      // A relayed link to it has lost its way.
+      if (Link* l = link_to(gone); l && l->kind == LinkKind::relayed && l->hub == link.id) link_closed(l->id, true);
     }
-    // A relayed link to it has lost its way.
-    if (Link* l = link_to(gone); l && l->kind == LinkKind::relayed && l->hub == link.id) link_closed(l->id, true);
     member_gone(topic, gone);
   }
   if (!news) return;
@@ -103,7 +107,7 @@ void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Int
 
 void Node::Impl::note_contact(const DeviceId& id, bool rtc, LinkId hub, TopicNo topic) {
   if (config_.anchor || id == identity_->id()) return;
-  if (!contacts_.contains(id) && contacts_.size() >= params::contacts_max) return;
+  if (!contacts_.contains(id) && contacts_.size() >= params::contacts_max && !make_room_for(id, hub)) return;
   auto [it, fresh] = contacts_.try_emplace(id);
   Contact& c = it->second;
   if (fresh) {
@@ -112,14 +116,62 @@ void Node::Impl::note_contact(const DeviceId& id, bool rtc, LinkId hub, TopicNo 
     c.next_try_ms = now_.steady_ms;
   }
   c.rtc = rtc;
-  c.hubs[hub] += 1;
-  c.topic = topic;
+  c.hubs[hub].insert(topic);
 }
 
-void Node::Impl::forget_hub(LinkId hub) {
+// Anybody can make up those to whom it says it is linked. Who is linked to us has a place first, then who entered at an anchor of ours; of
+// the others those make room whose introducer brought the most.
+bool Node::Impl::make_room_for(const DeviceId& newcomer, LinkId hub) {
+  contacts_missed_ = true;
+  std::set<DeviceId> linked;
+  std::set<LinkId> anchors;
+  for (const auto& [id, link] : links_) {
+    if (!link->greeted) continue;
+    linked.insert(link->peer);
+    if (is_anchor(link->peer)) anchors.insert(id);
+  }
+  std::map<LinkId, std::size_t> brought;
+  for (const auto& [id, contact] : contacts_)
+    for (const auto& [by, topics] : contact.hubs) brought[by] += 1;
+  enum Place { said, entered, direct };
+  using Claim = std::pair<Place, std::size_t>;        // the lesser, and of those the one that shares its introducer with more, makes room
+  auto weaker = [](const Claim& a, const Claim& b) { return a.first != b.first ? a.first < b.first : a.second > b.second; };
+  const Claim claim{linked.contains(newcomer) ? direct : anchors.contains(hub) ? entered : said, brought[hub] + 1};
+  auto weakest = contacts_.end();
+  Claim least = claim;
+  for (auto it = contacts_.begin(); it != contacts_.end(); ++it) {
+    if (linked.contains(it->first)) continue;
+    Claim its{said, ~std::size_t{0}};
+    for (const auto& [by, topics] : it->second.hubs) {
+      if (anchors.contains(by)) its.first = entered;
+      its.second = std::min(its.second, brought[by]);
+    }
+    if (weaker(its, least)) least = its, weakest = it;
+  }
+  if (weakest == contacts_.end()) return false;
+  contacts_.erase(weakest);
+  return true;
+}
+
+// Those for whom there was no room, once there is much.
+void Node::Impl::note_missed_contacts() {
+  if (!contacts_missed_ || contacts_.size() > params::contacts_max / 2) return;
+  contacts_missed_ = false;
+  for (const auto& [id, link] : links_)
+    for (const auto& [no, introduced] : link->introduced)
+      for (const auto& [device, rtc] : introduced.devices) note_contact(device, rtc, id, no);
+}
+
+void Node::Impl::forget_hub(LinkId hub, std::optional<TopicNo> topic) {
   for (auto it = contacts_.begin(); it != contacts_.end();) {
-    if (it->second.hubs.erase(hub) > 0) lost_sight(it->first);
-    if (it->second.hubs.empty() && !link_to(it->first)) it = contacts_.erase(it);
+    auto& hubs = it->second.hubs;
+    auto known = hubs.find(hub);
+    if (known != hubs.end() && topic) known->second.erase(*topic);
+    if (known != hubs.end() && (!topic || known->second.empty())) {
+      hubs.erase(known);
+      lost_sight(it->first);
+    }
+    if (hubs.empty() && !link_to(it->first)) it = contacts_.erase(it);
     else ++it;
   }
 }
@@ -150,6 +202,7 @@ void Node::Impl::dial_contacts() {
     if (link && links_.contains(*link)) link_closed(*link, false);
     else rtc_ended(no);
   }
+  note_missed_contacts();
   std::optional<Hash> farthest;
   for (auto& [id, contact] : contacts_) {
     if (!(identity_->id() < id)) continue;            // the lower id begins
@@ -163,13 +216,33 @@ void Node::Impl::dial_contacts() {
     }
     bool trying = std::any_of(attempts_.begin(), attempts_.end(), [&](const auto& a) { return a.second.peer == id; });
     if (trying) continue;
-    if (attempts_.size() >= params::attempts_max) {
+    if (!room_for_attempt(contact.hubs.begin()->first)) {
       contact.next_try_ms = now_.steady_ms + params::rtc_ms_max;
       continue;
     }
     if (config_.rtc && contact.rtc) attempt_rtc(id, contact);
     else if (!link) attempt_relay(id, contact);
   }
+}
+
+// Who introduces ever new ones has no more attempts under way than who introduces a few.
+bool Node::Impl::room_for_attempt(LinkId via) {
+  if (attempts_.size() < params::attempts_max) return true;
+  std::map<LinkId, std::size_t> brought;
+  for (const auto& [no, attempt] : attempts_) brought[attempt.via] += 1;
+  auto most = std::ranges::max_element(brought, {}, [](const auto& b) { return b.second; });
+  if (most->second <= brought[via] + 1) return false;
+  auto last = std::ranges::find_if(attempts_.rbegin(), attempts_.rend(), [&](const auto& a) { return a.second.via == most->first && !a.second.link; });
+  if (last == attempts_.rend()) return false;
+  rtc_ended(last->first);
+  return true;
+}
+
+const Topic* Node::Impl::shared_with(const Contact& contact) const {
+  for (const auto& [hub, topics] : contact.hubs)
+    for (TopicNo no : topics)
+      if (auto topic = topics_.find(no); topic != topics_.end() && topic->second->open && topic->second->keys) return topic->second.get();
+  return nullptr;
 }
 
 // Who is linked to as many as it wants needs no detour to one more, on which each message travels twice.
@@ -193,11 +266,11 @@ std::vector<std::string> Node::Impl::stun_urls() const {
 }
 
 void Node::Impl::attempt_rtc(const DeviceId& id, Contact& contact) {
-  auto topic = topics_.find(contact.topic);
-  if (topic == topics_.end() || !topic->second->keys) return;
+  if (!shared_with(contact)) return;
   u32 no = next_attempt_++;
   Attempt& a = attempts_[no];
   a.peer = id;
+  a.via = contact.hubs.begin()->first;
   a.initiator = true;
   random_.fill(a.nonce);
   a.deadline_ms = now_.steady_ms + params::rtc_ms_max;
@@ -208,7 +281,8 @@ void Node::Impl::attempt_rtc(const DeviceId& id, Contact& contact) {
 
 void Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
   contact.next_try_ms = now_.steady_ms + peers::handshake_ms_max;
-  if (linked_in(contact.topic) >= links_wanted()) return;
+  bool wanted = std::ranges::any_of(contact.hubs, [&](const auto& hub) { return std::ranges::any_of(hub.second, [&](TopicNo no) { return linked_in(no) < links_wanted(); }); });
+  if (!wanted) return;
   for (const auto& [hub, topics] : contact.hubs) {
     auto carrier = links_.find(hub);
     if (carrier == links_.end() || carrier->second->peer == id || carrier->second->kind == LinkKind::relayed) continue;
@@ -246,9 +320,9 @@ void Node::Impl::rtc_ended(u32 no) {
 void Node::Impl::send_signal(const DeviceId& to, const peers::SignalText& text) {
   auto c = contacts_.find(to);
   if (c == contacts_.end()) return;
-  auto topic = topics_.find(c->second.topic);
-  if (topic == topics_.end() || !topic->second->keys) return;
-  auto signal = peers::seal_signal(*identity_, to, *topic->second->keys, text, random_);
+  const Topic* topic = shared_with(c->second);
+  if (!topic) return;
+  auto signal = peers::seal_signal(*identity_, to, *topic->keys, text, random_);
   if (!signal) return;
   if (Link* direct = link_to(to)) return send_on(*direct, *signal);
   for (const auto& [hub, n] : c->second.hubs)
@@ -278,15 +352,19 @@ void Node::Impl::on_signal_text(const DeviceId& from, const peers::SignalText& t
   auto same = std::find_if(attempts_.begin(), attempts_.end(), [&](const auto& a) { return a.second.peer == from && a.second.nonce == text.nonce; });
   switch (text.kind) {
     case SignalKind::offer: {
-      if (!config_.rtc || !(from < identity_->id()) || same != attempts_.end() || attempts_.size() >= params::attempts_max) return;
+      auto contact = contacts_.find(from);
+      if (!config_.rtc || !(from < identity_->id()) || same != attempts_.end() || contact == contacts_.end() || contact->second.hubs.empty()) return;
       auto fingerprint = peers::fingerprint_of(text.text);
       if (!fingerprint || peers::affinity(identity_->id(), from) > reach()) return;
       std::vector<u32> older;
       for (auto& [no, a] : attempts_) if (a.peer == from) older.push_back(no);
       for (u32 no : older) rtc_ended(no);
+      const LinkId via = contact->second.hubs.begin()->first;
+      if (!room_for_attempt(via)) return;
       u32 no = next_attempt_++;
       Attempt& a = attempts_[no];
       a.peer = from;
+      a.via = via;
       a.nonce = text.nonce;
       a.remote = fingerprint;
       a.deadline_ms = now_.steady_ms + params::rtc_ms_max;

@@ -106,8 +106,7 @@ struct AnchorEntry {
 // Somebody who shares a topic with us and whom we might link to.
 struct Contact {
   bool rtc = false;
-  std::map<LinkId, u32> hubs;                        // links that introduced it, in how many topics
-  TopicNo topic = 0;                                 // one that we share, for the proof in signals
+  std::map<LinkId, std::set<TopicNo>> hubs;          // links that introduced it, and in which topics: with none left it is out of reach
   u64 next_try_ms = 0;
   u32 failures = 0;
   u64 known_since_ms = 0;
@@ -128,6 +127,7 @@ struct Attempt {
   peers::Nonce nonce{};
   std::optional<std::array<u8, 32>> local, remote;
   u64 deadline_ms = 0;
+  LinkId via;                                        // who introduced it
   std::optional<LinkId> link;                        // once the channel stands
 };
 
@@ -160,7 +160,8 @@ class Node::Impl final : public sync::SyncHost {
   void read_again();
   void give_up(Code code, std::string text, u64 until = 0);
   void fail_waiting(const Error& why);
-  void save_failed(u32 call, SaveOutcome outcome, std::string text);
+  void save_failed(u32 call, SaveOutcome outcome, const char* what);
+  void read_failed(u32 call);
   void trouble(Code code, std::string text);
   void no_trouble(Code code);
   void close(u32 call);
@@ -240,12 +241,16 @@ class Node::Impl final : public sync::SyncHost {
   void introductions_time();
   void on_introduce(peers::Link&, const TopicPtr&, const wire::Introduce&);
   void note_contact(const DeviceId&, bool rtc, LinkId hub, TopicNo);
-  void forget_hub(LinkId);
+  bool make_room_for(const DeviceId& newcomer, LinkId hub);
+  void note_missed_contacts();
+  bool room_for_attempt(LinkId via);
+  void forget_hub(LinkId, std::optional<TopicNo> topic);               // none: all of them
   void lost_sight(const DeviceId& peer);
   void end_unheard(const DeviceId& peer);
   void dial_contacts();
   std::size_t links_wanted() const;
   std::size_t linked_in(TopicNo) const;              // to members, not to anchors
+  const Topic* shared_with(const Contact&) const;    // one of the topics, open here
   Hash reach() const;
   std::vector<std::string> stun_urls() const;
   void attempt_rtc(const DeviceId&, Contact&);
@@ -282,11 +287,12 @@ class Node::Impl final : public sync::SyncHost {
   void note_lost_logs();
   void reload_topic(const TopicPtr&);
   void rebuild(const TopicPtr&);                     // index all batches anew
-  void rebuild_on(const TopicPtr&, LogNo no, u64 at);
+  void rebuild_on(const TopicPtr&, u32 reading, LogNo no, u64 at);
   bool dated_ahead(const Topic&, HybridTime greatest) const;
   void end_topic(const TopicPtr&, u32 call, Task<void()> then);
   void end_if_idle(const TopicPtr&);
   void close_topic(const TopicPtr&);
+  void end_following(const TopicPtr&);
   TopicPtr open_one(u32 call, TopicNo);              // or replies that it is not open
   TopicPtr make_topic(const NetworkId&, const TopicId&);
   TopicExtra& extra(const TopicPtr& topic) { return extras_[topic->no]; }
@@ -355,7 +361,14 @@ class Node::Impl final : public sync::SyncHost {
   void presence_time();
   void keep_frame(Said&, Bytes frame);               // for newcomers, as far as there is room
   void member_gone(const TopicPtr&, const DeviceId&);
-  bool in_reach(const TopicPtr&, const DeviceId&) const;
+  struct Sight;
+  Sight sight(const TopicPtr&) const;
+  std::optional<DeviceId> makes_room(const TopicPtr&, const DeviceId& newcomer, const std::set<DeviceId>& others, sync::Nearness at_least) const;
+  bool room_to_hear(const TopicPtr&, const DeviceId& newcomer, sync::Nearness at_least);
+  void saw(const TopicPtr&, const DeviceId&, u64 wall_ms);
+  void learn_name(const TopicPtr&, const DeviceId&, std::string name, sync::Nearness at_least);
+  void forget_name(const TopicPtr&, const DeviceId&);
+  void load_names(const TopicPtr&, const std::vector<std::pair<Bytes, Bytes>>& rows);
   std::vector<MemberOut> members(const TopicPtr&);
 
   // ---- notices.cpp
@@ -375,12 +388,14 @@ class Node::Impl final : public sync::SyncHost {
   const Seed& cursor_key() const override { return cursor_key_; }
   bool rolled_back(const TopicPtr&) override;
   void keep(store::Rows&, Topic&) override;
+  std::vector<sync::Nearness> nearness(const TopicPtr&, const std::vector<DeviceId>&) const override;
   void stored(const TopicPtr&, const crdt::Changes&) override;
   void progressed(const TopicPtr&) override;
   void acked(const TopicPtr&) override;
   void storage_failed(SaveOutcome) override;
   wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes) override;
-  void grew(u64 bytes) override { total_bytes_ += bytes; }
+  void grew(const TopicPtr& topic, u64 bytes) override { count_bytes(topic, topic->counted + bytes); }
+  void count_bytes(const TopicPtr&, u64 bytes);
   void count(const char* name, u64 n) override { metrics_[name] += n; }
   void refused(wire::Refusal) override;
   void check_leases();
@@ -420,6 +435,7 @@ class Node::Impl final : public sync::SyncHost {
   std::map<std::string, AnchorEntry> anchors_;
   std::map<std::pair<LinkId, TopicNo>, Introducing> introducing_;
   std::map<DeviceId, Contact> contacts_;
+  bool contacts_missed_ = false;                     // there was no room for somebody who may still be in reach
   std::map<u32, Attempt> attempts_;
   u32 next_attempt_ = 1;
   Budget redials_;

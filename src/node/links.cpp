@@ -167,7 +167,7 @@ void Node::Impl::link_received(LinkId id, ByteView bytes) {
   for (Bytes& b : in.to_send) transmit(link, b);
   if (in.fault != session::Fault::none) {
     metrics_["faults"] += 1;
-    if (auto a = anchors_.find(link.url); a != anchors_.end()) a->second.reason = "This address does not speak Perdure, or another network.";
+    if (auto a = anchors_.find(link.url); a != anchors_.end()) a->second.reason = "What answers at this address does not speak Perdure, or not for this app. Check the address.";
     return link_closed(id, false);
   }
   if (!before && link.session->established()) {
@@ -373,7 +373,7 @@ void Node::Impl::link_closed(LinkId id, bool told) {
     if (anchor.state != AnchorState::refused) anchor.state = link->greeted ? AnchorState::connecting : AnchorState::unreachable;
     if (!link->greeted) {
       ++anchor.failures;
-      if (anchor.reason.empty()) anchor.reason = "Whoever answers at this address ends the link before it is greeted.";
+      if (anchor.reason.empty()) anchor.reason = "What answers at this address ends the link before it is greeted. It is tried again; check the address if that lasts.";
     }
     u64 wait = std::min(params::anchor_retry_ms << std::min(anchor.failures, 6u), params::anchor_retry_ms_max);
     anchor.next_dial_ms = std::max(anchor.next_dial_ms, now_.steady_ms + wait / 2 + random_.below(wait / 2 + 1));
@@ -385,7 +385,7 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   for (const auto& [alias, no] : link->their_aliases) shared.insert(no);
   for (TopicNo no : shared)
     if (auto t = topics_.find(no); t != topics_.end()) unshare(*link, t->second);
-  forget_hub(id);
+  forget_hub(id, std::nullopt);
   std::vector<LinkId> carried;
   for (auto& [other, l] : links_) if (l->kind == LinkKind::relayed && l->hub == id) carried.push_back(other);
   for (LinkId other : carried) link_closed(other, true);

@@ -40,8 +40,9 @@ bool Node::Impl::dated_ahead(const Topic& topic, HybridTime greatest) const {
 // Behind the steps that are under way: they build on what is in memory, and what they write must be in it when it is read again.
 void Node::Impl::reload_topic(const TopicPtr& topic) {
   topic->loaded = false;                             // from here on nothing new begins
-  desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic](SaveOutcome saved) {
-    if (saved != SaveOutcome::ok || !topic->open) return;
+  const u32 reading = ++topic->reading;
+  desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic, reading](SaveOutcome saved) {
+    if (saved != SaveOutcome::ok || topic->reading != reading) return;      // or it was closed, and may be open again
     topic->forget();
     TopicExtra& e = extra(topic);
     e.appending = e.releasing = e.rescuing = e.looked_for_held = e.settling = false;
@@ -54,6 +55,7 @@ void Node::Impl::reload_topic(const TopicPtr& topic) {
 }
 
 void Node::Impl::load_topic(const TopicPtr& topic) {
+  const u32 reading = ++topic->reading;
   // The last batch of the last log: a log whose own row is lost is known by it.
   auto last = std::make_shared<LogNo>(0);
   Bytes batches = store::key('B', topic->no);
@@ -61,18 +63,19 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
     if (ok && !rows.empty() && rows[0].first.size() == 1 + 4 + 4 + 4) *last = codec::Reader(ByteView(rows[0].first).subspan(5)).be32() + 1;
   });
   Bytes from = store::key('L', topic->no);
-  desk_.read_range(from, store::prefix_end(from), 0, false, [this, topic, last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-    if (!ok) return;
+  desk_.read_range(from, store::prefix_end(from), 0, false, [this, topic, reading, last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+    if (!ok || topic->reading != reading) return;
     topic->forget();
     bool lost_logs = sync::load_logs(*topic, rows);
     lost_logs |= *last > topic->logs.size();
-    while (topic->logs.size() < std::min<std::size_t>(*last, sync::logs_max)) topic->logs.emplace_back();
+    while (topic->logs.size() < std::min<std::size_t>(*last, sync::log_numbers_max)) topic->logs.emplace_back();
     if (lost_logs) note_lost_logs();
     report_holes();
     struct Result { sync::Counters counters; std::vector<sync::LogUpdate> updates; bool rebuild = false; };
     auto result = std::make_shared<Result>();
-    desk_.run(topic->queue(), [this, topic, result](store::Rows& out) {
+    desk_.run(topic->queue(), [this, topic, reading, result](store::Rows& out) {
       *result = {};
+      if (topic->reading != reading) return;
       if (auto epoch = out.get(store::key('O', topic->no)); epoch && epoch->size() == 8) std::copy(epoch->begin(), epoch->end(), topic->epoch.emplace().begin());
       for (LogNo no = 0; no < topic->logs.size(); ++no) {
         const sync::LogEntry& entry = topic->logs[no];
@@ -90,8 +93,8 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
       result->counters = merge.counters();
       bool lost = !topic->numbers.empty() && !out.get(store::key('I', topic->no));
       result->rebuild = lost || extra(topic).rebuild_wanted || merge.replica().corrupt() || out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
-    }, [this, topic, result](SaveOutcome saved) {
-      if (saved != SaveOutcome::ok) return;
+    }, [this, topic, reading, result](SaveOutcome saved) {
+      if (saved != SaveOutcome::ok || topic->reading != reading) return;
       for (const sync::LogUpdate& update : result->updates) topic->apply(update);
       topic->counters = result->counters;
       topic->closed = {};
@@ -112,16 +115,11 @@ void Node::Impl::note_lost_logs() {
 
 void Node::Impl::load_rest(const TopicPtr& topic) {
   Bytes acks = store::key('K', topic->no), names = store::key('W', topic->no);
-  desk_.read_range(acks, store::prefix_end(acks), 0, false, [this, topic](bool ok, const auto& rows) { if (ok) sync_.load_acks(topic, rows); });
-  desk_.read_range(names, store::prefix_end(names), 0, false, [this, topic](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-    if (!ok) return;
-    for (const auto& [key, value] : rows) {
-      if (key.size() != 1 + 4 + DeviceId::size || value.size() < 8) continue;
-      codec::Reader r(value);
-      DeviceId device = DeviceId::from(ByteView(key).subspan(5));
-      extra(topic).last_seen_ms[device] = r.be64();
-      extra(topic).names[device] = std::string(text(r.rest()));
-    }
+  const u32 reading = topic->reading;
+  desk_.read_range(acks, store::prefix_end(acks), 0, false, [this, topic, reading](bool ok, const auto& rows) { if (ok && topic->reading == reading) sync_.load_acks(topic, rows); });
+  desk_.read_range(names, store::prefix_end(names), 0, false, [this, topic, reading](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+    if (!ok || topic->reading != reading) return;
+    load_names(topic, rows);
     topic_loaded(topic);
   });
 }
@@ -144,6 +142,7 @@ void Node::Impl::rebuild(const TopicPtr& topic) {
     ranges.emplace_back(std::move(from), std::move(to));
   }
   desk_.erase_ranges(std::move(ranges), [](SaveOutcome) {});
+  const u32 reading = topic->reading;
   desk_.run(topic->queue(), [topic, arrivals_lost](store::Rows& rows) {
     crdt::Indexes old = crdt::load_indexes(rows, topic->no), fresh;
     if (!arrivals_lost) fresh.arrivals = old.arrivals;         // else cursors into it fit no more, and the whole frontier is told
@@ -152,10 +151,11 @@ void Node::Impl::rebuild(const TopicPtr& topic) {
     fresh.read_mark = old.read_mark;
     crdt::save_indexes(rows, topic->no, fresh);
     rows.put(rebuild_mark(*topic), {1});
-  }, [this, topic](SaveOutcome saved) { if (saved == SaveOutcome::ok) rebuild_on(topic, topic->keys ? 0 : static_cast<LogNo>(topic->logs.size()), 0); });
+  }, [this, topic, reading](SaveOutcome saved) { if (saved == SaveOutcome::ok) rebuild_on(topic, reading, topic->keys ? 0 : static_cast<LogNo>(topic->logs.size()), 0); });
 }
 
-void Node::Impl::rebuild_on(const TopicPtr& topic, LogNo no, u64 at) {
+void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at) {
+  if (topic->reading != reading) return;
   while (no < topic->logs.size() && at >= topic->logs[no].held.length) ++no, at = 0;
   auto counters = std::make_shared<sync::Counters>();
   if (no == topic->logs.size()) {
@@ -171,8 +171,8 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, LogNo no, u64 at) {
         counters->arrived = indexes.arrived;
         counters->arrival_hash = indexes.arrival_hash;
       }
-    }, [this, topic, counters](SaveOutcome saved) {
-      if (saved != SaveOutcome::ok) return;
+    }, [this, topic, reading, counters](SaveOutcome saved) {
+      if (saved != SaveOutcome::ok || topic->reading != reading) return;
       topic->counters = *counters;
       no_trouble(Code::storage_unavailable);
       load_rest(topic);
@@ -185,7 +185,7 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, LogNo no, u64 at) {
     replica.quiet();
     replica.add(no, at, to, corrected_now_ms());
     replica.finish();
-  }, [this, topic, no, to](SaveOutcome saved) { if (saved == SaveOutcome::ok) rebuild_on(topic, no, to); });
+  }, [this, topic, reading, no, to](SaveOutcome saved) { if (saved == SaveOutcome::ok) rebuild_on(topic, reading, no, to); });
 }
 
 }  // namespace perdure

@@ -7,7 +7,7 @@ namespace perdure {
 
 namespace {
 constexpr u32 levels[] = {6, 12, 18, 24, 30};        // of the rows of tree nodes above the leaves
-constexpr const char* lost_text = "Rows of this device's store are damaged or lost; what others hold is fetched again.";
+constexpr const char* lost_text = "Rows of this device's store are damaged or lost. Stay online: what others hold is fetched again.";
 }  // namespace
 
 // A step met them. What it was for is done again once they are mended.
@@ -24,17 +24,17 @@ void Node::Impl::damaged(const TopicPtr& topic, const sync::Damage& damage) {
   // A store that damages what was just made anew is no store: it is given time, and those who wait are told.
   bool again = e.rebuilt_ms != 0 && e.rebuilt_ms + params::rebuild_pause_ms > now_.steady_ms;
   e.failed |= again;
-  if (again) trouble(Code::storage_unavailable, "The store damages what is written to it.");
+  if (again) trouble(Code::storage_unavailable, "The store damages what is written to it. Check the disk of this device.");
   reload_topic(topic);
 }
 
 // The call is answered once the topic's indexes are whole again.
 void Node::Impl::once_mended(const TopicPtr& topic, u32 call, Task<void()> again) {
   auto found = extras_.find(topic->no);
-  if (found == extras_.end()) return fail(call, Code::closed, "The topic was closed.");
+  if (found == extras_.end()) return fail(call, Code::closed, "The topic was closed. Open it again with topic() or join().");
   if (topic->loaded) return again();
   TopicExtra& e = found->second;
-  if (e.failed || e.retries.size() >= params::early_calls_max) return fail(call, Code::storage_unavailable, "The store could not be read; try again.");
+  if (e.failed || e.retries.size() >= params::early_calls_max) return read_failed(call);
   e.retries.push_back({call, std::move(again)});
 }
 

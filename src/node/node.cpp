@@ -70,7 +70,7 @@ void Node::Impl::on_event(Event& event) {
           ++a.failures;
           if (a.state != AnchorState::refused) {
             a.state = AnchorState::unreachable;
-            a.reason = "Nobody answers at this address, or whoever does makes no WebSocket of it now.";
+            a.reason = "Nobody answers at this address, or whoever does makes no WebSocket of it now. It is tried again; check the address if that lasts.";
           }
           u64 wait = std::min(params::anchor_retry_ms << std::min(a.failures, 6u), params::anchor_retry_ms_max);
           a.next_dial_ms = now_.steady_ms + wait / 2 + random_.below(wait / 2 + 1);
@@ -88,7 +88,7 @@ void Node::Impl::on_event(Event& event) {
             if (link->greeted) send_on(*link, wire::Bye{});
         } else if constexpr (std::is_same_v<E, Call>) {
           if (!gone_ && !started_ && early_calls_.size() < params::early_calls_max) early_calls_.push_back(std::move(e));
-          else if (!gone_ && !started_) fail(e.call, Code::storage_unavailable, "Too many calls before the store was read; wait for the first to resolve.");
+          else if (!gone_ && !started_) fail(e.call, Code::storage_unavailable, "4,096 calls wait for the store to be read already. Await earlier ones before making more.");
           else on_call(e);
         }
       },
@@ -108,8 +108,8 @@ void Node::Impl::on_time() {
     release_due(topic);
     if (auto e = extras_.find(no); e != extras_.end() && !(e->second.waiting.empty() && e->second.lost.empty()) && resting_until_ <= now_.steady_ms) append_waiting(topic);
   }
-  for (auto& [no, e] : extras_)
-    if (e.rebuild_at != 0 && e.rebuild_at <= now_.steady_ms) rebuild(topics_[no]);
+  for (auto& [no, topic] : topics_)
+    if (auto e = extras_.find(no); e != extras_.end() && e->second.rebuild_at != 0 && e->second.rebuild_at <= now_.steady_ms) rebuild(topic);
   if (config_.anchor && started_ && leases_at_ <= now_.steady_ms) check_leases();
   if (config_.anchor && started_ && metrics_at_ <= now_.steady_ms) {
     metrics_at_ = now_.steady_ms + 1'000;
@@ -199,6 +199,7 @@ void Node::Impl::fault(LinkId id, sync::Fault) {
 }
 
 void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
+  if (!topic->open) return;
   TopicExtra& e = extra(topic);
   if (config_.anchor) topic->stored = true;           // with what was said in it
   e.dirty = true;
@@ -214,12 +215,14 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
 }
 
 void Node::Impl::progressed(const TopicPtr& topic) {
+  if (!topic->open) return;
   extra(topic).dirty = waiters_dirty_ = true;
   served_again(topic);
   pass_holes(topic);
 }
 
 void Node::Impl::acked(const TopicPtr& topic) {
+  if (!topic->open) return;
   TopicExtra& e = extra(topic);
   e.dirty = true;
   e.pending_notice.copies = true;
@@ -231,7 +234,7 @@ void Node::Impl::refused(wire::Refusal why) {
   static constexpr const char* names[] = {"", "not_served", "not_proved", "total_quota", "topic_quota", "device_quota", "full_disk", "too_many_links", "address_quota"};
   metrics_[std::string("refused_") + names[static_cast<u8>(why)]] += 1;
   if (!config_.anchor && why == wire::Refusal::total_quota)
-    trouble(Code::storage_full, "The storage that this app allows is used up (limits.storageMB): what comes from others is not stored.");
+    trouble(Code::storage_full, "The storage that this app allows is used up: what comes from others is not stored. Raise limits.storageMB.");
 }
 
 // Topics that nobody has used for the length of a lease make room.
@@ -242,11 +245,12 @@ void Node::Impl::check_leases() {
   for (auto& [no, topic] : topics_)
     if (sync_.links(topic).empty() && topic->last_used_ms + lease_ms < now_.wall_ms) over.push_back(topic);
   for (const TopicPtr& topic : over) {
-    total_bytes_ -= std::min(total_bytes_, topic->bytes);
     metrics_["leases_ended"] += 1;
     forget_topic(topic, [](SaveOutcome) {});
   }
 }
+
+void Node::Impl::count_bytes(const TopicPtr& topic, u64 bytes) { total_bytes_ += bytes - std::exchange(topic->counted, bytes); }
 
 // An edge counts the topics that are open, and tells nobody's writing from another's.
 wire::Refusal* Node::Impl::quota(const Topic& topic, const DeviceId& device, u64 bytes) {

@@ -1,5 +1,6 @@
 // What is said and never stored: presence and names, sealed under the topic and signed by the device; anchors pass it on blindly.
 #include <algorithm>
+#include <tuple>
 
 #include "codec/bytes.hpp"
 #include "codec/value.hpp"
@@ -63,7 +64,7 @@ std::optional<std::optional<Bytes>> open_said(const Topic& topic, const wire::Pr
 void Node::Impl::call(u32 id, SetPresence& c) {
   TopicPtr topic = open_one(id, c.topic);
   if (!topic) return;
-  if (c.value && c.value->size() > wire::presence_max) return fail(id, Code::too_large, "A presence has at most 4 KiB.");
+  if (c.value && c.value->size() > wire::presence_max) return fail(id, Code::too_large, "A presence has at most 4 KiB. Append what is larger.");
   if (c.value && !codec::is_value(*c.value)) return fail(id, Code::bad_argument, "The presence is not one MessagePack value.");
   TopicExtra& e = extra(topic);
   e.own_presence = std::move(c.value);
@@ -104,9 +105,8 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
   auto key = std::pair{said->device, said->kind};
   auto known = e.said.find(key);
   if (known != e.said.end() && known->second.sequence >= said->sequence) return;
-  if (known == e.said.end() && e.said.size() >= params::said_max) return;
   if (!topic->keys) {
-    // Blind: only from the device itself, so nobody speaks for others and nothing circles.
+    // Blind: only from the device itself, so nobody speaks for others and nothing circles, and as long as it is linked: that is the bound.
     if (link.peer != said->device || !e.said[key].budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate)) return;
     Said& s = e.said[key];
     s.sequence = said->sequence;
@@ -116,25 +116,145 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
       if (auto other = links_.find(id); other != links_.end() && id != link.id) send_on(*other->second, *said, other->second->aliases[topic->no]);
     return;
   }
+  if (link.peer != said->device && !link.anchor) return;      // members speak for themselves alone
   auto value = open_said(*topic, *said);
   if (!value) return;                                 // an anchor that passed it on could not know
+  // What our anchor passes on may come before it introduces who says it.
+  const auto at_least = is_anchor(link.peer) ? sync::Nearness::entered : sync::Nearness::away;
+  if (known == e.said.end() && e.said.size() >= params::said_max && !room_to_hear(topic, said->device, at_least)) return;
   Said& s = e.said[key];
   bool changed = s.value != *value;
   s.sequence = said->sequence;
   s.heard_ms = now_.steady_ms;
+  if (said->kind == kind_profile) return learn_name(topic, said->device, std::string(text(value->value_or(Bytes{}))), at_least);
   s.value = *value;
-  if (said->kind == kind_presence) {
-    if (changed && (!*value || codec::is_value(**value))) actions_.push_back(PresenceNotice{topic->no, said->device, *value});
-    return;
+  if (changed && (!*value || codec::is_value(**value))) actions_.push_back(PresenceNotice{topic->no, said->device, *value});
+}
+
+// ---- who has a place: anybody who knows a topic can make up devices, sign for them and say that it is linked to them ------------------
+
+// Who is in reach in a topic, looked up once for many.
+struct Node::Impl::Sight {
+  std::set<DeviceId> anchors;                         // of ours, linked or not
+  struct Through { DeviceId peer; const std::map<DeviceId, bool>* introduced = nullptr; };
+  std::vector<Through> links;
+
+  sync::Nearness of(const DeviceId& device) const {
+    auto best = sync::Nearness::away;
+    for (const Through& link : links) {
+      if (link.peer == device) return sync::Nearness::near;
+      if (link.introduced && link.introduced->contains(device)) best = std::max(best, anchors.contains(link.peer) ? sync::Nearness::entered : sync::Nearness::told);
+    }
+    return best;
   }
-  std::string name(text(value->value_or(Bytes{})));
-  if (name.size() > name_max || e.names[said->device] == name) return;
-  e.names[said->device] = name;
-  e.members_dirty = true;
-  peers_dirty_ = true;
+};
+
+Node::Impl::Sight Node::Impl::sight(const TopicPtr& topic) const {
+  Sight sight;
+  for (const auto& [url, a] : anchors_) if (a.pinned) sight.anchors.insert(*a.pinned);
+  for (LinkId id : sync_.links(topic)) {
+    auto link = links_.find(id);
+    if (link == links_.end() || !link->second->greeted) continue;
+    auto known = link->second->introduced.find(topic->no);
+    sight.links.push_back({link->second->peer, known == link->second->introduced.end() ? nullptr : &known->second.devices});
+  }
+  return sight;
+}
+
+std::vector<sync::Nearness> Node::Impl::nearness(const TopicPtr& topic, const std::vector<DeviceId>& devices) const {
+  const Sight seen = sight(topic);
+  std::vector<sync::Nearness> out;
+  for (const DeviceId& device : devices) out.push_back(seen.anchors.contains(device) ? sync::Nearness::near : seen.of(device));
+  return out;
+}
+
+// The one with the least claim, if that is less than the newcomer's. Who is nearer has more; of those out of reach who has said something
+// in the topic, and then who was seen last. Of those who are here nobody makes room for another.
+std::optional<DeviceId> Node::Impl::makes_room(const TopicPtr& topic, const DeviceId& newcomer, const std::set<DeviceId>& others, sync::Nearness at_least) const {
+  using Claim = std::tuple<sync::Nearness, bool, u64>;
+  const Sight seen = sight(topic);
+  const auto& last = extras_.find(topic->no)->second.last_seen_ms;
+  auto claim_of = [&](const DeviceId& device, u64 at) -> Claim {
+    auto nearness = seen.of(device);
+    if (nearness != sync::Nearness::away) return {nearness, false, 0};
+    if (auto known = last.find(device); known != last.end()) at = std::max(at, known->second);
+    return {nearness, topic->device_bytes.contains(device), at};
+  };
+  std::optional<DeviceId> found;
+  Claim least = std::max(claim_of(newcomer, now_.wall_ms), Claim{at_least, false, 0});
+  for (const DeviceId& device : others)
+    if (Claim claim = claim_of(device, 0); claim < least) least = claim, found = device;
+  return found;
+}
+
+bool Node::Impl::room_to_hear(const TopicPtr& topic, const DeviceId& newcomer, sync::Nearness at_least) {
+  TopicExtra& e = extra(topic);
+  std::set<DeviceId> heard;
+  for (const auto& [who, said] : e.said) heard.insert(who.first);
+  auto gone = makes_room(topic, newcomer, heard, at_least);
+  if (!gone) return false;
+  for (u8 kind : {kind_presence, kind_profile}) {
+    auto said = e.said.extract({*gone, kind});
+    if (!said.empty() && kind == kind_presence && said.mapped().value) actions_.push_back(PresenceNotice{topic->no, *gone, std::nullopt});
+  }
+  return true;
+}
+
+void Node::Impl::saw(const TopicPtr& topic, const DeviceId& device, u64 wall_ms) {
+  auto& seen = extra(topic).last_seen_ms;
+  if (!seen.contains(device) && seen.size() >= params::names_max) {
+    std::set<DeviceId> others;
+    for (const auto& [other, at] : seen) others.insert(other);
+    auto gone = makes_room(topic, device, others, sync::Nearness::away);
+    if (!gone) return;
+    seen.erase(*gone);
+  }
+  seen[device] = wall_ms;
+}
+
+void Node::Impl::learn_name(const TopicPtr& topic, const DeviceId& device, std::string name, sync::Nearness at_least) {
+  auto& names = extra(topic).names;
+  auto known = names.find(device);
+  if (name.size() > name_max || (known == names.end() ? name.empty() : known->second == name)) return;
+  if (known == names.end() && names.size() >= params::names_max) {
+    std::set<DeviceId> others;
+    for (const auto& [other, called] : names) others.insert(other);
+    auto gone = makes_room(topic, device, others, at_least);
+    if (!gone) return;
+    forget_name(topic, *gone);
+  }
   codec::Writer row;
   row.be64(now_.wall_ms).raw(view(name));
-  desk_.run(topic->queue(), [key = store::key('W', topic->no, said->device.view()), row = std::move(row).take()](store::Rows& rows) { rows.put(key, row); }, [](SaveOutcome) {});
+  names[device] = std::move(name);
+  extra(topic).members_dirty = true;
+  peers_dirty_ = true;
+  desk_.run(topic->queue(), [key = store::key('W', topic->no, device.view()), row = std::move(row).take()](store::Rows& rows) { rows.put(key, row); }, [](SaveOutcome) {});
+}
+
+void Node::Impl::forget_name(const TopicPtr& topic, const DeviceId& device) {
+  extra(topic).names.erase(device);
+  desk_.run(topic->queue(), [key = store::key('W', topic->no, device.view())](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
+}
+
+// Of more rows than have a place those of authors stay, and the newest.
+void Node::Impl::load_names(const TopicPtr& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+  TopicExtra& e = extra(topic);
+  std::vector<std::tuple<bool, u64, DeviceId>> all;
+  for (const auto& [key, value] : rows) {
+    if (key.size() != 1 + 4 + DeviceId::size || value.size() < 8) continue;
+    codec::Reader r(value);
+    DeviceId device = DeviceId::from(ByteView(key).subspan(5));
+    const u64 seen = r.be64();
+    all.emplace_back(topic->device_bytes.contains(device), seen, device);
+    e.last_seen_ms[device] = seen;
+    e.names[device] = std::string(text(r.rest()));
+  }
+  if (all.size() <= params::names_max) return;
+  std::ranges::sort(all, std::ranges::greater{});
+  for (std::size_t n = params::names_max; n < all.size(); ++n) {
+    e.last_seen_ms.erase(std::get<2>(all[n]));
+    forget_name(topic, std::get<2>(all[n]));
+  }
 }
 
 void Node::Impl::keep_frame(Said& said, Bytes frame) {
@@ -163,23 +283,12 @@ void Node::Impl::presence_time() {
   }
 }
 
-// Linked, or linked to somebody that we are linked to.
-bool Node::Impl::in_reach(const TopicPtr& topic, const DeviceId& device) const {
-  for (const auto& [id, link] : links_) {
-    if (!link->greeted || !sync_.exchange(topic, id)) continue;
-    if (link->peer == device) return true;
-    auto known = link->introduced.find(topic->no);
-    if (known != link->introduced.end() && known->second.devices.contains(device)) return true;
-  }
-  return false;
-}
-
 void Node::Impl::member_gone(const TopicPtr& topic, const DeviceId& device) {
   auto found = extras_.find(topic->no);
-  if (found == extras_.end() || in_reach(topic, device)) return;
+  if (found == extras_.end() || sight(topic).of(device) != sync::Nearness::away) return;
   TopicExtra& e = found->second;
   e.members_dirty = true;
-  if (e.last_seen_ms.size() < params::said_max || e.last_seen_ms.contains(device)) e.last_seen_ms[device] = now_.wall_ms;
+  if (topic->keys) saw(topic, device, now_.wall_ms);
   for (u8 kind : {kind_presence, kind_profile}) {
     auto said = e.said.find({device, kind});
     if (said == e.said.end()) continue;
@@ -214,7 +323,7 @@ std::vector<MemberOut> Node::Impl::members(const TopicPtr& topic) {
   for (const auto& [id, link] : links_) {
     auto known = link->introduced.find(topic->no);
     if (known != link->introduced.end() && sync_.exchange(topic, id))
-      for (const DeviceId& device : known->second.devices) member(device).online = true;
+      for (const auto& [device, rtc] : known->second.devices) member(device).online = true;
   }
   for (const auto& [device, at] : e.last_seen_ms)
     if (all.contains(device)) all[device].last_seen_ms = std::max(all[device].last_seen_ms.value_or(0), at);

@@ -7,8 +7,6 @@ namespace perdure {
 
 namespace {
 
-constexpr const char* unknown_message = "There is no such message here (yet).";
-
 template <class F>
 void each(const std::vector<crdt::Message>& in, F use) {
   for (const crdt::Message& m : in) use(m);
@@ -34,7 +32,7 @@ void Node::Impl::query(u32 id, TopicNo no, F ask) {
     if (saved == SaveOutcome::ok && answer->damage) damaged(topic, answer->damage);
     if (saved == SaveOutcome::ok && answer->damage.indexes) return once_mended(topic, id, [this, id, no, ask] { query(id, no, ask); });
     if (saved == SaveOutcome::ok) reply(id, std::move(answer->body));
-    else fail(id, Code::storage_unavailable, "The store could not be read; try again.");
+    else read_failed(id);
   });
 }
 
@@ -56,7 +54,7 @@ void Node::Impl::call(u32 id, Messages& c) {
     for (auto [given, parsed] : {std::pair{&c.before, &options.before}, std::pair{&c.after, &options.after}}) {
       if (!*given) continue;
       *parsed = parse_op(topic, **given);
-      if (!*parsed) return Error{Code::not_found, unknown_message};
+      if (!*parsed) return Error{Code::not_found, crdt::no_message_text};
     }
     auto page = replica.messages(options);
     if (!page) return page.error();
@@ -95,7 +93,7 @@ void Node::Impl::call(u32 id, MarkRead& c) {
   std::optional<OpId> op;
   if (c.id) {
     op = parse_op(*topic, *c.id);
-    if (!op) return fail(id, Code::not_found, unknown_message);
+    if (!op) return fail(id, Code::not_found, crdt::no_message_text);
   }
   auto counters = std::make_shared<sync::Counters>();
   auto damage = std::make_shared<sync::Damage>();
@@ -109,11 +107,12 @@ void Node::Impl::call(u32 id, MarkRead& c) {
   }, [this, topic, id, counters, damage, c](SaveOutcome saved) {
     if (saved == SaveOutcome::ok && *damage) damaged(topic, *damage);
     if (saved == SaveOutcome::ok && damage->indexes) return once_mended(topic, id, [this, id, c]() mutable { call(id, c); });
-    if (saved != SaveOutcome::ok) return fail(id, saved == SaveOutcome::full ? Code::storage_full : Code::storage_unavailable, "The mark could not be stored.");
+    if (saved != SaveOutcome::ok) return save_failed(id, saved, "the mark was not stored.");
+    reply(id, Nothing{});
+    if (!topic->open) return;
     topic->counters = *counters;
     extra(topic).dirty = true;
     topics_dirty_ = true;
-    reply(id, Nothing{});
   });
 }
 
@@ -152,7 +151,7 @@ void Node::Impl::call(u32 id, MapHistory& c) {
     std::optional<OpId> after;
     if (c.after) {
       after = parse_op(topic, *c.after);
-      if (!after) return Error{Code::not_found, unknown_message};
+      if (!after) return Error{Code::not_found, crdt::no_message_text};
     }
     auto found = replica.history(c.key, after, c.limit);
     HistoryPage page{{}, found.more};
@@ -187,7 +186,7 @@ void Node::Impl::call(u32 id, GetDigest& c) {
   }, [this, topic, id, c, digest, damage](SaveOutcome saved) {
     if (saved == SaveOutcome::ok && *damage) damaged(topic, *damage);
     if (saved == SaveOutcome::ok && damage->indexes) return once_mended(topic, id, [this, id, c]() mutable { call(id, c); });
-    if (saved != SaveOutcome::ok) return fail(id, Code::storage_unavailable, "The store could not be read.");
+    if (saved != SaveOutcome::ok) return read_failed(id);
     static constexpr char digits[] = "0123456789abcdef";
     std::string hex;
     for (u8 b : digest->bytes) {
@@ -261,15 +260,15 @@ void Node::Impl::call(u32 id, WaitCopies& c) {
   TopicPtr topic = open_one(id, c.topic);
   if (!topic) return;
   auto op = parse_op(*topic, c.id);
-  if (!op) return fail(id, Code::not_found, unknown_message);
-  if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already.");
+  if (!op) return fail(id, Code::not_found, crdt::no_message_text);
+  if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already. Await or abort some of them first.");
   waiters_[id] = {id, c.topic, *op, c.copies, c.anchored, false};
   waiters_dirty_ = true;
 }
 
 void Node::Impl::call(u32 id, WaitSynced& c) {
   if (!open_one(id, c.topic)) return;
-  if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already.");
+  if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already. Await or abort some of them first.");
   waiters_[id] = {id, c.topic, {}, 0, false, true};
   waiters_dirty_ = true;
 }
@@ -296,10 +295,10 @@ void Node::Impl::check_waiters() {
     bool open = found != topics_.end() && found->second->open;
     waiters_.erase(call);
     if (open) reply(call, Nothing{});
-    else fail(call, Code::closed, "The topic was closed.");
+    else fail(call, Code::closed, "The topic was closed. Open it again with topic() or join().");
   }
   if (!close_calls_.empty() && (gone_ || all_saved())) {
-    fail_waiting({Code::closed, "The peer was closed."});
+    fail_waiting({Code::closed, "The peer was closed. Open it again with openPeer()."});
     std::vector<LinkId> all;
     for (auto& [id, link] : links_) all.push_back(id);
     for (LinkId id : all) link_closed(id, false);

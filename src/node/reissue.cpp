@@ -228,7 +228,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
     if (saved != SaveOutcome::ok || result->damage.indexes) return found->second.lost.push_front(std::move(*lost));
     if (result->opaque > 0) {
       metrics_["opaque_lost"] += result->opaque;
-      trouble(Code::storage_lost, "Something that this device had said was lost here, and what others hold of it cannot be read.");
+      trouble(Code::storage_lost, "Something that this device had said was lost here, and what others hold of it cannot be read. Say it again where it matters.");
     }
     if (!result->ids.empty()) {
       metrics_["rescues"] += 1;

@@ -105,21 +105,21 @@ bool Node::Impl::carries_for(const Link& link) const { return !config_.anchor ||
 void Node::Impl::anchor_refused(Link& link, u8 reason, TopicNo topic) {
   auto a = anchors_.find(link.url);
   if (a == anchors_.end()) return;
-  std::string why = "This anchor refused, for a reason that this version does not know.";
+  std::string why = "This anchor refused, for a reason that this version does not know. Update the app, or add another anchor.";
   switch (static_cast<wire::Refusal>(reason)) {
     case wire::Refusal::not_served:
       why = topic != 0 ? "This anchor does not serve this topic; ask who runs it to add the topic, or for an address with a token."
                        : "This anchor does not serve this app, or serves only who comes with its token (wss://…/?token=…); ask who runs it.";
       break;
-    case wire::Refusal::not_proved: why = "This anchor did not accept the proof of membership."; break;
+    case wire::Refusal::not_proved: why = "This anchor did not accept the proof of membership. Update the app, or add another anchor."; break;
     case wire::Refusal::total_quota: why = "This anchor is full; ask who runs it for more room, or add another."; break;
-    case wire::Refusal::topic_quota: why = "This topic is at the anchor's limit; nothing more of it is stored there."; break;
-    case wire::Refusal::device_quota: why = "This device is at the anchor's limit for this topic."; break;
+    case wire::Refusal::topic_quota: why = "This topic is at the anchor's limit; nothing more of it is stored there. Ask who runs it for more room, or add another."; break;
+    case wire::Refusal::device_quota: why = "This device is at the anchor's limit for this topic; nothing more of it is stored there. Ask who runs it for more room, or add another."; break;
     case wire::Refusal::full_disk: why = "The anchor's disk is full, or nearly so: what does not fit is kept here and brought again. Who runs it has to make room."; break;
     case wire::Refusal::address_quota:
       why = "This anchor stores only so much that comes from one address for topics which nobody has entered from elsewhere; it goes on once somebody has. Else ask who runs it for more room.";
       break;
-    case wire::Refusal::too_many_links: why = "This anchor serves as many links as it may."; break;
+    case wire::Refusal::too_many_links: why = "This anchor serves as many links as it may. It is tried again; add another if that lasts."; break;
   }
   a->second.state = AnchorState::refused;
   a->second.reason = why;
@@ -173,6 +173,9 @@ void Node::Impl::share(Link& link, const TopicPtr& topic, u32 their_alias) {
 void Node::Impl::unshare(Link& link, const TopicPtr& topic) {
   sync_.detach(topic, link.id);
   withdraw(link, topic->no);
+  // Whom the peer told us of is not to be reached through it any more, in this topic.
+  if (auto told = link.introduced.find(topic->no); told != link.introduced.end()) told->second.devices.clear();
+  forget_hub(link.id, topic->no);
   std::erase_if(link.their_aliases, [&](const auto& p) { return p.second == topic->no; });
   if (!sync_.links(topic).empty()) return;
   extra(topic).unlinked_ms = now_.steady_ms;

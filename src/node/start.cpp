@@ -8,16 +8,16 @@ namespace perdure {
 namespace {
 constexpr u32 format_version = 1;
 constexpr const char* outdated_text = "A newer version of this app has written to this device's store. Reload to run it too.";
-constexpr const char* superseded_text = "Another core has taken this device's store over; this one neither reads nor writes any more.";
+constexpr const char* superseded_text = "Another tab or process of this device has taken its store over; this one neither reads nor writes any more. Go on there, or reload to take it back.";
 constexpr const char* taken_text = "This device's store was taken away while it was in use. Reload the page; what others hold is fetched again.";
-constexpr const char* unopened_text = "The store could not be opened again; that is tried further on. Reload the page if it lasts.";
+constexpr const char* unopened_text = "The store could not be opened again; that is tried on. Reload the page if it lasts.";
 constexpr const char* failing_text = "The store fails again and again; it is given time. Reload the page if it lasts.";
 }
 
 void Node::Impl::start(const Start& event) {
   if (event.lost_store) {
     rows_lost_ = holes_reported_ = true;
-    trouble(Code::storage_lost, "This device's store is gone; what others hold is fetched again.");
+    trouble(Code::storage_lost, "This device's store is gone. Stay online: what others hold is fetched again.");
   }
   for (const std::string& url : config_.anchors) add_anchor(url, false);
   start_reads_ = 5;
@@ -212,7 +212,7 @@ void Node::Impl::storage_failed(SaveOutcome outcome) {
   if (outcome == SaveOutcome::superseded) return give_up(Code::storage_unavailable, superseded_text);
   if (outcome == SaveOutcome::full && config_.anchor) no_room();
   if (outcome == SaveOutcome::full) trouble(Code::storage_full, "The disk is full: nothing new is stored. What was accepted before is kept; free some space.");
-  else trouble(Code::storage_unavailable, "The store could not be written to; it is being opened again.");
+  else trouble(Code::storage_unavailable, "The store could not be written to; it is being opened again. Reload the page if it lasts.");
   // Whether a batch of ours is in there is not known: the next append begins a new incarnation.
   if (outcome == SaveOutcome::unknown) for (auto& [no, topic] : topics_) topic->own_unsure = true;
   reopening_ = true;
@@ -244,7 +244,6 @@ void Node::Impl::read_again() {
   gone_.reset();
   reopen_at_ = 0;
   no_trouble(Code::storage_unavailable);
-  total_bytes_ = 0;
   if (!started_) return start(Start{});
   // A save that ended in doubt may have been written: who asks again with the same tag must hear what became of it.
   Bytes receipts = store::key('R');
@@ -266,9 +265,15 @@ void Node::Impl::give_up(Code code, std::string text, u64 until) {
 }
 
 // What failed because the store is gone fails for the reason for which that is so.
-void Node::Impl::save_failed(u32 call, SaveOutcome outcome, std::string text) {
+void Node::Impl::save_failed(u32 call, SaveOutcome outcome, const char* what) {
   if (gone_) return reply(call, *gone_);
-  fail(call, outcome == SaveOutcome::full ? Code::storage_full : Code::storage_unavailable, std::move(text));
+  if (outcome == SaveOutcome::full) fail(call, Code::storage_full, std::string("The disk is full: ") + what + " Free some space and try again.");
+  else fail(call, Code::storage_unavailable, std::string("The store could not be written to: ") + what + " Try again.");
+}
+
+void Node::Impl::read_failed(u32 call) {
+  if (gone_) reply(call, *gone_);
+  else fail(call, Code::storage_unavailable, "The store could not be read. Try again.");
 }
 
 // All calls that wait for rows, for saves or for others. What was accepted has been answered.

@@ -20,7 +20,7 @@ std::string invite_to(const Topic& topic, std::vector<std::string> anchors) {
 
 void Node::Impl::on_call(Call& call) {
   bool closes = std::holds_alternative<Close>(call.body);
-  if (closing_ && !closes) return fail(call.call, Code::closed, "The peer is closed.");
+  if (closing_ && !closes) return fail(call.call, Code::closed, "The peer is closed. Open it again with openPeer().");
   if (gone_) return closes ? reply(call.call, Nothing{}) : reply(call.call, *gone_);
   std::visit([&](auto& body) {
     if constexpr (requires { body.topic; }) {
@@ -36,7 +36,7 @@ void Node::Impl::on_call(Call& call) {
 void Node::Impl::defer(const TopicPtr& topic, Call call) {
   TopicExtra& e = extra(topic);
   if (e.deferred.size() < params::early_calls_max) return e.deferred.push_back(std::move(call));
-  fail(call.call, Code::storage_unavailable, "Too many calls while the topic is being read; wait for earlier ones.");
+  fail(call.call, Code::storage_unavailable, "4,096 calls wait for the topic to be read already. Await earlier ones before making more.");
 }
 
 void Node::Impl::call(u32 id, TopicNamed& c) {
@@ -82,8 +82,10 @@ void Node::Impl::enter(u32 id, const Secret& secret, std::optional<std::string> 
   if (!changed) return open_topic(topic, id);
   save_meta();                                        // that it has this number
   save_topic(topic, [this, topic, id](SaveOutcome saved) {
-    if (saved == SaveOutcome::ok) return open_topic(topic, id);
-    save_failed(id, saved, "The topic could not be stored on this device.");
+    if (saved != SaveOutcome::ok) return save_failed(id, saved, "the topic was not stored.");
+    auto found = topics_.find(topic->no);
+    if (found != topics_.end() && found->second == topic && !topic->left) open_topic(topic, id);
+    else fail(id, Code::closed, "The topic was left while it was being opened. Join it again to open it.");
   });
 }
 
@@ -126,7 +128,7 @@ void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
 void Node::Impl::topic_loaded(const TopicPtr& topic) {
   topic->loaded = true;
   if (config_.anchor) {
-    total_bytes_ += topic->bytes;
+    count_bytes(topic, topic->bytes);
     addresses_.count(topic->no, topic->bytes);
   }
   TopicExtra& e = extra(topic);
@@ -167,6 +169,12 @@ void Node::Impl::end_if_idle(const TopicPtr& topic) {
 
 void Node::Impl::close_topic(const TopicPtr& topic) {
   if (!topic->open) return;
+  end_following(topic);
+  topic->forget();
+}
+
+void Node::Impl::end_following(const TopicPtr& topic) {
+  if (!topic->open) return;
   for (auto& [id, link] : links_) {
     if (!sync_.exchange(topic, id)) continue;
     if (link->greeted) send_on(*link, wire::Closed{}, link->aliases[topic->no]);
@@ -185,10 +193,10 @@ void Node::Impl::close_topic(const TopicPtr& topic) {
   for (auto& [url, anchor] : anchors_) served_again(anchor, topic->no);
   topic->open = false;
   ++openings_;
+  ++topic->reading;
   waiters_dirty_ = true;
   for (auto& [who, said] : extra(topic).said) keep_frame(said, {});
   extras_.erase(topic->no);
-  topic->forget();
   topics_dirty_ = status_dirty_ = true;
 }
 
@@ -213,7 +221,7 @@ void Node::Impl::call(u32 id, TopicLeave& c) {
     topics_dirty_ = true;
     auto done = [this, id](SaveOutcome saved) {
       if (saved == SaveOutcome::ok) reply(id, Nothing{});
-      else save_failed(id, saved, "The topic could not be left: the store could not be written to.");
+      else save_failed(id, saved, "the topic was not left.");
     };
     if (forget) forget_topic(topic, done);
     else save_topic(topic, done);
@@ -222,9 +230,13 @@ void Node::Impl::call(u32 id, TopicLeave& c) {
   else leave();
 }
 
-// Every row of it, in one save; those of many topics go with one, too.
+// Every row of it, in one save, behind the steps that are under way: what they still write goes with it. They find in memory what they began
+// with, and nobody asks for what becomes of them.
+// Those of many topics that are forgotten together go with one save, too.
 void Node::Impl::forget_topic(const TopicPtr& topic, store::Desk::Done done) {
-  close_topic(topic);
+  end_following(topic);
+  topic->loaded = false;
+  count_bytes(topic, 0);
   topic_numbers_.erase({topic->network, topic->id});
   topics_.erase(topic->no);
   addresses_.forget(topic->no);
@@ -234,7 +246,12 @@ void Node::Impl::forget_topic(const TopicPtr& topic, store::Desk::Done done) {
   for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'V', 'K', 'C', 'W', 'E', 'O'}) {
     ranges.emplace_back(store::key(kind, topic->no), store::key(kind, topic->no + 1));
   }
-  desk_.erase_ranges(std::move(ranges), std::move(done));
+  auto then = std::make_shared<store::Desk::Done>(std::move(done));
+  auto all = std::make_shared<decltype(ranges)>(std::move(ranges));
+  desk_.run(topic->queue(), [](store::Rows&) {}, [this, all, then](SaveOutcome saved) {
+    if (saved == SaveOutcome::ok) desk_.erase_ranges(std::move(*all), std::move(*then));
+    else (*then)(saved);
+  });
 }
 
 void Node::Impl::call(u32 id, TopicInvite& c) {
@@ -263,7 +280,7 @@ void Node::Impl::call(u32, Cancel& c) { waiters_.erase(c.call); }
 void Node::Impl::call(u32 id, AnchorAdd& c) {
   bool valid = (c.url.starts_with("ws://") || c.url.starts_with("wss://")) && c.url.size() > 6 && c.url.size() <= 200;
   if (!valid) return fail(id, Code::bad_argument, "An anchor's address begins with ws:// or wss:// and has at most 200 characters.");
-  if (!anchors_.contains(c.url) && anchors_.size() >= params::anchors_max) return fail(id, Code::bad_argument, "There are 16 anchors already; remove one first.");
+  if (!anchors_.contains(c.url) && anchors_.size() >= params::anchors_max) return fail(id, Code::bad_argument, "There are 16 anchors already. Remove one first.");
   add_anchor(c.url, true);
   reply(id, Nothing{});
 }

@@ -65,7 +65,7 @@ struct Link {
   u64 macs_at = 0;                                    // … as of then (Node::Impl::openings_)
   std::map<wire::Mac, Shown> unmatched;               // topics that only the peer has open
   std::map<store::TopicNo, wire::Fingerprint> hellos;  // said with the MAC, as of that frontier, until both know the topic
-  struct Introduced { std::set<DeviceId> devices; Budget budget; };
+  struct Introduced { std::map<DeviceId, bool> devices; Budget budget; };       // true: can make DataChannels
   std::map<store::TopicNo, Introduced> introduced;    // whom the peer said it is linked to, by topic
   bool choked = false;                                // it does not take what is sent to it: to be closed
   Spent spent;

@@ -25,20 +25,27 @@ std::array<u8, 8> be(u64 v) {
 
 Bytes ack_key(const Topic& topic, const DeviceId& acker) { return store::key('K', topic.no, acker.view()); }
 
-constexpr std::size_t early_acks_max = 64;
-constexpr std::size_t ackers_max = 256;               // remembered for a topic; who comes later is not counted
+constexpr std::size_t early_acks_max = 64;            // of one link; then the oldest that was passed on makes room
+constexpr std::size_t ackers_max = 256;               // remembered for a topic, in memory and in rows: see makes_room
 
 using Marks = std::map<store::LogNo, AckMark>;
 
-Bytes encode_marks(const Marks& marks) {
+// What a row says of one acker. Where a log's number would stand, `of_acker` says more of the acker itself; 0.1.0 takes that for a log that it
+// does not have.
+struct AckRow { Marks marks; Acker acker; };
+constexpr store::LogNo of_acker = ~store::LogNo{0};
+
+Bytes encode_row(const AckRow& row) {
   codec::Writer out;
-  for (const auto& [log, mark] : marks) out.varint(log).varint(mark.length).varint(mark.ops).raw(mark.epoch);
+  auto add = [&](store::LogNo log, const AckMark& mark) { out.varint(log).varint(mark.length).varint(mark.ops).raw(mark.epoch); };
+  for (const auto& [log, mark] : row.marks) add(log, mark);
+  if (!row.marks.empty()) add(of_acker, {row.acker.seen_ms, row.acker.proved ? u64{1} : u64{0}, row.marks.begin()->second.epoch});
   return std::move(out).take();
 }
 
-Marks decode_marks(ByteView row) {
-  Marks marks;
-  codec::Reader in(row);
+AckRow decode_row(ByteView bytes) {
+  AckRow row;
+  codec::Reader in(bytes);
   while (in.left() > 0) {
     auto log = static_cast<store::LogNo>(in.varint_max(~u32{0}));
     AckMark mark;
@@ -47,9 +54,10 @@ Marks decode_marks(ByteView row) {
     ByteView epoch = in.raw(8);
     if (!in.ok()) break;
     std::copy(epoch.begin(), epoch.end(), mark.epoch.begin());
-    marks[log] = mark;
+    if (log == of_acker) row.acker = {mark.length, mark.ops != 0};
+    else row.marks[log] = mark;
   }
-  return marks;
+  return row;
 }
 
 // Ops of the log's first `length` batches; nothing if the next batch is not to be read.
@@ -130,17 +138,15 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   codec::Reader r(ack.incarnation);
   auto no = topic->by_id(topic->log_id(ack.author, r.be64()));
   if (ack.from != 0 || ack.acker == self_.id()) return;
-  if (!no || ack.length > topic->logs[*no].held.length || t.paused_until != 0) {
-    if (t.early_acks.size() < early_acks_max) t.early_acks.push_back(ack);
-    return;
-  }
+  if (!no || ack.length > topic->logs[*no].held.length || t.paused_until != 0) return keep_early(t, e, ack);
   auto key = AckKey{ack.acker, *no};
   if (auto known = t.acks.find(key); known != t.acks.end() && known->second.epoch == ack.epoch && known->second.length >= ack.length) return;
-  if (!t.acks.contains(key) && t.acks.size() >= ackers_max) return;
+  const Acker as{now_.wall_ms, e.peer == ack.acker || host_.nearness(topic, {ack.acker}).front() >= Nearness::entered};
+  if (!t.ackers.contains(ack.acker) && t.ackers.size() >= ackers_max && !makes_room(t, ack.acker, as)) return;
   auto good = std::make_shared<std::optional<AckMark>>();
   LogId id = topic->logs[*no].working.id;
   auto damage = std::make_shared<Damage>();
-  respond(topic, e, [topic, ack, no = *no, id, good, damage](store::Rows& rows) {
+  respond(topic, e, [topic, ack, as, no = *no, id, good, damage](store::Rows& rows) {
     good->reset();
     *damage = {};
     auto state = read_state(rows, *topic, no);
@@ -153,19 +159,69 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
     auto ops = ops_at(rows, *topic, no, *state, ack.length);
     if (!ops) return;
     *good = AckMark{ack.length, *ops, ack.epoch};
-    Marks marks;
-    if (auto row = rows.get(ack_key(*topic, ack.acker))) marks = decode_marks(*row);
-    std::erase_if(marks, [&](const auto& m) { return m.second.epoch != ack.epoch; });
-    marks[no] = **good;
-    rows.put(ack_key(*topic, ack.acker), encode_marks(marks));
-  }, [this, topic, key, ack, good, damage](SaveOutcome saved) {
+    AckRow stored;
+    if (auto row = rows.get(ack_key(*topic, ack.acker))) stored = decode_row(*row);
+    std::erase_if(stored.marks, [&](const auto& m) { return m.second.epoch != ack.epoch; });
+    stored.marks[no] = **good;
+    stored.acker = {as.seen_ms, as.proved || stored.acker.proved};
+    rows.put(ack_key(*topic, ack.acker), encode_row(stored));
+  }, [this, topic, key, ack, as, good, damage](SaveOutcome saved) {
     auto found = topics_.find(topic->no);
     if (saved == SaveOutcome::ok && *damage) host_.damaged(topic, *damage);
     if (saved != SaveOutcome::ok || !*good || found == topics_.end()) return;
-    AckMark& mark = found->second.acks[key];
+    TopicSync& now = found->second;
+    AckMark& mark = now.acks[key];
     if (mark.epoch != ack.epoch || mark.length < ack.length) mark = **good;
+    Acker& acker = now.ackers[ack.acker];
+    acker = {as.seen_ms, as.proved || acker.proved};
+    if (now.ackers.size() > ackers_max) forget_acker(now, makes_room(now, ack.acker, acker).value_or(ack.acker));
     host_.acked(topic);
   });
+}
+
+// Anybody who knows the topic can make up keys that sign. A place have, in this order: anchors of ours and who is linked; who was, or had
+// entered at an anchor; of whom a peer tells; and of each kind who was in reach last. The one that has least makes room, if that is less
+// than the newcomer has.
+std::optional<DeviceId> Sync::makes_room(const TopicSync& t, const DeviceId& newcomer, const Acker& as) const {
+  std::vector<std::pair<DeviceId, Acker>> all{{newcomer, as}};
+  for (const auto& [id, acker] : t.ackers) if (id != newcomer) all.push_back({id, acker});
+  std::vector<DeviceId> ids;
+  for (const auto& [id, acker] : all) ids.push_back(id);
+  const std::vector<Nearness> nearness = host_.nearness(t.topic, ids);
+  std::optional<DeviceId> found;
+  std::pair<Nearness, u64> least;
+  for (std::size_t n = 0; n < all.size(); ++n) {
+    const Acker& acker = all[n].second;
+    const Nearness now = nearness[n], best = std::max(now, acker.proved ? Nearness::entered : Nearness::away);
+    const std::pair claim{best, best == now && now != Nearness::away ? ~u64{0} : acker.seen_ms};
+    if (n == 0 || claim < least) {
+      least = claim;
+      if (n > 0) found = all[n].first;
+    }
+  }
+  return found;
+}
+
+void Sync::forget_acker(TopicSync& t, const DeviceId& acker) {
+  t.ackers.erase(acker);
+  std::erase_if(t.acks, [&](const auto& a) { return a.first.first == acker; });
+  desk_.run(t.topic->queue(), [key = ack_key(*t.topic, acker)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
+}
+
+void Sync::keep_early(TopicSync& t, const Exchange& e, const wire::Ack& ack) {
+  auto& early = t.early_acks[e.link];
+  if (early.size() >= early_acks_max) {
+    auto passed_on = std::ranges::find_if(early, [&](const wire::Ack& other) { return other.acker != e.peer; });
+    if (passed_on == early.end()) return;
+    early.erase(passed_on);
+  }
+  early.push_back(ack);
+}
+
+void Sync::hear_early_acks(TopicSync& t) {
+  for (const auto& [link, early] : std::exchange(t.early_acks, {}))
+    if (auto e = t.exchanges.find(link); e != t.exchanges.end())
+      for (const wire::Ack& ack : early) on_ack(t, e->second, ack);
 }
 
 const std::map<AckKey, AckMark>& Sync::acks(const TopicPtr& topic) const {
@@ -189,10 +245,17 @@ u64 Sync::pending(const TopicPtr& topic) const {
 void Sync::load_acks(const TopicPtr& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
   TopicSync& t = of(topic);
   t.acks.clear();
+  t.ackers.clear();
   for (const auto& [key, value] : rows) {
     if (key.size() != 1 + 4 + DeviceId::size) continue;
     DeviceId acker = DeviceId::from(ByteView(key).subspan(5));
-    for (const auto& [log, mark] : decode_marks(value)) t.acks[{acker, log}] = mark;
+    const AckRow row = decode_row(value);
+    t.ackers[acker] = row.acker;
+    for (const auto& [log, mark] : row.marks) t.acks[{acker, log}] = mark;
+  }
+  while (t.ackers.size() > ackers_max) {              // of 0.1.0, which counted otherwise
+    const auto [first, acker] = *t.ackers.begin();
+    forget_acker(t, makes_room(t, first, acker).value_or(first));
   }
 }
 
@@ -205,6 +268,7 @@ void Sync::voided_epoch(const TopicPtr& topic, const DeviceId& acker, const wire
     else ++it;
   }
   if (!any) return;
+  t.ackers.erase(acker);
   if (t.paused_until == 0) desk_.run(topic->queue(), [key = ack_key(*topic, acker)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
   host_.acked(topic);
 }

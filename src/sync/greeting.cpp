@@ -158,6 +158,7 @@ void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) 
   struct Found { bool fits = false, corrupt = false; std::set<store::LogNo> logs; };
   auto found = std::make_shared<Found>();
   const bool proved = given(*topic, find(topic, link)->peer, since);
+  const u32 generation = find(topic, link)->generation;
   desk_.run(topic->queue(), [=](store::Rows& rows) {
     *found = {};
     auto indexes = crdt::load_indexes(rows, topic->no);
@@ -170,9 +171,9 @@ void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) 
     found->fits = true;
     for (const auto& a : arrivals.read(since.number, arrivals_max)) found->logs.insert(a.log);
     found->corrupt = arrivals.corrupt();
-  }, [this, topic, link, found](SaveOutcome saved) {
+  }, [this, topic, link, generation, found](SaveOutcome saved) {
     Exchange* e = find(topic, link);
-    if (!e || saved != SaveOutcome::ok) return;
+    if (!e || e->generation != generation || saved != SaveOutcome::ok) return;      // else they greet, and are answered, anew
     TopicSync& t = topics_[topic->no];
     if (found->corrupt) return host_.damaged(topic, {true, true, {}});        // both sides greet anew
     if (!found->fits) return answer_all(t, *e);

@@ -78,9 +78,9 @@ void Sync::compare(const TopicPtr& topic, Exchange& e, const wire::LogTag& tag, 
     ours->reset();
     auto state = read_state(rows, *topic, no);
     if (state && state->held >= proof.size) *ours = log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), proof.size);
-  }, [this, topic, link = e.link, tag, no, proof, ours](SaveOutcome) {
+  }, [this, topic, link = e.link, generation = e.generation, tag, no, proof, ours](SaveOutcome) {
     Exchange* ex = find(topic, link);
-    if (!ex || !topic->loaded || !ex->inquests.contains(tag)) return;
+    if (!ex || ex->generation != generation || !topic->loaded || !ex->inquests.contains(tag)) return;
     Inquest& inquest = ex->inquests[tag];
     if (!*ours) return void(ex->inquests.erase(tag));
     u64 offset = 0;
@@ -140,9 +140,9 @@ void Sync::on_nodes(TopicSync& t, Exchange& e, const wire::Nodes& answer) {
   respond(topic, e, [=](store::Rows& rows) {
     ours->reset();
     if (auto state = read_state(rows, *topic, no)) *ours = log::StoredNodes(rows, topic->no, no, *state).node(answer.level - 1, answer.index * 2);
-  }, [this, topic, link = e.link, answer, ours](SaveOutcome) {
+  }, [this, topic, link = e.link, generation = e.generation, answer, ours](SaveOutcome) {
     Exchange* ex = find(topic, link);
-    if (!ex || !topic->loaded || !ex->inquests.contains(answer.log)) return;
+    if (!ex || ex->generation != generation || !topic->loaded || !ex->inquests.contains(answer.log)) return;
     Inquest& i = ex->inquests[answer.log];
     if (!*ours) return void(ex->inquests.erase(answer.log));
     bool left = **ours != answer.left;

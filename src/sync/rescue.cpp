@@ -52,13 +52,15 @@ void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::L
     for (const LogUpdate& update : result->updates) topic->logs[update.no].working.cut = update.held.cut;
   }, [this, topic, result](SaveOutcome saved) {
     if (saved == SaveOutcome::ok && result->damage) host_.damaged(topic, result->damage);   // the fork is found again
-    if (saved != SaveOutcome::ok || result->damage.indexes || result->updates.empty()) return;
+    if (saved != SaveOutcome::ok || !topic->open || result->damage.indexes || result->updates.empty()) return;
     for (const LogUpdate& update : result->updates) topic->apply(update);
     topic->counters = result->counters;
     host_.count("forks", 1);
     host_.stored(topic, result->changes);
+    auto found = topics_.find(topic->no);
+    if (found == topics_.end()) return;
     for (const LogUpdate& update : result->updates)
-      for (auto& [other, e] : topics_[topic->no].exchanges) send(e, wire::Items{{item_of(e.session, topic->logs[update.no])}});
+      for (auto& [other, e] : found->second.exchanges) send(e, wire::Items{{item_of(e.session, topic->logs[update.no])}});
   });
 }
 

@@ -34,11 +34,12 @@ void Sync::detach(const TopicPtr& topic, LinkId link) {
   auto it = topics_.find(topic->no);
   if (it == topics_.end()) return;
   TopicSync& t = it->second;
-  auto gone = t.exchanges.find(link);
-  if (gone == t.exchanges.end()) return;
-  unclaim(gone->second);
-  t.exchanges.erase(gone);
+  auto gone = t.exchanges.extract(link);
+  if (gone.empty()) return;
+  unclaim(gone.mapped());
   --shared_;
+  t.early_acks.erase(link);
+  if (auto acker = t.ackers.find(gone.mapped().peer); acker != t.ackers.end()) acker->second = {now_.wall_ms, true};
   std::erase_if(t.pulling, [&](const auto& p) { return p.second == link; });
   for (auto& [other, e] : t.exchanges) pull(t, e);
   host_.progressed(topic);
@@ -177,10 +178,8 @@ void Sync::flush(Instant now) {
     }
     if (t.paused_until != 0 && t.paused_until <= now.steady_ms) {
       t.paused_until = 0;
-      for (auto& [link, e] : t.exchanges) {
-        pull(t, e);
-        for (const wire::Ack& ack : std::exchange(t.early_acks, {})) on_ack(t, e, ack);
-      }
+      for (auto& [link, e] : t.exchanges) pull(t, e);
+      hear_early_acks(t);
     }
     std::vector<store::LogNo> due;
     for (const auto& [log, at] : t.ack_due) if (at <= now.steady_ms) due.push_back(log);

@@ -22,6 +22,11 @@ enum class Fault : u8 { none, malformed, not_opened, unasked, too_much, forged }
 
 struct AckMark { u64 length = 0; u64 ops = 0; wire::Epoch epoch{}; };    // ops: of the log's first `length` batches
 using AckKey = std::pair<DeviceId, store::LogNo>;             // acker, log
+struct Acker { u64 seen_ms = 0; bool proved = false; };       // wall: when it was in reach last; it was linked, or had entered at an anchor of ours
+
+// How near a device is in a topic, for whose place in a full table counts more: by nobody's word; by a peer's, who may have made it up;
+// it has shown an anchor of ours that it knows the topic; it is linked to us, or an anchor of ours itself.
+enum class Nearness : u8 { away, told, entered, near };
 
 // What sync asks of whoever owns the links and tells whoever faces the app.
 class SyncHost {
@@ -38,6 +43,7 @@ class SyncHost {
   virtual const Seed& cursor_key() const = 0;                 // the device's own, the same in every life
   virtual bool rolled_back(const TopicPtr&) = 0;              // a peer has been given more of our order of arrival than we know: a backup was put back. True: in a new epoch
   virtual void keep(store::Rows&, Topic&) = 0;                // something is stored in it: an anchor writes its own row with that
+  virtual std::vector<Nearness> nearness(const TopicPtr&, const std::vector<DeviceId>&) const = 0;
   virtual void stored(const TopicPtr&, const crdt::Changes&) = 0;       // something new is durable, or counts differently
   virtual void progressed(const TopicPtr&) = 0;               // behind, live, synced may have changed
   virtual void acked(const TopicPtr&) = 0;
@@ -49,7 +55,7 @@ class SyncHost {
   virtual void voided_own(const TopicPtr&, store::LogNo) = 0; // an own log was voided by a log that came from others
   virtual void taken_back(const TopicPtr&, store::LogNo, u64 from) = 0;       // batches of an own log came back, from there on, behind its void
   virtual void refused(wire::Refusal) = 0;                    // something was not stored for that reason
-  virtual void grew(u64 bytes) = 0;                           // sealed bytes more are stored
+  virtual void grew(const TopicPtr&, u64 bytes) = 0;          // sealed bytes more are stored
   virtual void count(const char* name, u64 n) = 0;            // metrics
 };
 
@@ -97,10 +103,11 @@ class Sync {
     std::map<LinkId, Exchange> exchanges;
     std::map<store::LogNo, LinkId> pulling;
     std::map<AckKey, AckMark> acks;
+    std::map<DeviceId, Acker> ackers;                         // whose they are
     std::map<store::LogNo, u64> ack_due;                      // when to acknowledge; steady ms
     std::map<store::LogNo, u64> acked_at;
     u64 paused_until = 0;
-    std::vector<wire::Ack> early_acks;                        // of batches of ours that we have lost and not taken back yet
+    std::map<LinkId, std::vector<wire::Ack>> early_acks;      // of batches of ours that we have lost and not taken back yet, by who brought them
   };
   struct Taken {                                              // what became of a page
     log::Verdict verdict = log::Verdict::malformed;
@@ -157,12 +164,17 @@ class Sync {
   // take.cpp
   void on_page(TopicSync&, Exchange&, const wire::Frame&);
   void note_page(TopicSync&, Exchange&, const wire::LogTag&, const wire::Page&);
+  bool is_linked(const Topic&, const DeviceId&) const;
   void take(store::Rows&, Topic&, log::Page&, const log::Opening*, store::LogNo, Taken&);
   void taken(const TopicPtr&, LinkId, u32 generation, u32 request, wire::LogTag, const Taken&, SaveOutcome);
   // acks.cpp
   void acknowledge(const TopicPtr&, store::LogNo);
   void on_ack(TopicSync&, Exchange&, const wire::Ack&);
   void pass_ack(TopicSync&, Exchange&, const wire::Ack&);
+  void keep_early(TopicSync&, const Exchange&, const wire::Ack&);
+  void hear_early_acks(TopicSync&);
+  std::optional<DeviceId> makes_room(const TopicSync&, const DeviceId& newcomer, const Acker&) const;
+  void forget_acker(TopicSync&, const DeviceId&);
   // inquest.cpp
   void open_inquest(TopicSync&, Exchange&, const wire::LogTag&, bool by_page);
   void on_ask_proof(TopicSync&, Exchange&, const wire::AskProof&);

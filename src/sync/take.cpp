@@ -106,12 +106,17 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   });
 }
 
+bool Sync::is_linked(const Topic& topic, const DeviceId& device) const {
+  auto t = topics_.find(topic.no);
+  return device == self_.id() || (t != topics_.end() && std::ranges::any_of(t->second.exchanges, [&](const auto& other) { return other.second.peer == device; }));
+}
+
 // In a step. Runs again if rows were missing, so it leaves the topic as it found it until then.
 void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Opening* opening, store::LogNo no, Taken& out) {
   out.end = page.from + page.batches.size();
   if (opening) {
     auto found = topic.by_id(topic.log_id(opening->device, opening->incarnation));
-    if (!found && topic.logs.size() >= logs_max) {    // not the sender's fault
+    if (!found && topic.logs.size() >= (is_linked(topic, opening->device) ? logs_max : logs_max - logs_reserved)) {    // not the sender's fault
       out.refused = true;
       out.verdict = log::Verdict::known;
       return;
@@ -181,7 +186,7 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
 }
 
 void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request, wire::LogTag tag, const Taken& result, SaveOutcome saved) {
-  if (saved != SaveOutcome::ok) return;               // everything is read again; the peer is asked again
+  if (saved != SaveOutcome::ok || !topic->open) return;      // everything is read again, and the peer asked again; or it is forgotten
   if (result.damage) host_.damaged(topic, result.damage);
   if (result.damage.indexes) return;                  // and so here, once they are mended
   Exchange* e = find(topic, link);
@@ -192,7 +197,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
   if (result.restored) host_.restored(topic, result.no);
   if (accepted) {
     topic->counters = result.counters;
-    host_.grew(result.bytes);
+    host_.grew(topic, result.bytes);
   }
   if (e && (accepted || result.verdict == log::Verdict::known) && !result.refused) {
     e->tags.emplace(tag, result.no);
@@ -214,8 +219,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
   }
   if (!e) return;
   TopicSync& t = topics_[topic->no];
-  if (accepted && topic->logs[result.no].working.device == self_.id())
-    for (const wire::Ack& ack : std::exchange(t.early_acks, {})) on_ack(t, *e, ack);
+  if (accepted && topic->logs[result.no].working.device == self_.id()) hear_early_acks(t);
   if (result.refused) {
     e->stuck.insert(tag);
     host_.refused(result.refusal);

@@ -83,7 +83,7 @@ bool load_logs(Topic& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
     r.u8();
     r.be32();
     u32 no = r.be32();
-    if (!r.done() || no > logs_max) continue;
+    if (!r.done() || no >= log_numbers_max) continue;
     // A number whose row is lost stays taken: index rows may speak of it.
     corrupt |= topic.logs.size() < no;
     while (topic.logs.size() <= no) topic.logs.emplace_back();

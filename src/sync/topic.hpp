@@ -22,6 +22,8 @@ namespace perdure::sync {
 
 inline constexpr std::size_t logs_max = 65'536;      // of one topic; a page that opens one more is refused
 inline constexpr u64 log_bytes = 2'048;              // that a log costs whoever holds it, beside its batches: its rows, and what is kept of it in memory
+inline constexpr std::size_t logs_reserved = 4'096;  // … of them for peers that are linked: a member can make up authors, but not links
+inline constexpr std::size_t log_numbers_max = logs_max + 4'096;     // our own logs always have a place
 
 struct Held {                                        // of one log, durable
   u64 length = 0;                                    // batches here
@@ -66,6 +68,7 @@ class Topic final : public crdt::Logs {
   std::optional<std::string> shortcode;
   bool open = false;                                 // followed: synced and shown
   bool loaded = false;
+  u32 reading = 0;                                   // which reading of its rows this is: what an earlier one brings comes too late
   bool left = false;
   bool stored = false;                               // its own row is as it stands here
   bool written = false;                              // there may be rows of it
@@ -82,6 +85,7 @@ class Topic final : public crdt::Logs {
   u64 bytes = 0;                                     // that its logs are charged, working
   std::map<DeviceId, u64> device_bytes;              // the same by author
   std::optional<wire::Epoch> epoch;                  // of this topic in our store, if not that of the whole
+  u64 counted = 0;                                   // an anchor's: as it stands in the sum over all topics, also while it is read again
   u64 last_used_ms = 0;                              // wall; an anchor's lease counts from here
 
   const crdt::LogName* by_number(store::LogNo n) const override { return n < logs.size() ? &logs[n].working : nullptr; }

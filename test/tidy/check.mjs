@@ -118,9 +118,29 @@ function contents() {
   }
 }
 
+// ---- what users are told ---------------------------------------------------------------------------------------------
+// Sentences that no user meets, or that no test can bring about.
+const untold = new Set([
+  "An anchor cannot read.",                          // it has no app that could ask
+  "There is not enough memory to open a code: 32 MiB are needed. Close other tabs and try again.",
+]);
+
+/** Every sentence in the core stands in a unit test that brings it about. */
+function texts() {
+  const tests = sources("test/unit").map(file => readFileSync(file, "utf8")).join("\n");
+  for (const file of sources("src")) {
+    const said = readFileSync(file, "utf8").replace(/"(?:\\.|[^"\\\n])*"|\/\/[^\n]*|\/\*(?:.|\n)*?\*\//g, text => (text.startsWith('"') ? text : text.replace(/[^\n]/g, " ")));
+    for (const { 1: text, index } of said.matchAll(/"((?:\\.|[^"\\\n])*)"/g)) {
+      if (!/^[A-Z0-9].* .*[.!]$/.test(text) || untold.has(text) || tests.includes(text)) continue;
+      report(file, said.slice(0, index).split("\n").length, `no unit test brings about "${text}"`);
+    }
+  }
+}
+
 layering();
 purity();
 contents();
+texts();
 for (const breach of breaches) console.log(breach);
 console.log(breaches.length === 0 ? "The tree is tidy." : `${breaches.length} breaches.`);
 process.exit(breaches.length === 0 ? 0 : 1);

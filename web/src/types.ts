@@ -257,7 +257,7 @@ export interface TopicMap<E = unknown> {
   /** By key; unchanged values keep their identity. */
   view(options?: { prefix?: string }): View<ReadonlyMap<string, E>>;
   conflicts(options?: { prefix?: string }): View<readonly Conflict<E>[]>;
-  /** Sets the key and ends its conflict: every version known here is replaced. */
+  /** Sets the key and ends its conflict: every version known here is replaced, also those that are too many to be listed. So do set and delete. */
   resolve(key: string, value: E): Promise<Receipt>;
   /** Newest first. */
   history(key: string): AsyncIterableIterator<Version<E>>;
@@ -274,5 +274,6 @@ export interface Version<E> {
 export interface Conflict<E> {
   readonly key: string;
   readonly winner: Version<E>;
+  /** Newest first: at most 256, and at most 1 MiB of values. */
   readonly losers: readonly Version<E>[];
 }

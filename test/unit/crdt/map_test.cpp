@@ -32,7 +32,7 @@ std::string history(Peer& peer, std::string_view key) {
 
 std::vector<OpId> unreplaced(Peer& peer, std::string_view key) {
   std::vector<OpId> ids;
-  peer.step([&](crdt::Replica& replica, store::Rows&) { ids = replica.unreplaced(key); });
+  peer.step([&](crdt::Replica& replica, store::Rows&) { ids = replica.unreplaced(key, log::names_max); });
   return ids;
 }
 

@@ -3,6 +3,7 @@
 #include <deque>
 
 #include "catch_amalgamated.hpp"
+#include "unit/support/group.hpp"
 #include "unit/support/scene.hpp"
 
 using namespace perdure;
@@ -228,4 +229,138 @@ TEST_CASE("an app that allows fewer direct links gets fewer") {
     CHECK(ada.rtc_opens.size() <= std::min(most, 8u));
     CHECK(ada.rtc_opens.size() + 1 >= std::min(most, 8u));    // eve is one of them
   }
+}
+
+TEST_CASE("who shares two topics with us and closes one is dialled on for the other, and may begin itself") {
+  const Secret other = named_secret("another topic");
+  Config config;
+  config.rtc = false;
+  Solo ada("ada", config);
+  (void)ada.join(secret);
+  (void)ada.join(other);
+  Stranger hub(ada, "hub");
+  hub.enter(secret);                           // alias 1
+  const auto keys = identity::topic_keys(other);
+  hub.say(wire::Topics{{peers::topic_mac({keys, hub.session->handshake_hash(), hub.identity.id(), ada.id()})}});   // alias 2
+  std::optional<identity::Identity> lower;     // than ours: it begins
+  for (int n = 0; !lower || !(lower->id() < ada.id()); ++n) lower.emplace("solo", named_seed("bob " + std::to_string(n)));
+  const wire::Introduce came{{{made_up(1), false}, {lower->id(), false}}, {}}, went{{}, {made_up(1), lower->id()}};
+  auto begins = [&] {
+    crypto::Random random(named_seed("relayed"));
+    auto key = session::make_static_key(*lower, random);
+    session::Session session(*lower, key, random, session::Session::Options{true, LinkKind::relayed, {}, wire::encode_body(wire::Greeting{.epoch = {1}})});
+    hub.heard.clear();
+    for (Bytes& b : session.start()) hub.say(wire::Relay{lower->id(), true, std::move(b)});
+    return std::ranges::any_of(hub.all<wire::Relay>(), [&](const wire::Relay& answer) { return answer.other == lower->id(); });
+  };
+  auto dialled = [&] {                         // within as long as an attempt may take
+    hub.heard.clear();
+    for (int i = 0; i < 12; ++i) hub.pass(1'000), hub.say(wire::Ping{1, ada.wall_ms});
+    return std::ranges::any_of(hub.all<wire::Relay>(), [&](const wire::Relay& attempt) { return attempt.other == made_up(1); });
+  };
+  hub.say(came, 1);
+  hub.say(came, 2);
+  CHECK(dialled());
+  hub.say(went, 1);
+  CHECK(dialled());
+  CHECK(begins());
+  hub.say(went, 2);                            // nothing is shared any more
+  CHECK_FALSE(dialled());
+  CHECK_FALSE(begins());
+  hub.say(came, 2);
+  CHECK(dialled());
+  hub.say(wire::Closed{}, 2);                  // who told of it follows the topic no more
+  CHECK_FALSE(dialled());
+}
+
+TEST_CASE("a relayed link between two who share two topics outlives the end of one of them") {
+  Group group;
+  const Secret other = named_secret("another topic");
+  std::map<sim::HostId, u32> second;
+  auto open_second = [&](sim::HostId host) {
+    identity::Invite invite;
+    std::copy_n(identity::network_id("sim").bytes.begin(), 4, invite.network_tag.begin());
+    invite.secret = other;
+    second[host] = group.ask<OpenedTopic>(host, TopicJoin{identity::encode_invite(invite), {}}).topic;
+  };
+  sim::HostId ada = group.add(), hub = group.add(), bob = group.add();
+  for (sim::HostId host : {ada, hub, bob}) open_second(host);
+  group.meet(ada, hub);
+  group.meet(bob, hub);
+  REQUIRE(group.world.status(ada).relayed == 1);
+  (void)group.ask<Nothing>(bob, TopicClose{group.topic[bob]});
+  group.world.run_for(500);
+  CHECK(group.world.status(ada).relayed == 1);
+  CHECK(group.world.topics(ada)[second[ada]].peers == 2);
+  group.part(ada, hub);                        // and it is found again
+  group.meet(ada, hub);
+  CHECK(group.world.status(ada).relayed == 1);
+}
+
+TEST_CASE("whom one peer makes up leaves room among our contacts for those of another, of an anchor, and for who is linked") {
+  Config config;
+  config.rtc = false;
+  config.anchors = {"ws://a"};
+  Solo ada("ada", config);
+  (void)ada.join(secret);
+  Stranger eve(ada, "eve");
+  eve.enter(secret);
+  auto known = [&](const DeviceId& id) { return std::ranges::count(ada.peers, id, &PeerOut::id) == 1; };
+  auto others = [&] { return std::ranges::count_if(ada.peers, [](const PeerOut& p) { return p.state == PeerState::away; }); };
+  for (u32 n = 0; n < 512;) {
+    wire::Introduce message;
+    for (; message.present.size() < 128; ++n) message.present.push_back({made_up(n), false});
+    eve.say(message, 1);
+  }
+  ada.pass(300);
+  CHECK(others() == 511);                      // with eve herself they are as many as have a place
+  Stranger bob(ada, "bob"), anchor(ada, "anchor", {.kind = LinkKind::websocket, .url = "ws://a", .anchor = true});
+  bob.enter(secret);
+  bob.say(wire::Introduce{{{made_up(1'000), false}, {made_up(1'001), false}}, {}}, 1);
+  anchor.keys = identity::topic_keys(secret);
+  anchor.say(wire::Introduce{{{made_up(2'000), false}}, {}}, 1);
+  ada.pass(300);
+  CHECK(known(bob.identity.id()));
+  CHECK(known(made_up(1'000)));
+  CHECK(known(made_up(1'001)));
+  CHECK(known(made_up(2'000)));
+  CHECK(others() == 510);
+  // Those for whom there was no room have one once the others are gone.
+  wire::Introduce gone;
+  for (u32 n = 0; n < 512; ++n) {
+    if (n == 3) continue;
+    gone.gone.push_back(made_up(n));
+    if (gone.gone.size() == 128) eve.say(std::exchange(gone, {}), 1);
+  }
+  eve.say(gone, 1);
+  ada.pass(300);
+  CHECK(others() == 4);
+  CHECK(known(made_up(3)));
+}
+
+TEST_CASE("while one peer introduces ever new devices, those of another are dialled") {
+  Scene s;
+  Stranger eve(s.ada, "eve"), bob(s.ada, "bob");
+  eve.enter(secret);
+  bob.enter(secret);
+  for (u32 n = 0; n < 500; ++n) {
+    eve.say(wire::Introduce{{{made_up(n), true}}, {}}, 1);
+    eve.say(wire::Introduce{{}, {made_up(n)}}, 1);
+  }
+  std::size_t before = s.ada.rtc_opens.size();
+  bob.say(wire::Introduce{{{made_up(1'000), true}}, {}}, 1);
+  CHECK(s.ada.rtc_opens.size() == before + 1);
+}
+
+TEST_CASE("an anchor remembers nobody of whom members say that they are linked to them") {
+  Solo anchor("anchor", anchor_config());
+  Stranger eve(anchor, "eve", {.kind = LinkKind::websocket}), bob(anchor, "bob", {.kind = LinkKind::websocket});
+  eve.enter(secret);
+  bob.enter(secret);
+  eve.say(wire::Introduce{{{bob.identity.id(), true}}, {}}, 1);
+  bob.say(wire::Presence{bob.identity.id(), 1, 1, Bytes(100, 1)}, 1);
+  bob.close();
+  Stranger carol(anchor, "carol", {.kind = LinkKind::websocket});
+  carol.enter(secret);
+  CHECK(carol.all<wire::Presence>().empty());  // who has gone is not there by eve's word
 }

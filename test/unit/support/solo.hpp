@@ -183,7 +183,7 @@ class Solo {
     else if (auto* m = std::get_if<MembersNotice>(&action)) member_notices.push_back(std::move(*m));
     else if (auto* s = std::get_if<StatusNotice>(&action)) status = *s;
     else if (auto* a = std::get_if<AnchorsNotice>(&action)) anchors = a->anchors;
-    else if (auto* all = std::get_if<PeersNotice>(&action)) peers = all->peers;
+    else if (auto* n = std::get_if<PeersNotice>(&action)) peers = n->peers;
     else if (auto* p = std::get_if<PresenceNotice>(&action)) presence[p->device] = p->value;
     else if (auto* c = std::get_if<MetricsNotice>(&action)) metrics = {c->counters.begin(), c->counters.end()};
   }

@@ -144,3 +144,45 @@ TEST_CASE("a log is charged what it costs beside its batches: tiny ones in numbe
   CHECK(bob.last<wire::Hello>()->count == 10);
   CHECK(bob.all<wire::Page>().size() == 10);
 }
+
+TEST_CASE("an anchor whose index is damaged counts what it stores once, while it is read again and after that") {
+  Scene s({.total_bytes = 20'000 + sync::log_bytes});
+  for (int i = 0; i < 6; ++i) s.add(3'000);
+  s.give(0, 3);
+  const Bytes index = std::ranges::find_if(s.anchor.disk.rows, [](const auto& row) { return row.first[0] == 'X'; })->first;
+  s.anchor.disk.rows[index].back() ^= 1;
+  s.anchor.start();                                  // what was at hand is not any more
+  Stranger again(s.anchor, "ada", {.kind = LinkKind::websocket});
+  again.enter(secret);
+  auto give = [&](u64 from, u64 to) {
+    again.heard.clear();
+    wire::Page page = s.ledger.page(from, to);
+    page.log = again.tag(s.ledger.id());
+    again.say(page, 1);
+  };
+  give(3, 4);                                        // meets the damage
+  s.anchor.pass(1'500);
+  CHECK(s.anchor.metrics["corrupt_indexes"] == 1);
+  CHECK(s.anchor.metrics["total_bytes"] >= 9'000 + sync::log_bytes);
+  CHECK(s.anchor.metrics["total_bytes"] < 9'500 + sync::log_bytes);
+  give(3, 6);
+  CHECK_FALSE(again.last<wire::Refused>());
+  s.anchor.pass(1'500);
+  CHECK(s.anchor.metrics["total_bytes"] >= 18'000 + sync::log_bytes);
+  CHECK(s.anchor.metrics["total_bytes"] < 19'000 + sync::log_bytes);
+}
+
+TEST_CASE("what an anchor stores counts once after its disk has failed and was read again") {
+  Scene s({.total_bytes = 20'000 + sync::log_bytes});
+  for (int i = 0; i < 4; ++i) s.add(3'000);
+  s.give(0, 2);
+  s.anchor.next_save = SaveOutcome::failed;
+  s.give(2, 3);
+  s.ada.pass(6'000);
+  CHECK(s.anchor.metrics["total_bytes"] >= 6'000 + sync::log_bytes);
+  CHECK(s.anchor.metrics["total_bytes"] < 6'500 + sync::log_bytes);
+  s.give(2, 4);
+  s.anchor.pass(1'500);
+  CHECK(s.anchor.metrics["total_bytes"] >= 12'000 + sync::log_bytes);
+  CHECK(s.anchor.metrics["total_bytes"] < 12'500 + sync::log_bytes);
+}
