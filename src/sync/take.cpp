@@ -59,11 +59,12 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   // The disk has just failed: what is taken in now would fail again, and be sent again. After the pause it is fetched. So is what is
   // pushed by who owes, and what waits for a slow disk beyond what may: later, and in bulk.
   const bool owes = request == 0 && host_.rested_at(e.link) > now_.steady_ms;
-  if (t.paused_until != 0 || owes || queued_ + size > limits_.queued) {
+  const bool gap = request == 0 && e.queued_bytes == 0 && e.behind.contains(tag) && message->from > ours(*topic, e, tag);    // what is before it is on its way
+  if (t.paused_until != 0 || owes || gap || queued_ + size > limits_.queued) {
     note_page(t, e, tag, *message);
     if (!claim(e)) return host_.fault(e.link, Fault::too_much);
     if (request != 0 && message->last) end_pull(t, e, request);
-    if (owes) pull(t, e);
+    if (owes || gap) pull(t, e);
     else if (t.paused_until == 0) resume(e, now_.steady_ms + announce_delay_ms);
     return;
   }
