@@ -5,7 +5,7 @@
 //     const length = core.turn(steadyMs, wallMs, events.length);
 //     const turn = module.HEAPU8.subarray(core.outbox(), core.outbox() + length);   // to be read before the next call
 //
-// Nothing here calls JavaScript. Pointers and views are void after the next call of any Core of the module.
+// and module.topicOf(invite), which an anchor asks before it has a core. Nothing here calls JavaScript. Pointers and views are void after the next call of any Core of the module.
 #include "base/assert.hpp"
 #include "node/boundary.hpp"
 
@@ -22,6 +22,16 @@ namespace {
 constexpr std::size_t buffer_kept_max = std::size_t{1} << 20;
 
 std::uintptr_t address(const Bytes& buffer) { return reinterpret_cast<std::uintptr_t>(buffer.data()); }
+
+template <class Id>
+std::string hex_of(const Id& id) {
+  std::string hex;
+  for (const u8 byte : id.bytes) {
+    hex += "0123456789abcdef"[byte >> 4];
+    hex += "0123456789abcdef"[byte & 15];
+  }
+  return hex;
+}
 
 Config config_of(const std::string& bytes) {
   Result<Config> config = decode_config(view(bytes));
@@ -55,20 +65,19 @@ class Core {
   std::uintptr_t outbox() const { return address(outbox_); }
 
   // The device's public key in 64 hex digits.
-  std::string id() const {
-    std::string hex;
-    for (const u8 byte : node_.id().bytes) {
-      hex += "0123456789abcdef"[byte >> 4];
-      hex += "0123456789abcdef"[byte & 15];
-    }
-    return hex;
-  }
+  std::string id() const { return hex_of(node_.id()); }
 
  private:
   Node node_;
   Bytes inbox_;
   Bytes outbox_;
 };
+
+// The topic of an invite in 64 hex digits, or what is wrong with the invite.
+std::string topic_of(const std::string& invite) {
+  const Result<TopicId> topic = topic_of_invite(invite);
+  return topic ? hex_of(*topic) : topic.error().text;
+}
 
 }  // namespace
 
@@ -79,6 +88,7 @@ EMSCRIPTEN_BINDINGS(perdure) {
       .function("turn", &Core::turn)
       .function("outbox", &Core::outbox)
       .function("id", &Core::id);
+  emscripten::function("topicOf", &topic_of);
 }
 
 }  // namespace perdure

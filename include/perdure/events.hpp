@@ -33,13 +33,16 @@ struct Reopened { Reopening outcome = Reopening::ok; };                         
 struct Read { u32 read = 0; std::vector<Bytes> keys; };                                           // action: those that exist come back
 struct ReadRange { u32 read = 0; Bytes from, to; u32 limit = 0; bool reverse = false; };          // action: from <= key < to
 struct Save { u32 save = 0; std::vector<std::pair<Bytes, Bytes>> puts; std::vector<Bytes> erases; std::vector<std::pair<Bytes, Bytes>> erase_ranges; };
+// A save that ended as `full` would be written now: whoever measures tells it, so that nobody has to find out by failing again.
+struct Room {};                                                                                  // event
 struct Reopen {};                                                                                // action
 
 // ---- links -------------------------------------------------------------------------------------------------------------
 // Link ids and RTC attempt ids: links the host numbers (below 2^31, never reused), attempts the core numbers.
 enum class LinkKind : u8 { websocket = 1, datachannel = 2, relayed = 3, local = 4 };
 // url: of the Dial; attempt: of the RtcOpen; network: hex of the network id that the other side asked for, where we did not dial a WebSocket but accepted it.
-struct LinkOpened { LinkId link; LinkKind kind = LinkKind::websocket; bool dialler = false; std::string url; u32 attempt = 0; std::string network; };
+// address: where it comes from, in at most 16 bytes that the host made of it; equal ones are one stranger. admitted: it brought a token.
+struct LinkOpened { LinkId link; LinkKind kind = LinkKind::websocket; bool dialler = false; std::string url; u32 attempt = 0; std::string network; Bytes address = {}; bool admitted = false; };
 struct LinkReceived { LinkId link; Bytes bytes; };
 struct LinkClosed { LinkId link; };
 // At least once for every 128 KiB sent on a link, as soon as less than 256 KiB of it wait in the host's buffer: how much waits.
@@ -127,7 +130,7 @@ struct Reply { u32 call = 0; ReplyBody body; };             // action
 enum class PeerState : u8 { connected = 1, connecting = 2, away = 3 };
 enum class AnchorState : u8 { connected = 1, connecting = 2, unreachable = 3, refused = 4 };
 enum class TopicState : u8 { live = 1, syncing = 2, alone = 3 };
-struct PeerOut { DeviceId id; std::string name; PeerState state = PeerState::connected; LinkKind path = LinkKind::websocket; std::optional<u32> round_trip_ms; bool anchor = false; };
+struct PeerOut { DeviceId id; std::string name; PeerState state = PeerState::connected; LinkKind path = LinkKind::websocket; std::optional<u32> round_trip_ms; bool anchor = false; std::string version; };   // version: of its package; empty: it does not say
 struct AnchorOut { std::string url; AnchorState state = AnchorState::connecting; std::optional<DeviceId> id; std::string reason; };
 struct TopicOut { TopicId id; std::optional<std::string> name; u64 unread = 0; std::optional<u64> last_activity_ms; };
 struct MemberOut { DeviceId id; std::string name; bool online = false; std::optional<u64> last_seen_ms; bool own = false; };
@@ -145,7 +148,7 @@ struct PresenceNotice { u32 topic = 0; DeviceId device; std::optional<Bytes> val
 struct MetricsNotice { std::vector<std::pair<std::string, u64>> counters; };      // with every Deadline tick of an anchor, at most once a second
 
 using Event = std::variant<Start, RowsRead, Saved, Reopened, LinkOpened, LinkReceived, LinkClosed, LinkDrained, DialFailed, RtcSignal, RtcFailed, Network,
-                           Visibility, Goodbye, Call>;
+                           Visibility, Goodbye, Call, Room>;
 using Action = std::variant<Read, ReadRange, Save, Reopen, Dial, Send, CloseLink, RtcOpen, RtcSignal, RtcClose, Reply, StatusNotice, PeersNotice, AnchorsNotice,
                             TopicsNotice, TopicNotice, MembersNotice, PresenceNotice, MetricsNotice>;
 

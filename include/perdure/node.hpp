@@ -30,4 +30,8 @@ class Node {
   std::unique_ptr<Impl> impl_;
 };
 
+// The topic that an invite leads to, in whatever network: what an anchor that is to serve it needs to know, and no more. bad_invite says
+// what is wrong with the text.
+Result<TopicId> topic_of_invite(std::string_view invite);
+
 }  // namespace perdure

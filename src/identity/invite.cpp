@@ -78,7 +78,7 @@ bool checksum_holds(ByteView in) {
 }
 
 // `symbols`: what follows the prefix.
-Result<Invite> decode_symbols(std::string_view symbols, const NetworkId& expect) {
+Result<Invite> decode_symbols(std::string_view symbols, const NetworkId* expect) {
   Decoded decoded = from_base64(symbols);
   ByteView in = decoded.bytes;
   if (in.size() <= checksum_size) return cut();
@@ -98,8 +98,25 @@ Result<Invite> decode_symbols(std::string_view symbols, const NetworkId& expect)
   if (!intact || r.left() > checksum_size || count > anchors_max) return mistyped();
   if (!std::all_of(invite.anchors.begin(), invite.anchors.end(), is_anchor)) return mistyped();
   std::copy(tag.begin(), tag.end(), invite.network_tag.begin());
-  if (!std::equal(tag.begin(), tag.end(), expect.bytes.begin())) return other_network();
+  if (expect && !std::equal(tag.begin(), tag.end(), expect->bytes.begin())) return other_network();
   return invite;
+}
+
+// The prefix may stand in the address of the page, too: the first invite that is one counts. If none is, what is said of the longest
+// is meant.
+Result<Invite> find_invite(std::string_view text, const NetworkId* expect) {
+  std::optional<Error> error;
+  std::size_t longest = 0;
+  for (std::size_t at = text.find(prefix); at != text.npos; at = text.find(prefix, at + 1)) {
+    std::string_view symbols = text.substr(at + prefix.size(), symbols_max + 1);
+    symbols = symbols.substr(0, symbols.find_first_not_of(base64url));
+    auto invite = decode_symbols(symbols, expect);
+    if (invite) return invite;
+    if (error && symbols.size() <= longest) continue;
+    error = invite.error();
+    longest = symbols.size();
+  }
+  return error ? *error : not_an_invite();
 }
 
 }  // namespace
@@ -116,22 +133,8 @@ std::string encode_invite(const Invite& invite) {
   return std::string(prefix) + to_base64(w.peek());
 }
 
-Result<Invite> decode_invite(std::string_view text, const NetworkId& expect) {
-  // The prefix may stand in the address of the page, too: the first invite that is one counts. If none is, what is said
-  // of the longest is meant.
-  std::optional<Error> error;
-  std::size_t longest = 0;
-  for (std::size_t at = text.find(prefix); at != text.npos; at = text.find(prefix, at + 1)) {
-    std::string_view symbols = text.substr(at + prefix.size(), symbols_max + 1);
-    symbols = symbols.substr(0, symbols.find_first_not_of(base64url));
-    auto invite = decode_symbols(symbols, expect);
-    if (invite) return invite;
-    if (error && symbols.size() <= longest) continue;
-    error = invite.error();
-    longest = symbols.size();
-  }
-  return error ? *error : not_an_invite();
-}
+Result<Invite> decode_invite(std::string_view text, const NetworkId& expect) { return find_invite(text, &expect); }
+Result<Invite> decode_invite(std::string_view text) { return find_invite(text, nullptr); }
 
 // ---- shortcodes --------------------------------------------------------------------------------------------------------
 

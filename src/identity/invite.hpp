@@ -19,6 +19,7 @@ std::string encode_invite(const Invite&);
 // Takes the invite itself, or any text that holds one ("https://a.example/#perdure-…", "#perdure-…"); white space around it is
 // ignored. bad_invite says whether it is cut, mistyped, of a newer version, or of another network than `expect`.
 Result<Invite> decode_invite(std::string_view text, const NetworkId& expect);
+Result<Invite> decode_invite(std::string_view text);         // of whatever network
 
 // 60 bits from `random60` (lowest 60 bits), with the check symbol (mod 37), in groups: "7K3M-9QXR-2ABC-V".
 std::string encode_shortcode(u64 random60);

@@ -197,9 +197,10 @@ class Appender {
       entry.own = true;
     }
     entry.working.held = state_.held;
-    topic_.bytes += state_.bytes - entry.bytes;
-    topic_.device_bytes[entry.working.device] += state_.bytes - entry.bytes;
-    entry.bytes = state_.bytes;
+    const u64 charged = sync::charged(state_);
+    topic_.bytes += charged - entry.bytes;
+    topic_.device_bytes[entry.working.device] += charged - entry.bytes;
+    entry.bytes = charged;
   }
 
   sync::Merge& merge() { return merge_; }

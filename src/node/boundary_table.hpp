@@ -27,6 +27,7 @@ template <> inline constexpr u8 tag<Network> = 12;
 template <> inline constexpr u8 tag<Visibility> = 13;
 template <> inline constexpr u8 tag<Goodbye> = 14;
 template <> inline constexpr u8 tag<Call> = 15;
+template <> inline constexpr u8 tag<Room> = 16;
 
 template <> inline constexpr u8 tag<Read> = 32;
 template <> inline constexpr u8 tag<ReadRange> = 33;
@@ -105,7 +106,7 @@ template <> inline constexpr auto fields<ReadRange> = std::tuple(&ReadRange::rea
 template <> inline constexpr auto fields<Save> = std::tuple(&Save::save, &Save::puts, &Save::erases, &Save::erase_ranges);
 
 template <> inline constexpr auto fields<LinkOpened> = std::tuple(&LinkOpened::link, &LinkOpened::kind, &LinkOpened::dialler, &LinkOpened::url,
-                                                                  &LinkOpened::attempt, &LinkOpened::network);
+                                                                  &LinkOpened::attempt, &LinkOpened::network, &LinkOpened::address, &LinkOpened::admitted);
 template <> inline constexpr auto fields<LinkReceived> = std::tuple(&LinkReceived::link, &LinkReceived::bytes);
 template <> inline constexpr auto fields<LinkClosed> = std::tuple(&LinkClosed::link);
 template <> inline constexpr auto fields<LinkDrained> = std::tuple(&LinkDrained::link, &LinkDrained::buffered);
@@ -170,7 +171,8 @@ template <> inline constexpr auto fields<CopyList> = std::tuple(&CopyList::here,
 template <> inline constexpr auto fields<LogOut> = std::tuple(&LogOut::id, &LogOut::length, &LogOut::own, &LogOut::acked);
 template <> inline constexpr auto fields<LogList> = std::tuple(&LogList::logs);
 
-template <> inline constexpr auto fields<PeerOut> = std::tuple(&PeerOut::id, &PeerOut::name, &PeerOut::state, &PeerOut::path, &PeerOut::round_trip_ms, &PeerOut::anchor);
+template <> inline constexpr auto fields<PeerOut> = std::tuple(&PeerOut::id, &PeerOut::name, &PeerOut::state, &PeerOut::path, &PeerOut::round_trip_ms, &PeerOut::anchor,
+                                                               &PeerOut::version);
 template <> inline constexpr auto fields<AnchorOut> = std::tuple(&AnchorOut::url, &AnchorOut::state, &AnchorOut::id, &AnchorOut::reason);
 template <> inline constexpr auto fields<TopicOut> = std::tuple(&TopicOut::id, &TopicOut::name, &TopicOut::unread, &TopicOut::last_activity_ms);
 template <> inline constexpr auto fields<MemberOut> = std::tuple(&MemberOut::id, &MemberOut::name, &MemberOut::online, &MemberOut::last_seen_ms, &MemberOut::own);
@@ -188,10 +190,10 @@ template <> inline constexpr auto fields<MetricsNotice> = std::tuple(&MetricsNot
 
 template <> inline constexpr auto fields<Turn> = std::tuple(&Turn::deadline_ms, &Turn::actions);
 
-template <> inline constexpr auto fields<Quotas> = std::tuple(&Quotas::total_bytes, &Quotas::topic_bytes, &Quotas::device_bytes, &Quotas::lease_days);
+template <> inline constexpr auto fields<Quotas> = std::tuple(&Quotas::total_bytes, &Quotas::topic_bytes, &Quotas::device_bytes, &Quotas::lease_days, &Quotas::address_bytes);
 template <> inline constexpr auto fields<Config> = std::tuple(&Config::app, &Config::device_seed, &Config::random_seed, &Config::name, &Config::anchor, &Config::rtc,
                                                               &Config::anchors, &Config::quotas, &Config::apps, &Config::cache_bytes, &Config::links_max,
-                                                              &Config::idle_bytes_per_second, &Config::stun_port);
+                                                              &Config::idle_bytes_per_second, &Config::stun_port, &Config::version, &Config::topics, &Config::tokens, &Config::memory_bytes);
 
 // ---- enumerations: what a byte may say -----------------------------------------------------------------------------------
 constexpr bool known(SaveOutcome v) { return v <= SaveOutcome::unknown; }

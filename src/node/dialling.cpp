@@ -74,7 +74,7 @@ void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Int
   bool news = false;
   for (const wire::Introduced& other : message.present) {
     if (other.device == identity_->id() || known.contains(other.device) || known.size() >= params::contacts_max) continue;
-    if (!budget.take(now_.steady_ms, params::introductions_rate)) {
+    if (!budget.take(now_.steady_ms, wire::introduced)) {
       metrics_["introductions_dropped"] += 1;
       continue;
     }
@@ -293,6 +293,7 @@ void Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
     link->hub = hub;
     link->expected = id;
     link->self = identity_;
+    link->shared = carrier->second->shared;
     link->session = std::make_unique<session::Session>(*identity_, static_key_, random_, session::Session::Options{true, LinkKind::relayed, {}, greeting(*link)});
     Link& l = *(links_[link->id] = std::move(link));
     return open_session(l);
@@ -331,13 +332,13 @@ void Node::Impl::send_signal(const DeviceId& to, const peers::SignalText& text) 
 void Node::Impl::on_signal(Link& link, const wire::Signal& signal) {
   if (signal.to != identity_->id()) {
     // Forwarded for whoever is linked to us under its own name, at a bounded rate.
-    if (signal.from != link.peer || !link.signals.take(now_.steady_ms, params::signals_rate)) return void(metrics_["signals_dropped"] += 1);
+    if (signal.from != link.peer || !link.signals_passed.take(now_.steady_ms, wire::signals_passed)) return void(metrics_["signals_dropped"] += 1);
     Link* target = link_to(signal.to);
-    if (!target || target->self->network() != link.self->network()) return send_on(link, wire::Unreachable{signal.to});
+    if (!target || target->self->network() != link.self->network() || !carries_for(link) || !carries_for(*target)) return send_on(link, wire::Unreachable{signal.to});
     metrics_["signals"] += 1;
     return send_on(*target, signal);
   }
-  if (config_.anchor || !link.letters.take(now_.steady_ms, params::letters_rate)) return;
+  if (config_.anchor) return;
   auto opened = peers::open_signal(*identity_, signal);
   if (!opened) return;                                // whoever forwarded it could not know
   for (auto& [no, topic] : topics_) {
@@ -402,7 +403,8 @@ void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
   if (!relay.arriving) {
     Link* target = link_to(relay.other);
     bool full = target && buffered(target->id) > peers::relay_bytes_max;         // it takes less than is sent to it
-    if (!target || full || target->kind == LinkKind::relayed || target->self->network() != link.self->network()) return send_on(link, wire::Unreachable{relay.other});
+    // Only for two that are in a topic together, here: nobody is sent anything by strangers.
+    if (!target || full || target->kind == LinkKind::relayed || !both_in(link, *target)) return send_on(link, wire::Unreachable{relay.other});
     metrics_["relayed_bytes"] += relay.bytes.size();
     return send_on(*target, wire::Relay{link.peer, true, relay.bytes});
   }
@@ -411,12 +413,14 @@ void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
     if (l->kind == LinkKind::relayed && l->hub == link.id && l->expected == relay.other) return link_received(id, relay.bytes);
   auto c = contacts_.find(relay.other);
   if (c == contacts_.end() || !(relay.other < identity_->id())) return;   // nobody we know, or ours to begin
+  if (!link.relayed_sessions.take(now_.steady_ms, wire::relayed_sessions)) return;
   auto fresh = std::make_unique<Link>();
   fresh->id = LinkId{next_relayed_++};
   fresh->kind = LinkKind::relayed;
   fresh->hub = link.id;
   fresh->expected = relay.other;
   fresh->self = identity_;
+  fresh->shared = link.shared;
   fresh->session = std::make_unique<session::Session>(*identity_, static_key_, random_, session::Session::Options{false, LinkKind::relayed, {}, greeting(*fresh)});
   LinkId id = fresh->id;
   Link& l = *(links_[id] = std::move(fresh));
@@ -435,7 +439,7 @@ void Node::Impl::on_unreachable(Link& link, const wire::Unreachable& message) {
 // who tells of them can let them come and go without end.
 void Node::Impl::lost_sight(const DeviceId& peer) {
   bool offered = std::ranges::any_of(attempts_, [&](const auto& a) { return a.second.peer == peer && a.second.initiator && !a.second.remote; });
-  if (offered && redials_.take(now_.steady_ms, params::redials_rate)) end_unheard(peer);
+  if (offered && redials_.take(now_.steady_ms, wire::redials)) end_unheard(peer);
 }
 
 // A signal of ours did not get there: what waits for its answer need not.

@@ -8,6 +8,7 @@
 
 #include "clock/hybrid.hpp"
 #include "crypto/random.hpp"
+#include "node/addresses.hpp"
 #include "node/params.hpp"
 #include "peers/links.hpp"
 #include "peers/signal.hpp"
@@ -81,6 +82,7 @@ struct TopicExtra {
   std::map<LogNo, bool> searching;                   // … that are being looked through; true: once more after that
   TopicNotice pending_notice;                        // keys and flags gathered since the last notice
   TopicNotice last_notice;
+  Budget epochs;                                     // begun because a backup was put back
   bool dirty = false;
   bool members_dirty = false;
   std::optional<u64> members_at;                     // when to tell of members, steady
@@ -98,6 +100,7 @@ struct AnchorEntry {
   u32 failures = 0;
   std::optional<LinkId> link;
   bool dialling = false;
+  std::map<TopicNo, u8> refusing;                    // why it stores nothing more of these, until it holds what we hold
 };
 
 // Somebody who shares a topic with us and whom we might link to.
@@ -170,6 +173,13 @@ class Node::Impl final : public sync::SyncHost {
   void link_closed(LinkId, bool told);
   void open_session(peers::Link&);
   void on_frame(peers::Link&, ByteView);
+  bool afford(peers::Link&, const wire::Frame&);            // or what the table says has followed
+  void say_abilities(peers::Link&);
+  void set_buffered(peers::Link&, u64 bytes);
+  void choke(peers::Link&);
+  void make_room();                                         // where more waits to be sent than may
+  void join_purse(peers::Link&, Bytes purse);
+  void leave_purse(const peers::Link&);
   Bytes greeting(const peers::Link&) const;                 // ours, for that link
   void on_greeting(peers::Link&);
   void settle_duplicates(peers::Link& fresh);
@@ -180,6 +190,8 @@ class Node::Impl final : public sync::SyncHost {
   template <class M> void send_on(peers::Link& link, const M& message, u32 alias = 0) { send(link.id, wire::encode({.alias = alias}, message)); }
   peers::Link* link_to(const DeviceId&);
   void links_time();
+  bool shares(const peers::Link&) const;
+  peers::Link* least_wanted();
   u64 ping_interval() const { return idle_ms(peers::ping_interval_ms, peers::ping_interval_ms_max); }
   void update_clock();
 
@@ -190,12 +202,30 @@ class Node::Impl final : public sync::SyncHost {
   peers::Showing shown_by(const peers::Link&, const Topic&) const;
   void matched(peers::Link&, const TopicPtr&, const peers::Shown& theirs);
   void on_topics(peers::Link&, const wire::Topics&);
+  void expect(peers::Link&);
+  bool both_in(const peers::Link&, const peers::Link&) const;        // some topic
   void on_enter(peers::Link&, u32 alias, const wire::Enter&);
-  void anchor_refused(peers::Link&, u8 reason);
+  bool serves_all() const { return config_.topics.empty() && !config_.tokens; }
+  bool serves(const peers::Link&, const TopicId&) const;
+  bool carries_for(const peers::Link&) const;
+  void anchor_refused(peers::Link&, u8 reason, TopicNo topic = 0);
+  void served_again(const TopicPtr&);
+  void served_again(AnchorEntry&, TopicNo);
   void on_refused(peers::Link&, u32 alias, const wire::Refused&);
   void share(peers::Link&, const TopicPtr&, u32 their_alias);
   void unshare(peers::Link&, const TopicPtr&);
   void forget_empty(const TopicPtr&);
+
+  // ---- visitors.cpp: who has entered which topic at an anchor, by address
+  void entered_from(const peers::Link&, const TopicPtr&, bool fresh);
+  void take_addresses(const std::vector<std::pair<Bytes, Bytes>>& rows);
+  void save_address(const TopicPtr&);
+  bool beyond_address(const Topic&, u64 bytes);
+
+  // ---- room.cpp: what an anchor does where its disk is nearly full
+  void no_room();
+  bool too_large_now(const Topic&, u64 bytes);
+  void room_again();
 
   // ---- anchors.cpp
   void dial_anchors();
@@ -329,6 +359,7 @@ class Node::Impl final : public sync::SyncHost {
   void say(const TopicPtr&, u8 kind, const std::optional<Bytes>& value, std::optional<LinkId> only);
   void say_to_newcomer(peers::Link&, const TopicPtr&);
   void presence_time();
+  void keep_frame(Said&, Bytes frame);               // for newcomers, as far as there is room
   void member_gone(const TopicPtr&, const DeviceId&);
   struct Sight;
   Sight sight(const TopicPtr&) const;
@@ -348,13 +379,16 @@ class Node::Impl final : public sync::SyncHost {
   // ---- what sync asks
   void send(LinkId, Bytes frame) override;
   u64 buffered(LinkId) const override;
+  void charge(LinkId, u64 work) override;
+  u64 rested_at(LinkId) const override;
   void fault(LinkId, sync::Fault) override;
   u64 corrected_now_ms() const override { return clock::corrected(now_.wall_ms, offset_); }
   u64 idle_ms(u64 usual, u64 most) const override;
-  wire::Epoch epoch() const override { return epoch_; }
+  wire::Epoch epoch(const Topic& topic) const override { return topic.epoch.value_or(epoch_); }
+  const Seed& cursor_key() const override { return cursor_key_; }
+  bool rolled_back(const TopicPtr&) override;
+  void keep(store::Rows&, Topic&) override;
   std::vector<sync::Nearness> nearness(const TopicPtr&, const std::vector<DeviceId>&) const override;
-  void rolled_back() override;
-  void peer_epoch(LinkId, const wire::Epoch&) override;
   void stored(const TopicPtr&, const crdt::Changes&) override;
   void progressed(const TopicPtr&) override;
   void acked(const TopicPtr&) override;
@@ -368,6 +402,8 @@ class Node::Impl final : public sync::SyncHost {
   void forget_topic(const TopicPtr&, store::Desk::Done);
 
   Config config_;
+  const params::Memory memory_;
+  const Seed cursor_key_;
   std::shared_ptr<identity::Identity> identity_;
   crypto::Random random_;
   session::StaticKey static_key_;
@@ -382,6 +418,7 @@ class Node::Impl final : public sync::SyncHost {
   std::vector<u32> close_calls_;
   wire::Epoch epoch_{};
   TopicNo next_topic_ = 1;
+  u64 openings_ = 1;                                 // how often a topic was opened or closed
   bool meta_lost_ = false, numbers_known_ = false;
   std::map<TopicNo, log::Opening> orphans_;          // numbers whose rows are there, but not what topic they are of
   std::map<TopicNo, TopicPtr> topics_;
@@ -391,6 +428,10 @@ class Node::Impl final : public sync::SyncHost {
   std::vector<LinkId> closing_links_;
   std::vector<std::unique_ptr<peers::Link>> closed_; // of this turn: whoever was in the middle of a frame still holds them
   u32 next_relayed_ = 1u << 31;
+  struct Purse { std::shared_ptr<peers::Spent> spent; std::size_t links = 0; };
+  std::map<Bytes, Purse> purses_;                    // by address: at most addresses_max without a link
+  u64 said_bytes_ = 0;                               // of presences kept for newcomers
+  u64 unsent_ = 0, unfinished_ = 0;                  // bytes of all links: sent and not taken, and of frames of which pieces are missing
   std::map<std::string, AnchorEntry> anchors_;
   std::map<std::pair<LinkId, TopicNo>, Introducing> introducing_;
   std::map<DeviceId, Contact> contacts_;
@@ -409,6 +450,11 @@ class Node::Impl final : public sync::SyncHost {
   bool rows_lost_ = false, holes_reported_ = false;  // rows that only others could give again; whether the app has been told
   std::map<std::string, u64> metrics_;
   wire::Refusal refusal_{};
+  std::set<TopicId> served_;                         // anchors: what they were told to serve
+  Addresses addresses_;                              // anchors
+  std::optional<u64> room_;                          // anchors: larger saves did not fit on the disk, of late …
+  u64 room_at_ = 0, room_pause_ms_ = 0;              // … until then, after so long
+  std::set<TopicNo> unstored_;                       // … and in these something was refused for it
   u64 total_bytes_ = 0;                              // anchors: sealed bytes of all topics
   bool status_dirty_ = true, peers_dirty_ = true, anchors_dirty_ = true, topics_dirty_ = true;
   std::optional<u64> peers_at_;                      // when to tell of peers, steady

@@ -22,6 +22,19 @@ std::optional<NetworkId> parse_network(std::string_view text) {
   return id;
 }
 
+// Who shares a budget: the links of one address; where the host does not tell it, each link by itself.
+Bytes purse_of(const LinkOpened& event) {
+  if (!event.address.empty()) return event.address;
+  codec::Writer w;
+  w.raw(view("perdure/link/")).be32(event.link.value);       // longer than any address
+  return std::move(w).take();
+}
+
+// What was spent has come back: who comes again is as new.
+bool untouched(peers::Spent& spent, u64 now_ms) {
+  return spent.work.untouched(now_ms, wire::address_work) && spent.frames[wire::price_index(wire::Tag::enter)].untouched(now_ms, wire::price_of(wire::Tag::enter).rate);
+}
+
 }  // namespace
 
 void Node::Impl::link_opened(const LinkOpened& event) {
@@ -32,6 +45,8 @@ void Node::Impl::link_opened(const LinkOpened& event) {
   link->url = event.url;
   link->attempt = event.attempt;
   link->self = identity_;
+  link->address = event.address;
+  link->admitted = event.admitted;
   if (auto a = anchors_.find(event.url); event.kind == LinkKind::websocket && event.dialler && a != anchors_.end()) {
     a->second.dialling = false;
     a->second.link = event.link;
@@ -41,20 +56,31 @@ void Node::Impl::link_opened(const LinkOpened& event) {
     auto network = parse_network(event.network);
     bool served = config_.apps.empty();
     for (const std::string& app : config_.apps) served |= network && identity::network_id(app) == *network;
-    if (!network || links_.size() >= config_.links_max + 16) {
-      refused(network ? wire::Refusal::too_many_links : wire::Refusal::not_served);
+    served = served && (serves_all() || link->admitted || !served_.empty());
+    const auto told = static_cast<std::size_t>(std::ranges::count_if(links_, [](const auto& l) { return l.second->refusal.has_value(); }));
+    bool full = served && links_.size() - told >= config_.links_max;
+    if (Link* least = full && network ? least_wanted() : nullptr) {
+      metrics_["links_made_room"] += 1;
+      send_on(*least, wire::Bye{2});
+      link_closed(least->id, false);
+      full = false;
+    }
+    if (!network || ((full || !served) && told >= params::told_links_max)) {
+      refused(network && served ? wire::Refusal::too_many_links : wire::Refusal::not_served);
       closing_links_.push_back(event.link);
       return;
     }
     // Who can be told why is told why, in the greeting.
     if (!served) link->refusal = wire::Refusal::not_served;
-    else if (links_.size() >= config_.links_max) link->refusal = wire::Refusal::too_many_links;
+    else if (full) link->refusal = wire::Refusal::too_many_links;
     link->self = std::make_shared<identity::Identity>(*network, config_.device_seed);
   }
+  join_purse(*link, purse_of(event));
   Bytes binding;
   if (event.kind == LinkKind::datachannel) {
     auto a = attempts_.find(event.attempt);
     if (a == attempts_.end() || !a->second.local || !a->second.remote) {
+      leave_purse(*link);
       closing_links_.push_back(event.link);
       return;
     }
@@ -83,10 +109,49 @@ void Node::Impl::transmit(Link& link, ByteView bytes) {
     return;
   }
   if (link.choked) return;
-  link.buffered += bytes.size();
-  link.choked = link.buffered > peers::buffered_bytes_max;
   metrics_["bytes_out"] += bytes.size();
   actions_.push_back(Send{link.id, own(bytes)});
+  set_buffered(link, link.buffered + bytes.size());
+  if (link.buffered > peers::buffered_bytes_max) choke(link);
+  make_room();
+}
+
+void Node::Impl::set_buffered(Link& link, u64 bytes) {
+  auto counts = [](u64 waiting) { return waiting - std::min(waiting, params::unsent_untold); };
+  if (!link.choked) unsent_ += counts(bytes) - counts(link.buffered);
+  link.buffered = bytes;
+}
+
+// What waits for it counts no more: it is closed with this turn or the next.
+void Node::Impl::choke(Link& link) {
+  set_buffered(link, 0);
+  link.choked = true;
+}
+
+void Node::Impl::make_room() {
+  while (unsent_ > memory_.unsent) {
+    auto most = std::ranges::max_element(links_, {}, [](const auto& l) { return l.second->choked ? 0 : l.second->buffered; });
+    choke(*most->second);
+    metrics_["links_choked"] += 1;
+  }
+}
+
+void Node::Impl::join_purse(Link& link, Bytes purse) {
+  if (purses_.size() >= params::addresses_max)
+    std::erase_if(purses_, [&](auto& a) { return a.second.links == 0 && untouched(*a.second.spent, now_.steady_ms); });
+  for (auto a = purses_.begin(); a != purses_.end() && purses_.size() >= params::addresses_max;) a = a->second.links == 0 ? purses_.erase(a) : std::next(a);
+  link.purse = std::move(purse);
+  Purse& a = purses_[link.purse];
+  if (!a.spent) a.spent = std::make_shared<peers::Spent>();
+  ++a.links;
+  link.shared = a.spent;
+}
+
+void Node::Impl::leave_purse(const Link& link) {
+  auto a = purses_.find(link.purse);
+  if (a == purses_.end()) return;                     // a relayed one, which shares that of the link that carries it
+  --a->second.links;
+  if (a->second.links == 0 && untouched(*a->second.spent, now_.steady_ms)) purses_.erase(a);
 }
 
 void Node::Impl::link_received(LinkId id, ByteView bytes) {
@@ -96,7 +161,9 @@ void Node::Impl::link_received(LinkId id, ByteView bytes) {
   link.heard_ms = now_.steady_ms;
   metrics_["bytes_in"] += bytes.size();
   bool before = link.session->established();
+  unfinished_ -= link.session->unfinished();
   session::Session::Input in = link.session->on_bytes(bytes);
+  unfinished_ += link.session->unfinished();
   for (Bytes& b : in.to_send) transmit(link, b);
   if (in.fault != session::Fault::none) {
     metrics_["faults"] += 1;
@@ -113,15 +180,40 @@ void Node::Impl::link_received(LinkId id, ByteView bytes) {
     if (again == links_.end()) return;                // a frame before this one cost it its life
     on_frame(*again->second, frame);
   }
+  if (unfinished_ <= memory_.unfinished) return;
+  auto most = std::ranges::max_element(links_, {}, [](const auto& l) { return l.second->session ? l.second->session->unfinished() : 0; });
+  fault(most->first, sync::Fault::too_much);
+}
+
+// What is over is not heard, and costs what the table says.
+bool Node::Impl::afford(Link& link, const wire::Frame& frame) {
+  const wire::Price& price = wire::price_of(frame.tag);
+  if (frame.body.size() > price.body_max) return fault(link.id, sync::Fault::malformed), false;
+  charge(link.id, price.work + u64{price.work_kib} * frame.body.size() / 1024);
+  if (price.purse == wire::Purse::member) return true;
+  peers::Spent& spent = price.purse == wire::Purse::address ? *link.shared : link.spent;
+  if (spent.frames[wire::price_index(frame.tag)].take(now_.steady_ms, price.rate)) return true;
+  metrics_["frames_over"] += 1;
+  if (price.over == wire::Over::close) return fault(link.id, sync::Fault::too_much), false;
+  if (price.over == wire::Over::refuse)
+    if (auto relay = wire::decode<wire::Relay>(frame)) send_on(link, wire::Unreachable{relay->other});
+  if (!link.spent.skipped.take(now_.steady_ms, wire::skipped_rate)) fault(link.id, sync::Fault::too_much);
+  return false;
+}
+
+void Node::Impl::say_abilities(Link& link) {
+  wire::Able able{{}, link.kind == LinkKind::relayed ? 0 : u64{session::piece_max}, params::batch_format_newest, config_.version};
+  for (u32 tag = 128; tag < 256; ++tag)
+    if (wire::known(static_cast<wire::Tag>(tag))) able.numbers.insert(tag);
+  send_on(link, wire::say(able));
 }
 
 void Node::Impl::on_frame(Link& link, ByteView bytes) {
   auto frame = wire::parse(bytes);
   if (!frame) return fault(link.id, sync::Fault::malformed);
-  if (!wire::known(frame->tag)) {
-    if (!wire::may_skip(frame->tag)) fault(link.id, sync::Fault::malformed);
-    return;
-  }
+  const bool known = wire::known(frame->tag);
+  if (!known && !wire::may_skip(frame->tag)) return fault(link.id, sync::Fault::malformed);
+  if (!afford(link, *frame) || !known) return;
   auto handle = [&]<class M>(auto&& use) {
     if (auto m = wire::decode<M>(*frame)) use(*m);
     else fault(link.id, sync::Fault::malformed);
@@ -130,6 +222,12 @@ void Node::Impl::on_frame(Link& link, ByteView bytes) {
     case wire::Tag::ping: return handle.template operator()<wire::Ping>([&](auto& m) { send_on(link, wire::Pong{m.id, now_.wall_ms}); });
     case wire::Tag::pong: return handle.template operator()<wire::Pong>([&](auto& m) { on_pong(link, m); });
     case wire::Tag::bye: return handle.template operator()<wire::Bye>([&](auto&) { link_closed(link.id, false); });
+    case wire::Tag::abilities:
+      return handle.template operator()<wire::Abilities>([&](auto& m) {
+        link.able = wire::hear(m);
+        link.session->send_pieces_of(link.able.piece_bytes);
+        peers_dirty_ = true;
+      });
     case wire::Tag::topics: return handle.template operator()<wire::Topics>([&](auto& m) { on_topics(link, m); });
     case wire::Tag::enter: return handle.template operator()<wire::Enter>([&](auto& m) { on_enter(link, frame->header.alias, m); });
     case wire::Tag::refused: return handle.template operator()<wire::Refused>([&](auto& m) { on_refused(link, frame->header.alias, m); });
@@ -189,6 +287,7 @@ void Node::Impl::on_greeting(Link& link) {
     waiters_dirty_ = true;
     anchor.state = AnchorState::connected;
     anchor.reason.clear();
+    anchor.refusing.clear();
     anchor.failures = 0;
     anchors_dirty_ = true;
     if (first) add_anchor(link.url, true);
@@ -221,8 +320,41 @@ void Node::Impl::link_up(Link& link) {
   peers_dirty_ = status_dirty_ = true;
   if (link.attempt != 0) attempts_.erase(link.attempt);
   if (auto c = contacts_.find(link.peer); c != contacts_.end() && link.kind == LinkKind::datachannel) c->second.failures = 0;
+  say_abilities(link);
   ping(link);
   if (started_) say_topics(link);
+}
+
+// Whether an anchor's link takes part in anything: a topic in which something was said, or somebody else is, or that it is to serve.
+bool Node::Impl::shares(const Link& link) const {
+  if (link.admitted && config_.tokens) return true;
+  std::size_t looked = 0;
+  for (const auto& [alias, no] : link.their_aliases) {
+    if (++looked > params::aliases_looked_at) break;
+    auto topic = topics_.find(no);
+    if (topic == topics_.end()) continue;
+    if (!topic->second->loaded || !topic->second->logs.empty() || served_.contains(topic->second->id) || sync_.links(topic->second).size() > 1) return true;
+  }
+  return false;
+}
+
+// Who makes room for one more: of the links that share nothing the oldest, of the address that has most of them. Nobody if all do, or
+// have only just come.
+Link* Node::Impl::least_wanted() {
+  struct Idle { std::size_t count = 0; Link* oldest = nullptr; };
+  std::map<Bytes, Idle> idle;
+  for (auto& [id, link] : links_) {
+    if (link->refusal || link->kind != LinkKind::websocket || shares(*link)) continue;
+    Idle& of = idle[link->address];
+    ++of.count;
+    if (!of.oldest || link->opened_ms < of.oldest->opened_ms) of.oldest = link.get();
+  }
+  const Idle* most = nullptr;
+  for (const auto& [address, of] : idle) {
+    if (of.count <= params::idle_links_max && of.oldest->opened_ms + params::settling_ms > now_.steady_ms) continue;
+    if (!most || of.count > most->count || (of.count == most->count && of.oldest->opened_ms < most->oldest->opened_ms)) most = &of;
+  }
+  return most ? most->oldest : nullptr;
 }
 
 void Node::Impl::link_closed(LinkId id, bool told) {
@@ -231,6 +363,9 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   Link* link = closed_.emplace_back(std::move(it->second)).get();
   links_.erase(it);
   if (!told && link->kind != LinkKind::relayed) closing_links_.push_back(id);
+  choke(*link);
+  unfinished_ -= link->session->unfinished();
+  leave_purse(*link);
   status_dirty_ = peers_dirty_ = true;
   if (auto a = anchors_.find(link->url); a != anchors_.end() && a->second.link == id) {
     AnchorEntry& anchor = a->second;
@@ -316,7 +451,7 @@ void Node::Impl::links_time() {
   std::vector<LinkId> dead;
   const u64 interval = ping_interval();
   for (auto& [id, link] : links_) {
-    bool late = !link->greeted && link->opened_ms + peers::handshake_ms_max <= now_.steady_ms;
+    bool late = !link->greeted && link->opened_ms + (link->refusal ? params::told_ms_max : peers::handshake_ms_max) <= now_.steady_ms;
     bool silent = link->greeted && link->heard_ms + peers::silence_ms_max <= now_.steady_ms;
     if (late || silent || link->choked) dead.push_back(id);
     else if (link->greeted && link->pinged_ms + interval <= now_.steady_ms) ping(*link);

@@ -76,6 +76,7 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
     desk_.run(topic->queue(), [this, topic, reading, result](store::Rows& out) {
       *result = {};
       if (topic->reading != reading) return;
+      if (auto epoch = out.get(store::key('O', topic->no)); epoch && epoch->size() == 8) std::copy(epoch->begin(), epoch->end(), topic->epoch.emplace().begin());
       for (LogNo no = 0; no < topic->logs.size(); ++no) {
         const sync::LogEntry& entry = topic->logs[no];
         if (entry.held.spoken() == entry.held.length) continue;

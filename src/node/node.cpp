@@ -1,3 +1,4 @@
+#include "crypto/hash.hpp"
 #include "node/impl.hpp"
 
 namespace perdure {
@@ -11,11 +12,14 @@ const DeviceId& Node::id() const { return impl_->id(); }
 
 Node::Impl::Impl(Config config)
     : config_(std::move(config)),
+      memory_(params::memory(config_.memory_bytes)),
+      cursor_key_(crypto::derive(config_.device_seed.view(), "perdure/cursor/1")),
       identity_(std::make_shared<identity::Identity>(config_.app, config_.device_seed)),
       random_(config_.random_seed),
       static_key_(session::make_static_key(*identity_, random_)),
       desk_(config_.cache_bytes),
-      sync_(desk_, *identity_, config_.anchor, *this) {
+      sync_(desk_, *identity_, config_.anchor, {memory_.queued, memory_.claims, memory_.link_claims}, *this) {
+  served_.insert(config_.topics.begin(), config_.topics.end());
   desk_.on_failure = [this](SaveOutcome outcome) { storage_failed(outcome); };
   desk_.on_reopened = [this](Reopening outcome) { on_reopened(outcome); };
 }
@@ -57,7 +61,7 @@ void Node::Impl::on_event(Event& event) {
         else if constexpr (std::is_same_v<E, LinkReceived>) link_received(e.link, e.bytes);
         else if constexpr (std::is_same_v<E, LinkClosed>) link_closed(e.link, true);
         else if constexpr (std::is_same_v<E, LinkDrained>) {
-          if (auto it = links_.find(e.link); it != links_.end()) it->second->buffered = e.buffered;
+          if (auto it = links_.find(e.link); it != links_.end()) set_buffered(*it->second, e.buffered);
         } else if constexpr (std::is_same_v<E, DialFailed>) {
           auto it = anchors_.find(e.url);
           if (it == anchors_.end()) return;
@@ -66,7 +70,7 @@ void Node::Impl::on_event(Event& event) {
           ++a.failures;
           if (a.state != AnchorState::refused) {
             a.state = AnchorState::unreachable;
-            a.reason = "Nobody answers at this address, or what answers is no WebSocket. It is tried again; check the address if that lasts.";
+            a.reason = "Nobody answers at this address, or whoever does makes no WebSocket of it now. It is tried again; check the address if that lasts.";
           }
           u64 wait = std::min(params::anchor_retry_ms << std::min(a.failures, 6u), params::anchor_retry_ms_max);
           a.next_dial_ms = now_.steady_ms + wait / 2 + random_.below(wait / 2 + 1);
@@ -77,7 +81,8 @@ void Node::Impl::on_event(Event& event) {
           online_ = e.online;
           status_dirty_ = true;
           if (online_) for (auto& [url, a] : anchors_) a.next_dial_ms = now_.steady_ms;
-        } else if constexpr (std::is_same_v<E, Visibility>) hidden_ = e.hidden;
+        } else if constexpr (std::is_same_v<E, Room>) room_again();
+        else if constexpr (std::is_same_v<E, Visibility>) hidden_ = e.hidden;
         else if constexpr (std::is_same_v<E, Goodbye>) {
           for (auto& [id, link] : links_)
             if (link->greeted) send_on(*link, wire::Bye{});
@@ -92,6 +97,7 @@ void Node::Impl::on_event(Event& event) {
 
 void Node::Impl::on_time() {
   if (reopen_at_ != 0 && reopen_at_ <= now_.steady_ms) try_store();
+  if (room_ && room_at_ <= now_.steady_ms) room_again();
   links_time();
   dial_anchors();
   dial_contacts();
@@ -125,6 +131,7 @@ std::optional<u64> Node::Impl::deadline() const {
   std::optional<u64> at = sync_.deadline();
   auto take = [&](u64 t) { if (!at || t < *at) at = t; };
   if (reopen_at_ != 0) take(reopen_at_);
+  if (room_) take(room_at_);
   const u64 interval = ping_interval();
   for (const auto& [id, link] : links_) {
     if (!link->greeted) take(link->opened_ms + peers::handshake_ms_max);
@@ -159,6 +166,10 @@ std::optional<u64> Node::Impl::deadline() const {
 void Node::Impl::send(LinkId id, Bytes frame) {
   auto it = links_.find(id);
   if (it == links_.end() || !it->second->session || !it->second->session->established()) return;
+  const auto tag = static_cast<wire::Tag>(frame[0]);
+  if (wire::may_skip(tag) && tag != wire::Tag::abilities && !it->second->able.knows(tag)) return;
+  // It is said again soon, and by then this one would be old.
+  if (tag == wire::Tag::presence && (buffered(id) > params::presence_unsent_max || unsent_ > memory_.unsent / 2)) return void(metrics_["presence_dropped"] += 1);
   for (Bytes& piece : it->second->session->send(frame)) transmit(*it->second, piece);
 }
 
@@ -169,6 +180,19 @@ u64 Node::Impl::buffered(LinkId id) const {
   return it->second->buffered;
 }
 
+void Node::Impl::charge(LinkId id, u64 work) {
+  auto link = links_.find(id);
+  if (link == links_.end()) return;
+  link->second->spent.work.charge(now_.steady_ms, wire::link_work, work);
+  link->second->shared->work.charge(now_.steady_ms, wire::address_work, work);
+}
+
+u64 Node::Impl::rested_at(LinkId id) const {
+  auto link = links_.find(id);
+  if (link == links_.end()) return now_.steady_ms;
+  return std::max(link->second->spent.work.left_at(now_.steady_ms, wire::link_work), link->second->shared->work.left_at(now_.steady_ms, wire::address_work));
+}
+
 void Node::Impl::fault(LinkId id, sync::Fault) {
   metrics_["faults"] += 1;
   link_closed(id, false);
@@ -177,6 +201,7 @@ void Node::Impl::fault(LinkId id, sync::Fault) {
 void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   if (!topic->open) return;
   TopicExtra& e = extra(topic);
+  if (config_.anchor) topic->stored = true;           // with what was said in it
   e.dirty = true;
   if (!e.members_at) e.members_at = now_.steady_ms + params::members_delay_ms;
   topics_dirty_ = waiters_dirty_ = true;
@@ -186,11 +211,13 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   if (keys.size() + changes.keys.size() > 256) e.pending_notice.all_keys = true;
   else keys.insert(keys.end(), changes.keys.begin(), changes.keys.end());
   no_trouble(Code::storage_full);
+  if (config_.anchor) save_address(topic);
 }
 
 void Node::Impl::progressed(const TopicPtr& topic) {
   if (!topic->open) return;
   extra(topic).dirty = waiters_dirty_ = true;
+  served_again(topic);
   pass_holes(topic);
 }
 
@@ -200,10 +227,11 @@ void Node::Impl::acked(const TopicPtr& topic) {
   e.dirty = true;
   e.pending_notice.copies = true;
   status_dirty_ = waiters_dirty_ = true;
+  served_again(topic);
 }
 
 void Node::Impl::refused(wire::Refusal why) {
-  static constexpr const char* names[] = {"", "not_served", "not_proved", "total_quota", "topic_quota", "device_quota", "full_disk", "too_many_links"};
+  static constexpr const char* names[] = {"", "not_served", "not_proved", "total_quota", "topic_quota", "device_quota", "full_disk", "too_many_links", "address_quota"};
   metrics_[std::string("refused_") + names[static_cast<u8>(why)]] += 1;
   if (!config_.anchor && why == wire::Refusal::total_quota)
     trouble(Code::storage_full, "The storage that this app allows is used up: what comes from others is not stored. Raise limits.storageMB.");
@@ -236,6 +264,8 @@ wire::Refusal* Node::Impl::quota(const Topic& topic, const DeviceId& device, u64
   if (total_bytes_ + bytes > config_.quotas.total_bytes) refusal_ = wire::Refusal::total_quota;
   else if (topic.bytes + bytes > config_.quotas.topic_bytes) refusal_ = wire::Refusal::topic_quota;
   else if (of_device + bytes > config_.quotas.device_bytes) refusal_ = wire::Refusal::device_quota;
+  else if (beyond_address(topic, bytes)) refusal_ = wire::Refusal::address_quota;
+  else if (too_large_now(topic, bytes)) refusal_ = wire::Refusal::full_disk;
   else return nullptr;
   return &refusal_;
 }

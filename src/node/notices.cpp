@@ -102,12 +102,12 @@ void Node::Impl::notices() {
     for (const auto& [id, link] : links_) {
       if (!link->greeted) continue;
       linked.insert(link->peer);
-      notice.peers.push_back({link->peer, name_of(link->peer), PeerState::connected, link->kind, link->round_trip_ms, link->anchor});
+      notice.peers.push_back({link->peer, name_of(link->peer), PeerState::connected, link->kind, link->round_trip_ms, link->anchor, link->able.version});
     }
     for (const auto& [no, attempt] : attempts_)
-      if (linked.insert(attempt.peer).second) notice.peers.push_back({attempt.peer, name_of(attempt.peer), PeerState::connecting, LinkKind::datachannel, std::nullopt, false});
+      if (linked.insert(attempt.peer).second) notice.peers.push_back({attempt.peer, name_of(attempt.peer), PeerState::connecting, LinkKind::datachannel, std::nullopt, false, {}});
     for (const auto& [id, contact] : contacts_)
-      if (linked.insert(id).second) notice.peers.push_back({id, name_of(id), PeerState::away, LinkKind::relayed, std::nullopt, false});
+      if (linked.insert(id).second) notice.peers.push_back({id, name_of(id), PeerState::away, LinkKind::relayed, std::nullopt, false, {}});
     std::sort(notice.peers.begin(), notice.peers.end(), [](const PeerOut& a, const PeerOut& b) { return a.id < b.id; });
     peers_told_ = notice.peers.size();
     actions_.push_back(std::move(notice));

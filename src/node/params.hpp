@@ -1,9 +1,8 @@
-// The façade's parameters, each with its reason. Those of sync stand in sync/exchange.hpp, those of links in peers/links.hpp.
+// The façade's parameters, each with its reason. Those of sync stand in sync/exchange.hpp, those of links in peers/links.hpp; what others
+// may make us do, and how often, stands in wire/table.hpp.
 #pragma once
 
 #include <perdure/types.hpp>
-
-#include "base/budget.hpp"
 
 namespace perdure::params {
 
@@ -29,17 +28,12 @@ inline constexpr u64 said_bytes = 200;                           // a presence b
 inline constexpr u64 presence_silence_ms = 10'000;
 inline constexpr u64 members_delay_ms = 200;                     // gathers what batches say of them: a list of hundreds for each page would cost more than the page
 inline constexpr std::size_t list_long = 64;                     // members or peers: … and so what else changes in more of them
-inline constexpr Budget::Rate signals_rate{20, 30};              // forwarded for one source: an offer and its candidates, a few times
-inline constexpr Budget::Rate introductions_rate{1'024, 1'024};  // of one peer in one topic: twice as many as are remembered, all of them coming back within a minute
 inline constexpr std::size_t introductions_max = 128;            // in one frame
 inline constexpr u64 introductions_pause_ms = 200;               // after the first; who comes later is told of with all who came meanwhile
-inline constexpr Budget::Rate redials_rate{8, 30};               // of who came back before our offer was given up: all direct links at once
 inline constexpr std::size_t attempts_max = 4 * links_direct_max; // at DataChannels under way: each costs the page a connection
-inline constexpr Budget::Rate letters_rate{500, 3'000};          // opened by us, from whoever passes them on: an anchor has many members
-inline constexpr Budget::Rate blind_presence_rate{30, 1'200};    // passed on by an anchor, of one device and kind: twice what an honest one says
 inline constexpr std::size_t anchor_topics_max = 65'536;         // kept in memory, about a kilobyte each; more are refused
 inline constexpr std::size_t link_topics_max = 1'024;            // entered by one member
-inline constexpr u32 link_enters_max = 4'096;                   // … opening and closing them
+inline constexpr std::size_t logs_large = 1'024;                 // to tell of so many is work
 inline constexpr std::size_t said_max = 1024;                    // presences and profiles kept of a topic; who is out of reach longest makes room
 inline constexpr std::size_t names_max = 1024;                   // … names, and when somebody was seen last: 256 KiB on disk
 inline constexpr std::size_t orphans_max = 1024;                 // numbers without a topic that are looked into at the start
@@ -47,6 +41,33 @@ inline constexpr u32 failures_max = 8;                           // in a row, ea
 inline constexpr u64 reopen_ms_max = 20'000;                     // then whoever waits for the store is told that it does not open
 inline constexpr u64 reopen_pause_ms = 5'000;                    // … so much, and again if it still cannot be opened
 inline constexpr u64 rebuild_pause_ms = 10'000;                  // an index damaged sooner than that after it was made is the disk's doing
+inline constexpr std::size_t told_links_max = 16;                // at an anchor, beyond those it serves: they are told why it does not serve them
+inline constexpr u64 told_ms_max = 3'000;                        // … which takes a handshake, no more
+inline constexpr u64 settling_ms = 10'000;                       // a link that has just come shares nothing yet
+inline constexpr std::size_t idle_links_max = 8;                 // … unless its address has more of that kind
+inline constexpr std::size_t aliases_looked_at = 16;             // to see whether a link shares anything: who made up so many empty topics does not
+inline constexpr u64 room_pause_ms = 60'000;                     // after a save that did not fit, until such a one is tried again, doubled up to …
+inline constexpr u64 room_pause_ms_max = 600'000;                // … so much: each try that fails has everybody wait
 inline constexpr u64 lease_check_ms = 3'600'000;
+inline constexpr u64 batch_format_newest = 2;                    // of log/batch.hpp, that peers are told we understand
+inline constexpr std::size_t addresses_max = 4'096;              // of which it is remembered what their links have spent; who owes nothing is forgotten
+
+// What links may take of the memory, all together: three eighths, and unsent_untold for each. The rest is for rows, topics and logs.
+inline constexpr u64 memory_bytes = u64{512} << 20;
+struct Memory {
+  u64 unsent;                                                    // sent and not taken, beyond unsent_untold: presence is not sent from half of it on, and then the link goes to which most waits
+  u64 unfinished;                                                // frames of which pieces are missing: then the link goes of which most is here
+  u64 queued;                                                    // pages that wait for storage: more are noted, and fetched later
+  u64 claims, link_claims;                                       // logs that peers say they hold and we do not: of all, of one link
+  u64 said;                                                      // at an anchor, presences for who enters later: without them he hears those that are said next
+  u64 shared;                                                    // topics of links (not bytes): at an anchor more of those in which nothing was said are refused, twice as many of others
+};
+inline constexpr u64 shared_bytes = 2'048;                       // that a topic costs for each link that has entered it
+constexpr Memory memory(u64 bytes) {
+  const u64 all = bytes == 0 ? memory_bytes : bytes;
+  return {all / 8, all / 16, all / 16, all / 8, all / 32, all / 32, all / 8 / shared_bytes};
+}
+inline constexpr u64 presence_unsent_max = 256 * 1024;           // waiting on one link: then what is said now would come too late
+inline constexpr u64 unsent_untold = 128 * 1024;                 // of one link, of which the host need not say that they are out: they do not count
 
 }  // namespace perdure::params

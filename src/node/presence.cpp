@@ -107,11 +107,11 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
   if (known != e.said.end() && known->second.sequence >= said->sequence) return;
   if (!topic->keys) {
     // Blind: only from the device itself, so nobody speaks for others and nothing circles, and as long as it is linked: that is the bound.
-    if (link.peer != said->device || !e.said[key].budget.take(now_.steady_ms, params::blind_presence_rate)) return;
+    if (link.peer != said->device || !e.said[key].budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate)) return;
     Said& s = e.said[key];
     s.sequence = said->sequence;
     s.heard_ms = now_.steady_ms;
-    s.frame = wire::encode({}, *said);
+    keep_frame(s, wire::encode({}, *said));
     for (LinkId id : sync_.links(topic))
       if (auto other = links_.find(id); other != links_.end() && id != link.id) send_on(*other->second, *said, other->second->aliases[topic->no]);
     return;
@@ -257,6 +257,13 @@ void Node::Impl::load_names(const TopicPtr& topic, const std::vector<std::pair<B
   }
 }
 
+void Node::Impl::keep_frame(Said& said, Bytes frame) {
+  said_bytes_ -= said.frame.size();
+  if (said_bytes_ + frame.size() > memory_.said) frame.clear();
+  said_bytes_ += frame.size();
+  said.frame = std::move(frame);
+}
+
 void Node::Impl::presence_time() {
   for (auto& [no, e] : extras_) {
     auto found = topics_.find(no);
@@ -288,7 +295,7 @@ void Node::Impl::member_gone(const TopicPtr& topic, const DeviceId& device) {
     if (kind == kind_presence && said->second.value && topic->keys) actions_.push_back(PresenceNotice{topic->no, device, std::nullopt});
     // The sequence stays: what was said before the goodbye is not heard again.
     said->second.value.reset();
-    said->second.frame.clear();
+    keep_frame(said->second, {});
     if (!topic->keys) e.said.erase(said);
   }
 }

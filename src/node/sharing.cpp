@@ -1,4 +1,5 @@
 // Which topics both ends of a link know: shown by MACs between members, entered with a signature at an anchor, refused there.
+#include "identity/invite.hpp"
 #include "node/impl.hpp"
 
 namespace perdure {
@@ -39,66 +40,117 @@ void Node::Impl::matched(Link& link, const TopicPtr& topic, const peers::Shown& 
 }
 
 void Node::Impl::on_topics(Link& link, const wire::Topics& message) {
-  std::map<wire::Mac, TopicPtr> expected;
-  for (auto& [no, topic] : topics_)
-    if (topic->open && topic->keys) expected.emplace(peers::topic_mac(shown_by(link, *topic)), topic);
+  expect(link);
   for (std::span<const wire::Mac> macs(message.macs); !macs.empty() && links_.contains(link.id);) {
     auto one = macs.first(std::min(macs.size(), peers::shown_macs));
     macs = macs.subspan(one.size());
     peers::Shown shown{link.macs_got + 1, {one.begin() + 1, one.end()}};
     link.macs_got += static_cast<u32>(one.size());
-    if (auto it = expected.find(one[0]); it != expected.end()) matched(link, it->second, shown);
+    if (auto no = link.macs.find(one[0])) matched(link, topics_[*no], shown);
     else if (link.unmatched.size() < peers::unmatched_max) link.unmatched[one[0]] = std::move(shown);
   }
+}
+
+// One keyed hash a topic and link, however often the peer shows something.
+void Node::Impl::expect(Link& link) {
+  if (std::exchange(link.macs_at, openings_) == openings_) return;
+  std::map<TopicNo, peers::Showing> open;
+  for (auto& [no, topic] : topics_) if (topic->open && topic->keys) open.emplace(no, shown_by(link, *topic));
+  link.macs.update(open);
+}
+
+bool Node::Impl::both_in(const Link& one, const Link& other) const {
+  return std::ranges::any_of(one.their_aliases, [&](const auto& alias) {
+    auto topic = topics_.find(alias.second);
+    return topic != topics_.end() && sync_.exchange(topic->second, other.id);
+  });
 }
 
 void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
   if (!config_.anchor || alias == 0) return fault(link.id, sync::Fault::malformed);
   if (!started_) return link_closed(link.id, false);  // which topics there are is not known yet; the member comes again
   auto taken = link.their_aliases.find(alias);
-  if (++link.enters > params::link_enters_max) return fault(link.id, sync::Fault::too_much);
   if (!peers::may_enter(enter.topic, link.session->handshake_hash(), link.peer, enter.signature))
     return refused(wire::Refusal::not_proved), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::not_proved)}, alias);
+  if (!serves(link, enter.topic)) return refused(wire::Refusal::not_served), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::not_served)}, alias);
   NetworkId network = link.self->network();
   auto known = topic_numbers_.find({network, enter.topic});
   // An alias stands for one topic as long as it is shared.
   if (taken != link.their_aliases.end() && (known == topic_numbers_.end() || taken->second != known->second)) return fault(link.id, sync::Fault::malformed);
   bool full = known == topic_numbers_.end() && topics_.size() >= params::anchor_topics_max;
+  const bool empty = known == topic_numbers_.end() || (topics_[known->second]->loaded && topics_[known->second]->logs.empty());
+  full |= sync_.shared() >= (empty ? memory_.shared : 2 * memory_.shared);
   if (full || link.their_aliases.size() >= params::link_topics_max)
     return refused(wire::Refusal::total_quota), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::total_quota)}, alias);
+  const TopicNo next = next_topic_;
   TopicPtr topic = known == topic_numbers_.end() ? make_topic(network, enter.topic) : topics_[known->second];
+  const bool fresh = topic->no >= next;                // not one that is there already, or whose row alone was lost
+  // What there is to tell of a large one is paid for by who asks.
+  if (topic->logs.size() > params::logs_large && rested_at(link.id) > now_.steady_ms) return fault(link.id, sync::Fault::too_much);
   topic->last_used_ms = now_.wall_ms;
-  save_topic(topic, [](SaveOutcome) {});
-  if (!topic->open) open_topic(topic, std::nullopt);
+  // Nothing is kept of a topic in which nothing was said; of others, how long they have not been used, to the hour.
+  if (topic->written && topic->kept_used_ms + params::lease_check_ms <= now_.wall_ms) save_topic(topic, [](SaveOutcome) {});
+  if (!topic->open && !topic->written) topic->open = topic->loaded = true;       // there is nothing to be read
+  else if (!topic->open) open_topic(topic, std::nullopt);
   link.aliases[topic->no] = alias;
   share(link, topic, alias);
+  entered_from(link, topic, fresh);
 }
 
-void Node::Impl::anchor_refused(Link& link, u8 reason) {
+bool Node::Impl::serves(const Link& link, const TopicId& topic) const { return serves_all() || link.admitted || served_.contains(topic); }
+
+// An anchor that is told whom it serves carries nothing for others.
+bool Node::Impl::carries_for(const Link& link) const { return !config_.anchor || serves_all() || link.admitted || !link.their_aliases.empty(); }
+
+void Node::Impl::anchor_refused(Link& link, u8 reason, TopicNo topic) {
   auto a = anchors_.find(link.url);
   if (a == anchors_.end()) return;
   std::string why = "This anchor refused, for a reason that this version does not know. Update the app, or add another anchor.";
   switch (static_cast<wire::Refusal>(reason)) {
-    case wire::Refusal::not_served: why = "This anchor does not serve this app. Ask who runs it to, or add another."; break;
+    case wire::Refusal::not_served:
+      why = topic != 0 ? "This anchor does not serve this topic; ask who runs it to add the topic, or for an address with a token."
+                       : "This anchor does not serve this app, or serves only who comes with its token (wss://…/?token=…); ask who runs it.";
+      break;
     case wire::Refusal::not_proved: why = "This anchor did not accept the proof of membership. Update the app, or add another anchor."; break;
     case wire::Refusal::total_quota: why = "This anchor is full; ask who runs it for more room, or add another."; break;
     case wire::Refusal::topic_quota: why = "This topic is at the anchor's limit; nothing more of it is stored there. Ask who runs it for more room, or add another."; break;
     case wire::Refusal::device_quota: why = "This device is at the anchor's limit for this topic; nothing more of it is stored there. Ask who runs it for more room, or add another."; break;
-    case wire::Refusal::full_disk: why = "The anchor's disk is full; nothing more is stored there. Ask who runs it to free some space, or add another."; break;
+    case wire::Refusal::full_disk: why = "The anchor's disk is full, or nearly so: what does not fit is kept here and brought again. Who runs it has to make room."; break;
+    case wire::Refusal::address_quota:
+      why = "This anchor stores only so much that comes from one address for topics which nobody has entered from elsewhere; it goes on once somebody has. Else ask who runs it for more room.";
+      break;
     case wire::Refusal::too_many_links: why = "This anchor serves as many links as it may. It is tried again; add another if that lasts."; break;
   }
   a->second.state = AnchorState::refused;
   a->second.reason = why;
+  if (topic != 0) a->second.refusing[topic] = reason;
   // Room is made any time.
   if (reason != static_cast<u8>(wire::Refusal::too_many_links)) a->second.next_dial_ms = now_.steady_ms + params::anchor_retry_ms_max;
   anchors_dirty_ = status_dirty_ = true;
 }
 
 void Node::Impl::on_refused(Link& link, u32 alias, const wire::Refused& refused) {
-  anchor_refused(link, refused.reason);
   auto no = link.their_aliases.find(alias);
+  anchor_refused(link, refused.reason, no == link.their_aliases.end() ? 0 : no->second);
   if (no == link.their_aliases.end()) return;
   if (auto t = topics_.find(no->second); t != topics_.end()) sync_.refused(t->second, link.id);
+}
+
+// An anchor that had no room for something of that topic has come to hold all that we do: then it refuses it no more.
+void Node::Impl::served_again(const TopicPtr& topic) {
+  for (auto& [url, anchor] : anchors_) {
+    auto refused = anchor.refusing.find(topic->no);
+    if (!anchor.link || refused == anchor.refusing.end()) continue;
+    const auto why = static_cast<wire::Refusal>(refused->second);
+    if (why != wire::Refusal::not_served && why != wire::Refusal::not_proved && sync_.holds_all(topic, *anchor.link)) served_again(anchor, topic->no);
+  }
+}
+
+void Node::Impl::served_again(AnchorEntry& anchor, TopicNo no) {
+  if (anchor.refusing.erase(no) == 0 || !anchor.refusing.empty() || !anchor.link || anchor.state != AnchorState::refused) return;
+  anchor.state = AnchorState::connected;
+  anchor.reason.clear();
+  anchors_dirty_ = status_dirty_ = true;
 }
 
 // Both sides know the topic: from here on sync speaks of it.
@@ -137,6 +189,12 @@ void Node::Impl::forget_empty(const TopicPtr& topic) {
     if (saved != SaveOutcome::ok || found == topics_.end() || found->second != topic) return;
     if (topic->loaded && topic->logs.empty() && sync_.links(topic).empty()) forget_topic(topic, [](SaveOutcome) {});
   });
+}
+
+Result<TopicId> topic_of_invite(std::string_view invite) {
+  auto found = identity::decode_invite(invite);
+  if (!found) return found.error();
+  return identity::topic_keys(found->secret).id;
 }
 
 }  // namespace perdure

@@ -20,7 +20,7 @@ void Node::Impl::start(const Start& event) {
     trouble(Code::storage_lost, "This device's store is gone. Stay online: what others hold is fetched again.");
   }
   for (const std::string& url : config_.anchors) add_anchor(url, false);
-  start_reads_ = config_.anchor ? 4 : 5;
+  start_reads_ = 5;
   auto read = [this](char kind, auto take) {
     Bytes from = store::key(kind);
     desk_.read_range(from, store::prefix_end(from), 0, false, [this, take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
@@ -40,6 +40,7 @@ void Node::Impl::start(const Start& event) {
   });
   read('R', [this](const auto& rows) { take_receipts(rows); });
   if (!config_.anchor) read('I', [this](const auto& rows) { take_indexes(rows); });
+  else read('E', [this](const auto& rows) { take_addresses(rows); });
 }
 
 // What is told of topics that are not open.
@@ -152,22 +153,39 @@ void Node::Impl::take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows) {
     if (flags & 1) topic->name = name;
     if (flags & 2) topic->shortcode = shortcode;
     topic->left = (flags & 4) != 0;
-    topic->stored = true;
-    topic->last_used_ms = used;
+    topic->stored = topic->written = true;
+    topic->last_used_ms = topic->kept_used_ms = used;
     next_topic_ = std::max(next_topic_, no + 1);
     topics_[no] = topic;
     topic_numbers_[{network, id}] = no;
   }
 }
 
-void Node::Impl::save_topic(const TopicPtr& topic, store::Desk::Done done) {
+namespace {
+Bytes row_of(const Topic& topic) {
   codec::Writer w;
-  w.fixed(topic->network).fixed(topic->id).u8(topic->keys ? 1 : 0);
-  if (topic->keys) w.fixed(topic->keys->secret);
-  w.bytes(std::string_view(topic->name.value_or(""))).bytes(std::string_view(topic->shortcode.value_or("")));
-  w.u8(static_cast<u8>((topic->name ? 1 : 0) | (topic->shortcode ? 2 : 0) | (topic->left ? 4 : 0))).varint(topic->last_used_ms);
+  w.fixed(topic.network).fixed(topic.id).u8(topic.keys ? 1 : 0);
+  if (topic.keys) w.fixed(topic.keys->secret);
+  w.bytes(std::string_view(topic.name.value_or(""))).bytes(std::string_view(topic.shortcode.value_or("")));
+  w.u8(static_cast<u8>((topic.name ? 1 : 0) | (topic.shortcode ? 2 : 0) | (topic.left ? 4 : 0))).varint(topic.last_used_ms);
+  return std::move(w).take();
+}
+}  // namespace
+
+// In the step that stores what is first said in it, at an anchor: until then nothing is kept of it.
+void Node::Impl::keep(store::Rows& rows, Topic& topic) {
+  if (!config_.anchor || topic.stored) return;
+  topic.written = true;
+  topic.kept_used_ms = topic.last_used_ms;
+  rows.put(store::key('T', topic.no), row_of(topic));
+  if (topic.epoch) rows.put(store::key('O', topic.no), own(*topic.epoch));
+}
+
+void Node::Impl::save_topic(const TopicPtr& topic, store::Desk::Done done) {
   topic->stored = false;
-  desk_.run(topic->queue(), [key = store::key('T', topic->no), row = std::move(w).take()](store::Rows& out) { out.put(key, row); }, [topic, done = std::move(done)](SaveOutcome saved) {
+  topic->written = true;
+  topic->kept_used_ms = topic->last_used_ms;
+  desk_.run(topic->queue(), [key = store::key('T', topic->no), row = row_of(*topic)](store::Rows& out) { out.put(key, row); }, [topic, done = std::move(done)](SaveOutcome saved) {
     topic->stored = saved == SaveOutcome::ok;
     done(saved);
   });
@@ -192,6 +210,7 @@ void Node::Impl::storage_failed(SaveOutcome outcome) {
   failed_at_ = now_.steady_ms;
   for (auto& [no, topic] : topics_) topic->loaded = false;         // what is in memory is ahead of the rows: nothing builds on it
   if (outcome == SaveOutcome::superseded) return give_up(Code::storage_unavailable, superseded_text);
+  if (outcome == SaveOutcome::full && config_.anchor) no_room();
   if (outcome == SaveOutcome::full) trouble(Code::storage_full, "The disk is full: nothing new is stored. What was accepted before is kept; free some space.");
   else trouble(Code::storage_unavailable, "The store could not be written to; it is being opened again. Reload the page if it lasts.");
   // Whether a batch of ours is in there is not known: the next append begins a new incarnation.
@@ -272,17 +291,14 @@ void Node::Impl::fail_waiting(const Error& why) {
   for (const auto& [call, waiter] : std::exchange(waiters_, {})) tell(call);
 }
 
-void Node::Impl::rolled_back() {
-  random_.fill(epoch_);
-  save_meta();
+bool Node::Impl::rolled_back(const TopicPtr& topic) {
+  if (!extra(topic).epochs.take(now_.steady_ms, wire::epochs)) return false;
+  topic->epoch = epoch_;                             // of the same store (sync::same_store), …
+  random_.fill(std::span(*topic->epoch).last(4));    // … in another life of that topic
+  if (topic->written) desk_.run(topic->queue(), [key = store::key('O', topic->no), row = own(*topic->epoch)](store::Rows& rows) { rows.put(key, row); }, [](SaveOutcome) {});
   metrics_["rollbacks"] += 1;
-  // All greet anew; the end of our answer tells the new epoch.
-  for (auto& [no, topic] : topics_)
-    if (topic->open && topic->loaded) sync_.reload(topic, now_, false);
-}
-
-void Node::Impl::peer_epoch(LinkId id, const wire::Epoch& epoch) {
-  if (auto link = links_.find(id); link != links_.end()) link->second->epoch = epoch;
+  sync_.reload(topic, now_, false);                  // all greet anew; the end of our answer tells the new epoch
+  return true;
 }
 
 void Node::Impl::trouble(Code code, std::string text) {

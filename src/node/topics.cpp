@@ -80,7 +80,7 @@ void Node::Impl::enter(u32 id, const Secret& secret, std::optional<std::string> 
   }
   topics_dirty_ = true;
   if (!changed) return open_topic(topic, id);
-  if (known != topic_numbers_.end()) save_meta();     // that it has this number may not have been stored either
+  save_meta();                                        // that it has this number
   save_topic(topic, [this, topic, id](SaveOutcome saved) {
     if (saved != SaveOutcome::ok) return save_failed(id, saved, "the topic was not stored.");
     auto found = topics_.find(topic->no);
@@ -94,6 +94,7 @@ TopicPtr Node::Impl::make_topic(const NetworkId& network, const TopicId& id) {
   auto orphan = std::ranges::find_if(orphans_, [&](const auto& o) { return identity::may_open(network, id, o.second.device, o.second.incarnation, o.second.certificate); });
   if (orphan != orphans_.end()) {
     topic->no = orphan->first;
+    topic->written = true;
     orphans_.erase(orphan);
   } else {
     topic->no = next_topic_++;
@@ -103,7 +104,6 @@ TopicPtr Node::Impl::make_topic(const NetworkId& network, const TopicId& id) {
   topic->last_used_ms = now_.wall_ms;
   topics_[topic->no] = topic;
   topic_numbers_[{network, id}] = topic->no;
-  save_meta();
   return topic;
 }
 
@@ -121,12 +121,16 @@ void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
   if (call) e.opening_calls.push_back(*call);
   if (topic->open) return;                            // on its way
   topic->open = true;
+  ++openings_;
   load_topic(topic);
 }
 
 void Node::Impl::topic_loaded(const TopicPtr& topic) {
   topic->loaded = true;
-  if (config_.anchor) count_bytes(topic, topic->bytes);
+  if (config_.anchor) {
+    count_bytes(topic, topic->bytes);
+    addresses_.count(topic->no, topic->bytes);
+  }
   TopicExtra& e = extra(topic);
   e.dirty = e.members_dirty = true;
   topics_dirty_ = status_dirty_ = true;
@@ -186,9 +190,12 @@ void Node::Impl::end_following(const TopicPtr& topic) {
     link->hellos.erase(topic->no);
   }
   sync_.detach_all(topic);
+  for (auto& [url, anchor] : anchors_) served_again(anchor, topic->no);
   topic->open = false;
+  ++openings_;
   ++topic->reading;
   waiters_dirty_ = true;
+  for (auto& [who, said] : extra(topic).said) keep_frame(said, {});
   extras_.erase(topic->no);
   topics_dirty_ = status_dirty_ = true;
 }
@@ -225,16 +232,19 @@ void Node::Impl::call(u32 id, TopicLeave& c) {
 
 // Every row of it, in one save, behind the steps that are under way: what they still write goes with it. They find in memory what they began
 // with, and nobody asks for what becomes of them.
+// Those of many topics that are forgotten together go with one save, too.
 void Node::Impl::forget_topic(const TopicPtr& topic, store::Desk::Done done) {
   end_following(topic);
   topic->loaded = false;
   count_bytes(topic, 0);
   topic_numbers_.erase({topic->network, topic->id});
   topics_.erase(topic->no);
+  addresses_.forget(topic->no);
+  unstored_.erase(topic->no);
+  if (!topic->written) return done(SaveOutcome::ok);
   std::vector<std::pair<Bytes, Bytes>> ranges;
-  for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'V', 'K', 'C', 'W'}) {
-    Bytes from = store::key(kind, topic->no);
-    ranges.emplace_back(from, store::prefix_end(from));
+  for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'V', 'K', 'C', 'W', 'E', 'O'}) {
+    ranges.emplace_back(store::key(kind, topic->no), store::key(kind, topic->no + 1));
   }
   auto then = std::make_shared<store::Desk::Done>(std::move(done));
   auto all = std::make_shared<decltype(ranges)>(std::move(ranges));

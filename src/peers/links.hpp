@@ -12,7 +12,7 @@
 #include "peers/shown.hpp"
 #include "session/session.hpp"
 #include "store/keys.hpp"
-#include "wire/frames.hpp"
+#include "wire/table.hpp"
 
 namespace perdure::peers {
 
@@ -25,6 +25,12 @@ inline constexpr u64 buffered_bytes_max = 16 << 20;    // sent and not taken: th
 inline constexpr u64 relay_bytes_max = 1 << 20;       // … and no more is relayed to it
 inline constexpr std::size_t unmatched_max = 256;     // topics that only the peer has open
 
+// What a link has spent of what wire/table.hpp allows, or all links of an address together.
+struct Spent {
+  std::array<Budget, wire::prices.size()> frames;
+  Budget work, skipped;
+};
+
 struct Link {
   LinkId id;
   LinkKind kind = LinkKind::websocket;
@@ -33,12 +39,15 @@ struct Link {
   u32 attempt = 0;                                    // RTC attempt
   std::optional<DeviceId> expected;                   // who must be there
   LinkId hub;                                         // relayed: the link that carries it
+  Bytes address;                                      // an anchor: where it comes from, as the host tells it
+  bool admitted = false;                              // … and that it brought a token
   std::shared_ptr<identity::Identity> self;           // as what we speak here: an anchor serves several networks
   std::unique_ptr<session::Session> session;
   u64 opened_ms = 0, heard_ms = 0, pinged_ms = 0;     // steady
   std::optional<wire::Refusal> refusal;               // an anchor: why this link is not served
   bool greeted = false;                               // the session stands and their greeting is good: the link counts
   DeviceId peer;
+  wire::Able able;                                    // what the peer has said that it understands
   bool anchor = false;
   bool rtc = false;
   u32 stun_port = 0;
@@ -52,13 +61,17 @@ struct Link {
   std::map<store::TopicNo, u32> aliases;              // ours, by topic
   std::map<u32, store::TopicNo> their_aliases;
   u32 macs_got = 0;
+  Expected macs;                                      // what shows that the peer knows a topic that we have open, …
+  u64 macs_at = 0;                                    // … as of then (Node::Impl::openings_)
   std::map<wire::Mac, Shown> unmatched;               // topics that only the peer has open
   std::map<store::TopicNo, wire::Fingerprint> hellos;  // said with the MAC, as of that frontier, until both know the topic
   struct Introduced { std::map<DeviceId, bool> devices; Budget budget; };       // true: can make DataChannels
   std::map<store::TopicNo, Introduced> introduced;    // whom the peer said it is linked to, by topic
-  u32 enters = 0;                                     // anchors: topics that were entered, however often
   bool choked = false;                                // it does not take what is sent to it: to be closed
-  Budget signals, letters;                            // forwarded for the peer; addressed to us
+  Spent spent;
+  Bytes purse;                                        // whose: its address, or itself where that is not known; empty: relayed
+  std::shared_ptr<Spent> shared;                      // with the other links of its address
+  Budget signals_passed, relayed_sessions;            // forwarded for the peer; begun with us through it
 };
 
 // What a member signs with the topic key to enter a topic at an anchor.

@@ -29,6 +29,29 @@ wire::Mac topic_mac(const Showing& s) {
   return mac;
 }
 
+std::size_t Expected::update(const std::map<store::TopicNo, Showing>& open) {
+  std::erase_if(macs_, [&](const auto& known) {
+    if (open.contains(known.first)) return false;
+    topics_.erase(known.second);
+    return true;
+  });
+  std::size_t made = 0;
+  for (const auto& [no, showing] : open) {
+    auto [mac, fresh] = macs_.try_emplace(no);
+    if (!fresh) continue;
+    mac->second = topic_mac(showing);
+    topics_.emplace(mac->second, no);
+    ++made;
+  }
+  return made;
+}
+
+std::optional<store::TopicNo> Expected::find(const wire::Mac& mac) const {
+  auto found = topics_.find(mac);
+  if (found == topics_.end()) return std::nullopt;
+  return found->second;
+}
+
 bool pad(const Showing& s, u32 alias, const std::optional<wire::Hello>& hello, crypto::Random& random, std::vector<wire::Mac>& macs) {
   Bytes plain = hello ? wire::encode_body(*hello) : Bytes{};
   const bool fits = hello && plain.size() < plain_size;

@@ -2,11 +2,13 @@
 // MAC the Hello with which the two begin to sync, so that nobody waits a round trip to say it; to all others both are random bytes.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
 #include "crypto/random.hpp"
 #include "identity/identity.hpp"
+#include "store/keys.hpp"
 #include "wire/frames.hpp"
 
 namespace perdure::peers {
@@ -17,6 +19,17 @@ struct Showing { const identity::TopicKeys& keys; const Hash& session; const Dev
 struct Shown { u32 alias = 0; std::vector<wire::Mac> padding; };
 
 wire::Mac topic_mac(const Showing&);
+
+// The MACs by which one peer shows the topics that we have open, each made once.
+class Expected {
+ public:
+  std::size_t update(const std::map<store::TopicNo, Showing>& open);     // makes those that are missing, and says how many; drops the others
+  std::optional<store::TopicNo> find(const wire::Mac&) const;
+
+ private:
+  std::map<store::TopicNo, wire::Mac> macs_;
+  std::map<wire::Mac, store::TopicNo> topics_;
+};
 // Appends the padding for the MAC of that alias. False, and it is random, if the Hello is none or too long.
 bool pad(const Showing&, u32 alias, const std::optional<wire::Hello>&, crypto::Random&, std::vector<wire::Mac>& macs);
 std::optional<wire::Hello> hello_in(const Showing&, const Shown&);

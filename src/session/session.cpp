@@ -14,9 +14,8 @@ constexpr u8 payload_version = 1;
 constexpr std::size_t payload_size = 1 + DeviceId::size + Signature::size + greeting_size;
 // Handshake messages have one size each, so that nobody has anything to say in them.
 constexpr std::size_t message_sizes[] = {32, 32 + 48 + payload_size + noise::tag_size, 48 + payload_size + noise::tag_size};
-constexpr std::size_t message_max = piece_max + 64;
-// So that a whole message, with its marker and its seal, is no longer than piece_max.
-constexpr std::size_t chunk_max = piece_max - 1 - noise::tag_size;
+constexpr std::size_t message_slack = 64;        // of who counts the marker and the seal beside the piece
+constexpr std::size_t piece_extra = 1 + noise::tag_size;      // marker and seal: a whole message is no longer than a piece
 constexpr u64 rekey_every = 65'536;              // messages, per direction
 
 Bytes signed_key(const NetworkId& network, ByteView static_key) {
@@ -134,7 +133,7 @@ std::vector<Bytes> Session::send(ByteView frame) {
   PERDURE_ASSERT(established() && frame.size() <= frame_max);
   std::vector<Bytes> out;
   do {
-    ByteView chunk = frame.first(std::min(frame.size(), chunk_max));
+    ByteView chunk = frame.first(std::min(frame.size(), piece_ - piece_extra));
     frame = frame.subspan(chunk.size());
     Bytes piece;
     piece.reserve(1 + chunk.size());
@@ -149,8 +148,13 @@ std::vector<Bytes> Session::send(ByteView frame) {
   return out;
 }
 
+void Session::send_pieces_of(u64 bytes) {
+  if (options_.kind != LinkKind::relayed) piece_ = static_cast<std::size_t>(std::clamp<u64>(bytes, piece_min, piece_max));
+}
+
 Session::Input Session::read_piece(ByteView message) {
-  if (message.size() > message_max) return end(Fault::bad_piece);
+  const std::size_t longest = options_.kind == LinkKind::relayed ? piece_min : piece_max;
+  if (message.size() > longest + message_slack) return end(Fault::bad_piece);
   std::optional<Bytes> opened;
   if (sealed()) {
     opened = receiving_.decrypt({}, message);
@@ -162,7 +166,7 @@ Session::Input Session::read_piece(ByteView message) {
   bool more = message[0] == 1;
   ByteView chunk = message.subspan(1);
   // Pieces that bring nothing could go on for ever.
-  if (chunk.size() > piece_max || (more && chunk.empty())) return end(Fault::bad_piece);
+  if (chunk.size() > longest || (more && chunk.empty())) return end(Fault::bad_piece);
   if (unfinished_.size() + chunk.size() > frame_max) return end(Fault::too_long);
   unfinished_.insert(unfinished_.end(), chunk.begin(), chunk.end());
   Input in;

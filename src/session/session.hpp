@@ -10,7 +10,7 @@
 // soon as the session stands. Until the handshake ends nothing else is read.
 // On a fingerprint-bound DataChannel frames are not encrypted again; on all other links they are sealed with the
 // session keys, rekeyed (Noise REKEY) every 65,536 messages. A frame longer than a piece travels in pieces; one unfinished
-// frame per direction, at most frame_max bytes.
+// frame per direction, at most frame_max bytes. A piece has 16 KiB, or up to 64 where the other side has said that it reads them.
 #pragma once
 
 #include <perdure/events.hpp>
@@ -27,7 +27,8 @@ namespace perdure::session {
 
 using perdure::LinkKind;
 
-inline constexpr std::size_t piece_max = 16 * 1024;            // safe between all browsers
+inline constexpr std::size_t piece_min = 16 * 1024;            // what everybody reads, and the longest that is relayed
+inline constexpr std::size_t piece_max = 64 * 1024;            // what is read on a direct link; sent to who has said that it reads it
 inline constexpr std::size_t frame_max = 352 * 1024;           // one op of 256 KiB, its sealing and its proof fit
 inline constexpr std::size_t greeting_size = 14;
 
@@ -59,6 +60,8 @@ class Session {
   std::vector<Bytes> start();                                  // the dialler's first message; nothing for the other side
   Input on_bytes(ByteView);
   std::vector<Bytes> send(ByteView frame);                     // only when established; frame is at most frame_max
+  void send_pieces_of(u64 bytes);                              // the peer reads pieces as long as that; nothing changes on a relayed link
+  std::size_t unfinished() const { return unfinished_.size(); }        // bytes of a frame of which pieces are missing
 
   bool established() const;
   const DeviceId& peer() const;                                // known when established
@@ -89,6 +92,7 @@ class Session {
   Bytes greeting_;
   std::array<u8, 32> peer_key_{};
   Hash handshake_hash_;
+  std::size_t piece_ = piece_min;                              // that we send
   Bytes unfinished_;                                           // a frame of which pieces are missing
 };
 

@@ -9,7 +9,6 @@
 namespace perdure::store {
 
 namespace {
-constexpr std::size_t save_bytes_max = 4u << 20;      // a larger save would block the store for long
 constexpr std::size_t cached_row_max = 96 * 1024;     // longer rows are read again rather than crowd out index pages
 constexpr std::size_t row_overhead = 96;              // of a row in the cache, roughly
 constexpr std::size_t seal_size = 4;
@@ -148,7 +147,10 @@ void Desk::on_event(const RowsRead& event) {
 
 void Desk::on_event(const Saved& event) {
   if (under_way_.empty() || under_way_.front().save != event.save) return;   // from before a failure
-  if (event.outcome != SaveOutcome::ok) return fail(event.outcome);
+  if (event.outcome != SaveOutcome::ok) {
+    failed_bytes_ = under_way_.front().bytes;
+    return fail(event.outcome);
+  }
   std::vector<Done> dones = std::move(under_way_.front().dones);
   under_way_.pop_front();
   for (Done& done : dones) done(SaveOutcome::ok);
@@ -243,7 +245,7 @@ bool Desk::run_front(u64 number, Queue& queue) {
   if (!pending_.changes && under_way_.empty()) job.done(SaveOutcome::ok);
   else if (!pending_.changes) under_way_.back().dones.push_back(std::move(job.done));
   else pending_.dones.push_back(std::move(job.done));
-  if (pending_.bytes > save_bytes_max) issue();
+  if (pending_.bytes > save_bytes_max_) issue();
   return true;
 }
 
@@ -262,8 +264,14 @@ void Desk::issue() {
       save.erases.push_back(std::move(node.key()));
     }
   }
-  save.erase_ranges = std::move(pending_.erase_ranges);
-  under_way_.push_back({save.save, std::move(pending_.dones)});
+  // Those of topics that were forgotten together touch.
+  std::ranges::sort(pending_.erase_ranges);
+  for (auto& range : pending_.erase_ranges) {
+    const bool on = !save.erase_ranges.empty() && range.first <= save.erase_ranges.back().second;
+    if (!on) save.erase_ranges.push_back(std::move(range));
+    else if (range.second > save.erase_ranges.back().second) save.erase_ranges.back().second = std::move(range.second);
+  }
+  under_way_.push_back({save.save, std::move(pending_.dones), pending_.bytes});
   actions_.push_back(std::move(save));
   pending_ = {};
 }

@@ -53,6 +53,8 @@ class Desk {
   using Done = Task<void(SaveOutcome)>;
   using RangeDone = Task<void(bool ok, std::vector<std::pair<Bytes, Bytes>> rows)>;
 
+  static constexpr std::size_t save_bytes_usual = 4u << 20;     // a larger save would block the store for long
+
   explicit Desk(std::size_t cache_bytes) : cache_bytes_max_(cache_bytes) {}
   void run(u64 queue, Step step, Done done);
   void read_range(Bytes from, Bytes to, u32 limit, bool reverse, RangeDone done);
@@ -69,6 +71,9 @@ class Desk {
   bool idle() const;                                            // nothing waits and nothing is under way
   bool ready() const { return !failed_ && !runnable_.empty(); } // flush() has steps to run
   bool failed() const { return failed_; }
+  std::size_t failed_bytes() const { return failed_bytes_; }    // of the save that failed last
+  void save_at_most(std::size_t bytes) { save_bytes_max_ = bytes; }   // … a step more than that: where there is little room, what fits is not to fail with what does not
+  void save_as_usual() { save_bytes_max_ = save_bytes_usual; }
   u64 saved_bytes() const { return saved_bytes_; }              // written so far, for metrics
   u64 damaged() const { return damaged_; }                      // rows read whose checksum was wrong
 
@@ -105,6 +110,8 @@ class Desk {
   void forget(Cache::iterator slot);
 
   std::size_t cache_bytes_max_;
+  std::size_t save_bytes_max_ = save_bytes_usual;
+  std::size_t failed_bytes_ = 0;
   std::size_t cache_bytes_ = 0;
   std::size_t kept_bytes_ = 0;
   Cache cache_;
@@ -112,7 +119,7 @@ class Desk {
   std::map<u64, Queue> queues_;
   std::set<u64> runnable_;
   Pending pending_;
-  struct UnderWay { u32 save = 0; std::vector<Done> dones; };
+  struct UnderWay { u32 save = 0; std::vector<Done> dones; std::size_t bytes = 0; };
   std::deque<UnderWay> under_way_;
   std::map<u32, std::pair<u64, std::vector<Bytes>>> reads_;     // read -> queue, keys
   std::map<u32, RangeDone> ranges_;

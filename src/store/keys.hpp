@@ -10,9 +10,11 @@
 //     V topic log            which batches of an own voided log were appended again      (sync/reissued.hpp)
 //     K topic acker          how far a peer has acknowledged our logs                    (sync)
 //     C topic peer           where we left off in that peer's arrival order              (sync)
+//     O topic                the epoch of its order of arrival, if not the store's       (node)
 //     W topic device         what a member calls itself, when it was last seen           (node)
 //     R request              the receipt of an append, for a retry after a hand-over     (node)
 //     A url                  an anchor: its pinned key                                   (node)
+//     E topic                at an anchor: the one address that has entered it           (node)
 #pragma once
 
 #include <perdure/types.hpp>

@@ -85,12 +85,15 @@ void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
   for (auto& [link, e] : t.exchanges) if (e.peer == entry.working.device) to.push_back(&e);
   if (to.empty() && !anchor_) for (auto& [link, e] : t.exchanges) if (e.anchor) to.push_back(&e);
   if (to.empty()) return;
+  // A signature, for those who asked; while they owe it waits.
+  if (u64 at = host_.rested_at(to.front()->link); at > now_.steady_ms) return void(t.ack_due.emplace(no, at));
+  host_.charge(to.front()->link, wire::work_per_signature);
   wire::Ack ack;
   ack.author = entry.working.device;
   ack.incarnation = be(entry.working.incarnation);
   ack.acker = self_.id();
   ack.length = entry.held.spoken();
-  ack.epoch = host_.epoch();
+  ack.epoch = host_.epoch(*topic);
   ack.signature = crypto::sign(self_.key(), {statement(*topic, entry.working.id, 0, ack.length, entry.held.root, ack.acker, ack.epoch)});
   for (Exchange* e : to) send(*e, ack);
   t.acked_at[no] = now_.steady_ms;
@@ -104,13 +107,34 @@ void Sync::ack_all_of(const TopicPtr& topic, const DeviceId& author) {
     if (topic->logs[no].working.device == author && topic->logs[no].held.length > 0 && author != self_.id()) found->second.ack_due.emplace(no, now_.steady_ms);
 }
 
+// To its author, by whoever is linked to it: what its signer said to us itself, and only what is true of the log as we hold it.
+void Sync::pass_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
+  TopicPtr topic = t.topic;
+  codec::Reader r(ack.incarnation);
+  auto no = topic->by_id(topic->log_id(ack.author, r.be64()));
+  const bool there = std::ranges::any_of(t.exchanges, [&](const auto& other) { return other.second.peer == ack.author && other.first != e.link; });
+  if (!there || !no || ack.acker != e.peer || ack.from != 0 || ack.length == 0 || ack.length > topic->logs[*no].held.length) return;
+  if (host_.rested_at(e.link) > now_.steady_ms) return;
+  host_.charge(e.link, wire::work_per_signature);
+  auto good = std::make_shared<bool>(false);
+  respond(topic, e, [topic, ack, no = *no, id = topic->logs[*no].working.id, good](store::Rows& rows) {
+    *good = false;
+    auto state = read_state(rows, *topic, no);
+    if (!state || ack.length > state->held) return;
+    auto peaks = ack.length == state->held ? std::optional(state->peaks) : log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), ack.length);
+    *good = !rows.missed() && peaks && crypto::verify(ack.acker.view(), {statement(*topic, id, 0, ack.length, peaks->root(), ack.acker, ack.epoch)}, ack.signature);
+  }, [this, topic, ack, from = e.link, good](SaveOutcome saved) {
+    auto found = topics_.find(topic->no);
+    if (saved != SaveOutcome::ok || !*good || found == topics_.end()) return;
+    for (auto& [link, other] : found->second.exchanges)
+      if (other.peer == ack.author && link != from) send(other, ack);
+  });
+}
+
 void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   TopicPtr topic = t.topic;
-  if (ack.author != self_.id()) {
-    for (auto& [link, other] : t.exchanges)
-      if (other.peer == ack.author && link != e.link) send(other, ack);
-    return;
-  }
+  if (ack.author != self_.id()) return pass_ack(t, e, ack);
+  host_.charge(e.link, wire::work_per_signature);
   codec::Reader r(ack.incarnation);
   auto no = topic->by_id(topic->log_id(ack.author, r.be64()));
   if (ack.from != 0 || ack.acker == self_.id()) return;
@@ -235,11 +259,12 @@ void Sync::load_acks(const TopicPtr& topic, const std::vector<std::pair<Bytes, B
   }
 }
 
-void Sync::voided_epoch(const TopicPtr& topic, const DeviceId& acker, const wire::Epoch& now) {
+void Sync::voided_epoch(const TopicPtr& topic, const DeviceId& acker, const wire::Epoch& now, bool of_topic) {
   TopicSync& t = of(topic);
   bool any = false;
   for (auto it = t.acks.begin(); it != t.acks.end();) {
-    if (it->first.first == acker && it->second.epoch != now) it = t.acks.erase(it), any = true;
+    const bool stands = of_topic ? it->second.epoch == now : same_store(it->second.epoch, now);
+    if (it->first.first == acker && !stands) it = t.acks.erase(it), any = true;
     else ++it;
   }
   if (!any) return;

@@ -6,7 +6,6 @@
 #include <set>
 
 #include "base/bounded.hpp"
-#include "base/budget.hpp"
 #include "log/batch.hpp"
 #include "sync/topic.hpp"
 
@@ -21,6 +20,8 @@ inline constexpr std::size_t serves_max = 64;             // wants that a peer m
 inline constexpr std::size_t theirs_max = 65'536;         // logs a peer may speak of; more closes the link
 inline constexpr u64 queued_bytes_max = 3 * 1024 * 1024;  // pages waiting for storage, per link; more closes the link
 inline constexpr u64 buffered_bytes_max = 512 * 1024;     // in the host's buffer before we stop serving
+inline constexpr u64 unsent_answer_max = 256 * 1024;      // … before we answer another greeting; the host says of every 128 KiB that they are out
+inline constexpr u64 claim_bytes = 200;                   // of memory, for each log that a peer says it holds
 inline constexpr u64 announce_delay_ms = 100;             // gathers announcements
 inline constexpr u64 check_interval_ms = 30'000;          // anti-entropy
 inline constexpr u64 check_interval_ms_max = 600'000;     // … spread out: what was pushed and announced is rarely amiss
@@ -30,7 +31,6 @@ inline constexpr u64 held_back_pull_max = 1024 * 1024;    // bytes dated ahead t
 inline constexpr u64 failed_pause_ms = 5'000;             // after a failed save, before anything is pulled again
 
 inline constexpr std::size_t steps_max = 256;             // acknowledgements and answers that wait for storage, per link; more are not heard
-inline constexpr Budget::Rate questions_rate{1'024, 3'840};   // inquests_max descents of 32 levels and their greetings; more closes the link
 inline constexpr u64 want_ms_max = 20'000;                // without a page: then another peer is asked
 inline constexpr std::size_t openings_max = 1024;         // logs whose first pages are under way
 inline constexpr std::size_t inquests_max = 16;           // forks are rare; a peer with more waits for the next greeting
@@ -97,12 +97,15 @@ struct Rescue {
   std::size_t bytes = 0;
 };
 
+// Epochs of one store begin alike; those of its topics differ behind that once a backup of it was put back.
+inline bool same_store(const wire::Epoch& a, const wire::Epoch& b) { return std::equal(a.begin(), a.begin() + 4, b.begin()); }
+
 struct Exchange {
   LinkId link;
   DeviceId peer;
   bool anchor = false;                                    // the peer is one
   Hash session;                                           // handshake hash
-  wire::Epoch epoch{};                                    // of the peer's store
+  wire::Epoch epoch{};                                    // of the peer's store, as it greeted; then of the topic there
   u32 alias = 0;                                          // ours, in frames that we send
   std::map<wire::LogTag, store::LogNo> tags;              // of the logs that we know
   std::map<wire::LogTag, Their> theirs;
@@ -111,10 +114,18 @@ struct Exchange {
   std::set<wire::LogTag> behind;                          // logs of which they hold more than we do
   std::set<wire::LogTag> stuck;                           // … that they could not give, until they speak of them again
   bool hello_got = false;
+  bool epoch_told = false;
   struct Compared { wire::Fingerprint ours{}, theirs{}; bool operator==(const Compared&) const = default; } compared;      // frontiers, last time
   bool hello_lost = false;                                // theirs came while our rows were being read
   bool done_got = false;
   bool answering = false;                                 // their hello is being answered: pushes share a budget
+  std::optional<wire::Hello> waiting;                     // … and that is the last one of those that came meanwhile, or while they owed
+  bool greet_back = false, greet_acks = false;            // with the answer: our own greeting, our acknowledgements
+  u64 resume_at = 0;                                      // when they owe nothing any more, and what waits for that goes on; 0: nothing does
+  struct { u64 version = 0; wire::Fingerprint print{}; } ours;     // of our frontier, as of its version
+  u64 level_at = 0;                                       // version of our frontier that they hold all of, as far as `theirs` says; 0: none
+  u64 compared_at = 0;                                    // … in which nothing was found that they lack
+  u64 claimed = 0;                                        // of `theirs`, beyond what we know: as counted for the link
   bool refused = false;                                   // they store nothing more of ours
   std::optional<wire::Cursor> offered;                    // kept once nothing is behind
   bool told_back = false;                                 // … or shown what was kept: it had more before
@@ -128,7 +139,6 @@ struct Exchange {
   bool serving = false;                                   // a page is being read
   u64 queued_bytes = 0;
   std::size_t steps = 0;                                  // that answers to frames of this kind wait for: at most steps_max
-  Budget questions;                                       // greetings, checks, questions about the tree
   std::set<store::LogNo> announce;
   std::optional<u64> announce_at;
   u64 check_at = 0;

@@ -1,5 +1,7 @@
 // The first steps of the ladder: fingerprint, cursor, whole frontier.
+#include "codec/bytes.hpp"
 #include "crdt/arrivals.hpp"
+#include "crypto/hash.hpp"
 #include "sync/sync.hpp"
 
 namespace perdure::sync {
@@ -8,16 +10,43 @@ namespace {
 constexpr u32 arrivals_max = 4096;                    // more news than that, and the whole frontier is cheaper
 }
 
-wire::Cursor Sync::own_cursor(const Topic& topic) const { return {host_.epoch(), topic.counters.arrived, topic.counters.arrival_hash}; }
+// Half of its hash is that of our order of arrival, half a MAC over all that it says and whom it was given to: so a peer can show only what
+// it was given, also to a store that was put back and knows no such place.
+wire::Cursor Sync::cursor_at(const Topic& topic, const DeviceId& peer, u64 number, const crdt::ArrivalHash& arrivals) const {
+  wire::Cursor cursor{host_.epoch(topic), number, arrivals};
+  codec::Writer about;
+  about.be64(number).raw(ByteView(arrivals).first(4));
+  std::array<u8, 4> mac;
+  crypto::blake2b_into(mac, host_.cursor_key().view(), {topic.network.view(), topic.id.view(), peer.view(), cursor.epoch, about.peek()});
+  std::ranges::copy(mac, cursor.hash.begin() + 4);
+  return cursor;
+}
+
+bool Sync::given(const Topic& topic, const DeviceId& peer, const wire::Cursor& shown) const {
+  return cursor_at(topic, peer, shown.number, shown.hash).hash == shown.hash;
+}
+
+const wire::Fingerprint& Sync::fingerprint(TopicSync& t, Exchange& e) {
+  const Topic::Frontier& frontier = t.topic->frontier();
+  if (e.ours.version == frontier.version) return e.ours.print;
+  host_.charge(e.link, frontier.count / 4);
+  e.ours = {frontier.version, fingerprint_of(e.session, *t.topic)};
+  return e.ours.print;
+}
 
 // Equal frontiers need no greeting, nor do those that were compared before and differ only by voids that one side does not know (an
 // anchor cannot read them): what stands behind them is wanted by nobody, and nothing would come of greeting again.
 void Sync::on_check(TopicSync& t, Exchange& e, const wire::Fingerprint& theirs) {
-  const auto ours = fingerprint_of(e.session, *t.topic);
+  if (host_.rested_at(e.link) > now_.steady_ms) return;      // it checks again
+  const auto ours = fingerprint(t, e);
   if (theirs == ours) return;
   const Exchange::Compared compared{ours, theirs};
   bool news = e.compared != compared || !e.behind.empty() || !e.doubted.empty() || !e.inquests.empty() || !e.rescues.empty();
-  for (const auto& [id, no] : t.topic->numbers) news = news || e.lack(tag_of(e.session, id), t.topic->logs[no].held);
+  if (!news && e.compared_at != e.ours.version) {
+    host_.charge(e.link, t.topic->frontier().count * wire::work_per_log);
+    for (const auto& [id, no] : t.topic->numbers) news = news || e.lack(tag_of(e.session, id), t.topic->logs[no].held);
+    e.compared_at = e.ours.version;
+  }
   e.compared = compared;
   if (news) hello(t, e, 0);
 }
@@ -25,6 +54,7 @@ void Sync::on_check(TopicSync& t, Exchange& e, const wire::Fingerprint& theirs) 
 // Where we left off in the peer's order is kept in a row; so greeting takes a step.
 void Sync::hello(TopicSync& t, Exchange& e, u8 again) {
   TopicPtr topic = t.topic;
+  if (anchor_ && topic->logs.empty()) return send(e, hello_of(e.session, *topic, again));       // nor is there a row
   auto cursor = std::make_shared<std::optional<wire::Cursor>>();
   Bytes row_key = store::key('C', topic->no, e.peer.view());
   desk_.run(topic->queue(), [=](store::Rows& rows) {
@@ -34,7 +64,7 @@ void Sync::hello(TopicSync& t, Exchange& e, u8 again) {
     Exchange* ex = find(topic, link);
     if (saved != SaveOutcome::ok || !ex || ex->attachment != attachment) return;
     wire::Hello hello = hello_of(ex->session, *topic, again);
-    if (*cursor && (*cursor)->epoch == ex->epoch) hello.cursor = *cursor;
+    if (*cursor && same_store((*cursor)->epoch, ex->epoch)) hello.cursor = *cursor;
     send(*ex, hello);
   });
 }
@@ -59,31 +89,58 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
 }
 
 void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
+  if (hello.again != 0) forget_asked(t, e);
+  e.greet_acks |= hello.again != 0;                   // what they did not hear while they read their rows
+  e.greet_back |= hello.again == 2 || (hello.again == 1 && e.hello_got);
+  e.waiting = hello;
+  if (t.topic->frontier().count <= wire::hello_items_max) answer_waiting(t, e);      // else at the end of the turn, by turns
+}
+
+// One answer at a time; of those that came meanwhile the last counts. What it costs grows with the topic, and not with the question: who owes
+// waits, and large topics are told no faster than leaves time for everything else.
+void Sync::answer_waiting(TopicSync& t, Exchange& e) {
+  if (!e.waiting || e.answering || host_.buffered(e.link) > unsent_answer_max) return;
   Topic& topic = *t.topic;
-  if (hello.again != 0) {
-    forget_asked(t, e);
-    ack_all_of(t.topic, e.peer);                      // what they did not hear while they read their rows
+  const u64 logs = topic.frontier().count;
+  const bool large = logs > wire::hello_items_max;
+  if (u64 at = std::max(host_.rested_at(e.link), large ? answers_.left_at(now_.steady_ms, wire::answers_work) : 0); at > now_.steady_ms) return resume(e, at);
+  host_.charge(e.link, logs * wire::work_per_log);
+  if (large) {
+    answers_.charge(now_.steady_ms, wire::answers_work, logs * wire::work_per_log);
+    answered_ = {topic.no, e.link};
   }
-  if (hello.again == 2 || (hello.again == 1 && e.hello_got)) this->hello(t, e, 0);
+  answer(t, e, *std::exchange(e.waiting, std::nullopt));
+}
+
+void Sync::resume(Exchange& e, u64 at) {
+  if (e.resume_at == 0 || at < e.resume_at) e.resume_at = at;
+}
+
+void Sync::answer(TopicSync& t, Exchange& e, const wire::Hello& hello) {
+  Topic& topic = *t.topic;
+  if (std::exchange(e.greet_acks, false)) ack_all_of(t.topic, e.peer);
+  if (std::exchange(e.greet_back, false)) this->hello(t, e, 0);
   e.stuck.clear();
   e.refused = false;
   e.hello_got = true;
   e.push_left = push_bytes_max;
-  if (hello.cursor && hello.cursor->epoch == host_.epoch() && hello.cursor->number > topic.counters.arrived) {
-    host_.rolled_back();
-    return;                                           // a new epoch: both sides greet anew
-  }
-  const auto own = fingerprint_of(e.session, topic);
+  const bool ours = hello.cursor && hello.cursor->epoch == host_.epoch(topic);
+  // We gave it, and know no such place: a backup was put back. In a new epoch both sides greet anew.
+  if (ours && hello.cursor->number > topic.counters.arrived && given(topic, e.peer, *hello.cursor) && host_.rolled_back(t.topic)) return;
+  const auto own = fingerprint(t, e);
   e.compared = {own, hello.fingerprint};
   if (hello.fingerprint == own) {
-    for (const auto& [id, no] : topic.numbers) {
-      const Held& held = topic.logs[no].held;
-      if (held.spoken() > 0) e.theirs[tag_of(e.session, id)] = {held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root), held.cut, held.spoken()};
+    if (std::exchange(e.level_at, e.ours.version) != e.ours.version) {
+      for (const auto& [id, no] : topic.numbers) {
+        const Held& held = topic.logs[no].held;
+        if (held.spoken() > 0) e.theirs[tag_of(e.session, id)] = {held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root), held.cut, held.spoken()};
+      }
+      e.behind.clear();
+      claim(e);
+      for (const auto& [id, no] : topic.numbers) look_behind(t, e, tag_of(e.session, id));
     }
-    e.behind.clear();
-    for (const auto& [id, no] : topic.numbers) look_behind(t, e, tag_of(e.session, id));
     e.done_got = true;
-    send(e, wire::Done{own_cursor(topic)});           // they may have seen us differ, if their greeting crossed a page of theirs
+    send(e, wire::Done{own_cursor(topic, e)});        // they may have seen us differ, if their greeting crossed a page of theirs
     return host_.progressed(t.topic);
   }
   e.answering = true;
@@ -92,7 +149,7 @@ void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   const LinkId link = e.link;
   on_items(t, e, hello.items);
   if (!find(t.topic, link)) return;                   // it spoke of more logs than it may
-  if (!all && hello.cursor && hello.cursor->epoch == host_.epoch()) return answer_since(t.topic, e.link, *hello.cursor);
+  if (!all && ours && hello.cursor->number <= topic.counters.arrived) return answer_since(t.topic, e.link, *hello.cursor);
   answer_all(t, e);
 }
 
@@ -100,6 +157,7 @@ void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
 void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) {
   struct Found { bool fits = false, corrupt = false; std::set<store::LogNo> logs; };
   auto found = std::make_shared<Found>();
+  const bool proved = given(*topic, find(topic, link)->peer, since);
   const u32 generation = find(topic, link)->generation;
   desk_.run(topic->queue(), [=](store::Rows& rows) {
     *found = {};
@@ -107,7 +165,9 @@ void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) 
     crdt::Arrivals arrivals(rows, topic->no, indexes);
     auto hash = arrivals.hash_at(since.number);
     found->corrupt = arrivals.corrupt();
-    if (!hash || *hash != since.hash || indexes.arrived - since.number > arrivals_max) return;
+    // Before there were MACs all of the hash was that of the order.
+    const bool fits = hash && (*hash == since.hash || (proved && std::equal(hash->begin(), hash->begin() + 4, since.hash.begin())));
+    if (!fits || indexes.arrived - since.number > arrivals_max) return;
     found->fits = true;
     for (const auto& a : arrivals.read(since.number, arrivals_max)) found->logs.insert(a.log);
     found->corrupt = arrivals.corrupt();
@@ -158,6 +218,7 @@ void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& it
   for (const wire::Item& item : items) {
     // Those that we know as well are few enough already.
     if (e.theirs.size() >= theirs_max + e.tags.size() && !e.theirs.contains(item.log)) return host_.fault(e.link, Fault::too_much);
+    e.level_at = 0;
     e.stuck.erase(item.log);
     note_theirs(t, e, item.log, {item.length, item.ops, item.time_s, item.root, item.cut == 0 ? log::no_cut : item.cut - 1, item.length});
     // Equal lengths and different roots, or a log cut off over there: two histories under one name.
@@ -170,6 +231,7 @@ void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& it
     else if (differs || cut) open_inquest(t, e, item.log, false);
     look_behind(t, e, item.log);
   }
+  if (!claim(e)) return host_.fault(e.link, Fault::too_much);
   if (e.done_got) pull(t, e);
   host_.progressed(t.topic);
 }
@@ -178,6 +240,31 @@ void Sync::note_theirs(TopicSync& t, Exchange& e, const wire::LogTag& tag, const
   e.theirs[tag] = their;
   if (their.length > ours(*t.topic, e, tag) && limit(*t.topic, e, tag) > ours(*t.topic, e, tag)) e.behind.insert(tag);
   else e.behind.erase(tag);
+}
+
+// Counts what a link says that it holds and we do not know: it is kept as long as the link stands. False if that is more than one may.
+bool Sync::claim(Exchange& e) {
+  const u64 now = e.theirs.size() > e.tags.size() ? e.theirs.size() - e.tags.size() : 0;
+  u64& link = claims_[e.link];
+  link += now - e.claimed;
+  claims_all_ += now - e.claimed;
+  e.claimed = now;
+  const u64 of_link = link;
+  if (of_link == 0) claims_.erase(e.link);
+  if (of_link * claim_bytes > limits_.link_claims) return false;
+  if (claims_all_ * claim_bytes <= limits_.claims) return true;
+  // Whose claims are the most makes room.
+  auto most = std::ranges::max_element(claims_, {}, [](const auto& c) { return c.second; });
+  if (most->first == e.link) return false;
+  host_.fault(most->first, Fault::too_much);
+  return true;
+}
+
+void Sync::unclaim(Exchange& e) {
+  if (e.claimed == 0) return;
+  claims_all_ -= e.claimed;
+  if (auto c = claims_.find(e.link); c != claims_.end() && (c->second -= e.claimed) == 0) claims_.erase(c);
+  e.claimed = 0;
 }
 
 }  // namespace perdure::sync

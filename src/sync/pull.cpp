@@ -32,7 +32,10 @@ u64 Sync::limit(const Topic& topic, const Exchange& e, const wire::LogTag& tag) 
 void Sync::pull(TopicSync& t, Exchange& e) {
   Topic& topic = *t.topic;
   if (!e.done_got || t.paused_until != 0 || desk_.failed()) return;
+  if (u64 at = host_.rested_at(e.link); at > now_.steady_ms && !e.behind.empty()) return resume(e, at);
+  u64 looked = 0;
   for (auto it = e.behind.begin(); it != e.behind.end() && e.pulls.size() < pulls_max && e.pull_bytes < window_bytes;) {
+    ++looked;
     wire::LogTag tag = *it;
     const Their& their = e.theirs[tag];
     u64 from = ours(topic, e, tag);
@@ -55,6 +58,7 @@ void Sync::pull(TopicSync& t, Exchange& e) {
     e.pull_bytes += want_bytes_max;
     send(e, wire::Want{tag, from, to, want_bytes_max}, request);
   }
+  host_.charge(e.link, looked / 8);
   drained(t, e);
 }
 
@@ -87,12 +91,14 @@ void Sync::give_up_late(TopicSync& t, Exchange& e) {
 // put a backup back, and is told so.
 void Sync::drained(TopicSync& t, Exchange& e) {
   if (!e.offered || !e.behind.empty() || !e.pulls.empty() || e.queued_bytes > 0 || t.topic->pull_limited) return;
+  if (anchor_ && t.topic->logs.empty()) return;       // nothing is kept where nothing was said
   const wire::Cursor now = *std::exchange(e.offered, std::nullopt);
   auto before = std::make_shared<std::optional<wire::Cursor>>();
   desk_.run(t.topic->queue(), [key = store::key('C', t.topic->no, e.peer.view()), now, before](store::Rows& rows) {
     auto row = rows.get(key);
     *before = row ? wire::decode_body<wire::Cursor>(*row) : std::nullopt;
-    if (!went_back(*before, now)) rows.put(key, wire::encode_body(now));
+    const bool same = *before && wire::encode_body(**before) == wire::encode_body(now);
+    if (!same && !went_back(*before, now)) rows.put(key, wire::encode_body(now));
   }, [this, topic = t.topic, link = e.link, now, before](SaveOutcome saved) {
     Exchange* ex = find(topic, link);
     if (saved != SaveOutcome::ok || !ex || ex->epoch != now.epoch || !went_back(*before, now)) return;

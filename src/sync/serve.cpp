@@ -38,14 +38,22 @@ void Sync::serve(TopicSync& t, Exchange& e) {
   TopicPtr topic = t.topic;
   if (!topic->loaded) return;
   while (!e.serving && !e.serves.empty() && host_.buffered(e.link) < buffered_bytes_max) {
-    Serve s = e.serves.front();
-    e.serves.pop_front();
+    // What is wanted waits while they owe, and what is pushed goes on.
+    auto next = e.serves.begin();
+    if (u64 at = host_.rested_at(e.link); at > now_.steady_ms) {
+      next = std::ranges::find_if(e.serves, [](const Serve& s) { return s.kind != Serve::Kind::want; });
+      if (next != e.serves.begin()) resume(e, at);
+      if (next == e.serves.end()) return;
+    }
+    Serve s = *next;
+    e.serves.erase(next);
+    if (s.kind == Serve::Kind::want) host_.charge(e.link, wire::work_per_page);
     if (s.kind == Serve::Kind::done) {
       for (std::size_t i = 0; i < e.unpushed.size(); i += wire::items_max)
         send(e, wire::Items{{e.unpushed.begin() + static_cast<std::ptrdiff_t>(i), e.unpushed.begin() + static_cast<std::ptrdiff_t>(std::min(e.unpushed.size(), i + wire::items_max))}});
       e.unpushed.clear();
       e.answering = false;
-      send(e, wire::Done{own_cursor(*topic)});
+      send(e, wire::Done{own_cursor(*topic, e)});
       continue;
     }
     auto known = e.tags.find(s.log);

@@ -14,13 +14,18 @@ void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, const
   e.alias = a.alias;
   e.attachment = e.generation = next_generation_++;
   e.check_at = now.steady_ms + check_interval_ms;
+  host_.charge(e.link, topic->numbers.size());
   for (const auto& [id, no] : topic->numbers) e.tags.emplace(tag_of(e.session, id), no);
   for (const auto& [id, n] : topic->pull_limits) e.limits.emplace(tag_of(e.session, id), n);
   // Late answers to what was asked before are no breach of the rules.
-  if (auto before = t.exchanges.find(a.link); before != t.exchanges.end()) e.next_request = before->second.next_request;
-  voided_epoch(topic, a.peer, a.epoch);
+  if (auto before = t.exchanges.find(a.link); before != t.exchanges.end()) {
+    e.next_request = before->second.next_request;
+    unclaim(before->second);
+  }
+  voided_epoch(topic, a.peer, a.epoch, false);
   auto [it, fresh] = t.exchanges.insert_or_assign(a.link, std::move(e));
-  if (topic->loaded && said != fingerprint_of(a.session, *topic)) hello(t, it->second, hello_lost ? 2 : 1);
+  shared_ += fresh;
+  if (topic->loaded && said != fingerprint(t, it->second)) hello(t, it->second, hello_lost ? 2 : 1);
   ack_all_of(topic, a.peer);
   host_.progressed(topic);
 }
@@ -31,6 +36,8 @@ void Sync::detach(const TopicPtr& topic, LinkId link) {
   TopicSync& t = it->second;
   auto gone = t.exchanges.extract(link);
   if (gone.empty()) return;
+  unclaim(gone.mapped());
+  --shared_;
   t.early_acks.erase(link);
   if (auto acker = t.ackers.find(gone.mapped().peer); acker != t.ackers.end()) acker->second = {now_.wall_ms, true};
   std::erase_if(t.pulling, [&](const auto& p) { return p.second == link; });
@@ -38,7 +45,13 @@ void Sync::detach(const TopicPtr& topic, LinkId link) {
   host_.progressed(topic);
 }
 
-void Sync::detach_all(const TopicPtr& topic) { topics_.erase(topic->no); }
+void Sync::detach_all(const TopicPtr& topic) {
+  auto t = topics_.find(topic->no);
+  if (t == topics_.end()) return;
+  for (auto& [link, e] : t->second.exchanges) unclaim(e);
+  shared_ -= t->second.exchanges.size();
+  topics_.erase(t);
+}
 
 Sync::TopicSync& Sync::of(const TopicPtr& topic) {
   TopicSync& t = topics_[topic->no];
@@ -76,17 +89,14 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
     if (auto m = wire::decode<M>(frame)) use(*m);
     else host_.fault(link, Fault::malformed);
   };
-  bool question = frame.tag == wire::Tag::hello || frame.tag == wire::Tag::check || frame.tag == wire::Tag::ask_proof || frame.tag == wire::Tag::ask_nodes;
-  if (question && !e->questions.take(now.steady_ms, questions_rate)) return host_.fault(link, Fault::too_much);
   switch (frame.tag) {
     case wire::Tag::hello: return handle.template operator()<wire::Hello>([&](auto& m) { on_hello(t, *e, m); });
     case wire::Tag::items: return handle.template operator()<wire::Items>([&](auto& m) { on_items(t, *e, m.items); });
     case wire::Tag::done:
       return handle.template operator()<wire::Done>([&](auto& m) {
-        if (m.cursor.epoch != e->epoch) {
+        if (!std::exchange(e->epoch_told, true) || m.cursor.epoch != e->epoch) {
           e->epoch = m.cursor.epoch;
-          host_.peer_epoch(link, e->epoch);
-          voided_epoch(topic, e->peer, e->epoch);
+          voided_epoch(topic, e->peer, e->epoch, true);
         }
         e->done_got = true;
         e->offered = m.cursor;
@@ -126,7 +136,6 @@ void Sync::on_hello(Instant now, const TopicPtr& topic, LinkId link, const wire:
   Exchange* e = find(topic, link);
   if (!e) return;
   if (!topic->loaded) e->hello_lost = true;           // both sides greet anew once it is
-  else if (!e->questions.take(now.steady_ms, questions_rate)) host_.fault(link, Fault::too_much);
   else on_hello(topics_[topic->no], *e, hello);
 }
 
@@ -149,14 +158,20 @@ void Sync::reload(const TopicPtr& topic, Instant now, bool failed) {
 
 void Sync::flush(Instant now) {
   now_ = now;
+  std::vector<Key> waiting;
   for (auto& [no, t] : topics_) {
     if (!t.topic->loaded) continue;                   // all greet anew once it is
     for (auto& [link, e] : t.exchanges) {
       if (e.announce_at && *e.announce_at <= now.steady_ms) announce(t, e);
       if (e.check_at <= now.steady_ms) {
         e.check_at = now.steady_ms + host_.idle_ms(check_interval_ms, check_interval_ms_max);
-        if (e.hello_got && e.serves.empty() && e.pulls.empty()) send(e, wire::Check{fingerprint_of(e.session, *t.topic)});
+        if (e.hello_got && e.serves.empty() && e.pulls.empty()) send(e, wire::Check{fingerprint(t, e)});
       }
+      if (e.resume_at != 0 && e.resume_at <= now.steady_ms) {
+        e.resume_at = 0;
+        pull(t, e);
+      }
+      if (e.waiting) waiting.emplace_back(no, link);
       if (!e.serves.empty()) serve(t, e);
       if (!e.doubted.empty()) open_doubted(t, e);
       give_up_late(t, e);
@@ -173,6 +188,17 @@ void Sync::flush(Instant now) {
       acknowledge(t.topic, log);
     }
   }
+  if (!waiting.empty()) answer_those(std::move(waiting));
+}
+
+// By turns, so that nobody is told again before all that wait were told; and not from within the tables, from which an answer may take a link.
+void Sync::answer_those(std::vector<Key> waiting) {
+  std::ranges::rotate(waiting, std::ranges::upper_bound(waiting, answered_));
+  for (const auto& [no, link] : waiting) {
+    auto t = topics_.find(no);
+    if (t == topics_.end()) continue;
+    if (auto e = t->second.exchanges.find(link); e != t->second.exchanges.end()) answer_waiting(t->second, e->second);
+  }
 }
 
 std::optional<u64> Sync::deadline() const {
@@ -183,6 +209,7 @@ std::optional<u64> Sync::deadline() const {
     for (const auto& [link, e] : t.exchanges) {
       take(e.check_at);
       if (e.announce_at) take(*e.announce_at);
+      if (e.resume_at != 0) take(e.resume_at);
       for (const auto& [request, pull] : e.pulls) take(pull.heard_ms + want_ms_max);
     }
     if (t.paused_until != 0) take(t.paused_until);
@@ -239,6 +266,21 @@ TopicState Sync::state(const TopicPtr& topic) const {
   auto t = topics_.find(topic->no);
   if (t == topics_.end() || t->second.exchanges.empty()) return TopicState::alone;
   return synced(topic) && behind(topic) == 0 ? TopicState::live : TopicState::syncing;
+}
+
+bool Sync::holds_all(const TopicPtr& topic, LinkId link) const {
+  const Exchange* e = exchange(topic, link);
+  if (!e || !topic->loaded) return false;
+  for (const LogEntry& entry : topic->logs) {
+    const u64 spoken = entry.held.spoken();
+    if (spoken == 0) continue;
+    auto their = e->theirs.find(tag_of(e->session, entry.working.id));
+    if (their != e->theirs.end() && their->second.said >= spoken) continue;
+    const auto no = topic->by_id(entry.working.id);
+    const auto ack = no ? acks(topic).find({e->peer, *no}) : acks(topic).end();
+    if (ack == acks(topic).end() || ack->second.length < spoken) return false;
+  }
+  return true;
 }
 
 std::vector<DeviceId> Sync::holders(const TopicPtr& topic, const LogId& log, u64 batch) const {

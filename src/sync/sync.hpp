@@ -10,8 +10,10 @@
 
 
 #include "crypto/random.hpp"
+#include "crdt/arrivals.hpp"
 #include "store/desk.hpp"
 #include "sync/exchange.hpp"
+#include "wire/table.hpp"
 
 namespace perdure::sync {
 
@@ -32,13 +34,16 @@ class SyncHost {
   virtual ~SyncHost() = default;
   virtual void send(LinkId, Bytes frame) = 0;
   virtual u64 buffered(LinkId) const = 0;                     // bytes sent and not yet on their way
+  virtual void charge(LinkId, u64 work) = 0;                  // what a link made us do, beside what its frames cost by themselves (wire/table.hpp)
+  virtual u64 rested_at(LinkId) const = 0;                    // when it owes nothing more, steady; now or earlier: it owes nothing
   virtual void fault(LinkId, Fault) = 0;
   virtual u64 corrected_now_ms() const = 0;
   virtual u64 idle_ms(u64 usual, u64 most) const = 0;         // how long to wait before saying again what is said while nothing happens
-  virtual wire::Epoch epoch() const = 0;                      // of our own store
-  virtual void rolled_back() = 0;                             // a peer knows more of our order of arrival than we do: a backup was restored
+  virtual wire::Epoch epoch(const Topic&) const = 0;          // of our own store, as far as it is of that topic
+  virtual const Seed& cursor_key() const = 0;                 // the device's own, the same in every life
+  virtual bool rolled_back(const TopicPtr&) = 0;              // a peer has been given more of our order of arrival than we know: a backup was put back. True: in a new epoch
+  virtual void keep(store::Rows&, Topic&) = 0;                // something is stored in it: an anchor writes its own row with that
   virtual std::vector<Nearness> nearness(const TopicPtr&, const std::vector<DeviceId>&) const = 0;
-  virtual void peer_epoch(LinkId, const wire::Epoch&) = 0;    // that happened to the peer: its store has begun a new epoch
   virtual void stored(const TopicPtr&, const crdt::Changes&) = 0;       // something new is durable, or counts differently
   virtual void progressed(const TopicPtr&) = 0;               // behind, live, synced may have changed
   virtual void acked(const TopicPtr&) = 0;
@@ -58,7 +63,8 @@ struct Attachment { LinkId link; DeviceId peer; bool anchor = false; Hash sessio
 
 class Sync {
  public:
-  Sync(store::Desk& desk, const identity::Identity& self, bool anchor, SyncHost& host) : desk_(desk), self_(self), anchor_(anchor), host_(host) {}
+  struct Limits { u64 queued = 0, claims = 0, link_claims = 0; };   // bytes, of all links together, and of one
+  Sync(store::Desk& desk, const identity::Identity& self, bool anchor, Limits limits, SyncHost& host) : desk_(desk), self_(self), anchor_(anchor), limits_(limits), host_(host) {}
 
   // said: the peer has been greeted as of that frontier already; hello_lost: its own greeting has not been heard.
   void attach(const TopicPtr&, const Attachment&, Instant now, const std::optional<wire::Fingerprint>& said = {}, bool hello_lost = false);
@@ -75,17 +81,19 @@ class Sync {
 
   const Exchange* exchange(const TopicPtr&, LinkId) const;
   std::vector<LinkId> links(const TopicPtr&) const;
+  std::size_t shared() const { return shared_; }              // topics of links, all together
   u64 behind(const TopicPtr&) const;                          // ops, by what the best informed peer says
   TopicState state(const TopicPtr&) const;
   bool synced(const TopicPtr&) const;                         // with one peer at least
   bool offered(const TopicPtr&, store::LogNo) const;          // some peer says it holds more of that log than we do, and may yet give it
+  bool holds_all(const TopicPtr&, LinkId) const;              // the peer says that it holds whatever we do
   std::vector<DeviceId> holders(const TopicPtr&, const LogId&, u64 batch) const;      // linked peers known to hold it
 
   // Acknowledgements of our own logs.
   const std::map<AckKey, AckMark>& acks(const TopicPtr&) const;
   u64 pending(const TopicPtr&) const;                         // own ops that nobody has acknowledged
   void load_acks(const TopicPtr&, const std::vector<std::pair<Bytes, Bytes>>& rows);
-  void voided_epoch(const TopicPtr&, const DeviceId& acker, const wire::Epoch& now);  // acknowledgements of other epochs are void
+  void voided_epoch(const TopicPtr&, const DeviceId& acker, const wire::Epoch& now, bool of_topic);  // acknowledgements of other epochs (or, by its greeting, of another store) are void
   void ack_all_of(const TopicPtr&, const DeviceId& author);   // that author has come into reach
 
  private:
@@ -130,12 +138,21 @@ class Sync {
   void give_up_late(TopicSync&, Exchange&);
   void on_check(TopicSync&, Exchange&, const wire::Fingerprint&);
   void on_hello(TopicSync&, Exchange&, const wire::Hello&);
+  void answer_waiting(TopicSync&, Exchange&);
+  void answer_those(std::vector<Key> waiting);
+  void answer(TopicSync&, Exchange&, const wire::Hello&);
+  void resume(Exchange&, u64 at);
+  const wire::Fingerprint& fingerprint(TopicSync&, Exchange&);
   void forget_asked(TopicSync&, Exchange&);
   void answer_since(const TopicPtr&, LinkId, wire::Cursor);
   void answer_all(TopicSync&, Exchange&);
   void on_items(TopicSync&, Exchange&, const std::vector<wire::Item>&);
   void note_theirs(TopicSync&, Exchange&, const wire::LogTag&, const Their&);
-  wire::Cursor own_cursor(const Topic&) const;
+  wire::Cursor cursor_at(const Topic&, const DeviceId& peer, u64 number, const crdt::ArrivalHash&) const;
+  wire::Cursor own_cursor(const Topic& topic, const Exchange& e) const { return cursor_at(topic, e.peer, topic.counters.arrived, topic.counters.arrival_hash); }
+  bool given(const Topic&, const DeviceId& peer, const wire::Cursor& shown) const;      // by us, to that peer
+  bool claim(Exchange&);
+  void unclaim(Exchange&);
   // pull.cpp
   void pull(TopicSync&, Exchange&);
   void drained(TopicSync&, Exchange&);
@@ -153,6 +170,7 @@ class Sync {
   // acks.cpp
   void acknowledge(const TopicPtr&, store::LogNo);
   void on_ack(TopicSync&, Exchange&, const wire::Ack&);
+  void pass_ack(TopicSync&, Exchange&, const wire::Ack&);
   void keep_early(TopicSync&, const Exchange&, const wire::Ack&);
   void hear_early_acks(TopicSync&);
   std::optional<DeviceId> makes_room(const TopicSync&, const DeviceId& newcomer, const Acker&) const;
@@ -178,8 +196,15 @@ class Sync {
   store::Desk& desk_;
   const identity::Identity& self_;
   const bool anchor_;
+  const Limits limits_;
   SyncHost& host_;
   std::map<store::TopicNo, TopicSync> topics_;
+  Budget answers_;                                            // work for greetings of large topics
+  Key answered_{};                                            // … of which this was the last
+  u64 queued_ = 0;                                            // bytes of pages that wait for storage, of all links
+  std::map<LinkId, u64> claims_;                              // logs
+  u64 claims_all_ = 0;
+  std::size_t shared_ = 0;
   Instant now_;
   u32 next_generation_ = 1;
 };

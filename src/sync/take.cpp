@@ -29,6 +29,7 @@ log::Opening opening_of(const wire::OpeningField& field) {
 // A page that is not taken in shows what they hold.
 void Sync::note_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, const wire::Page& page) {
   if (e.theirs.size() >= theirs_max && !e.theirs.contains(tag)) return;
+  e.level_at = 0;
   const Their& their = e.theirs[tag];
   const u64 end = page.from + page.batches.size();
   note_theirs(t, e, tag, {std::max(their.length, end), page.ops, page.time >> 16, their.root, their.cut, std::max(their.said, end)});
@@ -54,9 +55,19 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
     return want_rescue(e, tag);
   }
   if (auto asked = e.pulls.find(request); asked != e.pulls.end()) asked->second.heard_ms = now_.steady_ms;
-  // The disk has just failed: what is taken in now would fail again, and be sent again. After the pause it is fetched.
-  if (t.paused_until != 0) return note_page(t, e, tag, *message);
   u64 size = frame.body.size();
+  // The disk has just failed: what is taken in now would fail again, and be sent again. After the pause it is fetched. So is what is
+  // pushed by who owes, and what waits for a slow disk beyond what may: later, and in bulk.
+  const bool owes = request == 0 && host_.rested_at(e.link) > now_.steady_ms;
+  const bool gap = request == 0 && e.queued_bytes == 0 && e.behind.contains(tag) && message->from > ours(*topic, e, tag);    // what is before it is on its way
+  if (t.paused_until != 0 || owes || gap || queued_ + size > limits_.queued) {
+    note_page(t, e, tag, *message);
+    if (!claim(e)) return host_.fault(e.link, Fault::too_much);
+    if (request != 0 && message->last) end_pull(t, e, request);
+    if (owes || gap) pull(t, e);
+    else if (t.paused_until == 0) resume(e, now_.steady_ms + announce_delay_ms);
+    return;
+  }
   if (e.queued_bytes + size > queued_bytes_max) return host_.fault(e.link, Fault::too_much);
   auto known = e.tags.find(tag);
   auto opened = e.openings.find(tag);
@@ -72,6 +83,8 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
     return pull(t, e);
   }
   e.queued_bytes += size;
+  queued_ += size;
+  host_.charge(e.link, wire::work_per_page_taken + message->batches.size() * wire::work_per_batch);
   host_.count("batches_in", message->batches.size());
   std::optional<log::Opening> given;
   if (message->opening) given = opening;
@@ -85,6 +98,7 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
     *result = {};
     take(rows, *topic, *page, given ? &*given : nullptr, no.value_or(0), *result);
   }, [this, topic, link = e.link, generation = e.generation, request, last = message->last, tag, size, result](SaveOutcome saved) {
+    queued_ -= size;
     if (Exchange* ex = find(topic, link); ex && ex->generation == generation) {
       ex->queued_bytes -= size;
       if (last && saved == SaveOutcome::ok) end_pull(topics_[topic->no], *ex, request);
@@ -125,7 +139,7 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
     state = std::move(*stored);
   }
   if (!opening) page.opening = state.opening;
-  u64 size = 0;
+  u64 size = out.fresh ? log_bytes : 0;
   for (const Bytes& b : page.batches) size += b.size();
   if (const wire::Refusal* why = host_.quota(topic, entry.working.device, size)) {
     out.refused = true;
@@ -162,12 +176,14 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   if (auto now = read_state(rows, topic, no)) state = std::move(*now);
   out.updates.push_back({no, held_of(rows, topic, no, state)});
   if (rows.missed()) return drop();
+  host_.keep(rows, topic);
   for (LogUpdate& update : out.updates) topic.logs[update.no].working.cut = update.held.cut;
   entry.working.held = state.held;
-  topic.bytes += state.bytes - entry.bytes;
-  topic.device_bytes[entry.working.device] += state.bytes - entry.bytes;
-  out.bytes = state.bytes - entry.bytes;
-  entry.bytes = state.bytes;
+  const u64 charge = charged(state);
+  topic.bytes += charge - entry.bytes;
+  topic.device_bytes[entry.working.device] += charge - entry.bytes;
+  out.bytes = charge - entry.bytes;
+  entry.bytes = charge;
 }
 
 void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request, wire::LogTag tag, const Taken& result, SaveOutcome saved) {

@@ -32,11 +32,32 @@ void Topic::forget() {
   counters = {};
   bytes = 0;
   device_bytes.clear();
+  epoch.reset();
+  changed();
 }
 
 void Topic::apply(const LogUpdate& update) {
-  if (update.no < logs.size()) logs[update.no].held = update.held;
+  if (update.no >= logs.size()) return;
+  logs[update.no].held = update.held;
+  changed();
 }
+
+const Topic::Frontier& Topic::frontier() const {
+  if (frontier_.version == version_) return frontier_;
+  codec::Writer all;
+  frontier_.count = 0;
+  for (const auto& [log, at] : numbers) {
+    const Held& held = logs[at].held;
+    if (held.spoken() == 0) continue;
+    ++frontier_.count;
+    all.fixed(log).be64(held.spoken()).fixed(held.root);
+  }
+  frontier_.bytes = std::move(all).take();
+  frontier_.version = version_;
+  return frontier_;
+}
+
+u64 charged(const log::LogState& state) { return state.bytes + log_bytes; }
 
 std::optional<log::LogState> read_state(store::Rows& rows, const Topic& topic, store::LogNo log) {
   const auto state = log::load_state(rows, topic.no, log);
@@ -77,15 +98,16 @@ bool load_logs(Topic& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
     entry.working.id = topic.log_id(state->opening.device, state->opening.incarnation);
     entry.working.held = state->held;
     entry.working.cut = state->cut();
-    entry.bytes = state->bytes;
+    entry.bytes = charged(*state);
     entry.own = state->own;
     entry.held = {state->held, state->head.ops, state->head.time, {}, state->cut(), state->hole};
     if (entry.held.spoken() == state->held) entry.held.root = state->peaks.root();
     topic.numbers.emplace(entry.working.id, no);
-    topic.bytes += state->bytes;
-    topic.device_bytes[entry.working.device] += state->bytes;
+    topic.bytes += entry.bytes;
+    topic.device_bytes[entry.working.device] += entry.bytes;
     if (state->own) topic.own_log = no;
   }
+  topic.changed();
   return corrupt;
 }
 
@@ -108,14 +130,8 @@ wire::Item item_of(const Hash& session, const LogEntry& entry) {
 }
 
 wire::Fingerprint fingerprint_of(const Hash& session, const Topic& topic) {
-  codec::Writer all;
-  for (const auto& [id, no] : topic.numbers) {
-    const Held& held = topic.logs[no].held;
-    if (held.spoken() == 0) continue;
-    all.fixed(id).be64(held.spoken()).fixed(held.root);
-  }
   wire::Fingerprint out;
-  crypto::blake2b_into(out, session.view(), {view("perdure/frontier/1"), all.peek()});
+  crypto::blake2b_into(out, session.view(), {view("perdure/frontier/1"), topic.frontier().bytes});
   return out;
 }
 
@@ -123,7 +139,7 @@ wire::Hello hello_of(const Hash& session, const Topic& topic, u8 again) {
   wire::Hello hello;
   hello.fingerprint = fingerprint_of(session, topic);
   hello.again = again;
-  for (const LogEntry& entry : topic.logs) hello.count += entry.held.spoken() > 0;
+  hello.count = topic.frontier().count;
   if (hello.count <= wire::hello_items_max)
     for (const auto& [id, no] : topic.numbers)
       if (topic.logs[no].held.spoken() > 0) hello.items.push_back(item_of(session, topic.logs[no]));

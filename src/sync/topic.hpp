@@ -21,6 +21,7 @@
 namespace perdure::sync {
 
 inline constexpr std::size_t logs_max = 65'536;      // of one topic; a page that opens one more is refused
+inline constexpr u64 log_bytes = 2'048;              // that a log costs whoever holds it, beside its batches: its rows, and what is kept of it in memory
 inline constexpr std::size_t logs_reserved = 4'096;  // … of them for peers that are linked: a member can make up authors, but not links
 inline constexpr std::size_t log_numbers_max = logs_max + 4'096;     // our own logs always have a place
 
@@ -38,7 +39,7 @@ struct Held {                                        // of one log, durable
 
 struct LogEntry {
   crdt::LogName working;
-  u64 bytes = 0;
+  u64 bytes = 0;                                     // that it is charged: its sealed batches, and log_bytes
   bool own = false;                                  // we write it (older incarnations of ours are not own any more)
   Held held;
 };
@@ -70,6 +71,8 @@ class Topic final : public crdt::Logs {
   u32 reading = 0;                                   // which reading of its rows this is: what an earlier one brings comes too late
   bool left = false;
   bool stored = false;                               // its own row is as it stands here
+  bool written = false;                              // there may be rows of it
+  u64 kept_used_ms = 0;                              // last_used_ms, as its row says
   bool own_unsure = false;                           // a save of ours ended in doubt: the next append opens an incarnation
   std::vector<LogEntry> logs;                        // by number
   std::map<LogId, store::LogNo> numbers;
@@ -79,8 +82,9 @@ class Topic final : public crdt::Logs {
   Counters counters;                                 // durable
   struct Listed { u64 unread = 0; HybridTime greatest; } closed;   // of the same, while they are forgotten
   Listed listed() const { return counters.arrived > 0 ? Listed{counters.unread, counters.greatest} : closed; }
-  u64 bytes = 0;                                     // of sealed batches, working
+  u64 bytes = 0;                                     // that its logs are charged, working
   std::map<DeviceId, u64> device_bytes;              // the same by author
+  std::optional<wire::Epoch> epoch;                  // of this topic in our store, if not that of the whole
   u64 counted = 0;                                   // an anchor's: as it stands in the sum over all topics, also while it is read again
   u64 last_used_ms = 0;                              // wall; an anchor's lease counts from here
 
@@ -91,11 +95,26 @@ class Topic final : public crdt::Logs {
   void forget();                                     // everything that rows can give again
   void apply(const LogUpdate& update);
   u64 queue() const { return u64{no} + 1; }          // of the desk; 0 is the device's own
+  // What is said of all its logs together, made once for each state of them.
+  struct Frontier {
+    u64 version = 0;                                 // another one: something differs
+    u64 count = 0;                                   // logs that there is something to tell of
+    Bytes bytes;                                     // for its fingerprint
+  };
+  const Frontier& frontier() const;
+
+ private:
+  void changed() { ++version_; }
+  friend bool load_logs(Topic&, const std::vector<std::pair<Bytes, Bytes>>&);
+  u64 version_ = 1;
+  mutable Frontier frontier_;
 };
 using TopicPtr = std::shared_ptr<Topic>;
 
 // The state of one log, read in a step. Nothing if the row is absent or corrupt.
 std::optional<log::LogState> read_state(store::Rows&, const Topic&, store::LogNo);
+// Bytes of a quota.
+u64 charged(const log::LogState&);
 // What others may be told of it, read in the same step that changed it.
 Held held_of(store::Rows&, const Topic&, store::LogNo, const log::LogState&);
 // Takes the L rows of a topic over; what is corrupt is left out, to be fetched again. True if rows were left out.

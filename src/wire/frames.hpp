@@ -7,13 +7,15 @@
 //
 // A topic alias is the sender's number for a topic that both sides have shown to know; 0 where no topic is meant. A log tag is
 // the first 8 bytes of BLAKE2b keyed with the session's handshake hash over the log id: short, and nobody can craft a collision.
-// Types from 128 on may be skipped by who does not know them; an unknown one below closes the link.
+// Types from 128 on may be skipped by who does not know them, and go only to who said in its Abilities that it does; an unknown one below
+// closes the link. What each may cost stands in wire/table.hpp.
 #pragma once
 
 #include <perdure/types.hpp>
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "wire/fields.hpp"
 
@@ -28,6 +30,7 @@ enum class Tag : u8 {
   ask_proof = 30, proof = 31, ask_nodes = 32, nodes = 33,
   introduce = 40, signal = 41, relay = 42, unreachable = 43,
   presence = 50,
+  abilities = 128,
 };
 
 using LogTag = std::array<u8, 8>;
@@ -73,6 +76,32 @@ struct Bye {
   template <class F> void fields(F& f) { f(reason); }
 };
 
+// The first frame of each side: what it understands. A peer that sends none is of before there were any. Numbers are names of abilities; from
+// 128 to 255 they are tags. Values are told by their own tags; one that is not known here is let be.
+inline constexpr std::size_t abilities_max = 256, ability_values_max = 32, ability_bytes_max = 128, version_max = 64;
+struct Abilities {
+  static constexpr Tag tag = Tag::abilities;
+  struct Value {
+    u32 name = 0;
+    Bytes bytes;
+    template <class F> void fields(F& f) { f(name); f.bytes(bytes, ability_bytes_max); }
+  };
+  std::vector<u32> numbers;
+  std::vector<Value> values;
+  template <class F> void fields(F& f) { f.list(numbers, abilities_max); f.list(values, ability_values_max); }
+};
+// The same as the core uses it. encode drops nothing that it knows; of a value that is said twice the first counts, and one that is not
+// what it should be counts as not said.
+struct Able {
+  std::set<u32> numbers;
+  u64 piece_bytes = 0;                             // the largest piece that is read on a direct link; 0: not said
+  u64 batch_format = 1;                            // the newest that is understood
+  std::string version;                             // of the package, as text; at most version_max printable bytes
+  bool knows(Tag tag) const { return numbers.contains(static_cast<u8>(tag)); }
+};
+Abilities say(const Able&);
+Able hear(const Abilities&);
+
 // ---- topics --------------------------------------------------------------------------------------------------------
 // Of each 16 the first is a MAC under a topic's match key, the others are random or the sender's Hello, sealed (peers/shown.hpp): who
 // lacks the secret cannot tell. The alias of the n-th ever sent on this session is n, from 1.
@@ -88,7 +117,7 @@ struct Enter {
   Signature signature;
   template <class F> void fields(F& f) { f(topic); f(signature); }
 };
-enum class Refusal : u8 { not_served = 1, not_proved = 2, total_quota = 3, topic_quota = 4, device_quota = 5, full_disk = 6, too_many_links = 7 };
+enum class Refusal : u8 { not_served = 1, not_proved = 2, total_quota = 3, topic_quota = 4, device_quota = 5, full_disk = 6, too_many_links = 7, address_quota = 8 };
 struct Refused {                                   // header: the receiver's alias of the topic; who serves a link not at all says so in its greeting
   static constexpr Tag tag = Tag::refused;
   u8 reason = 0;

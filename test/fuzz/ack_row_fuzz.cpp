@@ -13,8 +13,12 @@ class Host final : public sync::SyncHost {
   void fault(LinkId, sync::Fault) override {}
   u64 corrected_now_ms() const override { return 0; }
   u64 idle_ms(u64 usual, u64) const override { return usual; }
-  wire::Epoch epoch() const override { return {}; }
-  void rolled_back() override {}
+  wire::Epoch epoch(const sync::Topic&) const override { return {}; }
+  const Seed& cursor_key() const override { return key_; }
+  bool rolled_back(const sync::TopicPtr&) override { return false; }
+  void keep(store::Rows&, sync::Topic&) override {}
+  void charge(LinkId, u64) override {}
+  u64 rested_at(LinkId) const override { return 0; }
   void stored(const sync::TopicPtr&, const crdt::Changes&) override {}
   void progressed(const sync::TopicPtr&) override {}
   void acked(const sync::TopicPtr&) override {}
@@ -23,13 +27,15 @@ class Host final : public sync::SyncHost {
   void restored(const sync::TopicPtr&, store::LogNo) override {}
   wire::Refusal* quota(const sync::Topic&, const DeviceId&, u64) override { return nullptr; }
   void lost_own(const sync::TopicPtr&, sync::Branch) override {}
-  void peer_epoch(LinkId, const wire::Epoch&) override {}
   void voided_own(const sync::TopicPtr&, store::LogNo) override {}
   void taken_back(const sync::TopicPtr&, store::LogNo, u64) override {}
   void refused(wire::Refusal) override {}
   void grew(const sync::TopicPtr&, u64) override {}
   std::vector<sync::Nearness> nearness(const sync::TopicPtr&, const std::vector<DeviceId>& devices) const override { return std::vector(devices.size(), sync::Nearness::away); }
   void count(const char*, u64) override {}
+
+ private:
+  Seed key_;
 };
 
 const identity::Identity self("fuzz", Seed::from(Bytes(32, 1)));
@@ -39,7 +45,7 @@ const identity::Identity self("fuzz", Seed::from(Bytes(32, 1)));
 void target(ByteView in) {
   Host host;
   store::Desk desk(1024);
-  sync::Sync sync(desk, self, false, host);
+  sync::Sync sync(desk, self, false, {}, host);
   auto topic = std::make_shared<sync::Topic>();
   topic->no = 1;
   topic->add_log(self.id(), 5);
@@ -50,7 +56,7 @@ void target(ByteView in) {
   CHECK(meter.bytes() <= 64 * in.size() + 4096);
   CHECK(sync.acks(topic).size() * 11 <= in.size());
   CHECK(sync.pending(topic) <= 200);
-  sync.voided_epoch(topic, acker, wire::Epoch{1});
+  sync.voided_epoch(topic, acker, wire::Epoch{1}, true);
 }
 
 std::vector<Bytes> seeds() {

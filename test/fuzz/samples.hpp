@@ -62,6 +62,7 @@ void each_message(F use) {
   use(Relay{a, true, Bytes(300, 8)});
   use(Unreachable{a});
   use(Presence{a, 1, 42, Bytes(90, 9)});
+  use(Abilities{{1, 128, 70'000}, {{1, {0x80, 0x80, 0x04}}, {3, own(view("0.2.0"))}, {77, Bytes(40, 7)}}});
 }
 
 }  // namespace perdure::fuzz

@@ -27,11 +27,17 @@ perdure anchor runs an anchor: it stores what members of a topic bring, sealed, 
   --key FILE
   --public-url URL   the wss:// address that others use, if it stands behind a proxy
   --app NAME         serve this app only; may be given several times (default: any app)
+  --invite TEXT      serve the topic of this invite; it keeps the topic's id alone    } each may be given several times; whoever one of
+  --topic ID         serve the topic with this id                                     } them fits is served (default, where there are
+  --token TEXT       serve whoever comes to wss://host/?token=TEXT, in any topic      } none: anybody)
   --total-mb N       store at most so much (default 4096)
   --topic-mb N       … of one topic (default 256)
   --device-mb N      … of one device in one topic (default 64)
-  --links N          let in at most so many at once (default 512)
+  --address-mb N     … of one address, of what only it has entered (default 64; without a bound where --invite, --topic or --token say
+                     whom to serve); an IPv6 network (/64) is one address
+  --links N          let in at most so many at once (default 512), and of one address half as many; who shares nothing makes room
   --lease-days N     keep a topic so long after the last visit (default 30)
+  --memory-mb N      use at most so much memory in all (default 512, which is what the defaults above need; at least 128)
   --help             show this
   --version          show the version
 
@@ -45,6 +51,9 @@ if (major < 20) {
   console.error(`perdure: Node 20 or newer is needed; this is ${process.versions.node}.`);
   process.exit(1);
 }
+// Its terminal may be gone.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+process.removeAllListeners("warning").on("warning", warning => console.error(warning.name === "PerdureWarning" ? `perdure: ${warning.message}` : `${warning.name}: ${warning.message}`));
 main(process.argv.slice(2)).catch((error: unknown) => {
   console.error(`perdure: ${inPlace(error instanceof Error ? error.message : String(error))}`);
   process.exit(error instanceof Refusal ? 2 : 1);
@@ -60,7 +69,8 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const options = optionsOf(values);
   const starting = startAnchor(options);
-  stopOnSignals(async () => (await starting).close());
+  stopOnSignals(async () => (await starting).close(), "SIGTERM", "SIGINT");
+  if (options.tls === undefined) process.on("SIGHUP", () => console.error("perdure: There is no certificate to read again (--cert, --key); the anchor goes on."));
   const anchor = await starting;
   console.log(greeting(options, anchor.url, anchor.id));
   await anchor.ended;
@@ -73,7 +83,8 @@ async function demo({ data, history, port, ...others }: Values): Promise<void> {
   const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
   const options: DemoOptions = { data: data ?? join(cache, "perdure-demo"), tell: line => console.log(`  ${inPlace(line)}`), ...given({ history, port: numberOf("port", port) }) };
   const starting = startDemo(options);
-  stopOnSignals(async () => (await starting).close());
+  // Its terminal was closed: nobody is there who could stop it later.
+  stopOnSignals(async () => (await starting).close(), "SIGTERM", "SIGINT", "SIGHUP");
   const { url, anchorUrl, keeps, room } = await starting;
   console.log(`
   Two browsers, side by side:  ${url}
@@ -91,11 +102,13 @@ function inPlace(text: string): string {
 function parse(args: readonly string[]) {
   try {
     const text = { type: "string" } as const;
+    const texts = { type: "string", multiple: true } as const;
     return parseArgs({
       args: [...args],
       allowPositionals: true,
       options: {
-        host: text, port: text, data: text, serve: text, cert: text, key: text, "public-url": text, app: { type: "string", multiple: true },
+        host: text, port: text, data: text, serve: text, cert: text, key: text, "public-url": text, app: texts, invite: texts, topic: texts, token: texts,
+        "address-mb": text, "memory-mb": text,
         "total-mb": text, "topic-mb": text, "device-mb": text, links: text, history: text, "lease-days": text, help: { type: "boolean", short: "h" }, version: { type: "boolean" },
       },
     });
@@ -110,7 +123,7 @@ type Values = ReturnType<typeof parse>["values"];
 function optionsOf(values: Values): AnchorOptions {
   if ((values.cert === undefined) !== (values.key === undefined)) throw new Refusal("--cert and --key belong together.");
   if (values.history !== undefined) throw new Refusal("--history is for the demo. Try: perdure demo --help");
-  const number = (name: "port" | "total-mb" | "topic-mb" | "device-mb" | "links" | "lease-days"): number | undefined => numberOf(name, values[name]);
+  const number = (name: "port" | "total-mb" | "topic-mb" | "device-mb" | "address-mb" | "links" | "lease-days" | "memory-mb"): number | undefined => numberOf(name, values[name]);
   return given({
     data: values.data ?? "anchor.db",
     port: number("port"),
@@ -118,8 +131,12 @@ function optionsOf(values: Values): AnchorOptions {
     tls: values.cert === undefined || values.key === undefined ? undefined : { cert: values.cert, key: values.key },
     publicUrl: values["public-url"],
     apps: values.app,
+    invites: values.invite,
+    topics: values.topic,
+    tokens: values.token,
+    memoryMB: number("memory-mb"),
     serve: values.serve,
-    quotas: given({ totalMB: number("total-mb"), topicMB: number("topic-mb"), deviceMB: number("device-mb"), links: number("links"), leaseDays: number("lease-days") }),
+    quotas: given({ totalMB: number("total-mb"), topicMB: number("topic-mb"), deviceMB: number("device-mb"), addressMB: number("address-mb"), links: number("links"), leaseDays: number("lease-days") }),
   });
 }
 
@@ -134,26 +151,31 @@ function given<T extends object>(all: T): { [K in keyof T]: Exclude<T[K], undefi
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
 }
 
-function greeting({ data, host, apps, serve, quotas = {} }: AnchorOptions, url: string, id: string): string {
+function greeting({ data, host, apps, serve, quotas = {}, invites = [], topics = [], tokens = [] }: AnchorOptions, url: string, id: string): string {
   const everywhere = host === "0.0.0.0" || host === "::";
   const others = everywhere ? Object.values(networkInterfaces()).flatMap(list => list ?? []).filter(({ internal, family }) => !internal && family === "IPv4") : [];
-  const port = new URL(url).port;
+  const { port, search } = new URL(url);
+  const listed = new Set([...invites, ...topics]).size;
+  const guests = [...(listed === 0 ? [] : [`${listed} topic${listed === 1 ? "" : "s"}`]), ...(tokens.length === 0 ? [] : ["whoever brings a token"])];
+  const open = guests.length === 0;
   const where = data === ":memory:" ? "memory, gone when it stops" : resolve(data);
   return [
     `A Perdure anchor runs at ${url}`,
-    ...others.map(({ address }) => `  also at   ${url.startsWith("wss") ? "wss" : "ws"}://${address}${port === "" ? "" : `:${port}`}`),
+    ...others.map(({ address }) => `  also at   ${url.startsWith("wss") ? "wss" : "ws"}://${address}${port === "" ? "" : `:${port}`}${search === "" ? "" : `/${search}`}`),
     `  id        ${id}`,
     `  serves    ${apps === undefined ? "every app" : `the app${apps.length === 1 ? "" : "s"} ${apps.join(", ")}`}, at most ${quotas.links ?? 512} links at once`,
+    `  to        ${open ? "anybody who can reach it (--invite, --topic, --token: see --help)" : guests.join(" and ")}`,
     `  stores    at most ${quotas.totalMB ?? 4096} MB in all, ${quotas.topicMB ?? 256} MB a topic, ${quotas.deviceMB ?? 64} MB a device in a topic,`,
+    ...(open ? [`            ${quotas.addressMB ?? 64} MB an address in topics that nobody else has entered,`] : []),
     `            each topic until ${quotas.leaseDays ?? 30} days after its last visit; all of it sealed, it cannot read it`,
     `  in        ${where}`,
-    ...(serve === undefined ? [] : [`  files     ${resolve(serve)} at ${url.replace(/^ws/, "http")}/`]),
+    ...(serve === undefined ? [] : [`  files     ${resolve(serve)} at ${url.replace(/^ws/, "http").replace(/\/?(\?.*)?$/, "/")}`]),
   ].join("\n");
 }
 
-function stopOnSignals(stop: () => Promise<void>): void {
+function stopOnSignals(stop: () => Promise<void>, ...signals: readonly NodeJS.Signals[]): void {
   let asked = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of signals) {
     process.on(signal, () => {
       // Who asks twice is in a hurry; what was acknowledged is on disk anyway.
       if (asked) process.exit(1);

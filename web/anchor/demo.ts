@@ -152,7 +152,7 @@ class AnchorHere implements Switched {
     return this.#turns.next(async () => {
       if (this.#anchor !== undefined) return;
       if (this.#url === "" && existsSync(this.#keyFile)) this.#disk.own.set("seed", new Uint8Array(readFileSync(this.#keyFile)));
-      const start = (at: number): Promise<Anchor> => startAnchor({ data: ":memory:", port: at }, this.#disk);
+      const start = (at: number): Promise<Anchor> => startAnchor({ data: ":memory:", port: at, quotas: { addressMB: 4096 } }, this.#disk);
       const anchor = await start(port).catch(error => {
         // Somebody else has taken it.
         if (port === 0 || this.#url !== "") throw error;
@@ -222,7 +222,7 @@ export class AnchorChild implements Switched {
 
   async #spawn(port: number): Promise<void> {
     const script = fileURLToPath(new URL("cli.js", import.meta.url));
-    const child = spawn(process.execPath, [script, "anchor", "--port", String(port), "--data", this.#data], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [script, "anchor", "--port", String(port), "--data", this.#data, "--address-mb", "4096"], { stdio: ["ignore", "pipe", "pipe"] });
     const orphaned = (): void => void child.kill();
     process.once("exit", orphaned);
     let said = "";

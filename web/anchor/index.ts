@@ -4,16 +4,18 @@
 //     const anchor = await startAnchor({ data: "anchor.db", port: 8787 });
 //     console.log(anchor.url);
 //     await anchor.close();
-import { loadCoreInNode } from "../src/core.js";
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { loadCoreInNode, type CoreModule } from "../src/core.js";
 import type { CoreConfig } from "../src/boundary.js";
 import { SystemClock } from "../src/clock.js";
 import { Driver } from "../src/driver.js";
-import { PerdureError } from "../src/errors.js";
+import { badArgument, PerdureError } from "../src/errors.js";
 import { randomBytes } from "../src/platform.js";
 import { openMemory, type MemoryDisk } from "../src/store/memory.js";
 import { plainSeed, type Seed } from "../src/store/seed.js";
 import { noSqlite, openSqlite } from "../src/store/sqlite.js";
-import type { Own, Store } from "../src/store/store.js";
+import type { Held, Own, Store } from "../src/store/store.js";
 import { StaticFiles } from "./files.js";
 import { AnchorLinks } from "./links.js";
 import { Metrics } from "./metrics.js";
@@ -40,8 +42,9 @@ export interface Anchor extends AsyncDisposable {
 }
 
 const MiB = 1024 * 1024;
-/** Rows of other people's topics, read again and again while they sync. */
-const cacheBytes = 32 * MiB;
+/** Of what the process may use: rows of other people's topics, read again and again while they sync. */
+const cacheShare = 1 / 16;
+const cacheBytesMax = 512 * MiB;
 
 /** What is still to be written has so long. */
 const closeMs = 10_000;
@@ -57,9 +60,11 @@ export async function startAnchor(options: AnchorOptions, disk?: MemoryDisk): Pr
   const metrics = new Metrics();
   const server = new AnchorServer(settings, files, reason => metrics.refusals.add(reason));
   try {
+    const module = await loadCoreInNode();
+    const topics = topicsOf(settings, module);
     // First the port: who asks for one that is taken must not take over the database of the anchor that has it.
     const port = await server.listen();
-    return await Running.start(settings, port, server, metrics);
+    return await Running.start(settings, topics, module, port, server, metrics);
   } catch (error) {
     metrics.stop();
     await server.close();
@@ -90,29 +95,37 @@ class Running implements Anchor {
     this.ended.catch(() => undefined);
   }
 
-  static async start(settings: Settings, port: number, server: AnchorServer, metrics: Metrics): Promise<Anchor> {
+  static async start(settings: Settings, topics: readonly string[], module: CoreModule, port: number, server: AnchorServer, metrics: Metrics): Promise<Anchor> {
     const rows = await openRows(settings);
     // Beside the WebSockets, at the same number: who runs an anchor opens one port for both.
     const stun = await StunServer.listen(settings.host, port);
+    let links: AnchorLinks | undefined;
+    let running: Running | undefined;
+    const lost = (how: "superseded" | "lost"): void => {
+      if (running !== undefined) running.#fail(lostStore(settings.data, how));
+    };
+    const store = new WatchedStore(rows, metrics.saveSeconds, {
+      failing: why => warn(`${why} (${placeOf(settings.data)})`),
+      well: () => {
+        warn(`All that it is given can be stored again. (${placeOf(settings.data)})`);
+        if (running !== undefined) running.#driver.room();
+      },
+      lost,
+    }, await placeKept(settings.data));
     try {
-      const store = new WatchedStore(rows, metrics.saveSeconds);
       const seed = await plainSeed(rows);
-      const core = (await loadCoreInNode()).create(configOf(settings, seed, stun?.port ?? 0));
-      let links: AnchorLinks | undefined;
-      let running: Running | undefined;
+      const core = module.create(configOf(settings, topics, seed, stun?.port ?? 0));
       const driver = new Driver(core, store, events => (links = new AnchorLinks(events)), new SystemClock(), {
         // The key and the rows come and go together, unless somebody has meddled with the file.
         lostStore: store.wasEmpty !== seed.fresh,
-        onSuperseded: () => {
-          if (running !== undefined) running.#fail(new PerdureError("storage-unavailable", `Another anchor has taken over ${settings.data}.`));
-        },
+        onSuperseded: () => lost("superseded"),
       });
-      running = new Running(settings.publicUrl ?? addressOf(settings, port), driver, server, metrics, stun);
+      running = new Running(withToken(settings.publicUrl ?? addressOf(settings, port), settings.tokens[0]), driver, server, metrics, stun);
       await running.#open(settings, store, links);
       return running;
     } catch (error) {
       stun?.close();
-      await rows.close();
+      await store.close();
       throw error;
     }
   }
@@ -137,7 +150,7 @@ class Running implements Anchor {
     });
     await this.#driver.start();
     this.#server.open({
-      accept: (socket, network) => links?.accept(socket, network),
+      accept: (socket, network, visitor) => links?.accept(socket, network, visitor),
       health: () => store.trouble(),
       metrics: async () => {
         const bytes = this.#server.bytes();
@@ -153,7 +166,7 @@ class Running implements Anchor {
     try {
       this.#server.reload();
     } catch (error) {
-      process.emitWarning(`The certificate was not read again: ${error instanceof Error ? error.message : String(error)}`, "PerdureWarning");
+      warn(`The certificate was not read again: ${error instanceof Error ? error.message : String(error)}`);
     }
   };
 
@@ -179,7 +192,7 @@ class Running implements Anchor {
 }
 
 /** What is only to be kept in memory needs no SQLite. */
-async function openRows({ data, disk }: Settings): Promise<Store & Own> {
+async function openRows({ data, disk }: Settings): Promise<Store & Own & Held> {
   return disk !== undefined || (data === ":memory:" && (await noSqlite()) !== undefined) ? openMemory("anchor", disk) : openSqlite(data);
 }
 
@@ -194,7 +207,7 @@ function secretsOf({ data, tls }: Settings): Secrets {
   ]);
 }
 
-function configOf({ apps, quotas }: Settings, seed: Seed, stunPort: number): CoreConfig {
+function configOf({ apps, quotas, tokens, memoryBytes }: Settings, topics: readonly string[], seed: Seed, stunPort: number): CoreConfig {
   return {
     // Networks are told by those who come.
     app: "",
@@ -206,14 +219,61 @@ function configOf({ apps, quotas }: Settings, seed: Seed, stunPort: number): Cor
     anchors: [],
     quotas: {
       totalBytes: Math.floor(quotas.totalMB * MiB), topicBytes: Math.floor(quotas.topicMB * MiB),
-      deviceBytes: Math.floor(quotas.deviceMB * MiB), leaseDays: quotas.leaseDays,
+      deviceBytes: Math.floor(quotas.deviceMB * MiB), leaseDays: quotas.leaseDays, addressBytes: Math.floor(quotas.addressMB * MiB),
     },
     apps,
-    cacheBytes,
+    cacheBytes: Math.floor(Math.min(memoryBytes * cacheShare, cacheBytesMax)),
     linksMax: quotas.links,
     idleBytesPerSecond: 0,
     stunPort,
+    version,
+    topics,
+    tokens: tokens.length > 0,
+    memoryBytes,
   };
+}
+
+/** Of an invite only the topic's id is kept. Throws bad-argument. */
+function topicsOf({ invites, topics }: Settings, module: CoreModule): readonly string[] {
+  const invited = invites.map((invite, at) => {
+    try {
+      return module.topicOf(invite);
+    } catch (error) {
+      throw badArgument(`invites[${at}] leads nowhere: ${error instanceof Error ? error.message : String(error)}`, `invites[${at}]`);
+    }
+  });
+  return [...new Set([...topics, ...invited])];
+}
+
+/** Where those come who bring the token. */
+function withToken(url: string, token: string | undefined): string {
+  if (token === undefined) return url;
+  const [base = url, query] = url.split("?", 2);
+  return `${base}${new URL(base).pathname === "/" && !base.endsWith("/") ? "/" : ""}?${query === undefined ? "" : `${query}&`}token=${encodeURIComponent(token)}`;
+}
+
+/** A line on stderr, unless the process does something else with its warnings. */
+function warn(line: string): void {
+  process.emitWarning(line, "PerdureWarning");
+}
+
+function placeOf(data: string): string {
+  return data === ":memory:" ? "memory" : resolve(data);
+}
+
+/** Says whether the file is still the one that it is now. */
+async function placeKept(data: string): Promise<() => Promise<boolean>> {
+  if (data === ":memory:") return async () => true;
+  const look = (): Promise<string> => stat(data, { bigint: true }).then(({ dev, ino }) => `${dev} ${ino}`, () => "");
+  const first = await look();
+  return async () => (await look()) === first;
+}
+
+function lostStore(data: string, how: "superseded" | "lost"): PerdureError {
+  const place = placeOf(data);
+  return new PerdureError("storage-unavailable", how === "superseded"
+    ? `Another anchor has taken over ${place}; this one has stopped. One file serves one anchor: give each its own with --data.`
+    : `${place} was taken away while this anchor used it, or something else put in its place. Put it back and start the anchor again.`);
 }
 
 /** Where this machine reaches it. */

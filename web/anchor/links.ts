@@ -1,5 +1,6 @@
 // The links of an anchor: WebSockets that it accepts, and those that it dials to other anchors. It makes no DataChannels.
 import { WebSocket } from "ws";
+import type { Visitor } from "./server.js";
 import { LinkTable, type LinkEvents, type Links } from "../src/links/links.js";
 import { messageBytesMax, type SocketLike, WebSockets } from "../src/links/websocket.js";
 
@@ -14,8 +15,8 @@ export class AnchorLinks implements Links {
     this.#sockets = new WebSockets(this.#table, url => likeInBrowsers(new WebSocket(url, { maxPayload: messageBytesMax, perMessageDeflate: false, handshakeTimeout: 10_000 })));
   }
 
-  accept(socket: WebSocket, network: string): void {
-    this.#sockets.accept(likeInBrowsers(socket), network);
+  accept(socket: WebSocket, network: string, visitor: Visitor): void {
+    this.#sockets.accept(likeInBrowsers(socket), network, visitor);
   }
 
   dial(url: string, network: string): void {

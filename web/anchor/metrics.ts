@@ -61,7 +61,7 @@ interface Family { readonly name: string; readonly type: "gauge" | "counter"; re
 const coreFamilies: Readonly<Record<string, Family>> = {
   topics: { name: "perdure_topics", type: "gauge", help: "Topics stored." },
   logs: { name: "perdure_logs", type: "gauge", help: "Logs stored: one for each device and topic." },
-  total_bytes: { name: "perdure_stored_bytes", type: "gauge", help: "Sealed bytes stored, which count against the quota." },
+  total_bytes: { name: "perdure_stored_bytes", type: "gauge", help: "Bytes stored, as they count against the quota: sealed ones, and 2 KiB for each log." },
   saved_bytes: { name: "perdure_saved_bytes_total", type: "counter", help: "Bytes of rows saved." },
   stored_bytes: { name: "perdure_accepted_bytes_total", type: "counter", help: "Sealed bytes accepted." },
   batches_in: { name: "perdure_batches_total", type: "counter", help: "Batches by direction.", labels: 'direction="in"' },

@@ -1,5 +1,6 @@
 // What startAnchor takes, checked before anything happens.
 import { checkCount, checkObject, checkText } from "../src/arguments.js";
+import { isWellFormed } from "../src/bytes.js";
 import { badArgument } from "../src/errors.js";
 import type { MemoryDisk } from "../src/store/memory.js";
 
@@ -18,9 +19,26 @@ export interface AnchorOptions {
   apps?: readonly string[];
   /** A folder of static files on the same port. */
   serve?: string;
-  /** In MB of 1,048,576 bytes. Default: 4096 in all, 256 a topic, 64 a device in a topic, 512 links, 30 days after the last visit. */
-  quotas?: { totalMB?: number; topicMB?: number; deviceMB?: number; links?: number; leaseDays?: number };
+  /** In MB of 1,048,576 bytes. Default: 4096 in all, 256 a topic, 64 a device in a topic, 512 links, 30 days after the last visit.
+   *  addressMB, default 64: what one address (of IPv6: a /64) has brought to topics that nobody has entered from elsewhere; it does not
+   *  bind where invites, topics or tokens are set. */
+  quotas?: { totalMB?: number; topicMB?: number; deviceMB?: number; links?: number; leaseDays?: number; addressMB?: number };
+  /** Whom it serves, any one suffices; none of the three: anybody. The topics that these invites lead to; of them it keeps the topics' ids alone. */
+  invites?: readonly string[];
+  /** Topics by their id. */
+  topics?: readonly string[];
+  /** Whoever comes to wss://host/?token=TEXT with one of these texts. `url` of the anchor holds the first, and so do invites. */
+  tokens?: readonly string[];
+  /** What the process may use in all, in MB. Default 512. */
+  memoryMB?: number;
 }
+
+/** Each is looked for whenever somebody enters. */
+const servedMax = 4_096;
+/** Invites hold addresses of up to 200 characters. */
+const tokenMax = 100;
+/** Node, the module and its smallest caches take half of it. */
+const memoryMBMin = 128;
 
 /** AnchorOptions with nothing left open. */
 export interface Settings {
@@ -34,6 +52,10 @@ export interface Settings {
   readonly quotas: Quotas;
   /** @internal Used in place of `data`. */
   readonly disk?: MemoryDisk;
+  readonly invites: readonly string[];
+  readonly topics: readonly string[];
+  readonly tokens: readonly string[];
+  readonly memoryBytes: number;
 }
 export interface Quotas {
   readonly totalMB: number;
@@ -41,6 +63,7 @@ export interface Quotas {
   readonly deviceMB: number;
   readonly links: number;
   readonly leaseDays: number;
+  readonly addressMB: number;
 }
 
 /** Throws bad-argument for options that mean nothing. */
@@ -66,8 +89,42 @@ export function settingsOf(options: AnchorOptions): Settings {
       deviceMB: positive(quotas, "deviceMB", 64),
       links: whole(quotas, "links", 512),
       leaseDays: whole(quotas, "leaseDays", 30),
+      addressMB: positive(quotas, "addressMB", 64),
     },
+    invites: textsOf("invites", options.invites, checkInviteText),
+    topics: textsOf("topics", options.topics, checkTopicId),
+    tokens: textsOf("tokens", options.tokens, checkToken),
+    memoryBytes: checkMemory(options.memoryMB ?? 512),
   };
+}
+
+function textsOf(name: string, texts: unknown = [], check: (text: unknown, path: string) => string): readonly string[] {
+  if (!Array.isArray(texts)) throw badArgument(`${name} must be a list of texts.`, name);
+  if (texts.length > servedMax) throw badArgument(`${name} may hold at most ${servedMax}. Say tokens to let more in.`, name);
+  return [...new Set(texts.map((text: unknown, at) => check(text, `${name}[${at}]`)))];
+}
+
+/** The core says what is wrong with one. */
+function checkInviteText(text: unknown, path: string): string {
+  if (typeof text !== "string" || text === "" || text.length > 8_192) throw badArgument(`${path} is no invite. Copy the whole invite or link that topic.invite() or topic.link() gives.`, path);
+  return text;
+}
+
+function checkTopicId(text: unknown, path: string): string {
+  if (typeof text === "string" && /^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
+  const invite = typeof text === "string" && text.includes("perdure-");
+  throw badArgument(`${path} is no topic's id, which has 64 hex digits as topic.id gives them.${invite ? " It looks like an invite: give it as one (invites, --invite)." : ""}`, path);
+}
+
+function checkToken(text: unknown, path: string): string {
+  if (typeof text !== "string" || text === "" || !isWellFormed(text) || /[\p{Cc}]/u.test(text)) throw badArgument(`${path} must be a text that can be written in one line.`, path);
+  if (encodeURIComponent(text).length > tokenMax) throw badArgument(`${path} is too long: it stands in the anchor's address, where it may take ${tokenMax} characters.`, path);
+  return text;
+}
+
+function checkMemory(memoryMB: unknown): number {
+  if (typeof memoryMB !== "number" || !(memoryMB >= memoryMBMin) || memoryMB > 1e6) throw badArgument(`memoryMB must be a number from ${memoryMBMin} on: an anchor does not run in less.`, "memoryMB");
+  return Math.floor(memoryMB * 1024 * 1024);
 }
 
 function checkPublicUrl(url: unknown): string {

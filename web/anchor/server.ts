@@ -11,14 +11,21 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer, type WebSocket } from "ws";
 import { badArgument, PerdureError } from "../src/errors.js";
 import { targetOf, type StaticFiles } from "./files.js";
-import { addressOf, Gate } from "./gate.js";
+import { Crowd } from "./crowd.js";
+import { addressBytes, addressOf, Gate, networkOf, Tokens } from "./gate.js";
 import type { Settings } from "./options.js";
 import { Pace } from "./pace.js";
+
+/** Where a link comes from, in bytes, and whether it has brought a token. */
+export interface Visitor {
+  readonly address: Uint8Array;
+  readonly admitted: boolean;
+}
 
 /** What stands behind the doors. */
 export interface Doors {
   /** A WebSocket that asks for this network. */
-  accept(socket: WebSocket, network: string): void;
+  accept(socket: WebSocket, network: string, visitor: Visitor): void;
   /** What keeps the anchor from its work, in words; empty if nothing does. */
   health(): Promise<string>;
   metrics(): Promise<string>;
@@ -28,12 +35,12 @@ export interface Doors {
 export const messageBytesMax = 64 * 1024;
 /** A link that has so much waiting does not read: it is ended. */
 const unreadBytesMax = 32 << 20;
-/** Connections beside the links: requests, and links that are told that there is no room. */
-const connectionsSpare = 128;
 /** Close code of RFC 6455. */
 const tryAgainLater = 1013;
-/** Links beyond the quota that get as far as the core, which tells them why it does not let them in. */
-const toldLinks = 16;
+/** Links beyond the quota that get as far as the core, which tells them why it does not let them in, or has others make room for them. */
+const toldLinks = 32;
+/** Of these and of half the quota the larger is for one address: the rest is for others. */
+const addressLinksMin = 64;
 
 export class AnchorServer {
   readonly #settings: Settings;
@@ -41,12 +48,15 @@ export class AnchorServer {
   readonly #refused: (reason: string) => void;
   readonly #server: Server | HttpsServer;
   readonly #sockets = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload: messageBytesMax, perMessageDeflate: false, maxFragments: 64 });
-  readonly #links = new Set<WebSocket>();
+  /** By address. */
+  readonly #links = new Map<WebSocket, string>();
   readonly #refusing = new Set<WebSocket>();
   readonly #raw = new Map<WebSocket, Socket>();
+  readonly #crowd: Crowd<string>;
   readonly #gate = new Gate();
+  readonly #tokens: Tokens;
   readonly #pace = new Pace();
-  readonly #watch = setInterval(() => this.#endUnread(), 1_000);
+  readonly #watch = setInterval(() => this.#look(), 1_000);
   #doors: Doors | undefined;
   #bytes = { in: 0, out: 0 };
 
@@ -55,11 +65,13 @@ export class AnchorServer {
     this.#settings = settings;
     this.#files = files;
     this.#refused = refused;
+    this.#tokens = new Tokens(settings.tokens);
+    this.#crowd = new Crowd(() => refused("connections"));
     // Whoever sends nothing, or a byte now and then, keeps no connection for long.
     const patience: ServerOptions = { headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 2_500, maxHeaderSize: 16 * 1024 };
     this.#server = settings.tls === undefined ? createHttp(patience) : usable(settings.tls, pair => createHttps({ ...patience, handshakeTimeout: 10_000, ...pair }));
     this.#server.timeout = 60_000;
-    this.#server.maxConnections = settings.quotas.links + connectionsSpare;
+    this.#server.on("connection", (socket: Socket) => this.#came(socket));
     this.#server.on("request", (request, response) => this.#request(request, response));
     this.#server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
     this.#watch.unref();
@@ -118,7 +130,7 @@ export class AnchorServer {
     this.#pace.stop();
     const until = performance.now() + 1_000;
     while (this.#raw.size > 0 && performance.now() < until) await new Promise(resolve => setTimeout(resolve, 10));
-    for (const socket of [...this.#links, ...this.#refusing]) socket.terminate();
+    for (const socket of [...this.#links.keys(), ...this.#refusing]) socket.terminate();
     this.#server.closeAllConnections();
     // Until it has let go of the port.
     while (this.#server.listening) await new Promise(resolve => setTimeout(resolve, 5));
@@ -132,6 +144,9 @@ export class AnchorServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.setHeader("x-content-type-options", "nosniff");
     request.resume();
+    const connection = keyOf(request.socket);
+    this.#crowd.asked(connection, networkOf(this.#addressOf(request)), performance.now());
+    response.on("close", () => this.#crowd.answered(connection, performance.now()));
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.writeHead(405, { allow: "GET, HEAD", "content-type": "text/plain; charset=utf-8" }).end("Only GET and HEAD.\n");
       return;
@@ -160,16 +175,23 @@ export class AnchorServer {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => socket.destroy());
     const doors = this.#doors;
-    const address = addressOf(request.socket.remoteAddress, request.headers["x-forwarded-for"], this.#settings.publicUrl !== undefined);
-    const network = new URLSearchParams(/\?(.*)$/s.exec(request.url ?? "")?.[1] ?? "").get("network") ?? "";
+    const address = this.#addressOf(request);
+    const query = new URLSearchParams(/\?(.*)$/s.exec(request.url ?? "")?.[1] ?? "");
+    const network = query.get("network") ?? "";
+    const visitor: Visitor = { address: addressBytes(address), admitted: this.#tokens.admits(query.get("token")) };
+    this.#crowd.asked(keyOf(request.socket), networkOf(address), performance.now());
     if (doors === undefined) return this.#turnAway(socket, "503 Service Unavailable", "starting", "The anchor is starting or stopping.");
     if (!this.#gate.admits(address, performance.now())) return this.#turnAway(socket, "429 Too Many Requests", "rate", "Too many connections from this address.");
     if (!/^[0-9a-f]{64}$/.test(network)) return this.#turnAway(socket, "400 Bad Request", "network", "The address needs ?network= and 64 hex digits.");
+    if (!visitor.admitted && this.#linksOf(networkOf(address)) >= Math.max(addressLinksMin, this.#settings.quotas.links / 2)) {
+      return this.#turnAway(socket, "429 Too Many Requests", "address", "Too many links from this address.");
+    }
     this.#sockets.handleUpgrade(request, socket, head, link => {
-      if (this.#links.size >= this.#settings.quotas.links + toldLinks) return this.#noRoom(link);
-      this.#count(link, request.socket);
+      this.#crowd.left(keyOf(request.socket));
+      if (this.#open >= this.#settings.quotas.links + toldLinks) return this.#noRoom(link);
+      this.#count(link, request.socket, networkOf(address));
       this.#pace.watch(link);
-      doors.accept(link, network);
+      doors.accept(link, network, visitor);
     });
   }
 
@@ -190,10 +212,33 @@ export class AnchorServer {
     setTimeout(() => link.terminate(), 1_000).unref();
   }
 
-  #count(link: WebSocket, socket: Socket): void {
+  #came(socket: Socket): void {
+    const connection = keyOf(socket);
+    this.#crowd.came(connection, socket, networkOf(socket.remoteAddress ?? ""), performance.now());
+    socket.on("close", () => this.#crowd.left(connection));
+  }
+
+  #addressOf(request: IncomingMessage): string {
+    return addressOf(request.socket.remoteAddress, request.headers["x-forwarded-for"], this.#settings.publicUrl !== undefined);
+  }
+
+  /** Those that are closing hold no place. */
+  get #open(): number {
+    let open = 0;
+    for (const link of this.#links.keys()) if (link.readyState === link.OPEN) open++;
+    return open;
+  }
+
+  #linksOf(address: string): number {
+    let count = 0;
+    for (const [link, from] of this.#links) if (from === address && link.readyState === link.OPEN) count++;
+    return count;
+  }
+
+  #count(link: WebSocket, socket: Socket, address: string): void {
     socket.setKeepAlive(true, 30_000);
     socket.setNoDelay(true);
-    this.#links.add(link);
+    this.#links.set(link, address);
     this.#raw.set(link, socket);
     link.on("close", () => {
       this.#links.delete(link);
@@ -203,13 +248,23 @@ export class AnchorServer {
     });
   }
 
-  #endUnread(): void {
-    for (const link of this.#links) {
-      if (link.bufferedAmount <= unreadBytesMax) continue;
+  #look(): void {
+    this.#crowd.sweep(performance.now());
+    // Who does not read has the others' memory; the one for which most waits goes first.
+    const unread = [...this.#links.keys()].map(link => ({ link, bytes: link.bufferedAmount })).sort((a, b) => b.bytes - a.bytes);
+    let waiting = unread.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const { link, bytes } of unread) {
+      if (bytes <= unreadBytesMax && waiting <= this.#settings.memoryBytes / 4) break;
       this.#refused("slow");
       link.terminate();
+      waiting -= bytes;
     }
   }
+}
+
+/** TLS has a socket of its own over that of the connection; both are of one address and port. */
+function keyOf(socket: Socket): string {
+  return `${socket.remoteAddress ?? ""} ${socket.remotePort ?? 0}`;
 }
 
 function waitALittle(response: ServerResponse): void {

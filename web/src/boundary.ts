@@ -204,7 +204,7 @@ const replyBody = union(replies);
 
 // ---- notices -------------------------------------------------------------------------------------------------------------
 const path = choice(1, "websocket", "datachannel", "relayed", "local");
-const peer = struct({ id, name: text, state: choice(1, "connected", "connecting", "away"), path, roundTripMs: optional(number), anchor: flag });
+const peer = struct({ id, name: text, state: choice(1, "connected", "connecting", "away"), path, roundTripMs: optional(number), anchor: flag, version: text });
 const anchor = struct({ url: text, state: choice(1, "connected", "connecting", "unreachable", "refused"), id: optional(id), reason: text });
 const topic = struct({ id, name: named, unread: number, lastActivityMs: optional(number) });
 const member = struct({ id, name: text, online: flag, lastSeenMs: optional(number), own: flag });
@@ -235,7 +235,7 @@ const event = union({
   RowsRead: [2, { read: number, ok: flag, rows: list(row) }],
   Saved: [3, { save: number, outcome: choice(0, "ok", "full", "superseded", "failed", "unknown") }],
   Reopened: [4, { outcome: choice(0, "ok", "superseded", "lost", "failed") }],
-  LinkOpened: [5, { link: number, path, dialler: flag, url: text, attempt: number, network: text }],
+  LinkOpened: [5, { link: number, path, dialler: flag, url: text, attempt: number, network: text, address: bytes, admitted: flag }],
   LinkReceived: [6, { link: number, bytes }],
   LinkClosed: [7, { link: number }],
   LinkDrained: [8, { link: number, buffered: number }],
@@ -246,6 +246,7 @@ const event = union({
   Visibility: [13, { hidden: flag }],
   Goodbye: [14, {}],
   Call: [15, { call: number, body: callBody }],
+  Room: [16, {}],
 });
 const action = union({
   Read: [32, { read: number, keys: list(bytes) }],
@@ -265,8 +266,9 @@ const events = list(event);
 const turn = struct({ deadlineMs: optional(number), actions: list(action) });
 const config = struct({
   app: text, deviceSeed: seed, randomSeed: seed, name: text, anchor: flag, rtc: flag, anchors: list(text),
-  quotas: struct({ totalBytes: number, topicBytes: number, deviceBytes: number, leaseDays: number }), apps: list(text),
+  quotas: struct({ totalBytes: number, topicBytes: number, deviceBytes: number, leaseDays: number, addressBytes: number }), apps: list(text),
   cacheBytes: number, linksMax: number, idleBytesPerSecond: number, stunPort: number,
+  version: text, topics: list(id), tokens: flag, memoryBytes: number,
 });
 
 /** What the core is asked. */

@@ -3,6 +3,7 @@ import type { CoreConfig } from "./boundary.js";
 import { badArgument } from "./errors.js";
 import { anchorsOf } from "./peer.js";
 import type { Limits, PeerOptions } from "./types.js";
+import { version } from "./version.js";
 
 const MiB = 1024 * 1024;
 
@@ -23,12 +24,17 @@ export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomS
       topicBytes: 256 * MiB,
       deviceBytes: 64 * MiB,
       leaseDays: 30,
+      addressBytes: 64 * MiB,
     },
     apps: [],
     cacheBytes: bytesOf(limits, "memoryMB", 4),
     linksMax: whole(limits, "links", 64),
     idleBytesPerSecond: limits.idleBytesPerSecond === undefined ? 0 : whole(limits, "idleBytesPerSecond", 1),
     stunPort: 0,
+    version,
+    topics: [],
+    tokens: false,
+    memoryBytes: 0,
   };
 }
 

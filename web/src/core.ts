@@ -17,6 +17,7 @@ import type { PeerOptions } from "./types.js";
 interface Glue {
   readonly HEAPU8: Uint8Array;
   readonly Core: new (config: Uint8Array) => RawCore;
+  topicOf(invite: string): string;
 }
 interface RawCore {
   inbox(size: number): number;
@@ -46,6 +47,8 @@ export interface Instant {
 export interface CoreModule {
   /** A new core. The seeds of its configuration are 32 bytes each. */
   create(config: CoreConfig): Core;
+  /** The id of the topic that an invite leads to. Throws `bad-invite`. */
+  topicOf(invite: string): string;
   /** How much memory it has taken; it never gives any back. */
   readonly memoryBytes: number;
 }
@@ -112,6 +115,12 @@ class Module implements CoreModule {
 
   get memoryBytes(): number {
     return this.#glue.HEAPU8.length;
+  }
+
+  topicOf(invite: string): string {
+    const found = this.#glue.topicOf(invite);
+    if (!/^[0-9a-f]{64}$/.test(found)) throw new PerdureError("bad-invite", found);
+    return found;
   }
 
   create(config: CoreConfig): Core {

@@ -32,6 +32,9 @@ const bytesMax = 1 << 20;
 /** The storage's size is asked for at most so often. */
 const usageEveryMs = 2_000;
 
+/** The address where none is told. */
+const nobody = new Uint8Array();
+
 /** What a Driver needs of a Core. */
 export type Turns = Pick<Core, "id" | "turn" | "free">;
 
@@ -123,6 +126,11 @@ export class Driver implements Engine {
     this.#online = online;
     if (!online) for (const link of [...this.#far]) this.#links.close(link);
     this.#post({ kind: "Network", online: online && this.#linksAllowed });
+  }
+
+  /** What was too large for the disk would be written now. */
+  room(): void {
+    this.#post({ kind: "Room" });
   }
 
   /** The page was hidden or shown. */
@@ -251,8 +259,8 @@ export class Driver implements Engine {
 
   #linkEvents(): LinkEvents {
     return {
-      opened: (link, path, dialler, { url = "", attempt = 0, network = "" }) => {
-        this.#post({ kind: "LinkOpened", link, path, dialler, url, attempt, network });
+      opened: (link, path, dialler, { url = "", attempt = 0, network = "", address = nobody, admitted = false }) => {
+        this.#post({ kind: "LinkOpened", link, path, dialler, url, attempt, network, address, admitted });
         if (path === "local") return;
         this.#far.add(link);
         if (!this.#online) queueMicrotask(() => this.#links.close(link));

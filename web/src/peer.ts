@@ -156,7 +156,7 @@ function statusOf(engine: Engine, notice: NoticeOf<"StatusNotice"> | undefined):
   };
 }
 
-function peerOf({ id, name, state, path, roundTripMs, anchor }: NoticeOf<"PeersNotice">["peers"][number]): PeerInfo {
+function peerOf({ id, name, state, path, roundTripMs, anchor, version }: NoticeOf<"PeersNotice">["peers"][number]): PeerInfo {
   return {
     id,
     shortId: shortIdOf(id),
@@ -165,6 +165,7 @@ function peerOf({ id, name, state, path, roundTripMs, anchor }: NoticeOf<"PeersN
     path: path === "datachannel" ? "webrtc" : path,
     ...(roundTripMs === undefined ? {} : { roundTripMs }),
     role: anchor ? "anchor" : "edge",
+    ...(version === "" ? {} : { version }),
   };
 }
 

@@ -106,6 +106,8 @@ export interface PeerInfo {
   readonly path: "webrtc" | "websocket" | "relayed" | "local";
   readonly roundTripMs?: number;
   readonly role: "edge" | "anchor";
+  /** Of its package; absent until it has said so, and of packages before 0.2.0. */
+  readonly version?: string;
 }
 
 export interface AnchorInfo {

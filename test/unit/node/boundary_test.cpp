@@ -71,7 +71,7 @@ std::vector<Event> all_events() {
       RowsRead{1, false, {}},
       RowsRead{0xffffffffu, true, {{some(1), some(500)}, {Bytes{}, Bytes{}}}},
       Reopened{Reopening::failed},
-      LinkOpened{{7}, LinkKind::datachannel, true, "ws://x/", 3, "00ff"},
+      LinkOpened{{7}, LinkKind::datachannel, true, "ws://x/", 3, "00ff", {203, 0, 113, 5}, true},
       LinkReceived{{7}, some(200)},
       LinkClosed{{8}},
       LinkDrained{{9}, 123456},
@@ -81,6 +81,7 @@ std::vector<Event> all_events() {
       Network{false},
       Visibility{true},
       Goodbye{},
+      Room{},
   };
   for (const auto outcome : {SaveOutcome::ok, SaveOutcome::full, SaveOutcome::superseded, SaveOutcome::failed, SaveOutcome::unknown}) events.push_back(Saved{5, outcome});
   u32 number = 0;
@@ -125,7 +126,7 @@ std::vector<Action> all_actions() {
       RtcClose{6},
       StatusNotice{1, 1, 2, 3, 4, large, -45000, {{Code::storage_full, "make room"}}},
       StatusNotice{},
-      PeersNotice{{{device, "Ada", PeerState::away, LinkKind::relayed, 12, false}, {device, "", PeerState::connecting, LinkKind::local, std::nullopt, true}}},
+      PeersNotice{{{device, "Ada", PeerState::away, LinkKind::relayed, 12, false, "0.2.0"}, {device, "", PeerState::connecting, LinkKind::local, std::nullopt, true, {}}}},
       AnchorsNotice{{{"wss://a.example", AnchorState::refused, device, "full"}, {}}},
       TopicsNotice{{{topic, "lunch", 3, 4}, {topic, std::nullopt, 0, std::nullopt}}},
       TopicNotice{1, TopicState::syncing, 2, 3, 4, 5, 6, 7, 8, true, false, true, {"a", "b"}},
@@ -226,6 +227,10 @@ TEST_CASE("a configuration comes back from its bytes as it was") {
   config.cache_bytes = 5;
   config.links_max = 6;
   config.stun_port = 7;
+  config.version = "0.2.0";
+  config.topics = {some_id<TopicId>(3), some_id<TopicId>(4)};
+  config.tokens = true;
+  config.memory_bytes = 8;
   const auto back = decode_config(encode_config(config));
   REQUIRE(back);
   CHECK(encode_config(*back) == encode_config(config));

@@ -136,7 +136,7 @@ TEST_CASE("text: an anchor that is not to be had, and why") {
   (void)ada.join(secret);
   auto reason = [&] { return ada.anchors.at(0).reason; };
   ada.turn({DialFailed{"ws://ab"}});
-  CHECK(reason() == "Nobody answers at this address, or what answers is no WebSocket. It is tried again; check the address if that lasts.");
+  CHECK(reason() == "Nobody answers at this address, or whoever does makes no WebSocket of it now. It is tried again; check the address if that lasts.");
   ada.turn({LinkOpened{{9'001}, LinkKind::websocket, true, "ws://ab", 0, {}}});
   ada.turn({LinkReceived{{9'001}, own(view("HTTP/1.1 400 Bad Request"))}});
   CHECK(reason() == "What answers at this address does not speak Perdure, or not for this app. Check the address.");
@@ -147,19 +147,22 @@ TEST_CASE("text: an anchor that is not to be had, and why") {
   CHECK(reason() == "What answers at this address ends the link before it is greeted. It is tried again; check the address if that lasts.");
   Stranger anchor(ada, "anchor", at_anchor);
   for (auto [why, text] : {
-           std::pair{1, "This anchor does not serve this app. Ask who runs it to, or add another."},
+           std::pair{1, "This anchor does not serve this app, or serves only who comes with its token (wss://…/?token=…); ask who runs it."},
            {2, "This anchor did not accept the proof of membership. Update the app, or add another anchor."},
            {3, "This anchor is full; ask who runs it for more room, or add another."},
            {4, "This topic is at the anchor's limit; nothing more of it is stored there. Ask who runs it for more room, or add another."},
            {5, "This device is at the anchor's limit for this topic; nothing more of it is stored there. Ask who runs it for more room, or add another."},
-           {6, "The anchor's disk is full; nothing more is stored there. Ask who runs it to free some space, or add another."},
+           {6, "The anchor's disk is full, or nearly so: what does not fit is kept here and brought again. Who runs it has to make room."},
            {7, "This anchor serves as many links as it may. It is tried again; add another if that lasts."},
+           {8, "This anchor stores only so much that comes from one address for topics which nobody has entered from elsewhere; it goes on once somebody has. Else ask who runs it for more room."},
            {200, "This anchor refused, for a reason that this version does not know. Update the app, or add another anchor."},
        }) {
     anchor.say(wire::Refused{static_cast<u8>(why)});
     CHECK(reason() == text);
     CHECK(trouble_of(ada, Code::not_allowed) == std::string("ws://ab: ") + text);
   }
+  anchor.say(wire::Refused{1}, 1);
+  CHECK(reason() == "This anchor does not serve this topic; ask who runs it to add the topic, or for an address with a token.");
   anchor.close();
   Stranger another(ada, "another", at_anchor);
   CHECK(reason() == "Another key answers at this address than at first contact. Remove the anchor and add it again if that is right.");

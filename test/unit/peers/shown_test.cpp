@@ -69,3 +69,19 @@ TEST_CASE("a padding of which one bit is bent holds no hello") {
       byte ^= 4;
     }
 }
+
+TEST_CASE("what shows that a peer knows a topic is made once for each topic, however often it is asked for") {
+  const identity::TopicKeys one = identity::topic_keys(Secret{}), two = identity::topic_keys(Secret::from(Bytes(32, 2)));
+  const Hash session{};
+  const DeviceId from{}, to = DeviceId::from(Bytes(32, 3));
+  const Showing first{one, session, from, to}, second{two, session, from, to};
+  Expected expected;
+  CHECK(expected.update({{1, first}}) == 1);
+  CHECK(expected.update({{1, first}, {2, second}}) == 1);
+  CHECK(expected.update({{1, first}, {2, second}}) == 0);
+  CHECK(expected.find(topic_mac(first)) == 1u);
+  CHECK(expected.find(topic_mac(second)) == 2u);
+  CHECK(expected.update({{2, second}}) == 0);
+  CHECK_FALSE(expected.find(topic_mac(first)));
+  CHECK(expected.update({{1, first}, {2, second}}) == 1);
+}

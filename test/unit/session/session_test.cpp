@@ -293,17 +293,21 @@ TEST_CASE("who speaks before it is its turn is not heard") {
   CHECK(dialler.session.on_bytes(Bytes(193, 1)).fault == Fault::bad_handshake);  // not started yet
 }
 
-TEST_CASE("large frames travel in pieces that every browser carries") {
-  for (const Setup& s : {websocket, datachannel}) {
-    auto pair = connected(s);
-    for (std::size_t size : {piece_max - 18, piece_max - 17, piece_max - 16, piece_max, 3 * piece_max, frame_max}) {
-      std::vector<Bytes> messages = pair->dialler.session.send(frame_of(size)), frames;
-      for (const Bytes& m : messages) CHECK(m.size() <= piece_max);
-      CHECK(messages.size() == std::max<std::size_t>(1, (size + piece_max - 18) / (piece_max - 17)));
-      CHECK(deliver(pair->acceptor.session, messages, frames) == Fault::none);
-      CHECK(frames == std::vector<Bytes>{frame_of(size)});
+TEST_CASE("large frames travel in pieces that every browser carries, and in longer ones to who has said that it reads them") {
+  for (u64 said : {u64{0}, u64{piece_min}, u64{40'000}, u64{piece_max}, ~u64{0}})
+    for (const Setup& s : {websocket, datachannel, relayed}) {
+      auto pair = connected(s);
+      pair->dialler.session.send_pieces_of(said);
+      // Nobody relays longer ones.
+      const std::size_t piece = s.kind == LinkKind::relayed ? piece_min : static_cast<std::size_t>(std::clamp<u64>(said, piece_min, piece_max));
+      for (std::size_t size : {piece - 18, piece - 17, piece - 16, piece, 3 * piece, frame_max}) {
+        std::vector<Bytes> messages = pair->dialler.session.send(frame_of(size)), frames;
+        for (const Bytes& m : messages) CHECK(m.size() <= piece);
+        CHECK(messages.size() == std::max<std::size_t>(1, (size + piece - 18) / (piece - 17)));
+        CHECK(deliver(pair->acceptor.session, messages, frames) == Fault::none);
+        CHECK(frames == std::vector<Bytes>{frame_of(size)});
+      }
     }
-  }
 }
 
 TEST_CASE("a sealed message that is bent, cut, repeated, reordered or left out ends the session") {
@@ -348,7 +352,8 @@ TEST_CASE("messages of one session mean nothing in another") {
 TEST_CASE("a message longer than a piece ends the session before it is opened") {
   for (const Setup& s : all_kinds) {
     auto pair = connected(s);
-    CHECK(pair->acceptor.session.on_bytes(Bytes(piece_max + 65, 0)).fault == Fault::bad_piece);
+    const std::size_t longest = s.kind == LinkKind::relayed ? piece_min : piece_max;
+    CHECK(pair->acceptor.session.on_bytes(Bytes(longest + 65, 0)).fault == Fault::bad_piece);
   }
   auto pair = connected();
   CHECK(pair->acceptor.session.on_bytes(Bytes(piece_max + 64, 0)).fault == Fault::bad_seal);

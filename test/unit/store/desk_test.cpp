@@ -347,6 +347,30 @@ TEST_CASE("what is written in bulk goes out in several saves, in order") {
   CHECK(o.disk.rows.size() == 12);
 }
 
+TEST_CASE("where there is little room what fits goes out in a save of its own, and how large the one was that did not is known") {
+  Office o;
+  o.put(1, "held up", "x");
+  o.flush();                                   // under way: what follows would share a save
+  for (const char* key : {"a", "b", "c"}) o.put(2, key, std::string(1'000, 'x'));
+  o.answer();
+  o.answer(SaveOutcome::full);
+  CHECK(o.desk.failed_bytes() == 3'003);
+  o.answer();
+  o.desk.save_at_most(500);
+  o.put(1, "held up", "y");
+  o.flush();
+  for (const char* key : {"a", "b", "c"}) o.put(2, key, std::string(1'000, 'x'));
+  o.flush();
+  CHECK(o.open.size() == 4);
+  o.settle();
+  o.desk.save_as_usual();
+  o.put(1, "held up", "z");
+  o.flush();
+  for (const char* key : {"a", "b", "c"}) o.put(2, key, std::string(1'000, 'y'));
+  o.answer();
+  CHECK(o.open.size() == 1);
+}
+
 TEST_CASE("keys of one kind and topic are one range") {
   Bytes from = key('L', 7), to = prefix_end(from);
   CHECK(from <= key('L', 7, 0));

@@ -65,6 +65,7 @@ class Solo {
   StatusNotice status;
   std::vector<AnchorOut> anchors;
   std::vector<PeerOut> peers;
+  u32 saves = 0;                                              // that the core asked for
   std::map<DeviceId, std::optional<Bytes>> presence;
   std::map<std::string, u64> metrics;
 
@@ -160,6 +161,7 @@ class Solo {
  private:
   void perform(Action& action) {
     if (auto* save = std::get_if<Save>(&action)) {
+      ++saves;
       SaveOutcome outcome = failed_ ? SaveOutcome::failed : std::exchange(next_save, SaveOutcome::ok);
       if (outcome == SaveOutcome::ok) disk.apply(*save);
       else failed_ = true;
@@ -215,6 +217,8 @@ class Stranger {
     bool anchor = false;
     std::string app = {};                                     // ours, if it is another one than theirs
     bool known = true;                                        // the network the core is told, where it is an anchor
+    Bytes address = {};                                       // where we come from
+    bool admitted = false;                                    // we brought a token
     wire::Greeting greeting = {.epoch = {1}};
   };
   Stranger(Solo& solo, std::string_view name) : Stranger(solo, name, {}) {}
@@ -319,7 +323,7 @@ class Stranger {
         network += "0123456789abcdef"[b >> 4];
         network += "0123456789abcdef"[b & 15];
       }
-    solo_.turn({LinkOpened{link, options_.kind, !we_dial, options_.url, 0, network}});
+    solo_.turn({LinkOpened{link, options_.kind, !we_dial, options_.url, 0, network, options_.address, options_.admitted}});
     listen();
     for (Bytes& b : session->start()) deliver(std::move(b));
   }

@@ -171,18 +171,96 @@ TEST_CASE("an anchor that is back with yesterday's backup is given what it lost"
   CHECK(page->batches.size() == 1);
 }
 
-TEST_CASE("an anchor whose own disk was set back learns it from a member's cursor, and begins a new epoch") {
-  Solo anchor("anchor", anchor_config());
-  Stranger ada(anchor, "ada", {.kind = LinkKind::websocket});
-  ada.enter(secret, false);
-  auto hello = ada.last<wire::Hello>();
-  auto greeting = ada.greeting();
-  REQUIRE(hello);
-  REQUIRE(greeting);
-  ada.say(wire::Hello{{9}, 0, {}, wire::Cursor{greeting->epoch, 1'000, {1}}}, 1);
-  CHECK(ada.linked());
-  Stranger again(anchor, "ada", {.kind = LinkKind::websocket});
-  auto anew = again.greeting();
-  REQUIRE(anew);
-  CHECK(anew->epoch != greeting->epoch);
+namespace {
+
+// An anchor that holds two batches of bob in a topic, and has given bob a cursor for them and eve one, too; then its disk is set back to the first.
+struct SetBack {
+  Solo anchor{"anchor", anchor_config()};
+  std::optional<wire::Cursor> to_bob, to_eve;
+  explicit SetBack() {
+    Stranger bob(anchor, "bob", {.kind = LinkKind::websocket}), eve(anchor, "eve", {.kind = LinkKind::websocket});
+    bob.enter(secret);
+    Ledger ledger(bob.identity, *bob.keys);
+    ledger.say("yesterday");
+    bob.say(ledger.page(), 1);
+    const sim::Disk backup = anchor.disk;
+    ledger.say("today");
+    wire::Page page = ledger.page(1, 2);
+    page.log = bob.tag(ledger.id());
+    bob.say(page, 1);
+    to_bob = shown(bob);
+    eve.enter(secret, false);
+    to_eve = shown(eve);
+    anchor.disk = backup;
+    anchor.start();
+  }
+  static std::optional<wire::Cursor> shown(Stranger& peer, std::optional<wire::Cursor> cursor = {}) {
+    peer.heard.clear();
+    peer.say(wire::Hello{{9}, 0, {}, std::move(cursor)}, 1);
+    auto done = peer.last<wire::Done>();
+    return done ? std::optional(done->cursor) : std::nullopt;
+  }
+  u64 rollbacks() {
+    anchor.pass(1'500);
+    return anchor.metrics["rollbacks"];
+  }
+};
+
+}  // namespace
+
+TEST_CASE("an anchor whose own disk was set back learns it from a cursor that it gave, and begins a new epoch in that topic") {
+  SetBack s;
+  REQUIRE(s.to_bob);
+  CHECK(s.to_bob->number == 2);
+  Stranger bob(s.anchor, "bob", {.kind = LinkKind::websocket});
+  bob.enter(secret, false);
+  bob.say(wire::Enter{identity::topic_keys(named_secret("another")).id, peers::enter_signature(identity::topic_keys(named_secret("another")), bob.session->handshake_hash(), bob.identity.id())}, 2);
+  (void)SetBack::shown(bob, s.to_bob);
+  CHECK(s.rollbacks() == 1);
+  bob.heard.clear();
+  bob.say(wire::Hello{{9}, 0, {}, {}}, 1);
+  bob.say(wire::Hello{{9}, 0, {}, {}}, 2);
+  auto dones = bob.all<wire::Done>();
+  REQUIRE(dones.size() == 2);
+  CHECK(dones[0].cursor.epoch != s.to_bob->epoch);
+  CHECK(dones[1].cursor.epoch == s.to_bob->epoch);      // where nothing of the kind was shown nothing has changed
+  // It stays so, and a cursor of before means nothing any more.
+  s.anchor.start();
+  Stranger again(s.anchor, "bob", {.kind = LinkKind::websocket});
+  again.enter(secret, false);
+  CHECK(again.greeting()->epoch == s.to_bob->epoch);
+  CHECK(SetBack::shown(again, s.to_bob)->epoch == dones[0].cursor.epoch);
+  CHECK(s.rollbacks() == 0);
+}
+
+TEST_CASE("a cursor that was not given, or to somebody else, or in another topic, is not believed, and costs nobody anything") {
+  SetBack s;
+  Stranger eve(s.anchor, "eve", {.kind = LinkKind::websocket});
+  eve.enter(secret, false);
+  auto bent = [&](auto change) {
+    wire::Cursor cursor = *s.to_eve;
+    change(cursor);
+    return cursor;
+  };
+  for (const wire::Cursor& cursor : {*s.to_bob, bent([](auto& c) { c.number = 1'000; }), bent([](auto& c) { c.hash[0] ^= 1; }), bent([](auto& c) { c.hash[7] ^= 1; }),
+                                     wire::Cursor{s.to_eve->epoch, ~u64{0}, {}}}) {
+    auto done = SetBack::shown(eve, cursor);
+    REQUIRE(done);                                   // the whole frontier is told instead
+    CHECK(done->epoch == s.to_eve->epoch);
+  }
+  const identity::TopicKeys other = identity::topic_keys(named_secret("another"));
+  eve.say(wire::Enter{other.id, peers::enter_signature(other, eve.session->handshake_hash(), eve.identity.id())}, 2);
+  eve.say(wire::Hello{{9}, 0, {}, s.to_eve}, 2);
+  CHECK(s.rollbacks() == 0);
+  CHECK(eve.linked());
+}
+
+TEST_CASE("a topic begins no more than one epoch a minute, however many true cursors of before are shown") {
+  SetBack s;
+  for (const char* name : {"bob", "eve"}) {
+    Stranger peer(s.anchor, name, {.kind = LinkKind::websocket});
+    peer.enter(secret, false);
+    (void)SetBack::shown(peer, std::string_view(name) == "bob" ? s.to_bob : s.to_eve);
+  }
+  CHECK(s.rollbacks() == 1);
 }

@@ -97,6 +97,8 @@ TEST_CASE("who asks and takes nothing in is cut off before it costs much memory"
 TEST_CASE("nobody relays to a peer that does not take what it is sent") {
   Scene s({"one"});
   Stranger eve(s.ada, "eve"), slow(s.ada, "slow");
+  eve.enter(secret);
+  slow.enter(secret);
   eve.heard.clear();
   for (int i = 0; i < 200 && eve.all<wire::Unreachable>().empty(); ++i) eve.say(wire::Relay{slow.identity.id(), false, Bytes(16'000, 1)});
   CHECK(eve.all<wire::Unreachable>().size() == 1);
@@ -107,21 +109,27 @@ TEST_CASE("nobody relays to a peer that does not take what it is sent") {
   CHECK(eve.all<wire::Unreachable>().empty());
 }
 
-TEST_CASE("an anchor keeps no topic that nobody has said anything in and nobody is in") {
+TEST_CASE("an anchor keeps nothing of a topic that nobody has said anything in") {
   Solo anchor("anchor", anchor_config());
+  const u32 saves = anchor.saves;
   Stranger eve(anchor, "eve", {.kind = LinkKind::websocket});
   for (u32 i = 0; i < 50; ++i) {
     auto keys = identity::topic_keys(named_secret("made up " + std::to_string(i)));
     eve.say(wire::Enter{keys.id, peers::enter_signature(keys, eve.session->handshake_hash(), eve.identity.id())}, i + 1);
   }
-  CHECK(topics_at(anchor) == 50);
+  CHECK(topics_at(anchor) == 0);
+  CHECK(anchor.saves == saves);
   eve.keys = identity::topic_keys(named_secret("made up 7"));
   Ledger ledger(eve.identity, *eve.keys);
   ledger.say("something");
   eve.say(wire::Hello{{9}, 0, {}, {}}, 8);
   eve.say(ledger.page(), 8);
-  eve.close();
   CHECK(topics_at(anchor) == 1);
+  const u32 said = anchor.saves;
+  eve.close();
+  CHECK(anchor.saves == said);
+  CHECK(topics_at(anchor) == 1);
+  anchor.start();
   Stranger bob(anchor, "bob", {.kind = LinkKind::websocket});
   bob.enter(named_secret("made up 7"));
   CHECK(bob.all<wire::Page>().size() == 1);

@@ -114,5 +114,33 @@ TEST_CASE("a page's log stands in its opening or in its tag, never in both") {
 TEST_CASE("what is not known may be skipped from 128 on, and closes the link below") {
   CHECK_FALSE(may_skip(static_cast<Tag>(127)));
   CHECK(may_skip(static_cast<Tag>(128)));
-  for (int tag = 0; tag < 256; ++tag) CHECK_FALSE((known(static_cast<Tag>(tag)) && may_skip(static_cast<Tag>(tag))));
+  for (int tag = 0; tag < 256; ++tag) CHECK((known(static_cast<Tag>(tag)) && may_skip(static_cast<Tag>(tag))) == (tag == 128));
+}
+
+TEST_CASE("what a side understands comes out as it went in; what is not known of it is let be, and what is not right counts as not said") {
+  const Able most{{1, 128, 200}, 65'536, 2, "0.2.0"};
+  const Able heard = hear(say(most));
+  CHECK(heard.numbers == most.numbers);
+  CHECK(heard.piece_bytes == 65'536);
+  CHECK(heard.batch_format == 2);
+  CHECK(heard.version == "0.2.0");
+  CHECK(heard.knows(Tag::abilities));
+  CHECK_FALSE(heard.knows(Tag{129}));
+
+  Abilities strange = say(most);
+  strange.values.push_back({9, Bytes(128, 1)});                            // of a later version
+  strange.values.push_back({1, {5}});                                      // said before
+  CHECK(hear(strange).piece_bytes == 65'536);
+  CHECK(encode({}, *read<Abilities>(encode({}, strange))) == encode({}, strange));
+
+  for (const Bytes& bent : {Bytes{}, Bytes{0x80, 0x00}, Bytes{1, 1}}) CHECK(hear({{}, {{1, bent}, {2, bent}}}).batch_format == 1);
+  for (const char* text : {"0.2.0\n", "a b", "\xc3\xa9"}) CHECK(hear({{}, {{3, own(view(text))}}}).version.empty());
+  CHECK(hear({{}, {{3, Bytes(65, 'x')}}}).version.empty());
+  CHECK(say({{}, 0, 1, std::string(100, 'x')}).values.back().bytes.size() == 64);
+
+  Abilities much;
+  much.numbers.resize(abilities_max + 1);
+  CHECK_FALSE(read<Abilities>(encode({}, much)));
+  CHECK_FALSE(read<Abilities>(encode({}, Abilities{{}, std::vector<Abilities::Value>(ability_values_max + 1)})));
+  CHECK_FALSE(read<Abilities>(encode({}, Abilities{{}, {{1, Bytes(ability_bytes_max + 1)}}})));
 }

@@ -1,11 +1,11 @@
 // The command line: what it says, and how it refuses.
 
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { check, same } from "../support/check.js";
-import { cli, scratch, spawnAnchor, withoutSqlite } from "./shipped.js";
+import { cli, dist, scratch, spawnAnchor, until, withoutSqlite } from "./shipped.js";
 
 /** It ends with this code and says one line, which holds all these words. */
 async function refuses(code: number, args: readonly string[], ...words: readonly string[]): Promise<void> {
@@ -20,7 +20,7 @@ describe("the command line", () => {
     for (const args of [["--help"], ["anchor", "--help"], ["-h"], []]) {
       const { code, out, err } = await cli(args);
       same([code, err], [0, ""]);
-      for (const option of ["--host", "--port", "--data", "--serve", "--cert", "--key", "--public-url", "--app", "--total-mb"]) check(out.includes(option), `${option} in the help`);
+      for (const option of ["--host", "--port", "--data", "--serve", "--cert", "--key", "--public-url", "--app", "--total-mb", "--invite", "--topic", "--token", "--address-mb", "--memory-mb"]) check(out.includes(option), `${option} in the help`);
     }
   });
 
@@ -41,6 +41,15 @@ describe("the command line", () => {
     await refuses(1, ["anchor", "--port", "70000"], "port");
     await refuses(1, ["anchor", "--total-mb", "0", "--port", "0"], "totalMB");
     await refuses(1, ["anchor", "--public-url", "https://here", "--port", "0"], "wss://");
+    await refuses(1, ["anchor", "--topic", "lunch", "--port", "0"], "topics[0]", "64 hex digits");
+    await refuses(1, ["anchor", "--topic", "perdure-AAAA", "--port", "0"], "--invite");
+    await refuses(1, ["anchor", "--invite", "perdure-AAAA", "--port", "0"], "invites[0]", "cut short");
+    await refuses(1, ["anchor", "--invite", "lunch", "--port", "0"], "invites[0]", "perdure-");
+    await refuses(1, ["anchor", "--token", "", "--port", "0"], "tokens[0]");
+    await refuses(1, ["anchor", "--token", "x".repeat(101), "--port", "0"], "tokens[0]", "100");
+    await refuses(1, ["anchor", "--memory-mb", "20", "--port", "0"], "memoryMB", "128");
+    await refuses(1, ["anchor", "--address-mb", "0", "--port", "0"], "addressMB");
+    await refuses(2, ["anchor", "--address-mb", "much", "--port", "0"], "--address-mb", "much");
   });
 
   test("says what is wrong with files in one line", async () => {
@@ -100,6 +109,41 @@ describe("the command line", () => {
     for (const word of [anchor.url, "talkbox, board", "12 MB", "256 MB a topic", "30 days", folder.file("anchor.db"), `${anchor.url.replace("ws", "http")}/`]) check(said.includes(word), `"${word}" in:\n${said}`);
     check(/\b[0-9a-f]{64}\b/.test(said), "its id");
   });
+
+  test("says to whom it is open, and where those go who bring a token", async () => {
+    await using open = await spawnAnchor("--port", "0", "--data", ":memory:");
+    await until(() => open.lines.some(line => line.includes("  in  ")), "the greeting");
+    check(open.lines.some(line => /to +anybody/.test(line)) && open.lines.some(line => line.includes("64 MB an address")), open.lines.join("\n"));
+    await using anchor = await spawnAnchor("--port", "0", "--data", ":memory:", "--token", "open sesame", "--token", "other", "--topic", "ab".repeat(32));
+    check(anchor.url.endsWith("/?token=open%20sesame"), anchor.url);
+    await until(() => anchor.lines.some(line => line.includes("  in  ")), "the greeting");
+    check(anchor.lines.some(line => /to +1 topic and whoever brings a token/.test(line)) && !anchor.lines.some(line => line.includes("MB an address")), anchor.lines.join("\n"));
+  });
+
+  test("without a certificate goes on after SIGHUP, and says that there is nothing to read", async () => {
+    await using anchor = await spawnAnchor("--port", "0", "--data", ":memory:");
+    process.kill(anchor.pid, "SIGHUP");
+    await until(() => anchor.complaints.length > 0, "a word");
+    same(anchor.complaints, ["perdure: There is no certificate to read again (--cert, --key); the anchor goes on."]);
+    same((await fetch(`${anchor.url.replace("ws", "http")}/healthz`)).status, 200);
+  });
+
+  for (const [how, take] of [["another anchor takes over", (data: string) => spawnAnchor("--port", "0", "--data", data)], ["somebody deletes", (data: string) => { rmSync(data); return undefined; }]] as const) {
+    test(`whose file ${how} notices it at once, says which file, ends with 1, and never calls itself healthy again`, async () => {
+      using folder = scratch();
+      const data = folder.file("anchor.db");
+      await using first = await spawnAnchor("--port", "0", "--data", data);
+      same((await fetch(`${first.url.replace("ws", "http")}/healthz`)).status, 200);
+      await using second = await take(data);
+      const begun = performance.now();
+      const asked = await fetch(`${first.url.replace("ws", "http")}/healthz`).then(({ status }) => status, () => 0);
+      check(asked !== 200, `it answered ${asked}`);
+      same(await first.ended, 1);
+      check(performance.now() - begun < 3_000, "within a second, or a little more on a busy machine");
+      check(first.complaints.some(line => line.includes(data)), first.complaints.join("\n"));
+      if (second !== undefined) same((await fetch(`${second.url.replace("ws", "http")}/healthz`)).status, 200);
+    });
+  }
 
   test("ends cleanly when told to, either way", async () => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {

@@ -32,6 +32,11 @@ export interface AnchorProcess extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly lines: readonly string[];
+  /** On stderr. */
+  readonly complaints: readonly string[];
+  readonly pid: number;
+  /** Its exit code; null if a signal ended it. */
+  readonly ended: Promise<number | null>;
   /** Ends it and resolves with the exit code, null after SIGKILL. */
   kill(signal: "SIGTERM" | "SIGKILL" | "SIGINT"): Promise<number | null>;
 }
@@ -40,9 +45,11 @@ export interface AnchorProcess extends AsyncDisposable {
 export async function spawnAnchor(...args: readonly (string | { readonly script: string; readonly env: NodeJS.ProcessEnv })[]): Promise<AnchorProcess> {
   const { script, env } = args.flatMap(one => (typeof one === "string" ? [] : [one]))[0] ?? { script: join(dist, "cli.js"), env: process.env };
   const words = args.filter(one => typeof one === "string");
-  const child: ChildProcess = spawn(process.execPath, [script, "anchor", ...words], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const child: ChildProcess = spawn(process.execPath, [script, "anchor", ...words], { env, stdio: ["ignore", "pipe", "pipe"] });
   const closed = once(child, "close");
   const lines: string[] = [];
+  const complaints: string[] = [];
+  if (child.stderr !== null) createInterface({ input: child.stderr }).on("line", line => complaints.push(line));
   const url = await new Promise<string>((resolve, reject) => {
     if (child.stdout === null) return reject(new Error("no output"));
     createInterface({ input: child.stdout }).on("line", line => {
@@ -50,14 +57,15 @@ export async function spawnAnchor(...args: readonly (string | { readonly script:
       const found = /\bwss?:\/\/\S+/.exec(line)?.[0];
       if (found !== undefined) resolve(found);
     });
-    closed.then(() => reject(new Error(`the anchor ended: ${lines.join("\n")}`)));
+    closed.then(() => reject(new Error(`the anchor ended: ${[...lines, ...complaints].join("\n")}`)));
   });
   const kill = async (signal: "SIGTERM" | "SIGKILL" | "SIGINT"): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     await closed;
     return child.exitCode;
   };
-  return { url, port: Number(new URL(url).port), lines, kill, [Symbol.asyncDispose]: async () => void (await kill("SIGKILL")) };
+  const ended = closed.then(() => child.exitCode);
+  return { url, port: Number(new URL(url).port), lines, complaints, pid: child.pid ?? 0, ended, kill, [Symbol.asyncDispose]: async () => void (await kill("SIGKILL")) };
 }
 
 /** The package in a folder where no SQLite is found, neither Node's nor another, and what runs it there. */

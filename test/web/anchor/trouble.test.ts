@@ -1,6 +1,7 @@
 // Anchors that are down, slow, wiped, restored, locked, full, or no anchors at all; and what their peers notice of it.
 
-import { copyFileSync, existsSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { createServer as createHttp } from "node:http";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { describe, test } from "node:test";
@@ -161,6 +162,45 @@ describe("an anchor that is", { concurrency: true, timeout: 60_000 }, () => {
     await until(async () => (await health()) === 200, "healthy again", 30_000);
     await done;
     await foundAt(anchor.url, await topic.invite(), ["before", "meanwhile"]);
+  });
+
+  // As root alone: a disk of that size is needed.
+  if (process.getuid?.() === 0 && process.platform === "linux") test("nearly out of disk: unhealthy and heard to say so, its peer is told, what fits is kept, and all of it once there is room", { timeout: 120_000 }, async () => {
+    using folder = scratch();
+    mkdirSync(folder.file("disk"));
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", folder.file("disk")]);
+    try {
+      const data = folder.file("disk/anchor.db");
+      await using anchor = await spawnAnchor("--port", "0", "--data", data);
+      const health = async (): Promise<number> => (await fetch(`${anchor.url.replace("ws", "http")}/healthz`)).status;
+      await using ada = await open(anchor.url);
+      const lunch = await ada.topic("lunch");
+      await (await lunch.append("before")).anchored();
+      await using bob = await open(anchor.url);
+      const dinner = await bob.topic("dinner");
+      await (await dinner.append("before")).anchored();
+      same(await health(), 200);
+      const { bavail, bsize } = statfsSync(folder.file("disk"));
+      writeFileSync(folder.file("disk/ballast"), Buffer.alloc(bavail * bsize - 80 * 1024, 1));
+      const large = await lunch.append("x".repeat(250_000));
+      const behind = await lunch.append("short");
+      await until(async () => (await health()) === 503, "unhealthy");
+      await until(() => ada.status.current.trouble.length > 0, "the author is told");
+      check(/disk is full/.test(ada.status.current.trouble[0]?.message ?? "") && stateAt(ada, anchor.url) === "refused", ada.status.current.trouble[0]?.message ?? "");
+      await (await dinner.append("small enough")).anchored();
+      same([await health(), ada.status.current.pending], [503, 2]);
+      same(anchor.complaints.length, 1, anchor.complaints.join("\n"));
+      check(anchor.complaints[0]?.includes("disk is full") === true && anchor.complaints[0].includes(data), anchor.complaints.join("\n"));
+      rmSync(folder.file("disk/ballast"));
+      await Promise.all([large.anchored(), behind.anchored()]);
+      await until(async () => (await health()) === 200, "healthy again", 30_000);
+      await until(() => ada.status.current.trouble.length === 0 && stateAt(ada, anchor.url) === "connected", "the author is told that it is over");
+      await until(() => anchor.complaints.length === 2, "and so is who reads the log");
+      await foundAt(anchor.url, await lunch.invite(), ["before", "x".repeat(250_000), "short"]);
+      await foundAt(anchor.url, await dinner.invite(), ["before", "small enough"]);
+    } finally {
+      execFileSync("umount", ["-l", folder.file("disk")]);
+    }
   });
 
   test("full of links: the next one is told so, and gets in when there is room", async () => {

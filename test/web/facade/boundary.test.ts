@@ -48,7 +48,7 @@ describe("what C++ wrote", () => {
     assert.equal(r.left, 0);
     assert.deepEqual(written(w => putEvents(w, events)), vector("events"));
     assert.deepEqual(events.find(({ kind }) => kind === "LinkOpened"), {
-      kind: "LinkOpened", link: 7, path: "datachannel", dialler: true, url: "ws://x/", attempt: 3, network: "00ff",
+      kind: "LinkOpened", link: 7, path: "datachannel", dialler: true, url: "ws://x/", attempt: 3, network: "00ff", address: Uint8Array.of(203, 0, 113, 5), admitted: true,
     });
     const append = events.find(event => event.kind === "Call" && event.body.kind === "Append");
     assert.deepEqual(append?.kind === "Call" && append.body.kind === "Append" && append.body.ops.map(({ kind, key, value: { length } }) => ({ kind, key, length })), [

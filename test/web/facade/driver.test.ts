@@ -197,7 +197,7 @@ describe("actions", () => {
     await rest();
     await rest();
     assert.deepEqual(core.events, [
-      { kind: "LinkOpened", link: 5, path: "datachannel", dialler: true, url: "", attempt: 2, network: "" }, { kind: "LinkClosed", link: 5 }, { kind: "DialFailed", url: "ws://a" },
+      { kind: "LinkOpened", link: 5, path: "datachannel", dialler: true, url: "", attempt: 2, network: "", address: new Uint8Array(), admitted: false }, { kind: "LinkClosed", link: 5 }, { kind: "DialFailed", url: "ws://a" },
       { kind: "RtcSignal", attempt: 2, signal: "answer", text: "v=1" }, { kind: "RtcFailed", attempt: 2 },
     ]);
   });

@@ -61,13 +61,13 @@ describe("a view", () => {
   test("is right when looked at without a listener, where it needs not be asked for", async () => {
     const { engine, peer } = await setup();
     engine.tell({ kind: "StatusNotice", state: "online", webrtc: 1, websocket: 2, relayed: 0, local: 0, pending: 3, skewMs: -5, trouble: [{ code: "storage-full", text: "make room" }] });
-    engine.tell({ kind: "PeersNotice", peers: [{ id: other, name: "", state: "connected", path: "datachannel", roundTripMs: 7, anchor: false }] });
+    engine.tell({ kind: "PeersNotice", peers: [{ id: other, name: "", state: "connected", path: "datachannel", roundTripMs: 7, anchor: false, version: "0.2.0" }] });
     engine.tell({ kind: "AnchorsNotice", anchors: [{ url: "wss://a.example", state: "refused", reason: "full" }] });
     engine.tell({ kind: "TopicsNotice", topics: [{ id: "ff", name: "lunch", unread: 2, lastActivityMs: 9 }] });
     const { state, links, pending, clockSkewMs, trouble: [trouble] } = peer.status.current;
     assert.deepEqual({ state, links, pending, clockSkewMs }, { state: "online", links: { webrtc: 1, websocket: 2, relayed: 0, local: 0 }, pending: 3, clockSkewMs: -5 });
     assert.equal(trouble?.code, "storage-full");
-    assert.deepEqual(peer.peers.current, [{ id: other, shortId: peer.peers.current[0]?.shortId, state: "connected", path: "webrtc", roundTripMs: 7, role: "edge" }]);
+    assert.deepEqual(peer.peers.current, [{ id: other, shortId: peer.peers.current[0]?.shortId, state: "connected", path: "webrtc", roundTripMs: 7, role: "edge", version: "0.2.0" }]);
     assert.match(peer.peers.current[0]?.shortId ?? "", /^[0-9a-f]{16}$/);
     assert.deepEqual(peer.anchors.list.current, [{ url: "wss://a.example", state: "refused", reason: "full" }]);
     assert.deepEqual(peer.topics.current, [{ id: "ff", name: "lunch", unread: 2, lastActivity: new Date(9) }]);

@@ -43,8 +43,9 @@ export interface LinkEvents {
   rtcFailed(attempt: number): void;
 }
 
-/** url: of the dial; attempt: of rtcOpen; network: what the other side asked for, where it dialled. */
-export interface LinkOrigin { readonly url?: string; readonly attempt?: number; readonly network?: string }
+/** url: of the dial; attempt: of rtcOpen; network: what the other side asked for, where it dialled;
+ *  address, admitted: as the core has them in LinkOpened. */
+export interface LinkOrigin { readonly url?: string; readonly attempt?: number; readonly network?: string; readonly address?: Uint8Array; readonly admitted?: boolean }
 
 /** A link as its transport sees it. */
 export interface Pipe {

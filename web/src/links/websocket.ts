@@ -1,6 +1,6 @@
 // Links over WebSockets: the browser's own, or those of the package `ws` in Node.
 
-import { closeMs, drainedBytes, type LinkTable, type Pipe, type PipeEvents } from "./links.js";
+import { closeMs, drainedBytes, type LinkOrigin, type LinkTable, type Pipe, type PipeEvents } from "./links.js";
 
 /** What the browser's WebSocket and that of `ws` have in common. */
 export interface SocketLike {
@@ -64,10 +64,10 @@ export class WebSockets {
     socket.addEventListener("close", () => settle(false));
   }
 
-  /** A socket that a server has accepted and that is open; `network` as its address asks for it. */
-  accept(socket: SocketLike, network: string): void {
+  /** A socket that a server has accepted and that is open; `network` as its address asks for it, `visitor`: who asks. */
+  accept(socket: SocketLike, network: string, visitor: Pick<LinkOrigin, "address" | "admitted"> = {}): void {
     socket.addEventListener("error", () => undefined);    // `close` follows; `ws` throws what nobody listens to
-    new SocketPipe(socket, pipe => this.#table.add(pipe, "websocket", false, { network }));
+    new SocketPipe(socket, pipe => this.#table.add(pipe, "websocket", false, { ...visitor, network }));
   }
 
   /** Gives up what is being dialled, silently. */

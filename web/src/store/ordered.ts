@@ -4,7 +4,7 @@
 // Reads run beside one another; a save waits for what was issued before it, and what comes later waits for the save.
 
 import { PerdureError } from "../errors.js";
-import { compareBytes, type Change, type Own, type Reopening, type Row, type SaveOutcome, type Store, type StoreKind, type Usage } from "./store.js";
+import { compareBytes, type Change, type Held, type Own, type Reopening, type Row, type SaveOutcome, type Store, type StoreKind, type Usage } from "./store.js";
 
 /** One opener's hold on a disk. Never called while a commit is under way. */
 export interface Backend {
@@ -15,13 +15,15 @@ export interface Backend {
   commit(change: Change): SaveOutcome | Promise<SaveOutcome>;
   /** Makes the disk usable again after trouble. May reject: then it is not to be had now. */
   recover(): Reopening | Promise<Reopening>;
+  /** As `recover`, of a disk without trouble. Where it is left out nobody can take the disk away. */
+  held?(): Reopening | Promise<Reopening>;
   usage(): Usage | Promise<Usage>;
   getOwn(key: string): unknown;
   putOwn(key: string, value: unknown): void | Promise<void>;
   close(): void | Promise<void>;
 }
 
-export class OrderedStore implements Store, Own {
+export class OrderedStore implements Store, Own, Held {
   readonly kind: StoreKind;
   readonly wasEmpty: boolean;
   readonly #backend: Backend;
@@ -65,6 +67,7 @@ export class OrderedStore implements Store, Own {
     }, "failed");
   }
 
+  held(): Promise<Reopening> { return this.#reading(() => this.#backend.held?.() ?? "ok"); }
   usage(): Promise<Usage> { return this.#reading(() => this.#backend.usage()); }
   getOwn(key: string): Promise<unknown> { return this.#reading(() => this.#backend.getOwn(key)); }
 

@@ -29,6 +29,7 @@ export interface SqlOptions {
   readonly connect: () => Sql;                           // called again when the connection has to be made anew
   readonly pragmas: readonly string[];                   // after the format is known to be ours
   readonly usage: (sql: Sql) => Usage | Promise<Usage>;
+  readonly makeRoom?: (sql: Sql) => void;                // on the disk, after a commit that did not fit
   readonly isFull?: (bytes: number) => Promise<boolean>; // where a full disk shows as an I/O error: was there no room for so much?
   readonly released?: () => void;                        // once the last connection is closed for good
 }
@@ -83,6 +84,14 @@ export class SqlBackend implements Backend {
   }
 
   async commit(change: Change): Promise<SaveOutcome> {
+    const outcome = await this.#commit(change);
+    if (outcome !== "full" || !this.#makeRoom()) return outcome;
+    const again = await this.#commit(change);
+    if (again === "full") this.#makeRoom();
+    return again;
+  }
+
+  async #commit(change: Change): Promise<SaveOutcome> {
     const sql = this.#sql;
     let committing = false;
     try {
@@ -108,6 +117,8 @@ export class SqlBackend implements Backend {
     }
   }
 
+  held(): Reopening { return reopening(this.#stored(), this.#generation); }
+
   recover(): Reopening {
     try {
       return reopening(this.#stored(), this.#generation);
@@ -128,7 +139,18 @@ export class SqlBackend implements Backend {
 
   putOwn(key: string, value: unknown): void {
     if (!(value instanceof Uint8Array || typeof value === "string" || typeof value === "number")) throw new TypeError(`own value ${key} is not bytes, text or a number`);
-    this.#sql.run("INSERT INTO own VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
+    const put = (): void => this.#sql.run("INSERT INTO own VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
+    try {
+      put();
+    } catch (error) {
+      if (resultCode(error) !== full || !this.#makeRoom()) throw error;
+      try {
+        put();
+      } catch (again) {
+        this.#makeRoom();
+        throw again;
+      }
+    }
   }
 
   close(): void {
@@ -138,6 +160,13 @@ export class SqlBackend implements Backend {
 
   #disconnect(): void {
     try { this.#sql.close(); } catch { /* it was closed or broken */ }
+  }
+
+  #makeRoom(): boolean {
+    try {
+      this.#options.makeRoom?.(this.#sql);
+    } catch { /* there is not even room for that */ }
+    return this.#options.makeRoom !== undefined;
   }
 
   #stored(): number { return numberIn(this.#sql.all("SELECT value FROM generation"), "value"); }

@@ -8,7 +8,7 @@ import { importInNode } from "../node-import.js";
 import { OrderedStore } from "./ordered.js";
 import { unavailable } from "./refusals.js";
 import { pageBytes, SqlBackend, type Sql, type SqlValue } from "./sql.js";
-import type { Own, Store } from "./store.js";
+import type { Held, Own, Store } from "./store.js";
 
 export interface SqliteOptions {
   /** Saves that would make the file larger end as "full". Default: no bound but the disk's. */
@@ -20,7 +20,7 @@ export interface SqliteOptions {
 /** Opens the file, or ":memory:", and takes it over; made with mode 0600 if it is missing. Rejects with `storage-unavailable` if
  *  there is no SQLite for Node, if the path cannot be written, or if the file is something else or damaged; with `outdated` if a
  *  newer package has written it. */
-export async function openSqlite(file: string, options: SqliteOptions = {}): Promise<Store & Own> {
+export async function openSqlite(file: string, options: SqliteOptions = {}): Promise<Store & Own & Held> {
   const connect = await findLibrary();
   // SQLite would take "file:…" for an address, which may lead to another file than the one that was made private.
   const open = (): Sql => connect(file.startsWith("file:") ? `./${file}` : file);
@@ -32,6 +32,8 @@ export async function openSqlite(file: string, options: SqliteOptions = {}): Pro
       "PRAGMA busy_timeout = 5000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
       ...(maxBytes === undefined ? [] : [`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / 4096))}`]),
     ],
+    // The log beside the file keeps what a commit that did not fit left in it, until it is emptied into the file.
+    makeRoom: sql => { sql.all("PRAGMA wal_checkpoint(TRUNCATE)"); },
     usage: sql => {
       const usage = { usedBytes: pageBytes(sql), persisted: file !== ":memory:" };
       return maxBytes === undefined ? usage : { ...usage, quotaBytes: maxBytes };

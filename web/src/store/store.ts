@@ -58,6 +58,12 @@ export interface Own {
   putOwn(key: string, value: unknown): Promise<void>;
 }
 
+/** A store that can be asked whether it still belongs to its opener. */
+export interface Held {
+  /** superseded: another opener has taken it over; lost: its rows are gone. Writes nothing. Rejects if the store cannot be read. */
+  held(): Promise<Reopening>;
+}
+
 /** Opens a store and takes it over: the generation that it raises makes every save of an earlier opener "superseded".
  *  Rejects with PerdureError: `storage-unavailable` if there is no such store to be had (the message says why), `outdated` if a
  *  newer version of the package has written it; then nothing in it was touched. */

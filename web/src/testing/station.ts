@@ -9,6 +9,7 @@ import { VirtualClock } from "./time.js";
 import type { VirtualTime } from "./time.js";
 import { Port } from "./wires.js";
 import type { Cables } from "./wires.js";
+import { version } from "../version.js";
 import { wiredAtLeast } from "./wiring.js";
 
 export interface StationOptions {
@@ -121,7 +122,7 @@ export class Station {
       anchor: this.anchorUrl !== undefined,
       rtc: false,
       anchors: this.anchors,
-      quotas: { totalBytes: 4096 * MiB, topicBytes: 256 * MiB, deviceBytes: 64 * MiB, leaseDays: 30 },
+      quotas: { totalBytes: 4096 * MiB, topicBytes: 256 * MiB, deviceBytes: 64 * MiB, leaseDays: 30, addressBytes: 64 * MiB },
       apps: [],
       cacheBytes: 4 * MiB,
       // A core that wants no more links than it has wires asks nobody to relay to others, and a crowd would be busy with little else.
@@ -129,6 +130,10 @@ export class Station {
       linksMax: this.anchorUrl === undefined ? wiredAtLeast : 4_096,
       idleBytesPerSecond: 0,
       stunPort: 0,
+      version,
+      topics: [],
+      tokens: false,
+      memoryBytes: 0,
     };
   }
 }

@@ -1,0 +1,114 @@
+// What a message may cost: one row a tag. The layer of the links enforces it before a frame is handed on; nothing else in the tree holds a
+// rate at which others may make us do something.
+//
+//     const Price& price = price_of(frame.tag);
+//     if (frame.body.size() > price.body_max) …              the link is closed
+//     if (!budget.take(now_ms, price.rate)) …                price.over says what follows
+//
+// Work is counted in units of about a microsecond of one processor core. A frame costs `work`, and `work_kib` for each KiB of its body; what
+// depends on what it meets here (the logs of a topic, the pages that are read) is charged where that is known. Work that was done is
+// owed: who owes is heard, but waits for answers, and what it pushes is fetched later, in bulk.
+#pragma once
+
+#include <array>
+
+#include "base/budget.hpp"
+#include "wire/frames.hpp"
+
+namespace perdure::wire {
+
+enum class Owner : u8 { links, sharing, sync, peers, presence };
+enum class Purse : u8 {
+  link,                                            // a budget for each link
+  address,                                         // … for all links of one address together
+  member,                                          // … for each device that it is said of, in each topic: kept by the owner
+};
+enum class Over : u8 {
+  skip,                                            // it is not heard; so many of these close the link (skipped_rate)
+  refuse,                                          // it is not done, and the sender is told
+  later,                                           // it is done once there is room: the last of its kind, or in bulk
+  close,                                           // the link is closed
+};
+
+struct Price {
+  Tag tag;
+  Owner owner;
+  u32 body_max;                                    // bytes
+  u32 out_max;                                     // bytes that one makes us send at once, at most; pages that are wanted or passed on not counted
+  u32 work, work_kib;
+  Budget::Rate rate;                               // of frames
+  Purse purse;
+  Over over;
+};
+
+inline constexpr u32 item_max = 8 + 10 + 10 + 10 + 4 + 10;
+inline constexpr u32 frontier_bytes_max = 4u << 20;      // 65,536 logs, each of them told
+inline constexpr u32 small = 256;                        // a frame that answers
+
+inline constexpr std::array<Price, 26> prices{{
+    // A sign of life is said every five seconds, and a dozen of them at once after a pause.
+    {Tag::ping, Owner::links, 5 + 10, small, 5, 0, {256, 240}, Purse::link, Over::skip},
+    {Tag::pong, Owner::links, 5 + 10, 0, 5, 0, {256, 240}, Purse::link, Over::skip},
+    {Tag::bye, Owner::links, 1, 0, 50, 0, {1, 1}, Purse::link, Over::close},
+    {Tag::abilities, Owner::links, 8 * 1024, 0, 20, 20, {4, 4}, Purse::link, Over::skip},
+    // One for each topic that is opened; all of them when a link comes up.
+    {Tag::topics, Owner::sharing, 2 + 1024 * 16, small, 20, 60, {2'048, 2'048}, Purse::link, Over::close},
+    {Tag::closed, Owner::sharing, 0, small, 20, 0, {2'048, 2'048}, Purse::link, Over::close},
+    // A signature and a topic in memory each. Twice what one link may have entered, so that a link that breaks may come again at once.
+    {Tag::enter, Owner::sharing, 32 + 64, 4 * 1024, 200, 0, {2'048, 1'024}, Purse::address, Over::close},
+    {Tag::refused, Owner::sharing, 1, 0, 10, 0, {2'048, 2'048}, Purse::link, Over::skip},
+    // A greeting a topic when a link comes up, and one for each check that finds a difference. Which logs there are is told at once to who owes
+    // nothing, else later; who asks without end is no peer of ours.
+    {Tag::hello, Owner::sync, 16 + 10 + 1 + 64 * item_max + 1 + 26 + 1, frontier_bytes_max, 20, 100, {4'096, 8'192}, Purse::link, Over::close},
+    {Tag::check, Owner::sync, 16, 4 * 1024, 10, 0, {4'096, 8'192}, Purse::link, Over::close},
+    {Tag::items, Owner::sync, 2 + 512 * item_max, 4 * 1024, 10, 100, {2'048, 6'000}, Purse::link, Over::close},
+    {Tag::done, Owner::sync, 8 + 10 + 8, 4 * 1024, 20, 0, {4'096, 8'192}, Purse::link, Over::close},
+    {Tag::want, Owner::sync, 8 + 30, small, 20, 0, {8'192, 120'000}, Purse::link, Over::close},
+    // By work: a page is a signature and a save, and an anchor's are passed on. What is pushed by who owes is noted and fetched later.
+    {Tag::page, Owner::sync, 352 * 1024, small, 10, 1, {~u64{0}, 1}, Purse::link, Over::later},
+    {Tag::no_page, Owner::sync, 8, 4 * 1024, 20, 0, {8'192, 120'000}, Purse::link, Over::close},
+    // Five a second and log, of a log a member; an anchor passes on those of all of them.
+    {Tag::ack, Owner::sync, 32 + 8 + 32 + 10 + 10 + 8 + 64, small, 20, 0, {4'096, 30'000}, Purse::link, Over::skip},
+    // Some forks at once, each a descent of at most 32 levels.
+    {Tag::ask_proof, Owner::sync, 8 + 10, 5 * 1024, 100, 0, {1'024, 3'840}, Purse::link, Over::close},
+    {Tag::proof, Owner::sync, 8 + 10 + 2 * (1 + 64 * 32) + 30 + 64, small, 300, 0, {1'024, 3'840}, Purse::link, Over::close},
+    {Tag::ask_nodes, Owner::sync, 8 + 5 + 10, small, 50, 0, {1'024, 3'840}, Purse::link, Over::close},
+    {Tag::nodes, Owner::sync, 8 + 5 + 10 + 64, small, 50, 0, {1'024, 3'840}, Purse::link, Over::close},
+    // Those that come and go are told of every 200 ms in each topic.
+    {Tag::introduce, Owner::peers, 4 + 128 * 33 + 128 * 32, 8 * 1024, 20, 60, {4'096, 12'000}, Purse::link, Over::skip},
+    {Tag::signal, Owner::peers, 32 + 32 + 2 + signal_max, 8 * 1024, 150, 10, {500, 3'000}, Purse::link, Over::skip},
+    // A message of a session each; one that is lost ends that session, and both are told.
+    {Tag::relay, Owner::peers, 32 + 1 + 3 + 17 * 1024, 18 * 1024, 20, 4, {4'096, 60'000}, Purse::link, Over::refuse},
+    {Tag::unreachable, Owner::peers, 32, 0, 20, 0, {512, 3'000}, Purse::link, Over::skip},
+    // Twice what an honest device says, of each kind, in each topic.
+    {Tag::presence, Owner::presence, 32 + 1 + 10 + 2 + 4096 + 256, 0, 100, 10, {30, 1'200}, Purse::member, Over::skip},
+    // What is not known here and may be skipped has its price, too; it stands for all of those.
+    {Tag{255}, Owner::links, 64 * 1024, 0, 5, 1, {1'024, 6'000}, Purse::link, Over::close},
+}};
+
+constexpr std::size_t price_index(Tag tag) {
+  for (std::size_t i = 0; i + 1 < prices.size(); ++i) if (prices[i].tag == tag) return i;
+  return prices.size() - 1;
+}
+constexpr const Price& price_of(Tag tag) { return prices[price_index(tag)]; }
+
+// ---- the same in work, and of what a frame carries -------------------------------------------------------------------------------
+
+inline constexpr Budget::Rate link_work{1'000'000, 18'000'000};        // a second of work at once, then a third of a core
+inline constexpr Budget::Rate address_work{2'000'000, 30'000'000};     // … of all links of one address: a room behind one router
+inline constexpr Budget::Rate answers_work{500'000, 18'000'000};       // greetings of large topics, of all links together: the others go on meanwhile
+inline constexpr Budget::Rate skipped_rate{16'384, 16'384};            // frames of one link that were not heard; more close it
+
+inline constexpr u64 work_per_log = 2;                                 // of a frontier that is told or compared
+inline constexpr u64 work_per_page_taken = 200;                        // a signature, some rows
+inline constexpr u64 work_per_batch = 2;                               // … and of each batch in it: hashed, unsealed, merged
+inline constexpr u64 work_per_page = 60;                               // read, or passed on to one link
+inline constexpr u64 work_per_signature = 150;                         // checked
+
+inline constexpr Budget::Rate signals_passed{20, 30};                  // forwarded for one source: an offer and its candidates, a few times
+inline constexpr Budget::Rate introduced{1'024, 1'024};                // devices told of by one peer in one topic: twice as many as are remembered, all coming back within a minute
+inline constexpr Budget::Rate redials{8, 30};                          // of who came back before our offer was given up: all direct links at once
+inline constexpr Budget::Rate relayed_sessions{32, 60};                // begun with us through one link
+inline constexpr Budget::Rate epochs{1, 1};                            // of a topic, begun because a peer has shown a later cursor of ours: a backup is put back once
+
+}  // namespace perdure::wire
