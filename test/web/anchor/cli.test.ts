@@ -45,11 +45,8 @@ describe("the command line", () => {
     await refuses(1, ["anchor", "--topic", "lunch", "--port", "0"], "topics[0]", "64 hex digits");
     await refuses(1, ["anchor", "--topic", "perdure-AAAA", "--port", "0"], "--invite");
     await refuses(1, ["anchor", "--invite", "perdure-AAAA", "--port", "0"], "invites[0]", "cut short");
-    await refuses(1, ["anchor", "--invite", "lunch", "--port", "0"], "invites[0]", "perdure-");
     await refuses(1, ["anchor", "--token", "", "--port", "0"], "tokens[0]");
-    await refuses(1, ["anchor", "--token", "x".repeat(101), "--port", "0"], "tokens[0]", "100");
     await refuses(1, ["anchor", "--memory-mb", "20", "--port", "0"], "memoryMB", "128");
-    await refuses(1, ["anchor", "--address-mb", "0", "--port", "0"], "addressMB");
     await refuses(2, ["anchor", "--address-mb", "much", "--port", "0"], "--address-mb", "much");
   });
 
