@@ -1,5 +1,7 @@
 // The command line: what it says, and how it refuses.
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -126,6 +128,17 @@ describe("the command line", () => {
       if (second !== undefined) same((await fetch(`${second.url.replace("ws", "http")}/healthz`)).status, 200);
     });
   }
+
+  test("of the demo ends with its terminal, and so does the demo's anchor", async () => {
+    using folder = scratch();
+    const demo = spawn(process.execPath, [join(dist, "cli.js"), "demo", "--data", folder.path, "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
+    let said = "";
+    await new Promise<void>(resolve => demo.stdout.setEncoding("utf8").on("data", (text: string) => { if (/The anchor runs at/.test(said += text)) resolve(); }));
+    demo.kill("SIGHUP");
+    same((await once(demo, "close"))[0], 0);
+    const anchor = /ws:\/\/\S+?(?=;)/.exec(said)?.[0] ?? "";
+    check(await fetch(`${anchor.replace("ws", "http")}/healthz`).then(() => false, () => true), `nobody at ${anchor}`);
+  });
 
   test("ends cleanly when told to, either way", async () => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
