@@ -60,11 +60,10 @@ export async function startAnchor(options: AnchorOptions, disk?: MemoryDisk): Pr
   const metrics = new Metrics();
   const server = new AnchorServer(settings, files, reason => metrics.refusals.add(reason));
   try {
-    const module = await loadCoreInNode();
-    const topics = topicsOf(settings, module);
+    const topics = settings.invites.length === 0 ? settings.topics : topicsOf(settings, await loadCoreInNode());
     // First the port: who asks for one that is taken must not take over the database of the anchor that has it.
     const port = await server.listen();
-    return await Running.start(settings, topics, module, port, server, metrics);
+    return await Running.start(settings, topics, port, server, metrics);
   } catch (error) {
     metrics.stop();
     await server.close();
@@ -95,7 +94,7 @@ class Running implements Anchor {
     this.ended.catch(() => undefined);
   }
 
-  static async start(settings: Settings, topics: readonly string[], module: CoreModule, port: number, server: AnchorServer, metrics: Metrics): Promise<Anchor> {
+  static async start(settings: Settings, topics: readonly string[], port: number, server: AnchorServer, metrics: Metrics): Promise<Anchor> {
     const rows = await openRows(settings);
     // Beside the WebSockets, at the same number: who runs an anchor opens one port for both.
     const stun = await StunServer.listen(settings.host, port);
@@ -114,7 +113,7 @@ class Running implements Anchor {
     }, await placeKept(settings.data));
     try {
       const seed = await plainSeed(rows);
-      const core = module.create(configOf(settings, topics, seed, stun?.port ?? 0));
+      const core = (await loadCoreInNode()).create(configOf(settings, topics, seed, stun?.port ?? 0));
       const driver = new Driver(core, store, events => (links = new AnchorLinks(events)), new SystemClock(), {
         // The key and the rows come and go together, unless somebody has meddled with the file.
         lostStore: store.wasEmpty !== seed.fresh,
