@@ -2,13 +2,14 @@
 // newest of all that are open; it is offline as long as one that asked for it is open, or until anybody asks for the opposite.
 
 import type { ShimCall } from "./boundary.js";
+import { randomBytes } from "./platform.js";
 
 type Show = Extract<ShimCall, { readonly kind: "ShowPresence" }>;
 type Allow = Extract<ShimCall, { readonly kind: "AllowLinks" }>;
 
 /** A name that no other handle has, in this page or another. */
 export function newHolder(): string {
-  thread ??= Array.from(crypto.getRandomValues(new Uint8Array(8)), byte => byte.toString(16).padStart(2, "0")).join("");
+  thread ??= Array.from(randomBytes(8), byte => byte.toString(16).padStart(2, "0")).join("");
   return `${thread}-${++made}`;
 }
 
