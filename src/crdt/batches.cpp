@@ -41,13 +41,26 @@ void Batches::ask(store::LogNo log, u64 index) {
   if (index <= ~u32{0}) (void)rows_.get(store::key('B', topic_, log, static_cast<u32>(index)));
 }
 
-Batches::Ptr Batches::open(store::LogNo log, u64 index, ByteView sealed) const {
+std::optional<Unread> Batches::unread(store::LogNo log, u64 index) const {
+  const auto row = index > ~u32{0} ? std::nullopt : rows_.get(store::key('B', topic_, log, static_cast<u32>(index)));
+  if (!row) return std::nullopt;
+  std::optional<Unread> why;
+  open(log, index, *row, &why);
+  return why;
+}
+
+Batches::Ptr Batches::open(store::LogNo log, u64 index, ByteView sealed, std::optional<Unread>* why) const {
   const LogName* name = logs_.by_number(log);
   if (!name) return nullptr;
+  if (why) *why = Unread::opaque;
   const auto plain = log::unseal_batch(keys_, {network_, keys_.id, name->id, index}, sealed);
   if (!plain) return nullptr;
   auto batch = log::decode_batch(*plain, name->id);
-  if (!batch) return nullptr;
+  if (!batch) {
+    if (why && batch.error().code == Code::outdated) *why = Unread::newer;
+    return nullptr;
+  }
+  if (why) why->reset();
   return std::make_shared<const Opened>(Opened{std::move(*batch), sealed.size()});
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "crdt/logs.hpp"
+#include "crdt/marks.hpp"
 #include "identity/identity.hpp"
 #include "log/batch.hpp"
 #include "store/rows.hpp"
@@ -28,6 +29,8 @@ class Batches {
 
   // Null: not at hand, absent, or opaque (it cannot be unsealed or decoded).
   Ptr get(store::LogNo log, u64 index);
+  // Why a batch that is here gives nothing; nothing if it is not at hand, or absent.
+  std::optional<Unread> unread(store::LogNo log, u64 index) const;
   // What the row will say: its author has it at hand. For the life of this.
   void give(store::LogNo log, u64 index, log::Batch batch, std::size_t sealed_bytes);
   // Notes the row as missing if it is, for a walk that will come to it soon.
@@ -46,7 +49,7 @@ class Batches {
     u64 used = 0;
     Ptr opened;                   // null: opaque
   };
-  Ptr open(store::LogNo log, u64 index, ByteView sealed) const;
+  Ptr open(store::LogNo log, u64 index, ByteView sealed, std::optional<Unread>* why = nullptr) const;
   void keep(Kept kept);
 
   store::Rows& rows_;

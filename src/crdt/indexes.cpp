@@ -6,21 +6,27 @@
 namespace perdure::crdt {
 
 namespace {
-constexpr u8 format = 1;
+// The second has two trees more. It is written where they hold anything: a core that knows the first alone makes all indexes anew then.
+constexpr u8 format_first = 1, format_second = 2;
 constexpr std::size_t kept_bytes = 512;
 
 template <class I, class F>
-void each_root(I& indexes, F f) {
+void each_root(I& indexes, u8 format, F f) {
   for (auto* root : {&indexes.timeline, &indexes.keys, &indexes.versions, &indexes.conflicts, &indexes.held, &indexes.arrivals,
                      &indexes.voids})
     f(*root);
+  if (format == format_second)
+    for (auto* root : {&indexes.sayings, &indexes.marks}) f(*root);
 }
 }  // namespace
 
+bool needs_second(const Indexes& indexes) { return indexes.sayings.entries > 0 || indexes.marks.entries > 0; }
+
 Bytes encode_indexes(const Indexes& indexes) {
   codec::Writer w;
+  const u8 format = needs_second(indexes) ? format_second : format_first;
   w.u8(format);
-  each_root(indexes, [&](const store::IndexRoot& root) {
+  each_root(indexes, format, [&](const store::IndexRoot& root) {
     w.varint(root.page).varint(root.height).varint(root.next_page).varint(root.entries).varint(root.weight);
   });
   w.varint(indexes.arrived).raw(indexes.arrival_hash).varint(indexes.greatest.value).varint(indexes.held_bytes);
@@ -31,9 +37,10 @@ Bytes encode_indexes(const Indexes& indexes) {
 Result<Indexes> decode_indexes(ByteView in) {
   codec::Reader r(in);
   Indexes indexes;
-  if (r.u8() != format) return Error{Code::malformed, "indexes of an unknown format"};
+  const u8 format = r.u8();
+  if (format != format_first && format != format_second) return Error{Code::malformed, "indexes of an unknown format"};
   bool sane = true;
-  each_root(indexes, [&](store::IndexRoot& root) {
+  each_root(indexes, format, [&](store::IndexRoot& root) {
     root.page = static_cast<u32>(r.varint_max(~u32{0}));
     root.height = static_cast<u32>(r.varint_max(store::index_height_max));
     root.next_page = static_cast<u32>(r.varint_max(~u32{0}));

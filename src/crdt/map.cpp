@@ -6,7 +6,7 @@ namespace perdure::crdt {
 
 namespace {
 constexpr u8 kind_loser = 0, kind_ghost = 1;
-constexpr u8 flag_erased = 1, flag_more = 2;
+constexpr u8 flag_erased = 1, flag_more = 2, flag_incarnation = 4;   // the last: of another log than the one that is named
 // Up to here the losers are looked through; with more the batch is read to know the place.
 constexpr u64 losers_scanned_max = 64;
 
@@ -39,11 +39,13 @@ bool starts_with(ByteView key, ByteView prefix) {
   return key.size() >= prefix.size() && store::equal(key.subspan(0, prefix.size()), prefix);
 }
 
-Bytes encode(const Map::Record& record) {
+Bytes encode(const Map::Record& record, bool own) {
   codec::Writer w;
   const bool more = record.losers > 0 || record.ghosts > 0;
-  w.u8(static_cast<u8>((record.winner.erased ? flag_erased : 0) | (more ? flag_more : 0)));
-  w.be64(record.winner.at.time.value).varint(record.winner.log).varint(record.winner.at.batch).varint(record.winner.at.position);
+  w.u8(static_cast<u8>((record.winner.erased ? flag_erased : 0) | (more ? flag_more : 0) | (own ? 0 : flag_incarnation)));
+  w.be64(record.winner.at.time.value).varint(record.winner.log);
+  if (!own) w.be64(record.winner.at.incarnation);
+  w.varint(record.winner.at.batch).varint(record.winner.at.position);
   if (more) w.varint(record.losers).varint(record.ghosts);
   return std::move(w).take();
 }
@@ -70,8 +72,10 @@ Map::Record Map::decode(ByteView value) const {
   const u8 flags = r.u8();
   const HybridTime time{r.be64()};
   record.winner.log = static_cast<store::LogNo>(r.varint());
+  const u64 incarnation = (flags & flag_incarnation) != 0 ? r.be64() : 0;
   const u64 batch = r.varint();
   record.winner.at = standing_.position(record.winner.log, time, batch, static_cast<u32>(r.varint()));
+  if ((flags & flag_incarnation) != 0) record.winner.at.incarnation = incarnation;
   record.winner.erased = (flags & flag_erased) != 0;
   if ((flags & flag_more) != 0) {
     record.losers = r.varint();
@@ -116,8 +120,10 @@ void Map::end(Edit& edit) {
   const u64 losers_now = edit.record ? edit.record->losers : 0;
   if (edit.losers_before == 0 && losers_now > 0) conflicts_.insert(edit.key, {});
   if (edit.losers_before > 0 && losers_now == 0) conflicts_.erase(edit.key);
-  if (edit.record) keys_.insert(edit.key, encode(*edit.record), edit.record->winner.erased ? 0 : 1);
-  else keys_.erase(edit.key);
+  if (!edit.record) return void(keys_.erase(edit.key));
+  const Place& winner = edit.record->winner;
+  const LogName* name = standing_.name(winner.log);
+  keys_.insert(edit.key, encode(*edit.record, !name || name->incarnation == winner.at.incarnation), winner.erased ? 0 : 1);
 }
 
 void Map::add_loser(Edit& edit, const Place& place) {
@@ -148,7 +154,8 @@ bool Map::take_ghosts(Edit& edit, const OpId& id, const Position& at) {
   for (auto c = versions_.seek(prefix); c.valid() && starts_with(c.key(), prefix); c.next()) found.push_back(own(c.key()));
   bool replaced = false;
   for (const Bytes& key : found) {
-    replaced = replaced || at < position_of(ByteView(key).subspan(prefix.size()));
+    if (at >= position_of(ByteView(key).subspan(prefix.size()))) continue;
+    replaced = true;
     if (versions_.erase(key)) --edit.now().ghosts;
   }
   return replaced;
@@ -169,7 +176,7 @@ void Map::apply(const Place& version, const log::Op& op) {
   // The winner is compared first, because nearly every op names just that.
   bool names_winner = false;
   const OpId winner = standing_.id(before);
-  for (const OpId& id : op.replaces) names_winner = names_winner || id == winner;
+  for (const OpId& id : op.replaces) names_winner = names_winner || (id == winner && before.at < version.at);
   replace_names(edit, version.at, op.replaces);
   if (before.at < version.at) {
     if (!names_winner) add_loser(edit, before);
@@ -180,15 +187,17 @@ void Map::apply(const Place& version, const log::Op& op) {
   end(edit);
 }
 
-// What `namer` names ceases to be a loser, or is remembered if it is still to come. The winner is the caller's.
+// What `namer` names ceases to be a loser, or is remembered if it is still to come. The winner is the caller's, if it is lesser.
 void Map::replace_names(Edit& edit, const Position& namer, const std::vector<OpId>& names) {
   const OpId winner = standing_.id(edit.now().winner);
   for (const OpId& id : names) {
-    if (id == winner) continue;
-    if (const auto loser = unreplaced_loser(edit, id)) {
-      if (loser->at < namer) erase_loser(edit, loser->at);
-    } else if (standing_.awaited(id)) {
-      add_ghost(edit, id, namer);
+    if (id == winner && edit.now().winner.at < namer) continue;
+    const auto loser = unreplaced_loser(edit, id);
+    if (loser && loser->at < namer) {
+      erase_loser(edit, loser->at);
+    } else {
+      const auto known = loser ? loser : standing_.version(id, edit.key);
+      if (!known || known->at >= namer) add_ghost(edit, id, namer);
     }
   }
 }
@@ -216,30 +225,32 @@ void Map::remove(ByteView key, const Removed& removed) {
   Edit edit = begin(key);
   if (!edit.record) return;
   edit.hash = hash_of(key);
-  for (const auto& [namer, names] : removed)
-    for (const OpId& id : names)
+  Left left = left_after(edit, removed);
+  for (const auto& [namer, gone] : removed)
+    for (const OpId& id : gone.names)
       if (versions_.erase(ghost_key(edit.hash, id, namer))) --edit.now().ghosts;
-  auto left = left_after(edit, removed);
   for (const Place& place : losers(key, ~u64{0})) erase_loser(edit, place.at);
-  if (left.empty()) {
+  if (left.places.empty()) {
     edit.record.reset();
   } else {
-    edit.now().winner = left.rbegin()->second;
-    left.erase(std::prev(left.end()));
-    for (const auto& [at, place] : left) add_loser(edit, place);
+    edit.now().winner = left.places.rbegin()->second;
+    left.places.erase(std::prev(left.places.end()));
+    for (const auto& [at, place] : left.places) add_loser(edit, place);
+    for (const auto& [id, namer] : left.ghosts) add_ghost(edit, id, namer);
   }
   end(edit);
 }
 
-// The unreplaced versions without the removed ones.
-std::map<Position, Place> Map::left_after(Edit& edit, const Removed& removed) const {
+// The unreplaced versions without the removed ones, and who names those.
+Map::Left Map::left_after(Edit& edit, const Removed& removed) const {
   std::vector<Place> unreplaced = losers(edit.key, ~u64{0});
   unreplaced.push_back(edit.now().winner);
-  std::map<Position, Place> left;
+  Left left;
   for (const Place& place : unreplaced)
-    if (!removed.count(place.at)) left.emplace(place.at, place);
-  // Only what a removed op named can come back, and only if no other names it: these are greater than the least of them.
-  const auto least = least_named(edit, removed);
+    if (!removed.count(place.at)) left.places.emplace(place.at, place);
+  // Only what a removed op named can come back, and only if no other names it: these are greater than the least of them. Who names what
+  // is removed is greater than that.
+  const auto least = least_concerned(edit, removed);
   if (!least) return left;
   Descent descent(standing_, edit.key);
   for (const Place& place : unreplaced) descent.push(place);
@@ -247,22 +258,29 @@ std::map<Position, Place> Map::left_after(Edit& edit, const Removed& removed) co
   while (!descent.empty() && descent.top().at >= *least) {
     const Place place = descent.top();
     const auto gone = removed.find(place.at);
-    for (const Position& named : descent.pop(gone == removed.end() ? nullptr : &gone->second))
-      if (gone == removed.end()) replaced[named] = true;
+    for (const Position& named : descent.pop(gone == removed.end() ? nullptr : &gone->second.names)) {
+      if (gone != removed.end()) continue;
+      replaced[named] = true;
+      if (const auto lost = removed.find(named); lost != removed.end()) left.ghosts.emplace_back(lost->second.id, place.at);
+    }
     // All that is greater has been seen.
-    if (gone == removed.end() && !replaced.count(place.at)) left.emplace(place.at, place);
+    if (gone == removed.end() && !replaced.count(place.at)) left.places.emplace(place.at, place);
   }
   return left;
 }
 
-std::optional<Position> Map::least_named(const Edit& edit, const Removed& removed) const {
+std::optional<Position> Map::least_concerned(const Edit& edit, const Removed& removed) const {
   std::optional<Position> least;
-  for (const auto& [namer, names] : removed)
-    for (const OpId& id : names) {
+  for (const auto& [namer, gone] : removed) {
+    // Of what stands among the unreplaced nobody knows a namer.
+    const bool unreplaced = namer == edit.record->winner.at || versions_.find(loser_key(edit.hash, namer));
+    if (!unreplaced && (!least || namer < *least)) least = namer;
+    for (const OpId& id : gone.names) {
       const auto place = standing_.version(id, edit.key);
       if (!place || place->at >= namer || removed.count(place->at)) continue;
       if (!least || place->at < *least) least = place->at;
     }
+  }
   return least;
 }
 

@@ -8,10 +8,8 @@
 // Most keys have nothing but a winner and touch one tree. The tree of versions holds, under 16 bytes of the key's hash,
 //
 //     0 | position                     a loser: unreplaced, but not the greatest
-//     1 | log id | batch | op | namer  a ghost: an op named by a counted op of this key, but not counted itself yet. One entry
-//                                      for each namer, so that a namer can cease to count
-//
-// A name of something that is here but is no version of this key, or behind its log's cut, is nothing.
+//     1 | log id | batch | op | namer  a ghost: an op named by a counted op of this key that is no lesser version of it that counts, or
+//                                      not yet. One entry for each namer, so that a namer can cease to count
 #pragma once
 
 #include "crdt/standing.hpp"
@@ -22,10 +20,12 @@ class Map {
  public:
   Map(store::Rows& rows, store::TopicNo topic, Indexes& indexes, const Standing& standing);
 
+  // Of several that come to count at once the lesser first.
   void apply(const Place& version, const log::Op& op);
 
-  // What ceases to count, by position: the names that it made.
-  using Removed = std::map<Position, std::vector<OpId>>;
+  // What ceases to count, by position: its id, and the names that it made.
+  struct Gone { OpId id; std::vector<OpId> names; };
+  using Removed = std::map<Position, Gone>;
   // While `standing` still says that all of it counts.
   void remove(ByteView key, const Removed& removed);
 
@@ -59,9 +59,11 @@ class Map {
   void add_loser(Edit& edit, const Place& place);
   void erase_loser(Edit& edit, const Position& at);
   void add_ghost(Edit& edit, const OpId& id, const Position& namer);
-  bool take_ghosts(Edit& edit, const OpId& id, const Position& at);   // true if a greater op names it
-  std::map<Position, Place> left_after(Edit& edit, const Removed& removed) const;
-  std::optional<Position> least_named(const Edit& edit, const Removed& removed) const;
+  bool take_ghosts(Edit& edit, const OpId& id, const Position& at);   // true if a greater op names it; the ghosts of lesser ones stay
+  // … and who names the removed ones: they are ghosts from then on.
+  struct Left { std::map<Position, Place> places; std::vector<std::pair<OpId, Position>> ghosts; };
+  Left left_after(Edit& edit, const Removed& removed) const;
+  std::optional<Position> least_concerned(const Edit& edit, const Removed& removed) const;
   Place loser(const store::Index::Cursor& at) const;
 
   const Standing& standing_;

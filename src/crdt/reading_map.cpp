@@ -56,17 +56,16 @@ Version Replica::version(const Place& place, const log::Op& op) const {
 }
 
 std::optional<Version> Replica::version(const Place& place) {
-  const Batches::Ptr opened = batches_.get(place.log, place.at.batch);
-  if (!opened || place.at.position >= opened->batch.ops.size()) return std::nullopt;
-  return version(place, opened->batch.ops[place.at.position]);
+  const auto found = standing_.find(standing_.id(place));
+  if (!found) return std::nullopt;
+  return version(place, found->op());
 }
 
 bool Replica::made_way(const Place& place, ByteView key) {
-  const Batches::Ptr opened = batches_.get(place.log, place.at.batch);
-  const std::size_t next = place.at.position + std::size_t{1};
-  if (!opened || next >= opened->batch.ops.size()) return false;
-  const log::Op& op = opened->batch.ops[place.at.position];
-  const log::Op& then = opened->batch.ops[next];
+  const auto found = standing_.find(standing_.id(place));
+  if (!found || found->position + std::size_t{1} >= found->opened->batch.ops.size()) return false;
+  const log::Op& op = found->op();
+  const log::Op& then = found->opened->batch.ops[found->position + 1];
   return op.kind == log::Op::Kind::erase && op.replaces.size() == log::names_max && store::equal(then.key, key) && std::ranges::count(then.replaces, standing_.id(place)) > 0;
 }
 
@@ -188,10 +187,23 @@ Hash Replica::digest(const std::vector<std::pair<store::LogNo, log::LogState>>& 
     to.writer.fixed(id).varint(state->held).fixed(state->peaks.root()).be64(state->voided_from);
     to.end_item();
   }
-  to.writer.be64(indexes_.timeline.entries);
+  // By what is shown, not by who says it: one may hold a log as it was, another what was said again of it.
+  to.writer.be64(indexes_.timeline.weight);
   for (auto c = timeline_.first(store::Index::all); c.valid(); c.next()) {
-    to.writer.raw(c.key()).varint(c.weight());
-    to.end_item();
+    const Position at = position_of(c.key());
+    if (c.key().size() == position_key_size) {
+      to.writer.raw(c.key());
+      to.end_item();
+      continue;
+    }
+    codec::Reader value(c.value());
+    const auto log = static_cast<store::LogNo>(value.varint());
+    const Batches::Ptr opened = batches_.get(log, at.batch);
+    for (u32 p = 0; opened && p < opened->batch.ops.size(); ++p) {
+      if (!log::is_message(opened->batch.ops[p]) || opened->batch.ops[p].says) continue;
+      to.writer.raw(position_key({at.time, at.device, at.incarnation, at.batch, p}));
+      to.end_item();
+    }
   }
   to.writer.be64(indexes_.keys.entries);
   for (auto c = map_.keys().first(store::Index::all); c.valid(); c.next()) {

@@ -14,6 +14,18 @@ store::LogNo log_of(ByteView value) {
   return static_cast<store::LogNo>(r.varint());
 }
 
+// Of a message that stands elsewhere than the batch that says it: which one; else nothing.
+struct Elsewhere { store::LogNo log; u32 batch; u32 position; };
+std::optional<Elsewhere> elsewhere(const store::Index::Cursor& at) {
+  if (at.key().size() != position_key_size) return std::nullopt;
+  codec::Reader r(at.value());
+  Elsewhere place;
+  place.log = static_cast<store::LogNo>(r.varint());
+  place.batch = static_cast<u32>(r.varint());
+  place.position = static_cast<u32>(r.varint());
+  return place;
+}
+
 // Fills a page with the messages between two places, batch by batch.
 class Filler {
  public:
@@ -23,20 +35,20 @@ class Filler {
 
   // False once the page is full.
   bool take(store::LogNo log, const Position& at, const log::Op& op) {
-    if (op.kind != log::Op::Kind::message || (after && at <= *after) || (before && at >= *before)) return true;
+    if (!log::is_message(op) || (after && at <= *after) || (before && at >= *before)) return true;
     bytes_ += op.value.size();
     if (result.messages.size() >= limit_ || (bytes_ > page_bytes_max && !result.messages.empty())) {
       result.more = true;
       return false;
     }
-    result.messages.push_back({standing_.id(log, at.batch, at.position), at.device, at.time, op.value});
+    result.messages.push_back({standing_.id(log, at), at.device, at.time, op.value});
     return true;
   }
   bool take(store::LogNo log, const log::Batch& batch, Position at, bool reverse) {
     const u32 n = static_cast<u32>(batch.ops.size());
     for (u32 i = 0; i < n; ++i) {
       at.position = reverse ? n - 1 - i : i;
-      if (!take(log, at, batch.ops[at.position])) return false;
+      if (!batch.ops[at.position].says && !take(log, at, batch.ops[at.position])) return false;
     }
     return true;
   }
@@ -64,14 +76,18 @@ Result<Replica::PageResult> Replica::messages(const PageOptions& options) {
   auto c = options.reverse ? timeline_.last(ahead) : timeline_.first(ahead);
   if (!options.reverse && filler.after) c = timeline_.seek(batch_key(*filler.after), ahead);
   if (options.reverse && filler.before) {
-    const Bytes key = batch_key(*filler.before);
-    c = timeline_.seek(key, ahead);
-    if (!c.valid() || !store::equal(c.key(), key)) c = timeline_.seek_before(key, ahead);
+    c = timeline_.seek_before(position_key(*filler.before), ahead);      // a batch's own entry is lesser than what stands in it
   }
   for (; c.valid(); options.reverse ? c.previous() : c.next()) {
     const Position at = position_of(c.key());
     if (!options.reverse && filler.before && at > *filler.before) break;
     if (options.reverse && filler.after && store::compare(c.key(), batch_key(*filler.after)) < 0) break;
+    if (const auto place = elsewhere(c)) {
+      const Batches::Ptr there = batches_.get(place->log, place->batch);
+      const bool known = there && place->position < there->batch.ops.size();
+      if (known ? !filler.take(place->log, at, there->batch.ops[place->position]) : !filler.pass(1)) break;
+      continue;
+    }
     const store::LogNo log = log_of(c.value());
     const Batches::Ptr opened = batches_.get(log, at.batch);
     if (opened ? !filler.take(log, opened->batch, at, options.reverse) : !filler.pass(c.weight())) break;
@@ -87,7 +103,7 @@ Result<Replica::PageResult> Replica::latest(u32 limit) {
 
 std::optional<Message> Replica::message(const OpId& id) {
   const auto found = standing_.find(id);
-  if (!found || found->op().kind != log::Op::Kind::message) return std::nullopt;
+  if (!found || !log::is_message(found->op())) return std::nullopt;
   return Message{id, found->at.device, found->at.time, found->op().value};
 }
 
@@ -101,7 +117,8 @@ Replica::LiveResult Replica::arrived_since(u64 after, u32 limit) {
     if (entries.empty() || taken >= limit) return result;
     for (const Arrival& a : entries) {
       const u64 begun = result.next;
-      const u64 counted = std::min({a.from + a.count, standing_.cut(a.log), standing_.held(a.log)});
+      // Behind the cut of its log an op may still count: said again elsewhere, where it was no news.
+      const u64 counted = std::min({a.from + a.count, sayings_.none() ? standing_.cut(a.log) : log::no_cut, standing_.held(a.log)});
       for (u64 i = 0; a.messages > 0 && a.from + i < counted; ++i) {
         const Batches::Ptr opened = batches_.get(a.log, a.from + i);
         const u64 before = taken;
@@ -109,9 +126,14 @@ Replica::LiveResult Replica::arrived_since(u64 after, u32 limit) {
         std::vector<Message> here;
         for (u32 p = 0; opened && p < opened->batch.ops.size(); ++p) {
           const log::Op& op = opened->batch.ops[p];
-          if (op.kind != log::Op::Kind::message) continue;
-          const Position at = standing_.position(a.log, opened->batch.time, a.from + i, p);
-          here.push_back({standing_.id(a.log, at.batch, p), at.device, at.time, op.value});
+          if (!log::is_message(op)) continue;
+          const Standing::Named said = standing_.named(a.log, opened->batch, a.from + i, p);
+          if (!sayings_.none()) {
+            const Position place = standing_.position(a.log, said.at.time, a.from + i, p);
+            if (!sayings_.news(said.id, place).value_or(true)) continue;
+            if (a.from + i >= standing_.cut(a.log) && !standing_.find(said.id)) continue;
+          }
+          here.push_back({said.id, said.at.device, said.at.time, op.value});
           bytes += op.value.size();
         }
         taken += here.size();
@@ -149,13 +171,19 @@ void Replica::mark_read(std::optional<OpId> id) {
 void Replica::read_to_mark() {
   if (indexes_.read_mark.empty()) return;
   const Position mark = position_of(indexes_.read_mark);
-  indexes_.read_messages = timeline_.weight_before(batch_key(mark));
-  const auto entry = timeline_.find(batch_key(mark));
-  if (!entry) return;
-  Position at = mark;
-  at.position = 0;
-  if (mark.position == ~u32{0}) indexes_.read_messages += entry->weight;
-  else if (const Batches::Ptr opened = batches_.get(log_of(entry->value), mark.batch)) indexes_.read_messages += messages_read(at, opened->batch);
+  const Bytes batch = batch_key(mark);
+  indexes_.read_messages = timeline_.weight_before(batch);
+  // What stands in the batch of the mark: as a whole, and what is said of it elsewhere.
+  for (auto c = timeline_.seek(batch); c.valid() && c.key().size() >= batch.size() && store::equal(c.key().subspan(0, batch.size()), batch); c.next()) {
+    if (elsewhere(c)) {
+      indexes_.read_messages += position_of(c.key()) <= mark ? c.weight() : 0;
+    } else if (mark.position == ~u32{0}) {
+      indexes_.read_messages += c.weight();
+    } else if (const Batches::Ptr opened = batches_.get(log_of(c.value()), mark.batch)) {
+      for (u32 p = 0; p < opened->batch.ops.size() && p <= mark.position; ++p)
+        indexes_.read_messages += log::is_message(opened->batch.ops[p]) && !opened->batch.ops[p].says ? 1 : 0;
+    }
+  }
 }
 
 void Replica::read_own(u64 messages) { indexes_.read_messages += messages; }

@@ -2,13 +2,14 @@
 //
 //     Replica replica(rows, topic, logs, keys, network);            // in a step; reads and writes `rows`
 //     replica.add(log, from, to, corrected_now);                    // after log::accept or log::append, in the same step
-//     replica.cut(log, new_cut);                                    // void or fork: from there on nothing of the log counts
+//     replica.cut(log, new_cut);                                    // void or fork: from there on nothing of the log counts; or more does again
 //     replica.release(corrected_now);                               // held-back batches that are due
 //     replica.finish();                                             // writes the indexes row; changes() says what to tell the app
 //
 // Counted: neither held back nor at or behind the log's cut (LogState::cut). Everything here is a function of the set of
 // batches, cuts and the corrected clock: replicas that hold the same show the same, in whatever order it came.
-// A batch that cannot be unsealed or decoded is kept and forwarded but says nothing (`opaque`).
+// A batch that cannot be unsealed or decoded is kept and forwarded but says nothing (`opaque`); it is remembered, to be read again by a core
+// that knows more.
 #pragma once
 
 #include <map>
@@ -19,7 +20,9 @@
 #include "crdt/indexes.hpp"
 #include "crdt/logs.hpp"
 #include "crdt/map.hpp"
+#include "crdt/marks.hpp"
 #include "crdt/position.hpp"
+#include "crdt/sayings.hpp"
 #include "crdt/standing.hpp"
 #include "identity/identity.hpp"
 #include "log/batch.hpp"
@@ -54,7 +57,15 @@ struct Changes {
   bool held = false;
   std::vector<std::string> keys;  // at most 256; then all_keys
   bool all_keys = false;
+  std::set<store::LogNo> opaque;  // logs of which a batch came that nobody can read
 };
+
+// Up to which arrival a core that knows all that this one does has looked at what came, in a row of its own: what an older core took in
+// later is behind it. second: the indexes held what an older core does not know; if it has written them since, they are its own.
+struct Looked { u64 upto = 0; bool second = false; };
+inline constexpr u64 looked_every = 1024;        // arrivals: so many are looked through again at most
+Looked read_looked(store::Rows&, store::TopicNo);
+void save_looked(store::Rows&, store::TopicNo, const Indexes&);
 
 class Replica {
  public:
@@ -67,22 +78,34 @@ class Replica {
   // What a batch that is to be added says, from its author: then it is not opened to know. It must be one that can be decoded.
   void give(store::LogNo log, u64 index, log::Batch batch, std::size_t sealed_bytes) { batches_.give(log, index, std::move(batch), sealed_bytes); }
   void quiet() { quiet_ = true; }                // add() notes no arrivals: what is indexed anew has arrived before
-  // From `from` (less than the cut that `logs` shows) on, nothing of the log counts any more.
-  void cut(store::LogNo, u64 from);
+  // From `from` on nothing of the log counts any more, and all before it does.
+  void cut(store::LogNo, u64 from, u64 corrected_now_ms);
+  // The author signed two histories from there on: what it voided in those is not void. The logs that it is about, with the cuts by the
+  // voids that are left: the caller lifts LogState::voided_from and calls cut().
+  std::vector<std::pair<store::LogNo, u64>> forked(store::LogNo, u64 from);
   // Counts held-back batches that are due, at most 256; true if more are waiting.
   bool release(u64 corrected_now_ms);
   std::map<store::LogNo, u64> held_back_of(const DeviceId&);             // logs with batches held back, and the first such batch of each
-  std::optional<store::LogNo> declarer_of(store::LogNo);                 // the log whose void of this one reaches furthest
   std::optional<u64> next_due_ms() const;        // corrected wall time at which release() has work
   void finish();
 
-  // Voids that concern logs of this step, by the number of the voided log: those that the batches added declare (only in the
-  // first batch of a log, by its own device, about its other logs), and those declared earlier about a log whose first batches
-  // are added now. They hold whether or not the batch that declares them counts, so that the order of arrival decides
-  // nothing. The caller lowers LogState::voided_from and calls cut(). The same void may be told again.
+  // Voids that concern logs of this step, by the number of the voided log: those that the batches added declare (of format 1 only in
+  // the first batch of a log, by its own device, about its other logs), and those declared earlier about a log whose first batches
+  // are added now. They hold also where another void cuts the batch that declares them, so that the order of arrival decides
+  // nothing; not behind a fork. The caller lowers LogState::voided_from and calls cut(). The same void may be told again.
   const std::vector<std::pair<store::LogNo, log::Void>>& voids() const;
   const Changes& changes() const;
   Indexes& indexes();
+  const Marks& marks() const { return marks_; }
+  // Whether what was said there first is said again where it counts, or will: but for that log from there on.
+  bool is_said_again(const DeviceId& device, const log::Origin& origin, store::LogNo but, u64 from) const;
+  // Whether some place that is here says an op of this id, but for that origin: counted or not.
+  bool is_taken(const OpId&, const log::Origin&);
+  // The places that count and say it, of logs of its device: who holds one of these batches holds the op.
+  std::vector<OpId> places_of(const OpId&);
+  // Batches [from, to) that a core which knew less has taken in: true if one of them says something to this one.
+  bool has_news(store::LogNo log, u64 from, u64 to);
+  bool looked() const { return look_; }          // something that came here, or was looked at, is not as an older core knows it
   // An index page or row cannot be read: say so only of a run that missed nothing, and keep nothing of what it wrote.
   // The indexes can be rebuilt: erase the rows I and X of the topic and add all batches to logs that hold nothing.
   bool corrupt() const;
@@ -132,15 +155,24 @@ class Replica {
  private:
   static Indexes load(store::Rows&, store::TopicNo, bool& corrupt);
   bool due(HybridTime time, u64 corrected_now_ms) const;
-  void count(store::LogNo, u64 index, const log::Batch&);
-  void uncount(store::LogNo, u64 index, const log::Batch&, std::map<Bytes, Map::Removed>& removed);
+  // A place that comes to count, or a message, by id.
+  struct Offer { store::LogNo log = 0; u32 batch = 0, position = 0; Position at; bool again = false; };
+  using Offers = std::map<OpId, Offer>;
+  struct Ceasing { std::map<Bytes, Map::Removed> keys; std::map<OpId, bool> ids; };   // ids: whether it was read
+  template <class F>
+  u64 come(store::LogNo, u64 index, const log::Batch&, F stand);         // messages that are news
+  u64 count_plain(store::LogNo, Position at, const log::Batch&);
+  void cease(const OpId&, const Standing::Found&, Ceasing&);
+  void carry_out(const Ceasing&);
+  void count(const Offers&, const Ceasing&);
+  void look_at(store::LogNo, u64 index, const Batches::Opened*);
+  bool is_read(const Position& at) const;
   void hold_back(store::LogNo, u64 index, const Batches::Opened&);
   void let_go(const Bytes& held_key);
-  void declare(store::LogNo, const log::Batch&);
-  std::optional<std::pair<store::LogNo, u64>> furthest_void(store::LogNo) const;   // who declared it, and from where on
+  void declare(store::LogNo, u64 index, const log::Batch&);
+  std::optional<u64> furthest_void(store::LogNo) const;                  // from where on it is void
   void recall_voids(store::LogNo);
   void note_key(ByteView key);
-  u64 messages_read(const Position& batch, const log::Batch&) const;     // of its messages, those at or before the read mark
   Version version(const Place&, const log::Op&) const;
   std::optional<Version> version(const Place&);                          // nothing: not at hand
   bool made_way(const Place&, ByteView key);
@@ -152,6 +184,8 @@ class Replica {
   bool quiet_ = false;
   Indexes indexes_;
   store::Index timeline_, held_, voids_tree_;
+  Sayings sayings_;
+  Marks marks_;
   Batches batches_;
   Standing standing_;
   Map map_;
@@ -159,6 +193,8 @@ class Replica {
   std::vector<std::pair<store::LogNo, log::Void>> voids_;
   Changes changes_;
   std::set<Bytes> keys_noted_;
+  bool look_ = false;                                                    // what came is not all as an older core knows it
+  u64 arrived_before_ = 0;
 };
 
 }  // namespace perdure::crdt

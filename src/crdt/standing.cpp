@@ -19,9 +19,9 @@ void Standing::advance(store::LogNo log, u64 to) {
   changed_[log] = local;
 }
 
-void Standing::lower(store::LogNo log, u64 to) {
+void Standing::set_cut(store::LogNo log, u64 to) {
   Local local = start(log);
-  local.cut = std::min(local.cut, to);
+  local.cut = to;
   changed_[log] = local;
 }
 
@@ -31,44 +31,62 @@ Position Standing::position(store::LogNo log, HybridTime time, u64 batch, u32 po
   return {time, known->device, known->incarnation, static_cast<u32>(batch), position};
 }
 
-OpId Standing::id(store::LogNo log, u32 batch, u32 position) const {
+OpId Standing::place(store::LogNo log, u32 batch, u32 position) const {
   const LogName* known = name(log);
   return {known ? known->id : LogId{}, batch, position};
+}
+
+Standing::Named Standing::named(store::LogNo log, const log::Batch& batch, u64 index, u32 position) const {
+  const Position own = this->position(log, batch.time, index, position);
+  const std::optional<log::Saying>& says = batch.ops[position].says;
+  if (!says) return {place(log, own.batch, position), own, false};
+  const Position at{says->time, own.device, says->incarnation, says->batch, says->position};
+  const bool again = at.incarnation != own.incarnation || at.batch != own.batch || at.position != own.position;
+  return {id(log, at), at, again};
+}
+
+OpId Standing::id(store::LogNo log, const Position& at) const {
+  const LogName* known = name(log);
+  if (known && known->incarnation == at.incarnation) return {known->id, at.batch, at.position};
+  return {known ? logs_.id_of(known->device, at.incarnation) : LogId{}, at.batch, at.position};
 }
 
 bool Standing::held_back(const Position& batch) const {
   return held_root_.entries > 0 && held_back_.find(batch_key(batch)).has_value();
 }
 
-std::optional<Standing::Found> Standing::find(const OpId& id) const {
-  const auto log = number(id.log);
-  if (!log) return std::nullopt;
-  const Local local = start(*log);
-  if (id.batch >= local.held || id.batch >= local.cut) return std::nullopt;
-  Batches::Ptr opened = batches_.get(*log, id.batch);
-  if (!opened || id.position >= opened->batch.ops.size()) return std::nullopt;
-  const Position at = position(*log, opened->batch.time, id.batch, id.position);
-  if (held_back(at)) return std::nullopt;
-  return Found{*log, at, std::move(opened)};
+// Nothing if that place does not count, or says something else.
+std::optional<Standing::Found> Standing::at_place(store::LogNo log, u32 batch, u32 position, const OpId& id) const {
+  const Local local = start(log);
+  if (batch >= local.held || batch >= local.cut) return std::nullopt;
+  Batches::Ptr opened = batches_.get(log, batch);
+  if (!opened || position >= opened->batch.ops.size()) return std::nullopt;
+  if (held_back(this->position(log, opened->batch.time, batch))) return std::nullopt;
+  const Named said = named(log, opened->batch, batch, position);
+  if (said.id != id) return std::nullopt;
+  return Found{log, batch, position, said.at, said.again, std::move(opened)};
+}
+
+std::optional<Standing::Found> Standing::find(const OpId& given) const {
+  const auto log = number(given.log);
+  const OpId id = log ? given : sayings_.complete(given);
+  if (log)
+    if (auto original = at_place(*log, id.batch, id.position, id)) return original;
+  std::optional<Found> found;
+  sayings_.any(id, {}, [&](const Said& said) {
+    const bool original = log && said.log == *log && said.place.batch == id.batch && said.place.position == id.position;
+    if (!original) found = at_place(said.log, said.place.batch, said.place.position, id);
+    return found.has_value();
+  });
+  return found;
 }
 
 std::optional<Place> Standing::version(const OpId& id, ByteView key) const {
   const auto found = find(id);
   if (!found) return std::nullopt;
   const log::Op& op = found->op();
-  if (op.kind == log::Op::Kind::message || !store::equal(op.key, key)) return std::nullopt;
+  if (!log::has_key(op) || !store::equal(op.key, key)) return std::nullopt;
   return Place{found->at, found->log, op.kind == log::Op::Kind::erase};
-}
-
-bool Standing::awaited(const OpId& id) const {
-  const auto log = number(id.log);
-  if (!log) return true;
-  const Local local = start(*log);
-  if (id.batch >= local.cut) return false;
-  if (id.batch >= local.held) return true;
-  if (held_root_.entries == 0) return false;
-  const Batches::Ptr opened = batches_.get(*log, id.batch);
-  return opened && held_back(position(*log, opened->batch.time, id.batch));
 }
 
 void Standing::ask_before(const OpId& id, u64 count) const {

@@ -13,7 +13,10 @@ namespace perdure {
 namespace {
 
 // What an op adds to a batch at most: its bytes, lengths and kind, and the versions that it names with their logs' ids.
-std::size_t room_of(const log::Op& op) { return op.key.size() + op.value.size() + 16 + op.replaces.size() * (LogId::size + 12); }
+std::size_t room_of(const log::Op& op) {
+  const std::size_t again = op.says || op.origin || !op.known() ? 96 + op.body.size() : 0;
+  return op.key.size() + op.value.size() + 16 + again + op.replaces.size() * (LogId::size + 12);
+}
 
 bool alone(const log::Op& op) { return room_of(op) > log::plain_max - 1024; }
 
@@ -115,63 +118,45 @@ class Appender {
   }
 
   // Ops whose key is set name what is unreplaced, and what this very turn has set before.
-  void add(std::vector<log::Op> ops, std::vector<log::Void> voids, const std::map<LogNo, u64>& seen, bool keep_names) {
-    const LogId self = topic_.logs[no_].working.id;
-    std::vector<std::vector<log::Op>> batches;
+  void add(std::vector<log::Op> given, const std::map<LogNo, u64>& seen) {
     // Names first: they change how much fits. Ids depend on the cut, so names of this turn's own ops are given later.
     Runs runs;
-    if (keep_names) for (std::size_t n = 0; n < ops.size(); ++n) given_.push_back(n);
-    else ops = name_all(std::move(ops), runs);
+    std::vector<log::Op> ops = name_all(std::move(given), runs);
     for (log::Op& op : ops)
       if (op.kind != log::Op::Kind::message) op.replaces.push_back({});            // room for an op of this turn
     if (rows_.missed()) return;
-    batches = cut_into_batches(std::move(ops), runs);
     std::map<Bytes, OpId> set_here;
-    std::vector<Bytes> sealed;
-    u64 index = state_.held, first_op = state_.head.ops, messages = 0;
-    // What was counted under a clock that has been put right since will not count once it is indexed anew.
-    HybridTime applied = merge_.replica().indexes().greatest;
-    if (applied.ms() > now_ms_ + clock::hold_back_ms) applied = {};
-    HybridTime time = clock::next(applied, now_ms_);
-    time.value = std::max(time.value, state_.head.time.value + 1);
-    for (auto& batch_ops : batches) {
-      log::Batch batch;
-      batch.time = time;
-      batch.first_op = first_op;
-      if (index == state_.held) {
-        batch.deps = deps(seen);
-        batch.voids = voids;
+    write(cut_into_batches(std::move(ops), runs), {}, seen, [&](log::Op& op, const OpId& id, HybridTime) {
+      if (op.kind == log::Op::Kind::message) return;
+      op.replaces.pop_back();
+      if (auto earlier = set_here.find(op.key); earlier != set_here.end()) {
+        if (op.replaces.size() >= log::names_max) op.replaces.resize(log::names_max - 1);
+        op.replaces.push_back(earlier->second);
       }
-      for (std::size_t i = 0; i < batch_ops.size(); ++i) {
-        log::Op& op = batch_ops[i];
-        if (op.kind == log::Op::Kind::message) continue;
-        op.replaces.pop_back();
-        if (auto earlier = set_here.find(op.key); earlier != set_here.end()) {
-          if (op.replaces.size() >= log::names_max) op.replaces.resize(log::names_max - 1);
-          op.replaces.push_back(earlier->second);
-        }
-        set_here[op.key] = OpId{self, static_cast<u32>(index), static_cast<u32>(i)};
-      }
-      for (const log::Op& op : batch_ops) messages += op.kind == log::Op::Kind::message ? 1 : 0;
-      batch.ops = std::move(batch_ops);
-      last_ = OpId{self, static_cast<u32>(index), static_cast<u32>(batch.ops.size() - 1)};
-      places_.push_back({static_cast<u32>(index), static_cast<u32>(batch.ops.size())});
-      sealed.push_back(log::seal_batch(*topic_.keys, {topic_.network, topic_.id, self, index}, log::encode_batch(batch, self), random_));
-      first_op += batch.ops.size();
-      merge_.replica().give(no_, index, std::move(batch), sealed.back().size());
-      ++index;
-      last_time_ = time;
-      ++time.value;
-    }
-    if (rows_.missed() || sealed.empty()) return;
-    bool all_read = merge_.replica().unread() == 0;
-    u64 before = state_.held;
-    log::append(rows_, topic_.no, no_, state_, self_, topic_.id, sealed, first_op, last_time_);
-    merge_.add(no_, before, state_.held);
-    // Nobody has to read what he wrote himself.
-    if (all_read) merge_.replica().mark_read(std::nullopt);
-    else merge_.replica().read_own(messages);
+      set_here[op.key] = id;
+    });
   }
+
+  // Each in the place of the op that it stands for. What becomes void stands in a batch behind them: no part of the log shows less than
+  // there was before.
+  void add_again(std::vector<Again> again, const std::vector<log::Void>& voids) {
+    const u64 incarnation = topic_.logs[no_].working.incarnation;
+    std::vector<log::Op> ops;
+    for (const Again& one : again) ops.push_back(one.op);
+    std::size_t n = 0;
+    write(cut_into_batches(std::move(ops), {}), voids, {}, [&](log::Op& op, const OpId& id, HybridTime time) {
+      const Again& one = again[n++];
+      if (one.held) op.says->time = time;
+      op.says->time = std::min(op.says->time, time);
+      if (!one.renamed) return;
+      op.says = {incarnation, id.batch, id.position, op.says->time};
+      renamed_[one.id] = id;
+      for (OpId& name : op.replaces)
+        if (auto now = renamed_.find(name); now != renamed_.end()) name = now->second;
+    });
+  }
+
+  const std::map<OpId, OpId>& renamed() const { return renamed_; }
 
   // The id of the n-th op that was given.
   OpId id_of(std::size_t given) const {
@@ -189,7 +174,7 @@ class Appender {
     if (auto now = sync::read_state(rows_, topic_, no_)) state_ = std::move(*now);
     updates.push_back({no_, sync::held_of(rows_, topic_, no_, state_)});
     if (rows_.missed()) return;
-    for (const sync::LogUpdate& update : updates) topic_.logs[update.no].working.cut = update.held.cut;
+    for (const sync::LogUpdate& update : updates) topic_.build_on(update);
     sync::LogEntry& entry = topic_.logs[no_];
     if (fresh_) {
       if (topic_.own_log) topic_.logs[*topic_.own_log].own = false;
@@ -207,6 +192,52 @@ class Appender {
   LogNo no() const { return no_; }
 
  private:
+  // `finish(op, id, time)` for each op, in order, once its place is known.
+  template <class F>
+  void write(std::vector<std::vector<log::Op>> batches, const std::vector<log::Void>& voids, const std::map<LogNo, u64>& seen, F finish) {
+    const LogId self = topic_.logs[no_].working.id;
+    std::vector<Bytes> sealed;
+    u64 index = state_.held, first_op = state_.head.ops;
+    // What was counted under a clock that has been put right since will not count once it is indexed anew.
+    HybridTime applied = merge_.replica().indexes().greatest;
+    if (applied.ms() > now_ms_ + clock::hold_back_ms) applied = {};
+    HybridTime time = clock::next(applied, now_ms_);
+    time.value = std::max(time.value, state_.head.time.value + 1);
+    const auto seal = [&](log::Batch batch) {
+      batch.time = time;
+      batch.first_op = first_op;
+      if (index == state_.held) batch.deps = deps(seen);
+      sealed.push_back(log::seal_batch(*topic_.keys, {topic_.network, topic_.id, self, index}, log::encode_batch(batch, self), random_));
+      first_op += std::max<std::size_t>(batch.ops.size(), 1);
+      merge_.replica().give(no_, index, std::move(batch), sealed.back().size());
+      ++index;
+      last_time_ = time;
+      ++time.value;
+    };
+    for (auto& ops : batches) {
+      log::Batch batch;
+      for (std::size_t i = 0; i < ops.size(); ++i) finish(ops[i], OpId{self, static_cast<u32>(index), static_cast<u32>(i)}, time);
+      last_ = OpId{self, static_cast<u32>(index), static_cast<u32>(ops.size() - 1)};
+      places_.push_back({static_cast<u32>(index), static_cast<u32>(ops.size())});
+      batch.ops = std::move(ops);
+      seal(std::move(batch));
+    }
+    for (std::size_t i = 0; i < voids.size(); i += log::voids_max) {
+      log::Batch batch;
+      batch.format = log::newest_format;
+      for (std::size_t n = i; n < std::min(voids.size(), i + log::voids_max); ++n) batch.voids.push_back(voids[n]);
+      seal(std::move(batch));
+    }
+    if (rows_.missed() || sealed.empty()) return;
+    const u64 unread = merge_.replica().unread(), before = state_.held;
+    log::append(rows_, topic_.no, no_, state_, self_, topic_.id, sealed, first_op, last_time_);
+    merge_.add(no_, before, state_.held);
+    // Nobody has to read what he wrote himself.
+    const u64 now_unread = merge_.replica().unread();
+    if (unread == 0) merge_.replica().mark_read(std::nullopt);
+    else if (now_unread > unread) merge_.replica().read_own(now_unread - unread);
+  }
+
   // Each first op of a key names all versions that are unreplaced; those after it need only name that one.
   std::vector<log::Op> name_all(std::vector<log::Op> ops, Runs& runs) {
     std::vector<log::Op> out;
@@ -263,6 +294,7 @@ class Appender {
   OpId last_;
   HybridTime last_time_;
   std::vector<std::pair<u32, u32>> places_;
+  std::map<OpId, OpId> renamed_;
   std::vector<std::size_t> given_;                   // where the ops that were given stand among those that are written
 };
 
@@ -333,7 +365,7 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
     std::vector<log::Op> ops;
     for (const WaitingAppend& call : *calls)
       for (const NewOp& op : call.ops) ops.push_back({static_cast<log::Op::Kind>(op.kind), own(view(op.key)), op.value, {}});
-    appender.add(std::move(ops), {}, *seen, false);
+    appender.add(std::move(ops), *seen);
     if (rows.missed()) return appender.undo();
     codec::Writer receipts;
     std::size_t n = 0;
@@ -389,19 +421,19 @@ void Node::Impl::remember_receipt(const RequestTag& tag, const std::string& id) 
   }
 }
 
-// Ops of ours that do not count where they were said, once more. Voids open a new incarnation.
-void Node::Impl::append_again(store::Rows& rows, Topic& topic, u64 incarnation, std::vector<log::Op> ops, std::vector<log::Void> voids, Written& out) {
-  std::size_t count = ops.size();
+// Ops of ours that do not count where they were said, once more; in a new incarnation if the one at hand cannot go on.
+void Node::Impl::append_again(store::Rows& rows, Topic& topic, u64 incarnation, std::vector<Again> again, std::vector<log::Void> voids, Written& out) {
   Appender appender(rows, topic, *identity_, random_, corrected_now_ms());
-  appender.open(incarnation, !voids.empty());
+  const bool own = topic.own_log && std::ranges::any_of(voids, [&](const log::Void& v) { return v.log == topic.logs[*topic.own_log].working.id; });
+  appender.open(incarnation, own);
   if (rows.missed()) return appender.undo();
-  appender.add(std::move(ops), std::move(voids), {}, true);
+  appender.add_again(std::move(again), voids);
   if (rows.missed()) return appender.undo();
   appender.finish(out.updates, out.changes, out.counters, out.damage);
   if (out.damage.indexes) return;
   if (rows.missed()) return appender.undo();
   out.no = appender.no();
-  for (std::size_t n = 0; n < count; ++n) out.ids.push_back(appender.id_of(n));
+  out.renamed = appender.renamed();
 }
 
 void Node::Impl::written(const TopicPtr& topic, const Written& w) {
@@ -425,7 +457,7 @@ void Node::Impl::release_due(const TopicPtr& topic) {
     merge.release();
     merge.finish(result->updates, result->changes, result->counters);
     if (merge.gave_up(result->damage) || rows.missed()) return;
-    for (const sync::LogUpdate& update : result->updates) topic->logs[update.no].working.cut = update.held.cut;
+    for (const sync::LogUpdate& update : result->updates) topic->build_on(update);
   }, [this, topic, result](SaveOutcome saved) {
     if (auto e = extras_.find(topic->no); e != extras_.end()) e->second.releasing = false;
     if (saved == SaveOutcome::ok && result->damage) damaged(topic, result->damage);

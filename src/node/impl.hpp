@@ -45,8 +45,8 @@ struct Said {                                        // a presence or profile, t
 
 // Own batches that were accepted and do not count: what of them was not appended again yet, is.
 struct Lost {
-  // Our rows lost them; dated ahead; voided by a log that came from others; here again, behind a void.
-  enum class Why : u8 { branch, held, voided, restored } why = Why::branch;
+  // Somebody holds another branch; dated ahead; voided, or here again behind a void; behind a batch that nobody has any more.
+  enum class Why : u8 { branch, held, voided, hole } why = Why::branch;
   sync::Branch branch;
 };
 
@@ -78,7 +78,8 @@ struct TopicExtra {
   u64 rebuilt_ms = 0;                                // when it was last indexed anew
   std::vector<Resumed> retries;                      // calls that met damaged indexes
   std::set<LogNo> searched;                          // logs of which a row was missed, since the topic was read
-  std::set<LogNo> passed;                            // own logs that end in a hole for others: what is behind it is appended again
+  std::map<LogNo, u64> passed;                       // own logs that end in a hole for others: what is behind it is appended again
+  std::map<OpId, OpId> renamed;                      // receipts of this life whose ids another branch has: what they speak of now
   std::map<LogNo, bool> searching;                   // … that are being looked through; true: once more after that
   TopicNotice pending_notice;                        // keys and flags gathered since the last notice
   TopicNotice last_notice;
@@ -90,7 +91,13 @@ struct TopicExtra {
   u64 unlinked_ms = 0;                               // anchors: since when nobody uses it
 };
 
-struct Waiter { u32 call = 0; TopicNo topic = 0; OpId id; u32 copies = 0; bool anchored = false; bool synced = false; };
+struct Waiter { u32 call = 0; TopicNo topic = 0; OpId id; std::vector<OpId> places; u32 copies = 0; bool anchored = false; bool synced = false; };
+
+inline constexpr const char* unreadable_text =
+    "Something that this device had said was lost here, and what others hold of it cannot be read. Say it again where it matters.";
+
+// An op to be appended again. renamed: another branch's op has its id, so it stands for itself; held: it gets a new time.
+struct Again { log::Op op; OpId id; bool renamed = false, held = false; };
 
 struct AnchorEntry {
   std::optional<DeviceId> pinned;                    // at first contact
@@ -288,6 +295,7 @@ class Node::Impl final : public sync::SyncHost {
   void reload_topic(const TopicPtr&);
   void rebuild(const TopicPtr&);                     // index all batches anew
   void rebuild_on(const TopicPtr&, u32 reading, LogNo no, u64 at);
+  void look_through(const TopicPtr&, u32 reading, u64 from);       // what an older core took in
   bool dated_ahead(const Topic&, HybridTime greatest) const;
   void end_topic(const TopicPtr&, u32 call, Task<void()> then);
   void end_if_idle(const TopicPtr&);
@@ -316,9 +324,9 @@ class Node::Impl final : public sync::SyncHost {
     sync::Counters counters;
     sync::Damage damage;                             // if of indexes, it has changed nothing
     LogNo no = 0;
-    std::vector<OpId> ids;                           // of its ops
+    std::map<OpId, OpId> renamed;                    // ids that ops had which stand for themselves now
   };
-  void append_again(store::Rows&, Topic&, u64 incarnation, std::vector<log::Op>, std::vector<log::Void>, Written&);
+  void append_again(store::Rows&, Topic&, u64 incarnation, std::vector<Again>, std::vector<log::Void>, Written&);
   void written(const TopicPtr&, const Written&);     // durable: tell everybody
   void release_due(const TopicPtr&);
   void remember_receipt(const RequestTag&, const std::string& id);
@@ -332,7 +340,9 @@ class Node::Impl final : public sync::SyncHost {
   void look_for_lost(const TopicPtr&);               // once it is loaded
   void append_lost(const TopicPtr&);
   void settled(const TopicPtr&);
-  void moved(const std::map<OpId, OpId>&);
+  void renamed(const TopicPtr&, const std::map<OpId, OpId>&);
+  u64 acked_of(const TopicPtr&, LogNo) const;
+  u64 uncounted(const TopicPtr&) const;              // own ops that wait to be appended again
 
   // ---- queries.cpp
   void call(u32 id, Messages&);
@@ -351,7 +361,9 @@ class Node::Impl final : public sync::SyncHost {
   void call(u32 id, WaitSynced&);
   void call(u32 id, Close&) { close(id); }
   template <class F> void query(u32 id, TopicNo, F ask);
-  std::pair<std::vector<DeviceId>, std::vector<DeviceId>> copies_of(const TopicPtr&, const OpId&, bool acked_only) const;
+  std::pair<std::vector<DeviceId>, std::vector<DeviceId>> copies_of(const TopicPtr&, const std::vector<OpId>& places, bool acked_only) const;
+  void find_places(const TopicPtr&, const std::vector<OpId>& ids, Task<void(std::vector<std::vector<OpId>>)> use);
+  void move_waiters(const TopicPtr&);
   void check_waiters();
 
   // ---- presence.cpp

@@ -6,6 +6,8 @@ namespace perdure {
 
 namespace {
 
+constexpr u64 look_batches = 256;                    // a step: they are unsealed and no more
+constexpr u32 look_entries = 64;
 constexpr u64 rebuild_batches = 32;                  // a step: some milliseconds, some pages
 
 Bytes rebuild_mark(const Topic& topic) { return store::key('I', topic.no, 1); }
@@ -22,6 +24,7 @@ class Partial final : public crdt::Logs {
     return &name;
   }
   std::optional<LogNo> by_id(const LogId& id) const override { return topic_.by_id(id); }
+  LogId id_of(const DeviceId& device, u64 incarnation) const override { return topic_.id_of(device, incarnation); }
 
  private:
   const Topic& topic_;
@@ -71,7 +74,7 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
     while (topic->logs.size() < std::min<std::size_t>(*last, sync::log_numbers_max)) topic->logs.emplace_back();
     if (lost_logs) note_lost_logs();
     report_holes();
-    struct Result { sync::Counters counters; std::vector<sync::LogUpdate> updates; bool rebuild = false; };
+    struct Result { sync::Counters counters; std::vector<sync::LogUpdate> updates; bool rebuild = false; u64 looked = 0; };
     auto result = std::make_shared<Result>();
     desk_.run(topic->queue(), [this, topic, reading, result](store::Rows& out) {
       *result = {};
@@ -92,17 +95,55 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
       sync::Merge merge(out, *topic, corrected_now_ms());
       result->counters = merge.counters();
       bool lost = !topic->numbers.empty() && !out.get(store::key('I', topic->no));
-      result->rebuild = lost || extra(topic).rebuild_wanted || merge.replica().corrupt() || out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
+      // Written by an older core since, or by one that knew less: what it could not read counts from now on.
+      const crdt::Looked looked = crdt::read_looked(out, topic->no);
+      const bool older = (looked.second && !crdt::needs_second(merge.replica().indexes())) || merge.replica().marks().outdated();
+      result->looked = looked.upto <= result->counters.arrived ? looked.upto : 0;
+      result->rebuild = lost || older || extra(topic).rebuild_wanted || merge.replica().corrupt() || out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
     }, [this, topic, reading, result](SaveOutcome saved) {
       if (saved != SaveOutcome::ok || topic->reading != reading) return;
       for (const sync::LogUpdate& update : result->updates) topic->apply(update);
       topic->counters = result->counters;
       topic->closed = {};
       TopicExtra& e = extra(topic);
-      if (!result->rebuild) load_rest(topic);
+      if (!result->rebuild) look_through(topic, reading, topic->keys ? result->looked : topic->counters.arrived);
       else if (e.failed) e.rebuild_at = now_.steady_ms + sync::failed_pause_ms;   // the disk that just failed would fail again
       else rebuild(topic);
     });
+  });
+}
+
+// What an older core has taken in is looked at once: what it could not read may say something to this one, and is indexed then.
+void Node::Impl::look_through(const TopicPtr& topic, u32 reading, u64 from) {
+  if (from >= topic->counters.arrived) return load_rest(topic);
+  struct Result { u64 next = 0; bool news = false; sync::Damage damage; sync::Counters counters; };
+  auto result = std::make_shared<Result>();
+  desk_.run(topic->queue(), [this, topic, from, result](store::Rows& rows) {
+    *result = {};
+    sync::Merge merge(rows, *topic, corrected_now_ms());
+    const crdt::Indexes indexes = merge.replica().indexes();
+    u64 batches = 0;
+    result->next = topic->counters.arrived;
+    result->counters = topic->counters;
+    for (const crdt::Arrival& a : crdt::read_arrivals(rows, topic->no, indexes, from, look_entries)) {
+      const u64 count = std::min(a.count, look_batches - batches);
+      result->news = merge.replica().has_news(a.log, a.from, a.from + count) || result->news;
+      result->next = a.number + count;
+      if ((batches += count) == look_batches) break;
+    }
+    if (merge.gave_up(result->damage)) return;
+    const bool far = result->next >= indexes.arrived;
+    if (!merge.replica().looked() && !far) return;
+    std::vector<sync::LogUpdate> none;
+    crdt::Changes changes;
+    if (merge.replica().looked()) merge.finish(none, changes, result->counters);
+    if (far) crdt::save_looked(rows, topic->no, merge.replica().indexes());
+  }, [this, topic, reading, result](SaveOutcome saved) {
+    if (saved != SaveOutcome::ok || topic->reading != reading) return;
+    extra(topic).arrivals_lost |= result->damage.arrivals;
+    if (result->news || result->damage.indexes) return rebuild(topic);
+    topic->counters = result->counters;
+    look_through(topic, reading, result->next);
   });
 }
 
@@ -135,7 +176,7 @@ void Node::Impl::rebuild(const TopicPtr& topic) {
   bool arrivals_lost = std::exchange(e.arrivals_lost, false);
   metrics_["rebuilds"] += 1;
   std::vector<std::pair<Bytes, Bytes>> ranges;
-  for (u8 tree = 1; tree <= static_cast<u8>(crdt::Tree::voids); ++tree) {
+  for (u8 tree = 1; tree <= static_cast<u8>(crdt::Tree::marks); ++tree) {
     if (tree == static_cast<u8>(crdt::Tree::arrivals) && !arrivals_lost) continue;
     Bytes from = store::key('X', topic->no, tree);
     Bytes to = store::prefix_end(from);
@@ -165,6 +206,7 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at
         sync::Merge merge(rows, *topic, corrected_now_ms());
         merge.replica().read_to_mark();
         merge.replica().finish();
+        crdt::save_looked(rows, topic->no, merge.replica().indexes());
         *counters = merge.counters();
       } else {
         crdt::Indexes indexes = crdt::load_indexes(rows, topic->no);
@@ -179,13 +221,23 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at
     });
   }
   u64 to = std::min(topic->logs[no].held.length, at + rebuild_batches);
-  desk_.run(topic->queue(), [this, topic, no, at, to](store::Rows& rows) {
+  auto updates = std::make_shared<std::vector<sync::LogUpdate>>();
+  desk_.run(topic->queue(), [this, topic, no, at, to, updates](store::Rows& rows) {
+    updates->clear();
     Partial logs(*topic, no, at);
-    crdt::Replica replica(rows, topic->no, logs, *topic->keys, topic->network);
-    replica.quiet();
-    replica.add(no, at, to, corrected_now_ms());
-    replica.finish();
-  }, [this, topic, reading, no, to](SaveOutcome saved) { if (saved == SaveOutcome::ok) rebuild_on(topic, reading, no, to); });
+    sync::Merge merge(rows, *topic, logs, corrected_now_ms());
+    merge.replica().quiet();
+    merge.add(no, at, to);                             // voids that an older core could not read are carried out
+    crdt::Changes changes;
+    sync::Counters numbers;
+    merge.finish(*updates, changes, numbers);
+    if (rows.missed()) return;
+    for (const sync::LogUpdate& update : *updates) topic->build_on(update);
+  }, [this, topic, reading, no, to, updates](SaveOutcome saved) {
+    if (saved != SaveOutcome::ok || topic->reading != reading) return;
+    for (const sync::LogUpdate& update : *updates) topic->apply(update);
+    rebuild_on(topic, reading, no, to);
+  });
 }
 
 }  // namespace perdure

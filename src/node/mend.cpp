@@ -108,7 +108,7 @@ void Node::Impl::restored(const TopicPtr& topic, LogNo no) {
   TopicExtra& e = extra(topic);
   e.rebuild_wanted = true;                           // the indexes may have been made without them
   const sync::LogEntry& entry = topic->logs[no];
-  if (entry.working.device == identity_->id() && entry.held.cut < entry.held.length) e.lost.push_back({Lost::Why::restored, {no, entry.held.cut, 0, {}, {}}});
+  if (entry.working.device == identity_->id() && entry.held.cut < entry.held.length) e.lost.push_back({Lost::Why::voided, {no, entry.held.cut, 0, {}, {}}});
   begin_search(topic, no);
 }
 

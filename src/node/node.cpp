@@ -203,6 +203,9 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   TopicExtra& e = extra(topic);
   if (config_.anchor) topic->stored = true;           // with what was said in it
   e.dirty = true;
+  status_dirty_ |= topic->counters.newer > 0;
+  for (LogNo no : changes.opaque)
+    if (topic->logs[no].working.device == identity_->id()) trouble(Code::storage_lost, unreadable_text);
   if (!e.members_at) e.members_at = now_.steady_ms + params::members_delay_ms;
   topics_dirty_ = waiters_dirty_ = true;
   e.pending_notice.timeline |= changes.timeline;
@@ -250,7 +253,10 @@ void Node::Impl::check_leases() {
   }
 }
 
-void Node::Impl::count_bytes(const TopicPtr& topic, u64 bytes) { total_bytes_ += bytes - std::exchange(topic->counted, bytes); }
+void Node::Impl::count_bytes(const TopicPtr& topic, u64 bytes) {
+  total_bytes_ += bytes - std::exchange(topic->counted, bytes);
+  addresses_.count(topic->no, bytes);
+}
 
 // An edge counts the topics that are open, and tells nobody's writing from another's.
 wire::Refusal* Node::Impl::quota(const Topic& topic, const DeviceId& device, u64 bytes) {

@@ -43,9 +43,13 @@ StatusNotice Node::Impl::status() {
   }
   for (const auto& [url, a] : anchors_) connecting |= a.dialling;
   s.state = s.webrtc + s.websocket + s.relayed + s.local > 0 ? 1 : connecting && online_ ? 2 : 3;
-  for (auto& [no, topic] : topics_) if (topic->open && topic->keys) s.pending += sync_.pending(topic);
+  for (auto& [no, topic] : topics_) if (topic->open && topic->keys) s.pending += sync_.pending(topic) + uncounted(topic);
   s.skew_ms = skew_;
   for (const auto& [code, text] : trouble_) s.trouble.push_back({code, text});
+  std::string newer;
+  for (const auto& [no, topic] : topics_)
+    if (topic->counters.newer > 0) newer += (newer.empty() ? "" : ", ") + (topic->name ? "\"" + *topic->name + "\"" : "a topic without a name");
+  if (!newer.empty()) s.trouble.push_back({Code::outdated, "A newer version of this app has written what this one cannot read, in " + newer + ". It is kept and passed on; reload to run the newer version."});
   for (const auto& [url, a] : anchors_)
     if (a.state == AnchorState::refused) s.trouble.push_back({Code::not_allowed, url + ": " + a.reason});
   return s;
@@ -58,7 +62,7 @@ void Node::Impl::topic_notice(const TopicPtr& topic) {
   n.state = sync_.state(topic);
   n.length = topic->counters.length;
   n.unread = topic->counters.unread;
-  n.pending = sync_.pending(topic);
+  n.pending = sync_.pending(topic) + uncounted(topic);
   n.behind = sync_.behind(topic);
   n.held = topic->counters.held_back;
   n.map_size = topic->counters.map_size;

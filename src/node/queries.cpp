@@ -71,8 +71,10 @@ void Node::Impl::call(u32 id, Latest& c) {
 }
 
 void Node::Impl::call(u32 id, GetMessage& c) {
-  query(id, c.topic, [text = c.id, self = identity_->id()](Topic& topic, crdt::Replica& replica) -> ReplyBody {
+  query(id, c.topic, [this, text = c.id, self = identity_->id()](Topic& topic, crdt::Replica& replica) -> ReplyBody {
     auto op = parse_op(topic, text);
+    if (const auto e = extras_.find(topic.no); op && e != extras_.end())
+      if (auto now = e->second.renamed.find(*op); now != e->second.renamed.end()) *op = now->second;
     auto message = op ? replica.message(*op) : std::nullopt;
     if (!message) return MessagePage{};
     return MessagePage{messages_out({*message}, self), false};
@@ -171,10 +173,11 @@ void Node::Impl::call(u32 id, GetDigest& c) {
       auto state = sync::read_state(rows, *topic, no);
       if (!state) continue;
       // Behind a cut replicas may hold different batches; none of them counts.
-      if (state->cut() < state->held) {
-        auto peaks = log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), state->cut());
+      const u64 end = std::min(state->cut(), state->hole);      // … nor behind what is lost here: it is said again
+      if (end < state->held) {
+        auto peaks = log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), end);
         if (!peaks) continue;
-        state->held = state->cut();
+        state->held = end;
         state->peaks = std::move(*peaks);
       }
       if (state->held > 0) logs.emplace_back(no, std::move(*state));
@@ -201,13 +204,15 @@ void Node::Impl::call(u32 id, GetDigest& c) {
 
 // Who is known to hold an op: by signed acknowledgement of our own logs, else also its author, and by what linked peers say of
 // their frontiers.
-std::pair<std::vector<DeviceId>, std::vector<DeviceId>> Node::Impl::copies_of(const TopicPtr& topic, const OpId& op, bool acked_only) const {
+std::pair<std::vector<DeviceId>, std::vector<DeviceId>> Node::Impl::copies_of(const TopicPtr& topic, const std::vector<OpId>& places, bool acked_only) const {
   std::set<DeviceId> who;
-  if (auto no = topic->by_id(op.log))
+  for (const OpId& op : places) {
+    const auto no = topic->by_id(op.log);
+    if (!no || op.batch >= topic->logs[*no].held.cut) continue;
     for (const auto& [key, mark] : sync_.acks(topic)) if (key.second == *no && mark.length > op.batch) who.insert(key.first);
-  if (!acked_only) {
+    if (acked_only) continue;
     for (const DeviceId& id : sync_.holders(topic, op.log, op.batch)) who.insert(id);
-    if (auto no = topic->by_id(op.log); no && topic->logs[*no].working.device != identity_->id()) who.insert(topic->logs[*no].working.device);
+    if (topic->logs[*no].working.device != identity_->id()) who.insert(topic->logs[*no].working.device);
   }
   std::pair<std::vector<DeviceId>, std::vector<DeviceId>> out;
   for (const DeviceId& id : who) (is_anchor(id) ? out.second : out.first).push_back(id);
@@ -221,10 +226,14 @@ void Node::Impl::call(u32 id, GetCopies& c) {
   if (c.id) {
     auto op = parse_op(*topic, *c.id);
     if (!op) return reply(id, list);
-    LogNo no = *topic->by_id(op->log);
-    list.here = topic->logs[no].held.length > op->batch;
-    std::tie(list.peers, list.anchors) = copies_of(topic, *op, false);
-    return reply(id, list);
+    if (auto now = extra(topic).renamed.find(*op); now != extra(topic).renamed.end()) *op = now->second;
+    return find_places(topic, {*op}, [this, topic, id](std::vector<std::vector<OpId>> places) {
+      CopyList of;
+      for (const OpId& place : places[0])
+        if (auto no = topic->by_id(place.log)) of.here = of.here || topic->logs[*no].held.length > place.batch;
+      std::tie(of.peers, of.anchors) = copies_of(topic, places[0], false);
+      reply(id, std::move(of));
+    });
   }
   // All of the topic: who holds the newest batch of every log.
   list.here = true;
@@ -234,11 +243,39 @@ void Node::Impl::call(u32 id, GetCopies& c) {
     u64 counted = topic->logs[no].held.spoken();
     if (counted == 0) continue;
     ++logs;
-    auto [peers, anchors] = copies_of(topic, OpId{log, static_cast<u32>(counted - 1), 0}, false);
+    auto [peers, anchors] = copies_of(topic, {OpId{log, static_cast<u32>(counted - 1), 0}}, false);
     for (auto* group : {&peers, &anchors}) for (const DeviceId& who : *group) ++counts[who];
   }
   for (const auto& [who, n] : counts) if (n == logs) (is_anchor(who) ? list.anchors : list.peers).push_back(who);
   reply(id, list);
+}
+
+// Where ops stand that count, in a step only where some are said again.
+void Node::Impl::find_places(const TopicPtr& topic, const std::vector<OpId>& ids, Task<void(std::vector<std::vector<OpId>>)> use) {
+  auto places = std::make_shared<std::vector<std::vector<OpId>>>();
+  for (const OpId& id : ids) places->push_back({id});
+  if (topic->counters.said_again == 0 || !topic->keys) return use(std::move(*places));
+  desk_.run(topic->queue(), [topic, ids, places](store::Rows& rows) {
+    crdt::Replica replica(rows, topic->no, *topic, *topic->keys, topic->network);
+    for (std::size_t i = 0; i < ids.size(); ++i) (*places)[i] = replica.places_of(ids[i]);
+  }, [places, use = std::move(use)](SaveOutcome) { use(std::move(*places)); });
+}
+
+// What they wait for may stand elsewhere now.
+void Node::Impl::move_waiters(const TopicPtr& topic) {
+  std::vector<u32> calls;
+  std::vector<OpId> ids;
+  for (const auto& [call, waiter] : waiters_) {
+    if (waiter.topic != topic->no || waiter.synced) continue;
+    calls.push_back(call);
+    ids.push_back(waiter.id);
+  }
+  if (calls.empty()) return;
+  find_places(topic, ids, [this, calls](std::vector<std::vector<OpId>> places) {
+    for (std::size_t i = 0; i < calls.size(); ++i)
+      if (auto waiter = waiters_.find(calls[i]); waiter != waiters_.end()) waiter->second.places = places[i];
+    waiters_dirty_ = true;
+  });
 }
 
 void Node::Impl::call(u32 id, GetLogs& c) {
@@ -262,14 +299,16 @@ void Node::Impl::call(u32 id, WaitCopies& c) {
   auto op = parse_op(*topic, c.id);
   if (!op) return fail(id, Code::not_found, crdt::no_message_text);
   if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already. Await or abort some of them first.");
-  waiters_[id] = {id, c.topic, *op, c.copies, c.anchored, false};
+  if (auto now = extra(topic).renamed.find(*op); now != extra(topic).renamed.end()) *op = now->second;
+  waiters_[id] = {id, c.topic, *op, {*op}, c.copies, c.anchored, false};
   waiters_dirty_ = true;
+  move_waiters(topic);
 }
 
 void Node::Impl::call(u32 id, WaitSynced& c) {
   if (!open_one(id, c.topic)) return;
   if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already. Await or abort some of them first.");
-  waiters_[id] = {id, c.topic, {}, 0, false, true};
+  waiters_[id] = {id, c.topic, {}, {}, 0, false, true};
   waiters_dirty_ = true;
 }
 
@@ -287,7 +326,7 @@ void Node::Impl::check_waiters() {
       if (sync_.synced(found->second)) ready.push_back(call);
       continue;
     }
-    auto [peers, anchors] = copies_of(found->second, w.id, true);
+    auto [peers, anchors] = copies_of(found->second, w.places, true);
     if (w.anchored ? !anchors.empty() : peers.size() + anchors.size() >= w.copies) ready.push_back(call);
   }
   for (u32 call : ready) {

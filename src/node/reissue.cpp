@@ -14,78 +14,53 @@ namespace {
 
 constexpr std::size_t lost_max = 64;                 // waiting; more are found again at the next greeting or start
 
-// What an op says, for comparing it with others.
-Bytes said_by(const log::Op& op) {
-  codec::Writer w;
-  w.u8(static_cast<u8>(op.kind)).bytes(op.key).bytes(op.value);
-  return std::move(w).take();
-}
-
-// Ops to be appended again, each with the id that it had.
+// Ops to be appended again. Each is known by where it was said first and by the batch that said it there, never by what it says: two lives
+// of a device may have given one id to two ops.
 class Gathering {
  public:
-  Gathering(store::Rows& rows, const Topic& topic, LogNo no)
-      : done(rows, topic.no, no), rows_(rows), topic_(topic), no_(no), name_(topic.logs[no].working) {}
+  // from: what stands there will not count.
+  Gathering(store::Rows& rows, const Topic& topic, LogNo no, u64 from)
+      : done(rows, topic.no, no), rows_(rows), topic_(topic), no_(no), from_(from), name_(topic.logs[no].working), replica_(rows, topic.no, topic, *topic.keys, topic.network) {}
 
   sync::Reissued done;
-  std::vector<log::Op> ops;
-  std::vector<OpId> ids;
+  std::vector<Again> ops;
+  std::set<std::pair<LogId, u64>> voids;             // that stand there, too
   u64 opaque = 0;                                    // batches that cannot be read: what they say cannot be said again
 
-  void take(u64 index, ByteView sealed) {
-    auto batch = open(name_.id, index, sealed);
-    if (done.add(sealed)) add(index, batch);
+  void take(u64 index, ByteView sealed, bool held = false) {
+    auto plain = log::unseal_batch(*topic_.keys, {topic_.network, topic_.id, name_.id, index}, sealed);
+    auto batch = plain ? log::decode_batch(*plain, name_.id) : Result<log::Batch>(Error{});
+    if (!batch) return void(++opaque);
+    std::array<u8, 8> leaf{};
+    std::copy_n(log::leaf_hash(sealed).bytes.begin(), leaf.size(), leaf.begin());
+    for (const log::Void& v : batch->voids)
+      if (index == 0 || batch->format > 1) voids.insert({v.log, v.from});
+    for (u32 p = 0; p < batch->ops.size(); ++p) add(*batch, index, p, leaf, held);
   }
-  void take_rows(u64 from, u64 to) {
+  void take_rows(u64 from, u64 to, bool held = false) {
     for (u64 i = from; i < to; ++i)
-      if (auto sealed = row(no_, i)) take(i, *sealed);
-  }
-  // Only what was said after the void was declared and is not said by the log that declared it: the rest was appended again there.
-  void take_unknown_to(LogNo declarer, u64 from, u64 to) {
-    std::map<Bytes, u64> known;
-    HybridTime declared{};
-    for (u64 i = 0; i < topic_.logs[declarer].working.held; ++i) {
-      auto sealed = row(declarer, i);
-      auto batch = sealed ? open(topic_.logs[declarer].working.id, i, *sealed) : std::nullopt;
-      if (!batch) continue;
-      if (i == 0) declared = batch->time;
-      for (const log::Op& op : batch->ops) ++known[said_by(op)];
-    }
-    for (u64 i = from; i < to; ++i) {
-      auto sealed = row(no_, i);
-      if (!sealed || !done.add(*sealed)) continue;
-      auto batch = open(name_.id, i, *sealed);
-      if (batch && batch->time <= declared) continue;
-      if (batch) std::erase_if(batch->ops, [&](const log::Op& op) { auto at = known.find(said_by(op)); return at != known.end() && at->second-- > 0; });
-      add(i, batch);
-    }
-  }
-  // Versions that do not count are named by nobody.
-  void forget_names(u64 from) {
-    for (log::Op& op : ops) std::erase_if(op.replaces, [&](const OpId& id) { return id.log == name_.id && id.batch >= from; });
+      if (auto sealed = rows_.get(store::key('B', topic_.no, no_, static_cast<u32>(i)))) take(i, *sealed, held);
   }
 
  private:
-  std::optional<ByteView> row(LogNo no, u64 index) { return rows_.get(store::key('B', topic_.no, no, static_cast<u32>(index))); }
-  std::optional<log::Batch> open(const LogId& log, u64 index, ByteView sealed) const {
-    auto plain = log::unseal_batch(*topic_.keys, {topic_.network, topic_.id, log, index}, sealed);
-    if (!plain) return std::nullopt;
-    auto batch = log::decode_batch(*plain, log);
-    if (!batch) return std::nullopt;
-    return std::move(*batch);
-  }
-  void add(u64 index, std::optional<log::Batch>& batch) {
-    if (!batch) return void(++opaque);
-    for (std::size_t n = 0; n < batch->ops.size(); ++n) {
-      ids.push_back({name_.id, static_cast<u32>(index), static_cast<u32>(n)});
-      ops.push_back(std::move(batch->ops[n]));
-    }
+  void add(log::Batch& batch, u64 index, u32 position, const std::array<u8, 8>& leaf, bool held) {
+    log::Op& op = batch.ops[position];
+    if (!op.origin) op.origin = log::Origin{name_.incarnation, static_cast<u32>(index), position, leaf};
+    if (!seen_.insert(*op.origin).second || replica_.is_said_again(name_.device, *op.origin, no_, from_)) return;
+    if (!op.says) op.says = log::Saying{name_.incarnation, static_cast<u32>(index), position, batch.time};
+    const OpId id{topic_.log_id(name_.device, op.says->incarnation), op.says->batch, op.says->position};
+    const bool taken = !ids_.insert(id).second || replica_.is_taken(id, *op.origin);
+    ops.push_back({std::move(op), id, taken, held});
   }
 
   store::Rows& rows_;
   const Topic& topic_;
   LogNo no_;
+  u64 from_;
   const crdt::LogName& name_;
+  crdt::Replica replica_;
+  std::set<log::Origin> seen_;
+  std::set<OpId> ids_;
 };
 
 // Of a branch that is our own log as it was: the rows that had been lost. True if there were any.
@@ -116,28 +91,44 @@ void Node::Impl::voided_own(const TopicPtr& topic, LogNo no) {
   auto found = extras_.find(topic->no);
   if (found == extras_.end() || !topic->loaded || topic->logs[no].working.cut >= topic->logs[no].working.held) return;
   found->second.lost.push_back({Lost::Why::voided, {no, topic->logs[no].working.cut, 0, {}, {}}});
+  move_waiters(topic);
   append_waiting(topic);
 }
 
 void Node::Impl::taken_back(const TopicPtr& topic, LogNo no, u64 from) {
   auto found = extras_.find(topic->no);
   if (found == extras_.end() || !topic->loaded) return;
-  found->second.lost.push_back({Lost::Why::restored, {no, from, 0, {}, {}}});
+  found->second.lost.push_back({Lost::Why::voided, {no, from, 0, {}, {}}});
   append_waiting(topic);
 }
 
-// For others a log of ours ends where a batch of it is lost. If nobody who is here can give that batch, what stands behind it is appended
-// again; should somebody show it later, it is taken back like any branch that we have lost.
+// For others a log of ours ends where a batch of it is lost. Everybody who is here was asked for it; what stands behind is said again for
+// those who cannot get past it, once. Nothing of the log is void: if the batch comes back, the log is whole again.
 void Node::Impl::pass_holes(const TopicPtr& topic) {
-  if (!holes_reported_ || !topic->loaded || !topic->keys || resting_until_ > now_.steady_ms || !sync_.synced(topic)) return;
+  if (topic->holed.empty() || !topic->loaded || !topic->keys || resting_until_ > now_.steady_ms) return;
   TopicExtra& e = extra(topic);
-  for (LogNo no = 0; no < topic->logs.size(); ++no) {
+  for (LogNo no : std::set<LogNo>(topic->holed)) {
     const sync::LogEntry& entry = topic->logs[no];
     const u64 hole = entry.held.hole;
     if (entry.working.device != identity_->id() || hole >= std::min(entry.held.length, entry.held.cut)) continue;
-    if (e.searching.contains(no) || sync_.offered(topic, no) || !e.passed.insert(no).second) continue;
-    lost_own(topic, {no, hole, hole, {}, {}});
+    if (e.searching.contains(no) || !sync_.is_lost(topic, no)) continue;
+    auto [passed, fresh] = e.passed.emplace(no, hole);
+    if (!fresh && passed->second == hole) continue;
+    passed->second = hole;
+    e.lost.push_back({Lost::Why::hole, {no, hole, hole, {}, {}}});
+    append_waiting(topic);
   }
+}
+
+u64 Node::Impl::uncounted(const TopicPtr& topic) const {
+  auto found = extras_.find(topic->no);
+  u64 ops = 0;
+  if (found == extras_.end()) return ops;
+  for (const Lost& lost : found->second.lost) {
+    const crdt::LogName& name = topic->logs[lost.branch.no].working;
+    ops += lost.branch.sealed.size() + name.held - std::min(name.held, lost.branch.from);
+  }
+  return ops;
 }
 
 void Node::Impl::note_held(TopicExtra& e, const std::map<LogNo, u64>& held) {
@@ -185,40 +176,42 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
   auto lost = std::make_shared<Lost>(std::move(e.lost.front()));
   e.lost.pop_front();
   e.rescuing = true;
-  struct Result : Written { std::map<OpId, OpId> moved; u64 opaque = 0; bool voided = false, filled = false, holed = false; };
+  struct Result : Written { u64 opaque = 0; bool appended = false, voided = false, filled = false, holed = false; };
   auto result = std::make_shared<Result>();
   u64 incarnation = random_.next();
-  desk_.run(topic->queue(), [this, topic, lost, incarnation, result](store::Rows& rows) {
+  desk_.run(topic->queue(), [this, topic, lost, incarnation, result, acked = acked_of(topic, lost->branch.no)](store::Rows& rows) {
     *result = {};
     const sync::Branch& branch = lost->branch;
     const crdt::LogName name = topic->logs[branch.no].working;
-    Gathering all(rows, *topic, branch.no);
+    Gathering all(rows, *topic, branch.no, lost->why == Lost::Why::hole ? log::no_cut : branch.from);
     if (rows.missed()) return;
+    // What others hold keeps its ids.
     for (std::size_t i = 0; i < branch.sealed.size(); ++i) all.take(branch.first + i, branch.sealed[i]);
-    if (lost->why == Lost::Why::restored && all.done.declared) {
-      all.take_rows(std::max(branch.from, name.cut), name.held);
-    } else if (lost->why == Lost::Why::restored || lost->why == Lost::Why::voided) {
-      auto declarer = crdt::Replica(rows, topic->no, *topic, *topic->keys, topic->network).declarer_of(branch.no);
-      if (declarer) all.take_unknown_to(*declarer, name.cut, name.held);
-    } else {
-      all.take_rows(branch.from, std::min(name.held, name.cut));
+    const bool voids = (lost->why == Lost::Why::branch || lost->why == Lost::Why::held) && branch.from < name.cut;
+    switch (lost->why) {
+      case Lost::Why::voided: all.take_rows(std::max(branch.from, name.cut), name.held); break;
+      case Lost::Why::hole: all.take_rows(branch.from + 1, std::min(name.held, name.cut)); break;
+      case Lost::Why::held: all.take_rows(branch.from, std::min(name.held, name.cut), true); break;
+      case Lost::Why::branch: all.take_rows(branch.from, std::min(name.held, name.cut)); break;
     }
     if (rows.missed()) return;
+    // Nobody signs any more for what stands before the void.
+    if (voids && acked < branch.from) all.take_rows(acked, branch.from);
     result->filled = fill_hole(rows, *topic, branch);
     result->holed = topic->logs[branch.no].held.hole != log::no_cut;
     if (rows.missed()) return;
-    all.forget_names(std::min(branch.from, name.cut));
     result->opaque = all.opaque;
-    result->voided = branch.from < name.cut && !all.ops.empty();
-    if (result->voided) all.done.declared = true;
-    if (result->voided || lost->why == Lost::Why::voided) all.done.settled = std::min(branch.from, name.cut);
+    result->voided = voids;
+    if (voids || lost->why == Lost::Why::voided) all.done.settled = std::min(branch.from, name.cut);
     if (branch.root) all.done.add_branch(*branch.root);
     all.done.save(rows);
-    if (all.ops.empty()) return;
-    std::vector<log::Void> voids;
-    if (result->voided) voids.push_back({name.id, branch.from});
-    append_again(rows, *topic, incarnation, std::move(all.ops), std::move(voids), *result);
-    for (std::size_t n = 0; n < result->ids.size(); ++n) result->moved.emplace(all.ids[n], result->ids[n]);
+    std::vector<log::Void> declared;
+    if (lost->why != Lost::Why::hole)
+      for (const auto& [log, from] : all.voids) if (log != name.id) declared.push_back({log, from});
+    if (voids) declared.push_back({name.id, branch.from});
+    if (all.ops.empty() && !voids) return;
+    result->appended = true;
+    append_again(rows, *topic, incarnation, std::move(all.ops), std::move(declared), *result);
   }, [this, topic, lost, result](SaveOutcome saved) {
     auto found = extras_.find(topic->no);
     if (found == extras_.end()) return;
@@ -228,16 +221,17 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
     if (saved != SaveOutcome::ok || result->damage.indexes) return found->second.lost.push_front(std::move(*lost));
     if (result->opaque > 0) {
       metrics_["opaque_lost"] += result->opaque;
-      trouble(Code::storage_lost, "Something that this device had said was lost here, and what others hold of it cannot be read. Say it again where it matters.");
+      trouble(Code::storage_lost, unreadable_text);
     }
-    if (!result->ids.empty()) {
+    if (result->appended) {
       metrics_["rescues"] += 1;
       written(topic, *result);
-      moved(result->moved);
+      renamed(topic, result->renamed);
+      move_waiters(topic);
     }
     if (result->voided) sync_.look_behind(topic, lost->branch.no);
     if (result->filled) restored(topic, lost->branch.no);
-    if (result->voided && result->holed) {             // what was said by the batch that is lost cannot be taken from the indexes one by one
+    if (result->holed && result->appended) {   // what was said by the batch that is lost cannot be taken from the indexes one by one
       found->second.rebuild_wanted = true;
       return reload_topic(topic);
     }
@@ -246,15 +240,27 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
   });
 }
 
-// Receipts and those who wait for copies follow what they speak of to its new place.
-void Node::Impl::moved(const std::map<OpId, OpId>& places) {
-  waiters_dirty_ = true;
+// How far somebody has signed for a log: an anchor, where there are any.
+u64 Node::Impl::acked_of(const TopicPtr& topic, LogNo no) const {
+  u64 acked = 0;
+  for (const auto& [key, mark] : sync_.acks(topic))
+    if (key.second == no && (anchors_.empty() || is_anchor(key.first))) acked = std::max(acked, mark.length);
+  return acked;
+}
+
+// Another branch's op has the id that was handed out in this life: receipts, and those who wait for copies, follow what they speak of.
+void Node::Impl::renamed(const TopicPtr& topic, const std::map<OpId, OpId>& names) {
+  if (names.empty()) return;
+  TopicExtra& e = extra(topic);
   for (auto& [call, waiter] : waiters_)
-    if (auto at = places.find(waiter.id); at != places.end()) waiter.id = at->second;
+    if (auto at = names.find(waiter.id); at != names.end() && waiter.topic == topic->no) waiter.id = at->second;
   std::map<std::string, OpId> texts;
-  for (const auto& [from, to] : places) texts.emplace(op_text(from), to);
-  for (auto& [tag, id] : receipts_)
-    if (auto at = texts.find(id); at != texts.end()) id = op_text(at->second);
+  for (const auto& [from, to] : names) texts.emplace(op_text(from), to);
+  for (auto& [tag, id] : receipts_) {
+    auto at = texts.find(id);
+    if (at != texts.end()) id = op_text(at->second);
+  }
+  for (const auto& [from, to] : names) if (e.renamed.size() < params::receipts_max) e.renamed[from] = to;
 }
 
 }  // namespace perdure

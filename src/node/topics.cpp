@@ -127,10 +127,7 @@ void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
 
 void Node::Impl::topic_loaded(const TopicPtr& topic) {
   topic->loaded = true;
-  if (config_.anchor) {
-    count_bytes(topic, topic->bytes);
-    addresses_.count(topic->no, topic->bytes);
-  }
+  if (config_.anchor) count_bytes(topic, topic->bytes);
   TopicExtra& e = extra(topic);
   e.dirty = e.members_dirty = true;
   topics_dirty_ = status_dirty_ = true;

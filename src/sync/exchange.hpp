@@ -31,6 +31,7 @@ inline constexpr u64 held_back_pull_max = 1024 * 1024;    // bytes dated ahead t
 inline constexpr u64 failed_pause_ms = 5'000;             // after a failed save, before anything is pulled again
 
 inline constexpr std::size_t steps_max = 256;             // acknowledgements and answers that wait for storage, per link; more are not heard
+inline constexpr u64 hole_ms_max = 10'000;                // for what we have lost: then it is taken for not to be had there
 inline constexpr u64 want_ms_max = 20'000;                // without a page: then another peer is asked
 inline constexpr std::size_t openings_max = 1024;         // logs whose first pages are under way
 inline constexpr std::size_t inquests_max = 16;           // forks are rare; a peer with more waits for the next greeting
@@ -60,6 +61,7 @@ struct Pull {                                             // a want of ours unde
   wire::LogTag log{};
   u64 bytes = 0;
   u64 heard_ms = 0;                                       // when it was sent or last answered, steady
+  u64 ms_max = want_ms_max;                               // … and how long that may be ago
 };
 
 struct Serve {                                            // a page that we owe, or the end of an answer
@@ -111,6 +113,8 @@ struct Exchange {
   std::map<wire::LogTag, Their> theirs;
   std::map<wire::LogTag, log::Opening> openings;          // of logs whose first page is on its way to the store
   std::map<wire::LogTag, u64> limits;                     // tests: pull limits by tag
+  struct Asked { u64 hole = 0; u32 request = 0; };
+  std::map<store::LogNo, Asked> asked;                    // for what we have lost, by name
   std::set<wire::LogTag> behind;                          // logs of which they hold more than we do
   std::set<wire::LogTag> stuck;                           // … that they could not give, until they speak of them again
   bool hello_got = false;
@@ -152,7 +156,8 @@ struct Exchange {
   Lack lack(const wire::LogTag& tag, const Held& held) const {
     auto their = theirs.find(tag);
     if (their == theirs.end()) return {0, held.spoken()};
-    return {their->second.length, std::min(held.spoken(), std::max<u64>(their->second.cut, 1))};
+    // Behind their cut they take what voids other logs.
+    return {their->second.length, std::min(held.spoken(), std::max({their->second.cut, u64{1}, held.voids_to}))};
   }
 };
 

@@ -81,6 +81,7 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
   e.wants_owed = 0;
   e.inquests.clear();
   e.openings.clear();
+  e.asked.clear();
   e.doubted.clear();
   e.looked.clear();
   e.rescues.clear();

@@ -2,8 +2,8 @@
 
 namespace perdure::sync {
 
-Merge::Merge(store::Rows& rows, Topic& topic, u64 corrected_now_ms)
-    : rows_(rows), topic_(topic), now_ms_(corrected_now_ms), replica_(rows, topic.no, topic, *topic.keys, topic.network) {}
+Merge::Merge(store::Rows& rows, Topic& topic, const crdt::Logs& logs, u64 corrected_now_ms)
+    : rows_(rows), topic_(topic), now_ms_(corrected_now_ms), replica_(rows, topic.no, logs, *topic.keys, topic.network) {}
 
 void Merge::add(store::LogNo no, u64 from, u64 to) {
   replica_.add(no, from, to, now_ms_);
@@ -21,13 +21,25 @@ void Merge::carry_out_voids() {
 void Merge::cut(store::LogNo no, u64 from, bool forked) {
   auto state = read_state(rows_, topic_, no);
   if (!state) return;
-  if (from < state->cut()) {
-    replica_.cut(no, from);
-    cuts_[no] = from;
-  }
   u64& kind = forked ? state->forked_from : state->voided_from;
   kind = std::min(kind, from);
-  log::save_state(rows_, topic_.no, no, *state);
+  set_cut(no, *state);
+  if (!forked) return;
+  for (const auto& [voided, left] : replica_.forked(no, from)) {
+    auto other = read_state(rows_, topic_, voided);
+    if (!other) continue;
+    other->voided_from = left;
+    set_cut(voided, *other);
+  }
+}
+
+void Merge::set_cut(store::LogNo no, const log::LogState& state) {
+  auto before = read_state(rows_, topic_, no);
+  if (before && before->cut() != state.cut()) {
+    replica_.cut(no, state.cut(), now_ms_);
+    cuts_[no] = state.cut();
+  }
+  log::save_state(rows_, topic_.no, no, state);
 }
 
 bool Merge::gave_up(Damage& damage) {
@@ -57,6 +69,9 @@ Counters Merge::counters() {
   c.arrived = indexes.arrived;
   c.arrival_hash = indexes.arrival_hash;
   c.greatest = indexes.greatest;
+  c.opaque = replica_.marks().opaque();
+  c.newer = replica_.marks().newer();
+  c.said_again = indexes.sayings.entries;
   return c;
 }
 

@@ -8,8 +8,9 @@ namespace perdure::sync {
 
 class Merge {
  public:
-  // The topic's working state is as before the step; it must have keys.
-  Merge(store::Rows& rows, Topic& topic, u64 corrected_now_ms);
+  // The topic's working state is as before the step; it must have keys. `logs`: where they are not as the topic says.
+  Merge(store::Rows& rows, Topic& topic, u64 corrected_now_ms) : Merge(rows, topic, topic, corrected_now_ms) {}
+  Merge(store::Rows& rows, Topic& topic, const crdt::Logs& logs, u64 corrected_now_ms);
   void add(store::LogNo, u64 from, u64 to);           // batches that are in rows
   void cut(store::LogNo, u64 from, bool forked);      // nothing of the log counts from there on
   void release();                                     // held-back batches that are due
@@ -23,6 +24,7 @@ class Merge {
 
  private:
   void carry_out_voids();
+  void set_cut(store::LogNo, const log::LogState&);
 
   store::Rows& rows_;
   Topic& topic_;

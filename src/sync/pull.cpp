@@ -74,10 +74,36 @@ void Sync::end_pull(TopicSync& t, Exchange& e, u32 request) {
   host_.progressed(t.topic);
 }
 
+// Nobody may speak of the log of which we have lost a batch: whoever greets from a cursor does not. So all are asked by name, once each.
+void Sync::ask_for_lost(TopicSync& t, Exchange& e) {
+  if (!e.hello_got || t.paused_until != 0 || desk_.failed()) return;
+  for (store::LogNo no : t.topic->holed) {
+    const LogEntry& entry = t.topic->logs[no];
+    auto asked = e.asked.find(no);
+    if (entry.held.hole >= entry.held.length || (asked != e.asked.end() && asked->second.hole == entry.held.hole)) continue;
+    if (e.pulls.size() >= 2 * pulls_max) return;      // once some of them are answered
+    const u32 request = e.next_request++;
+    e.asked[no] = {entry.held.hole, request};
+    const auto tag = tag_of(e.session, entry.working.id);
+    e.pulls.emplace(request, Pull{tag, 0, now_.steady_ms, hole_ms_max});
+    send(e, wire::Want{tag, entry.held.hole, entry.held.length, want_bytes_max}, request);
+  }
+}
+
+bool Sync::is_lost(const TopicPtr& topic, store::LogNo no) const {
+  auto t = topics_.find(topic->no);
+  if (t == topics_.end() || t->second.exchanges.empty() || t->second.paused_until != 0) return false;
+  const u64 hole = topic->logs[no].held.hole;
+  return std::ranges::all_of(t->second.exchanges, [&](const auto& other) {
+    const auto asked = other.second.asked.find(no);
+    return asked != other.second.asked.end() && asked->second.hole == hole && !other.second.pulls.contains(asked->second.request) && other.second.queued_bytes == 0;
+  });
+}
+
 // Who does not answer keeps nobody else from being asked.
 void Sync::give_up_late(TopicSync& t, Exchange& e) {
   std::vector<u32> late;
-  for (const auto& [request, p] : e.pulls) if (p.heard_ms + want_ms_max <= now_.steady_ms) late.push_back(request);
+  for (const auto& [request, p] : e.pulls) if (p.heard_ms + p.ms_max <= now_.steady_ms) late.push_back(request);
   if (late.empty()) return;
   for (u32 request : late) {
     e.stuck.insert(e.pulls[request].log);

@@ -1,9 +1,8 @@
-// What of an own log that was voided has been appended again, batch by batch: so that no branch of it is taken back twice, and none
-// is forgotten, however many peers hold however much of it, and wherever a crash falls between.
+// Which branches of an own log that was voided have been looked through for what is to be appended again: none is fetched twice.
 //
 //     Reissued done(rows, topic, log);
-//     if (done.add(sealed)) again(sealed);                  // not yet appended again; it is now
-//     done.save(rows);                                      // in the same step
+//     if (done.knows_branch(root)) return;
+//     done.add_branch(root);  done.save(rows);              // in the step that appends what it says
 #pragma once
 
 #include <set>
@@ -18,13 +17,9 @@ class Reissued {
   // From the row `V topic log`; empty if there is none.
   Reissued(store::Rows&, store::TopicNo, store::LogNo);
 
-  bool add(ByteView sealed);                 // false: it was there already
   void add_branch(const Hash& root) { roots_.insert(tag_of(root)); }
   bool knows_branch(const Hash& root) const { return roots_.contains(tag_of(root)); }
 
-  // We declared the void ourselves, in the life that these rows remember: what others hold behind it was lost by us and is to be
-  // taken back. Not so if the void came from others: then a life before this store did that.
-  bool declared = false;
   std::optional<u64> settled;                // from there on our own batches have been looked through
 
   void save(store::Rows&) const;
@@ -34,7 +29,7 @@ class Reissued {
   static Tag tag_of(const Hash& hash);
 
   Bytes key_;
-  std::set<Tag> roots_, leaves_;             // first bytes of whole branches' roots and of leaf hashes
+  std::set<Tag> roots_;                      // first bytes of whole branches' roots
 };
 
 }  // namespace perdure::sync

@@ -49,7 +49,7 @@ void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::L
       result->updates.push_back({no, held_of(rows, *topic, no, *state)});
     }
     if (rows.missed()) return;
-    for (const LogUpdate& update : result->updates) topic->logs[update.no].working.cut = update.held.cut;
+    for (const LogUpdate& update : result->updates) topic->build_on(update);
   }, [this, topic, result](SaveOutcome saved) {
     if (saved == SaveOutcome::ok && result->damage) host_.damaged(topic, result->damage);   // the fork is found again
     if (saved != SaveOutcome::ok || !topic->open || result->damage.indexes || result->updates.empty()) return;
@@ -64,7 +64,7 @@ void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::L
   });
 }
 
-// A branch that was appended again before, or behind a void that a former life of this device declared, is let be.
+// A branch that was looked through before is let be.
 void Sync::begin_rescue(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at, const Inquest& inquest) {
   auto peaks = std::make_shared<std::optional<log::Peaks>>();
   desk_.run(topic->queue(), [=, root = inquest.root, length = inquest.length](store::Rows& rows) {
@@ -72,7 +72,7 @@ void Sync::begin_rescue(const TopicPtr& topic, LinkId link, wire::LogTag tag, st
     auto state = read_state(rows, *topic, no);
     if (!state) return;
     Reissued done(rows, topic->no, no);
-    if (done.knows_branch(root) || (at >= state->cut() && !done.declared)) return;
+    if (done.knows_branch(root)) return;
     log::StoredNodes nodes(rows, topic->no, no, *state);
     auto ours = length <= state->held ? log::peaks_of(nodes, length) : std::nullopt;
     if (ours && ours->root() == root && length <= state->hole) return;       // a part of what our rows hold

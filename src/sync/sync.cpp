@@ -174,6 +174,7 @@ void Sync::flush(Instant now) {
       if (e.waiting) waiting.emplace_back(no, link);
       if (!e.serves.empty()) serve(t, e);
       if (!e.doubted.empty()) open_doubted(t, e);
+      if (!t.topic->holed.empty()) ask_for_lost(t, e);
       give_up_late(t, e);
     }
     if (t.paused_until != 0 && t.paused_until <= now.steady_ms) {
@@ -210,7 +211,7 @@ std::optional<u64> Sync::deadline() const {
       take(e.check_at);
       if (e.announce_at) take(*e.announce_at);
       if (e.resume_at != 0) take(e.resume_at);
-      for (const auto& [request, pull] : e.pulls) take(pull.heard_ms + want_ms_max);
+      for (const auto& [request, pull] : e.pulls) take(pull.heard_ms + pull.ms_max);
     }
     if (t.paused_until != 0) take(t.paused_until);
     for (const auto& [log, due] : t.ack_due) take(due);
@@ -251,15 +252,6 @@ bool Sync::synced(const TopicPtr& topic) const {
   for (const auto& [link, e] : t->second.exchanges)
     if (e.done_got && e.behind.empty() && e.pulls.empty() && e.queued_bytes == 0) return true;
   return false;
-}
-
-bool Sync::offered(const TopicPtr& topic, store::LogNo no) const {
-  auto t = topics_.find(topic->no);
-  if (t == topics_.end()) return false;
-  return std::ranges::any_of(t->second.exchanges, [&](const auto& other) {
-    auto tag = tag_of(other.second.session, topic->logs[no].working.id);
-    return other.second.behind.contains(tag) && !other.second.stuck.contains(tag);
-  });
 }
 
 TopicState Sync::state(const TopicPtr& topic) const {

@@ -85,7 +85,7 @@ class Sync {
   u64 behind(const TopicPtr&) const;                          // ops, by what the best informed peer says
   TopicState state(const TopicPtr&) const;
   bool synced(const TopicPtr&) const;                         // with one peer at least
-  bool offered(const TopicPtr&, store::LogNo) const;          // some peer says it holds more of that log than we do, and may yet give it
+  bool is_lost(const TopicPtr&, store::LogNo) const;          // the batch that we lack was asked for by name, and nobody who is here gave it
   bool holds_all(const TopicPtr&, LinkId) const;              // the peer says that it holds whatever we do
   std::vector<DeviceId> holders(const TopicPtr&, const LogId&, u64 batch) const;      // linked peers known to hold it
 
@@ -156,6 +156,7 @@ class Sync {
   // pull.cpp
   void pull(TopicSync&, Exchange&);
   void drained(TopicSync&, Exchange&);
+  void ask_for_lost(TopicSync&, Exchange&);
   void end_pull(TopicSync&, Exchange&, u32 request);
   // serve.cpp
   void serve(TopicSync&, Exchange&);

@@ -97,6 +97,8 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   desk_.run(topic->queue(), [this, topic, page, given, no, result](store::Rows& rows) {
     *result = {};
     take(rows, *topic, *page, given ? &*given : nullptr, no.value_or(0), *result);
+    // At once: what comes to other topics before this is saved must find the room taken. If it is not saved, all is read again, and counted.
+    if (result->bytes != 0 && topic->open) host_.grew(topic, result->bytes);
   }, [this, topic, link = e.link, generation = e.generation, request, last = message->last, tag, size, result](SaveOutcome saved) {
     queued_ -= size;
     if (Exchange* ex = find(topic, link); ex && ex->generation == generation) {
@@ -177,7 +179,7 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   out.updates.push_back({no, held_of(rows, topic, no, state)});
   if (rows.missed()) return drop();
   host_.keep(rows, topic);
-  for (LogUpdate& update : out.updates) topic.logs[update.no].working.cut = update.held.cut;
+  for (LogUpdate& update : out.updates) topic.build_on(update);
   entry.working.held = state.held;
   const u64 charge = charged(state);
   topic.bytes += charge - entry.bytes;
@@ -196,10 +198,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
   if (accepted || result.restored)
     for (const LogUpdate& update : result.updates) topic->apply(update);
   if (result.restored) host_.restored(topic, result.no);
-  if (accepted) {
-    topic->counters = result.counters;
-    host_.grew(topic, result.bytes);
-  }
+  if (accepted) topic->counters = result.counters;
   if (e && (accepted || result.verdict == log::Verdict::known) && !result.refused) {
     e->tags.emplace(tag, result.no);
     e->openings.erase(tag);

@@ -29,6 +29,7 @@ void Topic::forget() {
   logs.clear();
   numbers.clear();
   own_log.reset();
+  holed.clear();
   counters = {};
   bytes = 0;
   device_bytes.clear();
@@ -39,7 +40,14 @@ void Topic::forget() {
 void Topic::apply(const LogUpdate& update) {
   if (update.no >= logs.size()) return;
   logs[update.no].held = update.held;
+  if (update.held.hole < update.held.length) holed.insert(update.no);
+  else holed.erase(update.no);
   changed();
+}
+
+void Topic::build_on(const LogUpdate& update) {
+  logs[update.no].working.cut = update.held.cut;
+  logs[update.no].working.forked = update.held.forked;
 }
 
 const Topic::Frontier& Topic::frontier() const {
@@ -66,7 +74,11 @@ std::optional<log::LogState> read_state(store::Rows& rows, const Topic& topic, s
 }
 
 Held held_of(store::Rows& rows, const Topic& topic, store::LogNo log, const log::LogState& state) {
-  Held held{state.held, state.head.ops, state.head.time, {}, state.cut(), state.hole};
+  Held held{state.held, state.head.ops, state.head.time, {}, state.cut(), state.hole, state.forked_from, 0};
+  if (topic.keys && held.cut < held.length) {
+    crdt::Indexes indexes = crdt::load_indexes(rows, topic.no);
+    held.voids_to = crdt::Marks(rows, topic.no, indexes).declared_to(log, state.held);
+  }
   if (held.spoken() == state.held) {
     held.root = state.held > 0 && state.held == state.head.length ? state.root : state.peaks.root();
   } else if (held.spoken() > 0) {
@@ -100,8 +112,10 @@ bool load_logs(Topic& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
     entry.working.cut = state->cut();
     entry.bytes = charged(*state);
     entry.own = state->own;
-    entry.held = {state->held, state->head.ops, state->head.time, {}, state->cut(), state->hole};
+    entry.working.forked = state->forked_from;
+    entry.held = {state->held, state->head.ops, state->head.time, {}, state->cut(), state->hole, state->forked_from, 0};
     if (entry.held.spoken() == state->held) entry.held.root = state->peaks.root();
+    if (state->hole < state->held) topic.holed.insert(no);
     topic.numbers.emplace(entry.working.id, no);
     topic.bytes += entry.bytes;
     topic.device_bytes[entry.working.device] += entry.bytes;

@@ -32,9 +32,11 @@ struct Held {                                        // of one log, durable
   Hash root;                                         // at spoken()
   u64 cut = log::no_cut;
   u64 hole = log::no_cut;                            // first batch that is lost here
-  // What others are told of and fetch: what is before the cut, and always the first batch: it may void other logs, and does so
-  // also where it says nothing else that counts. A hole ends it: who has more gives that again.
-  u64 spoken() const { return std::min({length, std::max<u64>(cut, 1), hole}); }
+  u64 forked = log::no_cut;                          // the cut, if that is one
+  u64 voids_to = 0;                                  // one past the last batch that voids other logs; where it is behind the cut
+  // What others are told of and fetch: what is before the cut, and always the first batch and those that void other logs: they do so
+  // also where they say nothing else that counts. A hole ends it: who has more gives that again.
+  u64 spoken() const { return std::min({length, std::max({cut, u64{1}, std::min(voids_to, forked)}), hole}); }
 };
 
 struct LogEntry {
@@ -56,7 +58,7 @@ struct Damage {
 };
 
 // Numbers that the app sees, as the newest step left them.
-struct Counters { u64 length = 0, unread = 0, held_back = 0, held_bytes = 0, map_size = 0; std::optional<u64> next_due_ms; u64 arrived = 0; std::array<u8, 8> arrival_hash{}; HybridTime greatest; };
+struct Counters { u64 opaque = 0, newer = 0, said_again = 0; u64 length = 0, unread = 0, held_back = 0, held_bytes = 0, map_size = 0; std::optional<u64> next_due_ms; u64 arrived = 0; std::array<u8, 8> arrival_hash{}; HybridTime greatest; };
 
 class Topic final : public crdt::Logs {
  public:
@@ -76,6 +78,7 @@ class Topic final : public crdt::Logs {
   bool own_unsure = false;                           // a save of ours ended in doubt: the next append opens an incarnation
   std::vector<LogEntry> logs;                        // by number
   std::map<LogId, store::LogNo> numbers;
+  std::set<store::LogNo> holed;                      // of which a batch is lost here
   std::optional<store::LogNo> own_log;
   std::map<LogId, u64> pull_limits;                  // tests: pull at most so many batches of a log, none of others
   bool pull_limited = false;
@@ -90,10 +93,12 @@ class Topic final : public crdt::Logs {
 
   const crdt::LogName* by_number(store::LogNo n) const override { return n < logs.size() ? &logs[n].working : nullptr; }
   std::optional<store::LogNo> by_id(const LogId& log) const override;
+  LogId id_of(const DeviceId& device, u64 incarnation) const override { return log_id(device, incarnation); }
   LogId log_id(const DeviceId& device, u64 incarnation) const { return identity::log_id(network, id, device, incarnation); }
   store::LogNo add_log(const DeviceId& device, u64 incarnation);     // working; held is empty
   void forget();                                     // everything that rows can give again
   void apply(const LogUpdate& update);
+  void build_on(const LogUpdate& update);            // the next step does
   u64 queue() const { return u64{no} + 1; }          // of the desk; 0 is the device's own
   // What is said of all its logs together, made once for each state of them.
   struct Frontier {

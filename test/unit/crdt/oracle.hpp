@@ -28,14 +28,16 @@ inline View oracle(const World& world, std::vector<Share> shares, u64 now) {
   using crdt::Position;
   for (std::size_t l = 0; l < world.logs.size(); ++l) {
     if (shares[l].held == 0) continue;
-    for (const log::Void& v : world.logs[l].batches[0].voids)
+    for (u64 b = 0; b < shares[l].held; ++b)
+      for (const log::Void& v : world.logs[l].batches[b].voids)
       for (std::size_t o = 0; o < world.logs.size(); ++o)
         if (o != l && world.logs[o].id == v.log && world.logs[o].device == world.logs[l].device)
           shares[o].cut = std::min(shares[o].cut, v.from);
   }
   View out;
   struct Counted { OpId id; const log::Op* op; };
-  std::map<Position, Counted> counted;
+  struct Candidate { bool again; Position place, at; const log::Op* op; };
+  std::map<OpId, Candidate> ops;                 // of those that say one op, the one that counts
   for (std::size_t l = 0; l < world.logs.size(); ++l) {
     const World::Log& log = world.logs[l];
     for (u32 b = 0; b < std::min(shares[l].held, shares[l].cut); ++b) {
@@ -44,10 +46,24 @@ inline View oracle(const World& world, std::vector<Share> shares, u64 now) {
         out.held_back += batch.ops.size();
         continue;
       }
-      for (u32 p = 0; p < batch.ops.size(); ++p)
-        counted[{batch.time, log.device, log.incarnation, b, p}] = {{log.id, b, p}, &batch.ops[p]};
+      for (u32 p = 0; p < batch.ops.size(); ++p) {
+        const auto& says = batch.ops[p].says;
+        Candidate one{false, {batch.time, log.device, log.incarnation, b, p}, {batch.time, log.device, log.incarnation, b, p}, &batch.ops[p]};
+        OpId id{log.id, b, p};
+        if (says) {
+          one.place.time = says->time;
+          one.at = {says->time, log.device, says->incarnation, says->batch, says->position};
+          const OpId named{identity::log_id(world.network, world.keys.id, log.device, says->incarnation), says->batch, says->position};
+          one.again = named != id;
+          id = named;
+        }
+        const auto [known, fresh] = ops.emplace(id, one);
+        if (!fresh && std::pair(one.again, one.place) < std::pair(known->second.again, known->second.place)) known->second = one;
+      }
     }
   }
+  std::map<Position, Counted> counted;
+  for (const auto& [id, one] : ops) counted[one.at] = {id, one.op};
   std::map<std::string, std::set<OpId>> named;   // by greater ops, because we go from the greatest down
   for (auto at = counted.rbegin(); at != counted.rend(); ++at) {
     const log::Op& op = *at->second.op;

@@ -267,9 +267,6 @@ TEST_CASE("a voided end of a log leaves the timeline, whether the void or the en
     CHECK(latest(peer, 9) == Words{"kept", "again", "liar"});
     CHECK(view_of(peer) == expected(peer));
     CHECK(peer.kept[peer.number(old)].name.cut == 1);
-    std::optional<store::LogNo> declarer;
-    peer.step([&](crdt::Replica& replica, store::Rows&) { declarer = replica.declarer_of(peer.number(old)); });
-    CHECK(declarer == peer.number(fresh));
   }
 }
 

@@ -46,7 +46,8 @@ class World {
 
   std::size_t open() { return open(random.fixed<DeviceId>()); }
   std::size_t open(const DeviceId& device) {
-    logs.push_back({random.fixed<LogId>(), device, random.next() >> 1, {}, {}});
+    const u64 incarnation = random.next() >> 1;
+    logs.push_back({identity::log_id(network, keys.id, device, incarnation), device, incarnation, {}, {}});
     return logs.size() - 1;
   }
   u32 append(std::size_t log, HybridTime time, std::vector<log::Op> ops, std::vector<log::Void> voids = {}) {
@@ -55,6 +56,7 @@ class World {
     for (const auto& b : l.batches) first += b.ops.size();
     l.batches.push_back({time, first, {}, std::move(voids), std::move(ops)});
     const u64 index = l.batches.size() - 1;
+    if (index > 0 && !l.batches.back().voids.empty()) l.batches.back().format = log::newest_format;
     l.sealed.push_back(log::seal_batch(keys, {network, keys.id, l.id, index}, log::encode_batch(l.batches.back(), l.id), random));
     return static_cast<u32>(index);
   }
@@ -98,12 +100,13 @@ class Peer : public crdt::Logs {
       if (k.name.id == id) return no;
     return std::nullopt;
   }
+  LogId id_of(const DeviceId& device, u64 incarnation) const override { return identity::log_id(world.network, world.keys.id, device, incarnation); }
   store::LogNo number(std::size_t log) {
     for (auto& [no, k] : kept)
       if (k.in_world == log) return no;
     const auto no = static_cast<store::LogNo>(kept.size() + 1);
     const World::Log& l = world.logs[log];
-    kept[no] = {{l.id, l.device, l.incarnation, 0, log::no_cut}, log, {}};
+    kept[no] = {{l.id, l.device, l.incarnation, 0, log::no_cut, log::no_cut}, log, {}};
     return no;
   }
   u64 held(std::size_t log) { return kept[number(log)].name.held; }
@@ -117,7 +120,11 @@ class Peer : public crdt::Logs {
       crdt::Replica replica(r, topic, *this, world.keys, world.network);
       f(replica, r);
       voids = replica.voids();
-      for (auto& [no, v] : voids) replica.cut(no, v.from);
+      std::map<store::LogNo, u64> cuts;
+      for (auto& [no, v] : voids) {
+        u64& cut = cuts.emplace(no, kept[no].name.cut).first->second;
+        if (v.from < cut) replica.cut(no, cut = v.from, now);
+      }
       replica.finish();
       changes = replica.changes();
       corrupt = replica.corrupt();
@@ -149,7 +156,7 @@ class Peer : public crdt::Logs {
   void cut(std::size_t log, u64 from) {
     const auto no = number(log);
     if (from >= kept[no].name.cut) return;
-    step([&](crdt::Replica& replica, store::Rows&) { replica.cut(no, from); });
+    step([&](crdt::Replica& replica, store::Rows&) { replica.cut(no, from, now); });
     lower(no, from, &log::LogState::forked_from);
   }
   bool release() {

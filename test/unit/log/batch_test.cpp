@@ -317,3 +317,60 @@ TEST_CASE("the same message sealed twice has two salts") {
   const Bytes plain = encode_batch(of({message(short_value(1))}), self);
   CHECK(seal_batch(s.keys, s.place, plain, s.random) != seal_batch(s.keys, s.place, plain, s.random));
 }
+
+// ---- format 2
+
+namespace {
+Batch again() {
+  Batch b = rich();
+  b.ops[0].says = Saying{77, 3, 1, {0x0192aabbccdd0001}};
+  b.ops[1].says = Saying{78, 0, 0, {0}};
+  b.ops[1].origin = Origin{78, 0, 0, {1, 2, 3, 4, 5, 6, 7, 8}};
+  b.format = 2;
+  return b;
+}
+// A batch of format 2 whose fields, and whose only op, are these bytes.
+Bytes second(u64 format, ByteView fields, ByteView op) {
+  codec::Writer w;
+  w.u8(0x80).varint(format).be64(9).varint(0).raw(fields).varint(0).bytes(op);
+  return std::move(w).take();
+}
+const Bytes none = {0};
+const Bytes said = {1, 0, 0x91, 5};                // a message without fields
+}  // namespace
+
+TEST_CASE("what is said again names the op that it stands for, and comes back as it was") {
+  CHECK(round_trips(again()));
+  Batch voids = of({});
+  voids.voids = {{log_named(8), 12}};
+  voids.format = 2;
+  CHECK(round_trips(voids));
+  Batch plain = rich();
+  CHECK(encode_batch(plain, self)[0] < 0x80);      // what format 1 can say stands in it
+  plain.format = 2;
+  CHECK(round_trips(plain));
+}
+
+TEST_CASE("a kind of op that is not known is skipped and kept, and so is a field that may be") {
+  Batch b = again();
+  Op unknown;
+  unknown.kind = Op::Kind{40};
+  unknown.fields = {{64 + 7, {1, 2}}, {4'000, {}}};
+  unknown.body = {9, 9, 9};
+  b.ops.push_back(unknown);
+  b.fields = {{64, {3}}, {65, {}}};
+  CHECK(round_trips(b));
+  CHECK_FALSE(b.ops.back().known());
+}
+
+TEST_CASE("a batch that only a newer core can read is told from one that nobody can") {
+  const auto code = [](ByteView in) { auto b = decode_batch(in, self); return b ? std::optional<Code>() : b.error().code; };
+  CHECK_FALSE(code(second(2, none, said)));
+  CHECK(code(second(3, none, said)) == Code::outdated);
+  CHECK(code(second(2, Bytes{1, 63, 0}, said)) == Code::outdated);            // a field of the batch that has to be known
+  CHECK(code(second(2, none, Bytes{1, 1, 60, 0, 0x91, 5})) == Code::outdated);   // … and of an op
+  CHECK(code(second(1, none, said)) == Code::malformed);
+  CHECK(code(second(2, Bytes{2, 70, 0, 70, 0}, said)) == Code::malformed);    // a field twice
+  CHECK(code(second(2, none, Bytes{0, 0, 0x91, 5})) == Code::malformed);      // no kind
+  CHECK(code(second(2, Bytes{1, 2, 0}, said)) == Code::malformed);            // voids that void nothing
+}

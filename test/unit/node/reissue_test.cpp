@@ -54,6 +54,34 @@ TEST_CASE("what a device said after its store was put back survives a void that 
   CHECK(few.words(bob) == few.words(ada));
 }
 
+TEST_CASE("a device whose store is put back to the same copy ten times in a row loses nothing, whatever it says each time") {
+  for (bool equal : {true, false})
+    for (bool late : {false, true}) {                         // says it before it has met anybody, or after
+      CAPTURE(equal, late);
+      Group few;
+      sim::HostId ada = few.add(), bob = few.add();
+      few.say(ada, "0");
+      few.meet(ada, bob);
+      few.part(ada, bob);
+      sim::Disk::Rows copy = few.world.disk(ada)->rows;
+      Words all = {"0"};
+      for (int n = 0; n < 10; ++n) {
+        few.world.crash(ada);
+        few.world.disk(ada)->rows = copy;
+        few.world.restart(ada);
+        few.open(ada);
+        all.push_back(equal ? "same" : "other " + std::to_string(n));
+        if (late) few.meet(ada, bob);
+        few.say(ada, all.back().c_str());
+        if (late) few.world.run_for(20'000);
+        else few.meet(ada, bob);
+        few.part(ada, bob);
+        CHECK(sorted(few.words(bob)) == sorted(all));
+        CHECK(sorted(few.words(ada)) == sorted(all));
+      }
+    }
+}
+
 TEST_CASE("own batches dated ahead are appended again, of whatever incarnation they are") {
   Solo ada("ada");
   u32 topic = ada.join(secret);

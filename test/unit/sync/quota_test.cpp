@@ -102,7 +102,7 @@ TEST_CASE("incarnations of one device share its quota, and what is stored counts
 
 TEST_CASE("an edge stores what its app allows: an append past it is rejected, what others say is not taken, and what was accepted stays") {
   Config config;
-  config.quotas.total_bytes = 10'000 + 2 * sync::log_bytes;
+  config.quotas.total_bytes = 10'000 + sync::log_bytes;
   Solo ada("ada", config);
   u32 topic = ada.join(secret);
   auto append = [&](std::size_t bytes) { return ada.error(ada.call(Append{topic, {}, {{1, {}, filled(bytes)}}})); };
