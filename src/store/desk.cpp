@@ -105,14 +105,13 @@ void Desk::read_range(Bytes from, Bytes to, u32 limit, bool reverse, RangeDone d
 
 void Desk::erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done) {
   if (failed_) return done(SaveOutcome::failed);
-  issue();                                            // in a save ranges go first: what was put before must be out
+  if (!pending_.rows.empty()) issue();                // in a save ranges go first: what was put before must be out
   for (auto& [from, to] : ranges) {
     for (auto it = cache_.lower_bound(from); it != cache_.end() && BytesLess{}(it->first, to);) forget(it++);
     pending_.erase_ranges.emplace_back(std::move(from), std::move(to));
   }
   pending_.dones.push_back(std::move(done));
-  pending_.changes = true;
-  issue();                                            // and what is read from now on must not find it
+  pending_.changes = true;                            // with others of this turn, but before anything is read: it must not be found
 }
 
 void Desk::on_event(const RowsRead& event) {
@@ -223,6 +222,7 @@ bool Desk::run_front(u64 number, Queue& queue) {
   View view(*this, queue);
   queue.jobs.front().step(view);
   if (!view.missing.empty()) {
+    if (!pending_.erase_ranges.empty()) issue();
     u32 id = next_id_++;
     std::vector<Bytes> keys(view.missing.begin(), view.missing.end());
     for (const Bytes& key : keys) queue.fetched.emplace(key, Row{});
