@@ -3,7 +3,7 @@
 //   node test/run.mjs [SUITE…]      by name; all of them without one
 //
 // A suite is listed when its files are in the tree. All together have 35 minutes on two cores, so that set-up and tests of a
-// fresh clone end within 40. A suite that can use any amount of time is handed a part of what is left, in seconds, through
+// fresh clone end within 45; what needs longer is in test/prove. A suite that can use any amount of time is handed a part of what is left, in seconds, through
 // PERDURE_BUDGET_SECONDS: a machine that is slower gives it less. A suite that hangs is stopped and has failed.
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -19,12 +19,15 @@ const lastWordsMax = 4_000;
 /** Files in `folder`, and one level below, whose name ends so. */
 function found(folder, ending) {
   return existsSync(folder)
-    ? readdirSync(folder, { recursive: true }).filter(name => name.endsWith(ending)).map(name => `${folder}/${name}`).sort()
+    ? readdirSync(folder, { recursive: true }).filter(name => name.endsWith(ending) && !name.includes("node_modules")).map(name => `${folder}/${name}`).sort()
     : [];
 }
 
 const build = (preset, ...targets) => ["wasm/build.sh", preset, ...targets];
 const node = (...args) => [process.execPath, ...args];
+/** Both halves of the unit tests at a time. */
+const halves = command => [0, 1].map(index => [...command, "--colour-mode", "none", "--shard-count", "2", "--shard-index", String(index)]);
+const testsOf = (folder, ...options) => node(...options, "--test", "--test-reporter=spec", "--test-concurrency=2", ...found(folder, ".test.mjs"));
 const script = path => ({ when: () => existsSync(path), steps: () => [node(path)] });
 
 // In this order. `takes`: roughly how many seconds it needs on two cores in a fresh clone, with its compiling; they are kept back
@@ -37,18 +40,18 @@ const suites = [
     takes: 300,
     limit: 900,
     when: () => found("test/unit", "_test.cpp").length > 0,
-    steps: () => [node("test/vectors/vectors.mjs"), build("asan", "perdure_unit"), ["build/asan/perdure_unit", "--colour-mode", "none"]],
+    steps: () => [node("test/vectors/vectors.mjs"), build("asan", "perdure_unit"), halves(["build/asan/perdure_unit"])],
   },
   {
     name: "wasm-unit",
     takes: 200,
     limit: 900,
     when: () => found("test/unit", "_test.cpp").length > 0,
-    steps: () => [node("test/vectors/vectors.mjs"), build("wasm-test", "perdure_unit"), node("build/wasm-test/perdure_unit.cjs", "--colour-mode", "none")],
+    steps: () => [node("test/vectors/vectors.mjs"), build("wasm-test", "perdure_unit"), halves(node("build/wasm-test/perdure_unit.cjs"))],
   },
   {
     name: "web",
-    takes: 480,
+    takes: 330,
     limit: 1200,
     setup: ["browsers"],
     when: () => found("test/web", ".test.ts").length > 0,
@@ -56,25 +59,31 @@ const suites = [
   },
   {
     name: "pack",
-    takes: 200,
-    limit: 600,
+    takes: 240,
+    limit: 900,
     setup: ["browsers"],
     when: () => found("test/pack", ".test.mjs").length > 0,
-    steps: () => [node("web/build.mjs"), node("--test", "--test-reporter=spec", "--test-concurrency=1", ...found("test/pack", ".test.mjs"))],
+    steps: () => [node("web/build.mjs"), node("test/pack/others.mjs"), testsOf("test/pack")],
   },
   {
     name: "large",
-    takes: 90,
+    takes: 70,
     limit: 600,
     setup: ["browsers"],
-    when: () => existsSync("test/large/large.test.mjs"),
-    steps: () => [node("web/build.mjs"), node("--expose-gc", "--test", "--test-reporter=spec", "test/large/large.test.mjs")],
+    when: () => found("test/large", ".test.mjs").length > 0,
+    steps: () => [node("web/build.mjs"), testsOf("test/large", "--expose-gc")],
   },
   { name: "replay", takes: 180, limit: 600, when: () => existsSync("test/replay/run.mjs"), steps: () => [node("test/replay/run.mjs", "--brief")] },
   { name: "sim", takes: 160, limit: 900, elastic: true, share: 0.5, most: 480, ...script("test/sim/run.mjs") },
   // Under our own driver, with the core as the unit tests have built it.
   { name: "fuzz", takes: 110, limit: 900, elastic: true, share: 0.25, most: 240, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1", "--driver", "own")] },
 ];
+
+/** Resolves with whether all of them, at a time, ended well. */
+async function runAll(commands, options) {
+  const ok = await Promise.all(commands.map(command => run(command, options)));
+  return ok.every(Boolean);
+}
 
 /** Resolves with whether it ended well. What it prints is shown, and told to `heard`. What it started dies with it when the time is over. */
 function run([command, ...args], { env, seconds, heard }) {
@@ -140,7 +149,7 @@ for (const [index, suite] of chosen.entries()) {
   const steps = [...(suite.setup ? [["wasm/setup.sh", ...suite.setup]] : []), ...suite.steps()];
   let ok = true, said = "";
   const heard = text => (said = (said + text).slice(-lastWordsMax));
-  for (const step of steps) ok = ok && (await run(step, { env, seconds: Math.max(1, until - (Date.now() - at) / 1000), heard }));
+  for (const step of steps) ok = ok && (await runAll(Array.isArray(step[0]) ? step : [step], { env, seconds: Math.max(1, until - (Date.now() - at) / 1000), heard }));
   const seconds = (Date.now() - at) / 1000;
   verdicts.push({ name: suite.name, ok, seconds, said });
   console.log(`== ${suite.name}: ${ok ? "passed" : "FAILED"} in ${seconds.toFixed(1)} s`);

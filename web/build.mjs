@@ -75,11 +75,16 @@ const sqliteInside = {
   },
 };
 
-/** Emscripten's glue is told where perdure.wasm lies: no bundler is to look for it there. */
+/** Emscripten's glue is told where perdure.wasm lies: no bundler is to look for it there, and no document is asked, which may be that of a test
+ *  environment in Node. */
 const toldWhere = {
   name: "told-where",
   setup({ onLoad }) {
-    onLoad({ filter: /perdure\.mjs$/ }, ({ path }) => ({ contents: readFileSync(path, "utf8").replace(/new URL\("perdure\.wasm",\s*import\.meta\.url\)/, '{href:"perdure.wasm"}'), loader: "js" }));
+    onLoad({ filter: /perdure\.mjs$/ }, ({ path }) => {
+      const without = (text, what, instead) => what.test(text) ? text.replace(what, instead) : fail(`${path} does not hold ${what}.`);
+      const glue = without(readFileSync(path, "utf8"), /new URL\("perdure\.wasm",\s*import\.meta\.url\)/, '{href:"perdure.wasm"}');
+      return { contents: without(glue, /typeof document!="undefined"&&document\.currentScript&&\(\w+=document\.currentScript\.src\),/, ""), loader: "js" };
+    });
   },
 };
 
@@ -96,7 +101,7 @@ const settings = {
   format: "esm",
   // One output for pages, workers and Node: what only Node has is imported by the anchor alone.
   platform: "browser",
-  external: ["node:*", "ws", "better-sqlite3", "node-datachannel"],
+  external: ["node:*", "ws", "@fastify/send", "better-sqlite3", "node-datachannel"],
   target: ["es2022"],
   minify: true,
   legalComments: "none",
@@ -132,12 +137,13 @@ async function bundle(out, entryPoints, workers, plugins = []) {
 /** perdure/inline: one file. */
 async function inline(out) {
   const one = { ...settings, define: { "import.meta.url": '""' }, plugins: [nothingBeside, toldWhere] };
-  // The page hands its worker the bytes.
-  const worker = await build({ ...one, define: { ...one.define, PERDURE_WASM: '""', PERDURE_WORKER: '""' }, entryPoints: ["web/src/worker.ts"], write: false });
+  // The page hands its worker the bytes. A classic one starts from a Blob anywhere; a module does not where a page has no origin of its own.
+  const worker = await build({ ...one, format: "iife", define: { ...one.define, PERDURE_WASM: '""', PERDURE_WORKER: '""' }, entryPoints: ["web/src/worker.ts"], write: false });
   const define = { ...one.define, PERDURE_WASM: packed("build/wasm/perdure.wasm"), PERDURE_WORKER: JSON.stringify(worker.outputFiles[0].text) };
   await build({ ...one, define, entryPoints: ["web/src/index.ts"], outfile: join(out, "inline.js") });
   const script = readFileSync(join(out, "inline.js"), "utf8");
   if (/new URL\(\s*["'`]/.test(script) || script.includes("import.meta")) fail("inline.js names a file beside it.");
+  if (script.split(JSON.parse(define.PERDURE_WASM)).length !== 2) fail("inline.js holds perdure.wasm more than once.");
 }
 
 /** A folder for any static host. */
@@ -150,7 +156,7 @@ async function demo(out) {
 /** Declarations of all that users can import, and no more: the rest would drag in types of packages they do not have. */
 async function declare(out) {
   const types = join(out, "types");
-  const args = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noEmit", "false", "--declaration", "--emitDeclarationOnly",
+  const args = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--stripInternal",
     "--rootDir", "web", "--outDir", types, "--incremental", "--tsBuildInfoFile", "build/web.tsbuildinfo"];
   rmSync("build/web.tsbuildinfo", { force: true });
   const status = await new Promise(resolve => spawn(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] }).on("close", resolve));

@@ -1,7 +1,7 @@
 // npm run size: what a user downloads. Bytes of each file of dist/: as it is, with gzip, with brotli.
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { downloaded, sizesOf } from "./sizes.mjs";
+import { arriving, downloaded, sizesOf } from "./sizes.mjs";
 
 process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
 
@@ -15,4 +15,4 @@ console.log("");
 const { page, worker } = downloaded();
 together("what a page runs", page);
 together("what its worker runs", worker);
-together("both, and perdure.wasm", new Set([...page, ...worker, "perdure.wasm"]));
+together("both, and perdure.wasm", arriving());

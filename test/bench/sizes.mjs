@@ -20,3 +20,9 @@ function needed(name, found = new Set()) {
 export function downloaded() {
   return { page: needed("index.js"), worker: needed("worker.js") };
 }
+
+/** All of that, and perdure.wasm: what the README states the size of. */
+export function arriving() {
+  const { page, worker } = downloaded();
+  return new Set([...page, ...worker, "perdure.wasm"]);
+}

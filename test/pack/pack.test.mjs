@@ -22,7 +22,9 @@ test("the tarball holds the built package, its types, its licence and those of w
 
 test("installing it runs no script and brings no native module", () => {
   const brought = Object.entries(stranger.installed);
-  assert.deepEqual(brought.map(([place]) => place).sort(), ["node_modules/perdure", "node_modules/ws"]);
+  // The anchor's: WebSockets, and files with all that they stand on.
+  const wanted = ["ws", "@fastify/send", "@lukeed/ms", "depd", "escape-html", "fast-decode-uri-component", "http-errors", "inherits", "mime", "setprototypeof", "statuses", "toidentifier"];
+  assert.deepEqual(brought.map(([place]) => place).sort(), ["perdure", ...wanted].map(name => `node_modules/${name}`).sort());
   assert.deepEqual(brought.filter(([, { hasInstallScript }]) => hasInstallScript), []);
 });
 
@@ -45,41 +47,6 @@ test("every export is there, with types, and importing it touches nothing", asyn
     console.log(process.getActiveResourcesInfo().filter(name => /Timeout|Immediate|TCP|UDP|Worker|MessagePort/.test(name)).length);
   `);
   assert.deepEqual((await run(stranger.folder, process.execPath, "touch.mjs")).trim().split("\n"), ['{"touched":[],"added":[]}', "0"]);
-});
-
-test("Node imports it: two peers talk through an anchor, and the testing network needs none", async () => {
-  writeFileSync(join(stranger.folder, "talk.mjs"), `
-    import { openPeer, PerdureError } from "perdure";
-    import { openPeer as openInline } from "perdure/inline";
-    import { startAnchor } from "perdure/anchor";
-    import { createNetwork } from "perdure/testing";
-
-    const anchor = await startAnchor({ data: ":memory:", port: 0 });
-    const ann = await openPeer({ app: "talk", storage: "memory", instance: "ann", anchors: [anchor.url] });
-    const ben = await openPeer({ app: "talk", storage: { file: "ben.db" }, instance: "ben", anchors: [anchor.url] });
-    const topic = await ann.topic("lunch");
-    const same = await ben.join(await topic.invite());
-    const heard = same.messages({ live: true }).next();
-    await (await topic.append({ text: "hello" })).replicated(2);
-    console.log((await heard).value.value.text);
-    console.log(await openPeer({ app: "" }).catch(error => error instanceof PerdureError && error.code));
-    const eve = await openInline({ app: "talk", storage: "memory", instance: "eve", anchors: [anchor.url] });
-    for await (const message of (await eve.join(await topic.invite())).messages({ live: true })) {
-      console.log(message.value.text);
-      break;
-    }
-    for (const one of [ann, ben, eve, anchor]) await one.close();
-
-    const network = createNetwork({ seed: 7 });
-    const [one, two] = [await network.open({ app: "test" }), await network.open({ app: "test", instance: "second" })];
-    const shared = await one.topic("lunch");
-    const there = await two.join(await shared.invite());
-    await shared.append("over virtual wires");
-    await network.settle();
-    for await (const message of there.messages()) console.log(message.value);
-    await network.close();
-  `);
-  assert.deepEqual((await run(stranger.folder, process.execPath, "talk.mjs")).trim().split("\n"), ["hello", "bad-argument", "hello", "over virtual wires"]);
 });
 
 test("npx perdure anchor starts an anchor that says where it is and stops on SIGTERM", async () => {
@@ -174,17 +141,65 @@ const users = `
   }
 `;
 
+// An app for Node, whose `lib` has no DOM.
+const server = `
+  import { openPeer, PerdureError, type Peer, type PeerOptions, type Topic } from "perdure";
+  import { openPeer as openInline } from "perdure/inline";
+  import { startAnchor, type Anchor } from "perdure/anchor";
+  import { chromiumArgs, createNetwork, type TestPeer } from "perdure/testing";
+  import { readFile } from "node:fs/promises";
+
+  const options: PeerOptions = { app: "talkbox", storage: { file: "peer.db" }, rtc: false, wasm: await readFile("perdure.wasm"), signal: AbortSignal.timeout(1) };
+  const peer: Peer = await openPeer(options);
+  await using other: Peer = await openInline({ app: "talkbox", storage: "memory", anchors: [new URL("ws://localhost:8787")], wasm: new URL("file:///perdure.wasm") });
+  const topic: Topic<{ message: { text: string } }> = await peer.topic("lunch");
+  for await (const { value, time } of topic.messages({ live: true })) console.log(value.text, time, other.id, chromiumArgs.length);
+  const anchor: Anchor = await startAnchor({ data: ":memory:" });
+  const tester: TestPeer = await createNetwork().open({ app: "talkbox" });
+  console.log(anchor.url, tester.id, new PerdureError("closed", "").code);
+`;
+
+// What may be handed in where the compiler knows browsers, with the way of resolving that knows no exports.
+const options = `
+  import { openPeer } from "perdure";
+  declare const config: RTCConfiguration;
+  declare const module: WebAssembly.Module;
+  declare const bytes: BufferSource;
+  /** As @types/trusted-types has it. */
+  declare class TrustedScriptURL { private constructor(); private brand: true; }
+  declare const trusted: TrustedScriptURL;
+  export const peers = [
+    openPeer({ app: "x", rtc: config, wasm: module, worker: trusted }), openPeer({ app: "x", rtc: { iceServers: [{ urls: "stun:x" }] }, wasm: bytes, worker: new URL("x:y") }),
+    // @ts-expect-error no list of servers
+    openPeer({ app: "x", rtc: { iceServers: 3 } }),
+    // @ts-expect-error no address
+    openPeer({ app: "x", worker: true }),
+  ];
+`;
+
 for (const [compiler, place] of [["this TypeScript", () => join(root, "node_modules/typescript")], ["TypeScript 5.2", () => others().path("typescript-5.2")]]) {
-  test(`tsc --strict accepts the types, for bundlers and for Node, with a lib that stops at ES2022: ${compiler}`, async () => {
+  const strict = { noEmit: true, strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false, target: "ES2022" };
+  const compile = async (files, ...ways) => {
     const folder = join(stranger.folder, "typed");
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "app.ts"), users);
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
-    await Promise.all([["ESNext", "bundler"], ["NodeNext", "NodeNext"]].map(async ([module, moduleResolution]) => {
-      const strict = { noEmit: true, strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false };
-      const config = `${moduleResolution}.json`;
-      writeFileSync(join(folder, config), JSON.stringify({ compilerOptions: { ...strict, module, moduleResolution, target: "ES2022", lib: ["ES2022", "DOM"], types: [] }, files: ["app.ts"] }));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    await Promise.all(ways.map(async way => {
+      const config = `${way.module}-${way.moduleResolution}-${way.lib.join("-")}.json`;
+      writeFileSync(join(folder, config), JSON.stringify({ compilerOptions: { ...strict, types: [], ...way }, files: Object.keys(files) }));
       await run(folder, process.execPath, join(place(), "bin/tsc"), "-p", config);
     }));
+  };
+
+  test(`tsc --strict accepts the types, for bundlers, for Node and for what knows no exports, with a lib that stops at ES2022: ${compiler}`, async () => {
+    const lib = ["ES2022", "DOM"];
+    await compile({ "app.ts": users }, { module: "ESNext", moduleResolution: "bundler", lib }, { module: "NodeNext", moduleResolution: "NodeNext", lib });
+    // The way of old: every sub-path has its types.
+    await compile({ "app.ts": users, "options.ts": options }, { module: "ESNext", moduleResolution: "node10", lib });
+  });
+
+  test(`tsc --strict accepts the types in an app for Node that has no DOM: ${compiler}`, async () => {
+    const types = { types: ["node"], typeRoots: [join(root, "node_modules/@types")], lib: ["ES2022"] };
+    await compile({ "server.ts": server }, { module: "NodeNext", moduleResolution: "NodeNext", ...types }, { module: "ESNext", moduleResolution: "node10", ...types });
   });
 }

@@ -1,12 +1,13 @@
 // The package as strangers get it: packed, and installed into an empty folder.
 import assert from "node:assert/strict";
 import { execFile, spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { builtinModules, createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { extname, join, normalize } from "node:path";
+import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { transform } from "esbuild";
@@ -29,28 +30,43 @@ export async function run(cwd, command, ...args) {
 export async function install() {
   const folder = mkdtempSync(join(tmpdir(), "perdure-pack-"));
   // dist/ is built by now, so that nothing needs to be done before packing.
-  const packed = JSON.parse(await run(root, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder));
+  const [packed] = JSON.parse(await run(root, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder));
+  const stranger = await installed(folder, join(folder, packed.filename));
+  /** Paths in the tarball. */
+  return { ...stranger, files: packed.files.map(({ path }) => path) };
+}
+
+/** The first package there was, as it was packed: what it wrote and what it says on the wire stays readable. */
+export async function installFirst() {
+  const tarball = join(pages, "fixtures/perdure-0.1.0.tgz");
+  assert.equal(createHash("sha256").update(readFileSync(tarball)).digest("hex"), "167b6213664ec0a5200bbd074af231b644f8f31a225cd041b23b23cf84a6317f");
+  return installed(mkdtempSync(join(tmpdir(), "perdure-first-")), tarball);
+}
+
+async function installed(folder, tarball) {
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
-  await run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", join(folder, packed[0].filename));
-  const installed = JSON.parse(readFileSync(join(folder, "node_modules/.package-lock.json"), "utf8")).packages;
+  await run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball);
+  const brought = JSON.parse(readFileSync(join(folder, "node_modules/.package-lock.json"), "utf8")).packages;
   // What an anchor asks for where Node has no SQLite of its own, and only there. Compiled already, so it is lent.
   if (!builtinModules.includes("sqlite") && !builtinModules.includes("node:sqlite")) symlinkSync(join(root, "node_modules/better-sqlite3"), join(folder, "node_modules/better-sqlite3"));
   const dist = join(folder, "node_modules/perdure/dist");
   return {
     folder,
     dist,
-    /** Paths in the tarball. */
-    files: packed[0].files.map(({ path }) => path),
     /** What npm brought with it, by its place. */
-    installed,
+    installed: brought,
     load: name => import(pathToFileURL(join(dist, `${name}.js`)).href),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 
-/** Bundlers and frameworks, at the versions that test/pack/package.json pins. Nobody else gets them, so they come when they are needed. */
+/** Binaries of other Nodes, of Bun and Deno come for this machine alone. */
+const hasOthers = process.platform === "linux" && process.arch === "x64";
+
+/** Bundlers, frameworks and runtimes, at the versions that test/pack/package.json pins. Nobody else gets them, so they come when they are needed. */
 export function others() {
-  const wanted = JSON.parse(readFileSync(join(pages, "package.json"), "utf8")).dependencies;
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(pages, "package.json"), "utf8"));
+  const wanted = { ...dependencies, ...(hasOthers ? optionalDependencies : {}) };
   const isThere = ([name, version]) => {
     const file = join(pages, "node_modules", name, "package.json");
     return existsSync(file) && version.endsWith(JSON.parse(readFileSync(file, "utf8")).version);
@@ -63,6 +79,52 @@ export function others() {
   return {
     load: async name => import(pathToFileURL(require.resolve(name)).href),
     path: name => join(pages, "node_modules", name),
+    /** The Node that runs this, and the others that the package is for. */
+    nodes: [process.execPath, ...(hasOthers ? ["node-22", "node-24"].map(name => join(pages, "node_modules", name, "bin/node")) : [])],
+    /** Other runtimes: a name, and how they run a script. */
+    runtimes: !hasOthers ? [] : [
+      { name: "Bun", command: [join(pages, "node_modules/@oven/bun-linux-x64-baseline/bin/bun")] },
+      { name: "Deno", command: [join(pages, "node_modules/@deno/linux-x64-glibc/deno"), "run", "--allow-all"] },
+    ],
+  };
+}
+
+/** An empty folder, and npx in it, with the tarball as it would come from the registry. What npx unpacks stays in that folder. */
+export async function nothing() {
+  const folder = mkdtempSync(join(tmpdir(), "perdure-empty-"));
+  const [packed] = JSON.parse(await run(root, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder));
+  const cache = join(folder, "npm");
+  mkdirSync(cache);
+  // What was fetched before is not fetched again.
+  symlinkSync(join((await run(root, "npm", "config", "get", "cache")).trim(), "_cacache"), join(cache, "_cacache"));
+  return {
+    /** Starts `npx perdure …` in a folder of that name, under that Node. `gone` resolves when all of it has ended, with what it said. */
+    npx: (name, node, args, options = {}) => {
+      const cwd = join(folder, name);
+      mkdirSync(cwd, { recursive: true });
+      const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}`, npm_config_cache: cache, XDG_CACHE_HOME: join(folder, `cache ${name}`), ...options };
+      // A group of its own, which Ctrl-C reaches as a terminal's would.
+      const child = spawn("npx", ["--yes", "--prefer-offline", `--package=${join(folder, packed.filename)}`, "--", "perdure", ...args], { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+      let said = "";
+      for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", text => (said += text));
+      const gone = once(child, "close").then(([code]) => ({ code, said }));
+      return {
+        cwd,
+        gone,
+        said: () => said,
+        line: pattern => new Promise((resolve, reject) => {
+          const look = () => pattern.test(said) && resolve(pattern.exec(said)[0]);
+          child.stdout.on("data", look);
+          gone.then(() => reject(new Error(`it ended: ${said}`)));
+          look();
+        }),
+        stop: () => {
+          process.kill(-child.pid, "SIGINT");
+          return gone;
+        },
+      };
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 

@@ -107,7 +107,7 @@ function contents() {
   }
   const host = registries();
   for (const file of files) {
-    if (/\.(gz|png|jpg|ico|wasm|db|woff2?)$/.test(file)) continue;
+    if (/\.(t?gz|png|jpg|ico|wasm|db|woff2?)$/.test(file)) continue;
     const isSelf = file === "test/tidy/check.mjs";
     for (const [index, line] of lines(file).entries()) {
       if (host?.test(line)) report(file, index + 1, "a package host is named; it belongs to the machine, not to the project");

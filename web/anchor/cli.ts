@@ -20,8 +20,9 @@ perdure anchor runs an anchor: it stores what members of a topic bring, sealed, 
 
   --host ADDRESS     listen there (default 127.0.0.1: this machine only; 0.0.0.0: everybody)
   --port NUMBER      listen there (default 8787; 0: any that is free)
-  --data FILE        keep everything in this SQLite file (default anchor.db)
-  --serve DIR        serve the files of this folder on the same port
+  --data FILE        keep everything in this SQLite file (default anchor.db); ":memory:" forgets it when it stops
+  --serve DIR        serve the files of this folder on the same port, but for those whose names start with a dot (/.well-known is
+                     served); its own data, key and certificate must lie elsewhere
   --cert FILE        certificate and key, for wss:// and https://; read again on SIGHUP
   --key FILE
   --public-url URL   the wss:// address that others use, if it stands behind a proxy
@@ -54,7 +55,7 @@ if (major < 20) {
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 process.removeAllListeners("warning").on("warning", warning => console.error(warning.name === "PerdureWarning" ? `perdure: ${warning.message}` : `${warning.name}: ${warning.message}`));
 main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(`perdure: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`perdure: ${inPlace(error instanceof Error ? error.message : String(error))}`);
   process.exit(error instanceof Refusal ? 2 : 1);
 });
 
@@ -78,18 +79,24 @@ async function main(args: readonly string[]): Promise<void> {
 async function demo({ data, history, port, ...others }: Values): Promise<void> {
   const [foreign] = Object.keys(others);
   if (foreign !== undefined) throw new Refusal(`--${foreign} is no option of the demo. Try: perdure demo --help`);
-  const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-  const options: DemoOptions = { data: data ?? join(cache, "perdure-demo"), tell: line => console.log(`  ${line}`), ...given({ history, port: numberOf("port", port) }) };
+  // Empty, it counts as not set.
+  const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
+  const options: DemoOptions = { data: data ?? join(cache, "perdure-demo"), tell: line => console.log(`  ${inPlace(line)}`), ...given({ history, port: numberOf("port", port) }) };
   const starting = startDemo(options);
   // Its terminal was closed: nobody is there who could stop it later.
   stopOnSignals(async () => (await starting).close(), "SIGTERM", "SIGINT", "SIGHUP");
-  const { url, anchorUrl, room } = await starting;
+  const { url, anchorUrl, keeps, room } = await starting;
   console.log(`
   Two browsers, side by side:  ${url}
   A room of real messages:     ${room ?? "perdure demo --history path/to/a/clone"}
 
-  The anchor runs at ${anchorUrl}; it stores in ${resolve(options.data)}. Ctrl-C stops it all.
+  The anchor runs at ${anchorUrl}; it stores in ${keeps}. Ctrl-C stops it all.
 `);
+}
+
+/** Where npx keeps a package that nobody has installed, nothing can be put beside it: both have to be installed here. */
+function inPlace(text: string): string {
+  return import.meta.url.includes("/_npx/") ? text.replace("npm install better-sqlite3", "npm install perdure better-sqlite3") : text;
 }
 
 function parse(args: readonly string[]) {

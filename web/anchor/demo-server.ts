@@ -1,9 +1,13 @@
 // The demo's files, and a switch for its anchor. Only pages of this address may use the switch, and only under an address of this
 // machine is anything served: whoever points a name of theirs here gets nothing.
 
-import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { extname, join } from "node:path";
+import { StaticFiles, targetOf } from "./files.js";
+import type { Secrets } from "./secrets.js";
+import { explain } from "./server.js";
 
 /** What can be switched. */
 export interface Switched {
@@ -13,21 +17,24 @@ export interface Switched {
   stop(): Promise<void>;
 }
 
-const types: Readonly<Record<string, string>> = {
-  ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".wasm": "application/wasm", ".svg": "image/svg+xml",
-};
-
 export class DemoServer {
   /** The link of the room of real messages. */
   room: string | undefined;
-  readonly #pages: string;
+  readonly #pages: StaticFiles;
+  readonly #package: StaticFiles;
   readonly #anchor: Switched;
   readonly #server = createServer((request, response) => void this.#answer(request, response).catch(() => response.destroy()));
 
-  constructor(pages: string, anchor: Switched) {
-    if (!existsSync(join(pages, "index.html"))) throw new Error("The demo is not built here.");
+  private constructor(pages: StaticFiles, all: StaticFiles, anchor: Switched) {
     this.#pages = pages;
+    this.#package = all;
     this.#anchor = anchor;
+  }
+
+  /** Rejects if the pages are not there, or if a secret lies among them. */
+  static async of(pages: string, secrets: Secrets, anchor: Switched): Promise<DemoServer> {
+    if (!existsSync(join(pages, "index.html"))) throw new Error(`The demo's pages are not in ${pages}. In a clone, run: npm run build`);
+    return new DemoServer(await StaticFiles.in(pages, secrets), await StaticFiles.in(join(pages, ".."), secrets), anchor);
   }
 
   get port(): number {
@@ -43,12 +50,14 @@ export class DemoServer {
       this.#server.once("error", reject).listen(at, "127.0.0.1", () => resolve());
     });
     await listen(port).catch((error: unknown) => {
-      if (must || port === 0) throw error;
+      if (must || port === 0) throw explain(error, "127.0.0.1", port);
       return listen(0);
     });
+    for (const warming of [this.#pages.warm(), this.#package.warmOne("/perdure.wasm")]) warming.catch(() => undefined);
   }
 
   async close(): Promise<void> {
+    this.#pages.close();
     if (!this.#server.listening) return;
     const closed = new Promise<void>(resolve => this.#server.close(() => resolve()));
     this.#server.closeAllConnections();
@@ -58,15 +67,18 @@ export class DemoServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const host = request.headers.host ?? "";
     if (![`127.0.0.1:${this.port}`, `localhost:${this.port}`].includes(host)) return end(response, 403, "This is served to this machine only.\n");
-    const path = (request.url ?? "/").replace(/[?#].*$/, "");
+    const { path } = targetOf(request);
     if (path === "/anchor") return this.#switch(request, response, host);
     if (request.method !== "GET" && request.method !== "HEAD") return end(response, 405, "There are only files here.\n");
-    const file = this.#fileOf(path);
-    if (file === undefined) return end(response, 404, "Not found.\n");
-    const headers = { "content-type": types[extname(file)] ?? "application/octet-stream", "cache-control": "no-cache", "x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN" };
-    response.writeHead(200, headers);
-    if (file.endsWith(".html")) response.end(this.#told(readFileSync(file, "utf8")));
-    else createReadStream(file).pipe(response);
+    response.setHeader("x-content-type-options", "nosniff").setHeader("x-frame-options", "SAMEORIGIN");
+    const file = await this.#pages.find(path);
+    if (file !== undefined && extname(file) === ".html") {
+      response.writeHead(200, { "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" }).end(this.#told(await readFile(file, "utf8")));
+      return;
+    }
+    // The package holds its .wasm once, one folder up.
+    const files = file === undefined && path === "/perdure.wasm" ? this.#package : this.#pages;
+    await files.answer(request, response);
   }
 
   /** GET: whether it runs. POST { "run": … }: starts or ends it, and answers when that is done. */
@@ -89,17 +101,6 @@ export class DemoServer {
     const known = JSON.stringify({ anchor: this.#anchor.url, running: this.#anchor.running, ...(this.room === undefined ? {} : { room: this.room }) });
     const escaped = known.replace(/[&"<>]/g, sign => `&#${sign.charCodeAt(0)};`);
     return html.replace("<head>", () => `<head>\n  <meta name="perdure-demo" content="${escaped}">`);
-  }
-
-  #fileOf(path: string): string | undefined {
-    try {
-      const name = normalize(`/${decodeURIComponent(path)}`);
-      // The package holds its .wasm once, one folder up.
-      const places = [join(this.#pages, name), ...(name === "/perdure.wasm" ? [join(this.#pages, "..", name)] : [])];
-      return places.map(place => (path.endsWith("/") ? join(place, "index.html") : place)).find(place => existsSync(place) && statSync(place).isFile());
-    } catch {
-      return undefined;
-    }
   }
 }
 

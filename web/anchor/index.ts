@@ -6,17 +6,21 @@
 //     await anchor.close();
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { loadCore, type CoreModule } from "../src/core.js";
+import { loadCoreInNode, type CoreModule } from "../src/core.js";
 import type { CoreConfig } from "../src/boundary.js";
 import { SystemClock } from "../src/clock.js";
 import { Driver } from "../src/driver.js";
 import { badArgument, PerdureError } from "../src/errors.js";
+import { randomBytes } from "../src/platform.js";
+import { openMemory, type MemoryDisk } from "../src/store/memory.js";
 import { plainSeed, type Seed } from "../src/store/seed.js";
-import { openSqlite } from "../src/store/sqlite.js";
+import { noSqlite, openSqlite } from "../src/store/sqlite.js";
+import type { Held, Own, Store } from "../src/store/store.js";
 import { StaticFiles } from "./files.js";
 import { AnchorLinks } from "./links.js";
 import { Metrics } from "./metrics.js";
 import { settingsOf, type AnchorOptions, type Settings } from "./options.js";
+import { Secrets, sqliteBesides } from "./secrets.js";
 import { AnchorServer } from "./server.js";
 import { StunServer } from "./stun.js";
 import { version } from "../src/version.js";
@@ -45,19 +49,21 @@ const cacheBytesMax = 512 * MiB;
 /** What is still to be written has so long. */
 const closeMs = 10_000;
 
-/** Starts an anchor in this process. Rejects with `bad-argument` (the port is taken, a file is missing), `storage-unavailable` (the
- *  file cannot be written, or there is no SQLite) or `outdated` (a newer version has written the file). */
-export async function startAnchor(options: AnchorOptions): Promise<Anchor> {
-  const settings = settingsOf(options);
-  const files = settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve);
+/** Starts an anchor in this process. Rejects with `bad-argument` (the port is taken, a file is missing, the data file or the key lies
+ *  in the folder that is served), `storage-unavailable` (the file cannot be written, or there is no SQLite) or `outdated` (a newer version has written the file). */
+export function startAnchor(options: AnchorOptions): Promise<Anchor>;
+/** @internal In memory that is still there when it is started the next time. */
+export function startAnchor(options: AnchorOptions, disk: MemoryDisk): Promise<Anchor>;
+export async function startAnchor(options: AnchorOptions, disk?: MemoryDisk): Promise<Anchor> {
+  const settings = { ...settingsOf(options), ...(disk === undefined ? {} : { disk }) };
+  const files = settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve, secretsOf(settings));
   const metrics = new Metrics();
   const server = new AnchorServer(settings, files, reason => metrics.refusals.add(reason));
   try {
-    const module = await loadCore();
-    const topics = topicsOf(settings, module);
+    const topics = settings.invites.length === 0 ? settings.topics : topicsOf(settings, await loadCoreInNode());
     // First the port: who asks for one that is taken must not take over the database of the anchor that has it.
     const port = await server.listen();
-    return await Running.start(settings, topics, module, port, server, metrics);
+    return await Running.start(settings, topics, port, server, metrics);
   } catch (error) {
     metrics.stop();
     await server.close();
@@ -88,8 +94,8 @@ class Running implements Anchor {
     this.ended.catch(() => undefined);
   }
 
-  static async start(settings: Settings, topics: readonly string[], module: CoreModule, port: number, server: AnchorServer, metrics: Metrics): Promise<Anchor> {
-    const rows = await openSqlite(settings.data);
+  static async start(settings: Settings, topics: readonly string[], port: number, server: AnchorServer, metrics: Metrics): Promise<Anchor> {
+    const rows = await openRows(settings);
     // Beside the WebSockets, at the same number: who runs an anchor opens one port for both.
     const stun = await StunServer.listen(settings.host, port);
     let links: AnchorLinks | undefined;
@@ -107,7 +113,7 @@ class Running implements Anchor {
     }, await placeKept(settings.data));
     try {
       const seed = await plainSeed(rows);
-      const core = module.create(configOf(settings, topics, seed, stun?.port ?? 0));
+      const core = (await loadCoreInNode()).create(configOf(settings, topics, seed, stun?.port ?? 0));
       const driver = new Driver(core, store, events => (links = new AnchorLinks(events)), new SystemClock(), {
         // The key and the rows come and go together, unless somebody has meddled with the file.
         lostStore: store.wasEmpty !== seed.fresh,
@@ -184,12 +190,28 @@ class Running implements Anchor {
   }
 }
 
+/** What is only to be kept in memory needs no SQLite. */
+async function openRows({ data, disk }: Settings): Promise<Store & Own & Held> {
+  return disk !== undefined || (data === ":memory:" && (await noSqlite()) !== undefined) ? openMemory("anchor", disk) : openSqlite(data);
+}
+
+/** What must not be served along with the files. */
+function secretsOf({ data, tls }: Settings): Secrets {
+  return new Secrets([
+    ...(data === ":memory:" ? [] : [{ file: data, option: "data", flag: "--data", harm: "have the anchor's private key", besides: sqliteBesides }]),
+    ...(tls === undefined ? [] : [
+      { file: tls.key, option: "tls.key", flag: "--key", harm: "have the key of this server's certificate" },
+      { file: tls.cert, option: "tls.cert", flag: "--cert", harm: "be handed a file that belongs to this server alone" },
+    ]),
+  ]);
+}
+
 function configOf({ apps, quotas, tokens, memoryBytes }: Settings, topics: readonly string[], seed: Seed, stunPort: number): CoreConfig {
   return {
     // Networks are told by those who come.
     app: "",
     deviceSeed: seed.bytes,
-    randomSeed: crypto.getRandomValues(new Uint8Array(32)),
+    randomSeed: randomBytes(32),
     name: "",
     anchor: true,
     rtc: false,

@@ -2,6 +2,7 @@
 import { checkCount, checkObject, checkText } from "../src/arguments.js";
 import { isWellFormed } from "../src/bytes.js";
 import { badArgument } from "../src/errors.js";
+import type { MemoryDisk } from "../src/store/memory.js";
 
 export interface AnchorOptions {
   /** SQLite file; ":memory:" for tests. */
@@ -32,11 +33,12 @@ export interface AnchorOptions {
   memoryMB?: number;
 }
 
-/** Each is looked for whenever somebody enters. */
+/** More than any command line holds; who has so many topics serves by token. */
 const servedMax = 4_096;
-/** Invites hold addresses of up to 200 characters. */
+/** What invites hold of an address. */
+const addressMax = 200;
 const tokenMax = 100;
-/** Node, the module and its smallest caches take half of it. */
+/** Node and the module alone take more than half of it. */
 const memoryMBMin = 128;
 
 /** AnchorOptions with nothing left open. */
@@ -49,6 +51,8 @@ export interface Settings {
   readonly apps: readonly string[];
   readonly serve?: string;
   readonly quotas: Quotas;
+  /** @internal Used in place of `data`. */
+  readonly disk?: MemoryDisk;
   readonly invites: readonly string[];
   readonly topics: readonly string[];
   readonly tokens: readonly string[];
@@ -72,12 +76,15 @@ export function settingsOf(options: AnchorOptions): Settings {
   const port = checkCount("port", options.port ?? 8787);
   if (port > 65535) throw badArgument("port must be below 65536.", "port");
   if (typeof apps === "string" || !Array.isArray(apps)) throw badArgument("apps must be a list of names.", "apps");
+  const tokens = textsOf("tokens", options.tokens, checkToken);
+  const address = publicUrl === undefined ? "" : checkPublicUrl(publicUrl);
+  if (address.length + encodeURIComponent(tokens[0] ?? "").length + 8 > addressMax) throw badArgument(`publicUrl, with the token, is longer than the ${addressMax} characters that an address may have in an invite.`, "publicUrl");
   return {
     data: checkText("data", options.data, 4096),
     port,
     host: checkText("host", options.host ?? "127.0.0.1"),
     ...(tls === undefined ? {} : { tls: { cert: checkText("tls.cert", tls.cert, 4096), key: checkText("tls.key", tls.key, 4096) } }),
-    ...(publicUrl === undefined ? {} : { publicUrl: checkPublicUrl(publicUrl) }),
+    ...(publicUrl === undefined ? {} : { publicUrl: address }),
     apps: [...new Set(apps.map((app: unknown) => checkText("An app's name", app)))],
     ...(serve === undefined ? {} : { serve: checkText("serve", serve, 4096) }),
     quotas: {
@@ -90,7 +97,7 @@ export function settingsOf(options: AnchorOptions): Settings {
     },
     invites: textsOf("invites", options.invites, checkInviteText),
     topics: textsOf("topics", options.topics, checkTopicId),
-    tokens: textsOf("tokens", options.tokens, checkToken),
+    tokens,
     memoryBytes: checkMemory(options.memoryMB ?? 512),
   };
 }

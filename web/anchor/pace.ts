@@ -1,4 +1,5 @@
 // Back-pressure towards those who send: the core takes about a mebibyte a task, and what comes faster would wait in memory.
+import { setImmediate } from "node:timers";
 import type { WebSocket } from "ws";
 
 /** What the driver takes in a task, and what a message costs at least there. */

@@ -10,7 +10,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer, type WebSocket } from "ws";
 import { badArgument, PerdureError } from "../src/errors.js";
-import type { StaticFiles } from "./files.js";
+import { targetOf, type StaticFiles } from "./files.js";
 import { Crowd } from "./crowd.js";
 import { addressBytes, addressOf, Gate, networkOf, Tokens } from "./gate.js";
 import type { Settings } from "./options.js";
@@ -91,6 +91,8 @@ export class AnchorServer {
 
   open(doors: Doors): void {
     this.#doors = doors;
+    // What cannot be read now is told to whoever asks for it.
+    this.#files?.warm().catch(() => undefined);
   }
 
   /** Reads the files for TLS again: for links to come. Throws bad-argument and keeps the old ones if they cannot be used. */
@@ -117,6 +119,7 @@ export class AnchorServer {
   /** Nobody comes in any more. */
   shut(): void {
     this.#doors = undefined;
+    this.#files?.close();
     this.#server.close();
   }
 
@@ -148,13 +151,13 @@ export class AnchorServer {
       response.writeHead(405, { allow: "GET, HEAD", "content-type": "text/plain; charset=utf-8" }).end("Only GET and HEAD.\n");
       return;
     }
-    const path = (request.url ?? "/").replace(/[?#].*$/s, "");
+    const { path } = targetOf(request);
     if (path === "/healthz") return this.#health(response);
     if (path === "/metrics") {
       if (this.#doors === undefined) return waitALittle(response);
       response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" }).end(await this.#doors.metrics());
     } else if (this.#files !== undefined) {
-      await this.#files.answer(request, path, response);
+      await this.#files.answer(request, response);
     } else {
       const here = path === "/";
       response.writeHead(here ? 200 : 404, { "content-type": "text/plain; charset=utf-8" })
@@ -289,7 +292,8 @@ function readTls(files: { readonly cert: string; readonly key: string }): { cert
   return { cert: read(files.cert, "tls.cert"), key: read(files.key, "tls.key") };
 }
 
-function explain(error: unknown, host: string, port: number): PerdureError {
+/** Why nobody can be listened to there, and what helps. */
+export function explain(error: unknown, host: string, port: number): PerdureError {
   const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
   if (code === "EADDRINUSE") return badArgument(`Port ${port} on ${host} is in use. Choose another one, or 0 for any that is free.`, "port");
   if (code === "EACCES") return badArgument(`Port ${port} on ${host} needs rights that this user does not have. Choose one above 1023.`, "port");

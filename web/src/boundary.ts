@@ -273,8 +273,16 @@ const config = struct({
 
 /** What the core is asked. */
 export type CoreCall = ValueOf<typeof callBody>;
-/** What an engine is asked: the core's calls, and whether links may stand at all, which the shim sees to. */
-export type CallBody = CoreCall | { readonly kind: "AllowLinks"; readonly allowed: boolean };
+/** What the shim sees to: what those who share a peer want of it together (wants.ts). `holder` names who wants it. */
+export type ShimCall =
+  /** `onlines`: told again to who leads now, by one who had heard so often that links are allowed. */
+  | { readonly kind: "AllowLinks"; readonly allowed: boolean; readonly holder?: string; readonly onlines?: number }
+  /** At that time by the clock; no value: nothing. `again`: told again to who leads now. */
+  | { readonly kind: "ShowPresence"; readonly topic: number; readonly holder: string; readonly at: number; readonly value?: Uint8Array; readonly again?: true }
+  /** It is closed. */
+  | { readonly kind: "Release"; readonly holder: string };
+/** What an engine is asked. */
+export type CallBody = CoreCall | ShimCall;
 export type ReplyBody = ValueOf<typeof replyBody>;
 export type Event = ValueOf<typeof event>;
 export type Action = ValueOf<typeof action>;

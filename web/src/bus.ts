@@ -1,15 +1,18 @@
 // How tabs of one peer talk: a BroadcastChannel for all of them, and one that each listens to alone. What one tab says to another
 // keeps its order.
 //
-//   all:    hello (who leads?), leading (I do), bye
+//   all:    hello (who leads?), starting (I am about to), leading (I do), bye
 //   a tab:  calls, cancels and visibility to the leader; welcome, replies, notices and info from it
 
 import type { CallBody, Notice, ReplyBody } from "./boundary.js";
 import type { EngineInfo } from "./engine.js";
 import type { ErrorData } from "./errors.js";
+import { tabsChannelOf } from "./names.js";
 
 export type TabMessage = { readonly from: string; readonly version: string } & (
   | { readonly kind: "hello"; readonly hidden: boolean }
+  /** Has the lock and opens the store. */
+  | { readonly kind: "starting" }
   /** `term`: names this time of leading. */
   | { readonly kind: "leading"; readonly term: string }
   | { readonly kind: "bye" }
@@ -37,7 +40,7 @@ export class Bus {
   #closed = false;
 
   constructor(name: string, version: string, hear: (message: TabMessage) => void) {
-    this.#name = `perdure:${name}:tabs`;
+    this.#name = tabsChannelOf(name);
     this.#version = version;
     this.#all = new BroadcastChannel(this.#name);
     this.#own = new BroadcastChannel(this.#inboxOf(this.id));

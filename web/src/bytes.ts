@@ -1,7 +1,9 @@
 // Bytes: a writer that keeps its buffer, a reader that stops at the first fault, hex and text.
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+import { given } from "./platform.js";
+
+const encoder = new (given("TextEncoder", "node:util"))();
+const decoder = new (given("TextDecoder", "node:util"))("utf-8", { ignoreBOM: true });
 
 /** The UTF-8 bytes of a text. Half a surrogate pair becomes U+FFFD. */
 export function utf8(text: string): Uint8Array {

@@ -1,21 +1,22 @@
 // The Web Locks of a tab: one by which the others know that it lives, and one that all tabs of a name compete for. Who has that leads.
 //
-//     const candidate = new Candidate({ locks, name: "talkbox:default", tab: bus.id, lead });
+//     const candidate = new Candidate({ locks, name: "talkbox:default", tab: bus.id, older, lead });
 //     const live = candidate.live();
 //     candidate.stand();                               // calls lead() whenever the lock is this tab's
 //     await live;                                      // before anybody hears of this tab: locks are had in the order in which they are asked for
+
+import { leaderLockOf, tabLockOf } from "./names.js";
+import type { OlderTabs } from "./older.js";
 
 export interface CandidateOptions {
   readonly locks: LockManager;
   /** Tabs of one name are one peer. */
   readonly name: string;
   readonly tab: string;
+  readonly older: Pick<OlderTabs, "takeLead" | "release">;
   /** Resolves with false if it could not: then somebody else may try first. The lock is kept until release(). */
   readonly lead: () => Promise<boolean>;
 }
-
-/** The lock that all tabs of a name compete for. */
-export function leaderLock(name: string): string { return `perdure:${name}`; }
 
 /** After a failed takeover someone else may be luckier; then it is tried again. */
 const retryMs = 1000;
@@ -26,14 +27,17 @@ export class Candidate {
   readonly #options: CandidateOptions;
   #awake = new AbortController();                      // aborted while the tab sleeps, and in the end: it holds no lock then
   #stands = false;                                     // it waits for the lock or has it
+  #leads = false;                                      // it has it
   #release: () => void = () => undefined;
 
   constructor(options: CandidateOptions) { this.#options = options; }
 
   get awake(): boolean { return !this.#awake.signal.aborted; }
+  /** The lock is this tab's. */
+  get leads(): boolean { return this.#leads; }
 
   /** The lock that a tab holds while it lives. */
-  lockOf(tab: string): string { return `perdure:${this.#options.name}:tab:${tab}`; }
+  lockOf(tab: string): string { return tabLockOf(this.#options.name, tab); }
 
   /** Resolves when it has that lock. */
   live(): Promise<void> {
@@ -82,7 +86,7 @@ export class Candidate {
     const { signal } = this.#awake;
     signal.addEventListener("abort", end);
     try {
-      return await locks.request(leaderLock(name), { signal: attempt.signal }, () => {
+      return await locks.request(leaderLockOf(name), { signal: attempt.signal }, () => {
         clearTimeout(renewal);
         return this.#leadWhileAllowed();
       });
@@ -95,9 +99,17 @@ export class Candidate {
   }
 
   async #leadWhileAllowed(): Promise<boolean> {
-    const released = new Promise<void>(resolve => { this.#release = resolve; });
-    if (!(await this.#options.lead())) return false;
-    await released;
-    return true;
+    const { older, lead } = this.#options;
+    const released = new Promise<void>(resolve => { this.#release = () => { older.release(); resolve(); }; });
+    this.#leads = true;
+    try {
+      await older.takeLead();
+      if (!this.awake || !(await lead())) return false;
+      await released;
+      return true;
+    } finally {
+      this.#leads = false;
+      older.release();
+    }
   }
 }

@@ -1,5 +1,7 @@
 // Time as a Driver sees it.
 
+import { given } from "./platform.js";
+
 /** Clocks and the two ways of doing something later. Tests put virtual time in its place. */
 export interface Clock {
   /** Milliseconds that never go back. */
@@ -66,8 +68,9 @@ class Tasks {
 
   constructor() {
     const run = (): void => this.#waiting.shift()?.();
-    if (typeof setImmediate === "function") {
-      this.#kick = () => void setImmediate(run);
+    const later: typeof setImmediate | undefined = given("setImmediate", "node:timers");
+    if (later !== undefined) {
+      this.#kick = () => void later(run);
     } else {
       const { port1, port2 } = new MessageChannel();
       port1.onmessage = run;

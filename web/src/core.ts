@@ -1,16 +1,16 @@
 // The only file that knows Emscripten: one WebAssembly instance, any number of cores in it.
 //
-//     const module = await loadCore();
+//     const module = await loadCore(undefined, url);        // in Node: loadCoreInNode()
 //     const core = module.create(config);
 //     const { actions, deadlineMs } = core.turn({ steadyMs, wallMs }, events);
 import createPerdure from "../../build/wasm/perdure.mjs";
-import { ownWasm } from "./beside/wasm.js";
+import { ownWasm, ownWasmFile } from "./beside/wasm.js";
 import { encodeConfig, getTurn, putEvents } from "./boundary.js";
 import type { CoreConfig, Event, Turn } from "./boundary.js";
 import { Writer } from "./bytes.js";
 import { PerdureError } from "./errors.js";
-import { readFileInNode } from "./node-import.js";
-import { inNode } from "./platform.js";
+import { importInNode } from "./node-import.js";
+import { baseUrl } from "./platform.js";
 import type { PeerOptions } from "./types.js";
 
 /** What wasm/bindings.cpp exports, and what Emscripten adds. */
@@ -53,18 +53,33 @@ export interface CoreModule {
   readonly memoryBytes: number;
 }
 
-/** Compiles and instantiates perdure.wasm: the one that is given, or else the package's own, in a browser from `url`. Rejects with
- *  `wasm-blocked` if the page's content security policy forbids it, else with `wasm-failed`; the message says what helps. */
-export async function loadCore(wasm?: WasmSource, url?: string): Promise<CoreModule> {
+/** Compiles and instantiates perdure.wasm: the one that is given, or else the package's own, which lies at `url` unless it is inside the bundle. For pages
+ *  and workers. Rejects with `wasm-blocked` if the page's content security policy forbids it, else with `wasm-failed`; the message says what helps. */
+export function loadCore(wasm?: WasmSource, url?: string): Promise<CoreModule> {
+  const helps = "Copy it from the package (perdure/perdure.wasm) to your static files and give its address in openPeer({ wasm }).";
+  return load(async () => {
+    const source = wasm ?? (await ownWasm());
+    return typeof source === "string" || source instanceof URL ? fetched(new URL(source, baseUrl())) : source;
+  }, url, helps);
+}
+
+/** The same in Node, which never asks what a page would have. Rejects with `wasm-failed`. */
+export function loadCoreInNode(wasm?: WasmSource): Promise<CoreModule> {
+  return load(async () => {
+    const source = wasm ?? (await ownWasm()) ?? ownWasmFile();
+    return typeof source === "string" || source instanceof URL ? readInNode(String(source)) : source;
+  }, undefined, "Install the package anew.");
+}
+
+async function load(find: () => Promise<BufferSource | WebAssembly.Module | undefined>, url: string | undefined, helps: string): Promise<CoreModule> {
   const last: LastWords = { words: "" };
   const quiet = { print: () => undefined, printErr: (line: string) => { last.words = line; } };
-  let fault: unknown;
   let failed: (reason: unknown) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => (failed = reject));
   failure.catch(() => undefined);
   const options: GlueOptions = { ...quiet };
   try {
-    const source = wasm ?? (await ownWasm());
+    const source = await find();
     if (source instanceof WebAssembly.Module) {
       options.instantiateWasm = (imports, receive) => {
         // Not the synchronous way: pages may not block for that long.
@@ -72,7 +87,7 @@ export async function loadCore(wasm?: WasmSource, url?: string): Promise<CoreMod
         return {};
       };
     } else if (source !== undefined) {
-      options.wasmBinary = await bytesOf(source);
+      options.wasmBinary = checked(bytesOf(source), "What openPeer({ wasm }) was given");
       // Nothing is to be located. The glue would ask for its own address, which some bundles do not have.
       options.locateFile = name => name;
     } else {
@@ -81,9 +96,8 @@ export async function loadCore(wasm?: WasmSource, url?: string): Promise<CoreMod
     const glue = await Promise.race([createPerdure(options) as Promise<unknown>, failure]);
     return new Module(glue as Glue, last);
   } catch (error) {
-    fault = error;
+    throw error instanceof PerdureError ? error : explain(error, helps);
   }
-  throw fault instanceof PerdureError ? fault : explain(fault);
 }
 
 /** What an instance printed last: where it stopped, if it has. */
@@ -161,11 +175,11 @@ export class Core {
   }
 }
 
-async function bytesOf(source: string | URL | BufferSource): Promise<ArrayBuffer> {
-  if (source instanceof ArrayBuffer) return checked(new Uint8Array(source), "What openPeer({ wasm }) was given");
-  if (ArrayBuffer.isView(source)) return checked(new Uint8Array(source.buffer, source.byteOffset, source.byteLength), "What openPeer({ wasm }) was given");
-  const url = new URL(source, typeof location === "object" ? location.href : import.meta.url);
-  if (inNode && url.protocol === "file:") return bytesOf(await readFileInNode(url));
+function bytesOf(source: BufferSource): Uint8Array {
+  return ArrayBuffer.isView(source) ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : new Uint8Array(source);
+}
+
+async function fetched(url: URL): Promise<ArrayBuffer> {
   let response: Response;
   try {
     response = await fetch(url);
@@ -176,6 +190,18 @@ async function bytesOf(source: string | URL | BufferSource): Promise<ArrayBuffer
   return checked(new Uint8Array(await response.arrayBuffer()), url.href);
 }
 
+/** What a path or a file:// address names, or any other address. */
+async function readInNode(place: string): Promise<ArrayBuffer> {
+  if (/^(https?|data|blob):/i.test(place)) return fetched(new URL(place));
+  const [{ readFile }, { fileURLToPath }] = (await Promise.all([importInNode("node:fs/promises"), importInNode("node:url")])) as [typeof import("node:fs/promises"), typeof import("node:url")];
+  try {
+    return checked(new Uint8Array(await readFile(/^file:/i.test(place) ? fileURLToPath(place) : place)), place);
+  } catch (cause) {
+    if (cause instanceof PerdureError) throw cause;
+    throw new PerdureError("wasm-failed", `${place} cannot be read. Where a bundler has put this package into another file, copy perdure/perdure.wasm beside that one. openPeer also takes its place: openPeer({ wasm }).`, { cause });
+  }
+}
+
 /** Exactly the bytes of a WebAssembly file. */
 function checked(bytes: Uint8Array, what: string): ArrayBuffer {
   if (bytes[0] === 0 && bytes[1] === 0x61 && bytes[2] === 0x73 && bytes[3] === 0x6d) return bytes.slice().buffer;
@@ -183,7 +209,7 @@ function checked(bytes: Uint8Array, what: string): ArrayBuffer {
   throw new PerdureError("wasm-failed", `${what} is not perdure.wasm${html}. Put perdure.wasm where it can be fetched and give its address in openPeer({ wasm }).`);
 }
 
-function explain(cause: unknown): PerdureError {
+function explain(cause: unknown, helps: string): PerdureError {
   const text = cause instanceof Error ? cause.message : String(cause);
   if (/content security policy|\bCSP\b|unsafe-eval/i.test(text)) {
     return new PerdureError("wasm-blocked", "This page's Content-Security-Policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src.", { cause });
@@ -191,5 +217,5 @@ function explain(cause: unknown): PerdureError {
   const why = /magic|doctype|3c 21|3c 68/i.test(text)
     ? "The server sent something else in place of perdure.wasm, as dev servers and fallback pages do."
     : "perdure.wasm could not be loaded.";
-  return new PerdureError("wasm-failed", `${why} Copy it from the package (perdure/perdure.wasm) to your static files and give its address in openPeer({ wasm }).`, { cause });
+  return new PerdureError("wasm-failed", `${why} ${helps}`, { cause });
 }

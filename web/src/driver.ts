@@ -6,7 +6,7 @@
 //
 // The first event of a quiet time goes in at once (as a microtask); while the thread is busy, one turn a task takes all that came. A save that
 // is done within the task of its turn is told in that task, once: whoever waits for it need not wait for another.
-import type { Action, CallBody, CoreCall, Event, Notice, ReplyBody } from "./boundary.js";
+import type { Action, CallBody, CoreCall, Event, Notice, ReplyBody, ShimCall } from "./boundary.js";
 import { isNotice } from "./boundary.js";
 import type { Clock } from "./clock.js";
 import type { Core } from "./core.js";
@@ -15,6 +15,7 @@ import { closedError, dataOf, errorOf, PerdureError } from "./errors.js";
 import type { LinkEvents, Links } from "./links/links.js";
 import { callEach, NoticeBoard } from "./notices.js";
 import type { Reopening, SaveOutcome, Store } from "./store/store.js";
+import { Wants } from "./wants.js";
 
 export interface DriverConfig {
   /** This device had a store and now has none. */
@@ -65,6 +66,7 @@ export class Driver implements Engine {
   #usageStale = true;
   /** Of the machine, and of the user. */
   #online = true;
+  readonly #wants = new Wants();
   #linksAllowed = true;
   /** Links that need the machine's network. */
   readonly #far = new Set<number>();
@@ -95,7 +97,7 @@ export class Driver implements Engine {
   call(body: CallBody, options: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
     if (this.#ended !== undefined || this.#closing !== undefined) return Promise.reject(this.#ended ?? closedError());
     if (options.signal?.aborted === true) return Promise.reject(options.signal.reason);
-    if (body.kind === "AllowLinks") return this.#allowLinks(body.allowed);
+    if (body.kind === "AllowLinks" || body.kind === "ShowPresence" || body.kind === "Release") return this.#share(body, options.signal);
     if (body.kind === "TopicClose" && this.#stillOpen(body.topic)) return Promise.resolve({ kind: "Nothing" });
     return this.#ask(body, options.signal);
   }
@@ -154,6 +156,13 @@ export class Driver implements Engine {
     this.#calls.clear();
   }
 
+  /** Stops at once and lets the store go; why is what all calls are refused with from now on, and stands as trouble. */
+  end(reason: PerdureError): void {
+    this.abandon(reason);
+    void this.#store.close();
+    this.#setInfo({ trouble: [...this.#info.trouble, dataOf(reason)] });
+  }
+
   // ---- turns -------------------------------------------------------------------------------------------------------------
   #post(event: Event): void {
     if (this.#ended !== undefined) return;
@@ -203,10 +212,7 @@ export class Driver implements Engine {
   }
 
   #fail(error: unknown): void {
-    const reason = error instanceof PerdureError ? error : new PerdureError("wasm-failed", "Perdure has stopped. Reload the page, and please report this.", { cause: error });
-    this.abandon(reason);
-    void this.#store.close();
-    this.#setInfo({ trouble: [...this.#info.trouble, dataOf(reason)] });
+    this.end(error instanceof PerdureError ? error : new PerdureError("wasm-failed", "Perdure has stopped. Reload the page, and please report this.", { cause: error }));
   }
 
   // ---- actions -----------------------------------------------------------------------------------------------------------
@@ -272,13 +278,34 @@ export class Driver implements Engine {
   }
 
   // ---- calls -------------------------------------------------------------------------------------------------------------
-  #allowLinks(allowed: boolean): Promise<ReplyBody> {
-    if (this.#linksAllowed !== allowed) {
-      this.#linksAllowed = allowed;
-      this.#links.allow(allowed);
-      this.network(this.#online);
+  async #share(body: ShimCall, signal: AbortSignal | undefined): Promise<ReplyBody> {
+    switch (body.kind) {
+      case "AllowLinks":
+        this.#wants.allowLinks(body);
+        this.#allowLinks();
+        if (body.allowed) this.#setInfo({ onlines: this.#wants.onlines });
+        return { kind: "Nothing" };
+      case "ShowPresence": return this.#wants.show(body) ? this.#show(body.topic, signal) : { kind: "Nothing" };
+      case "Release": {
+        const topics = this.#wants.release(body.holder);
+        this.#allowLinks();
+        await Promise.all(topics.map(topic => this.#show(topic).catch(() => undefined)));
+        return { kind: "Nothing" };
+      }
     }
-    return Promise.resolve({ kind: "Nothing" });
+  }
+
+  #show(topic: number, signal?: AbortSignal): Promise<ReplyBody> {
+    const value = this.#wants.presenceOf(topic);
+    return this.#ask({ kind: "SetPresence", topic, ...(value === undefined ? {} : { value }) }, signal);
+  }
+
+  #allowLinks(): void {
+    const allowed = this.#wants.linksAllowed;
+    if (this.#linksAllowed === allowed) return;
+    this.#linksAllowed = allowed;
+    this.#links.allow(allowed);
+    this.network(this.#online);
   }
 
   #ask(body: CoreCall, signal?: AbortSignal): Promise<ReplyBody> {
@@ -318,6 +345,7 @@ export class Driver implements Engine {
       this.#opens.set(reply.topic, (this.#opens.get(reply.topic) ?? 0) + 1);
     } else if (body.kind === "TopicClose" || body.kind === "TopicLeave") {
       this.#opens.delete(body.topic);
+      this.#wants.forget(body.topic);
       this.#notices.tell({ kind: "TopicEnded", topic: body.topic });
     }
   }

@@ -2,16 +2,16 @@
 //
 //     const compiling = compileEarly(start);           // nothing if it fails: then whoever needs it tries again, and says what is wrong
 
-import { leaderLock } from "./candidate.js";
+import { leaderLockOf, peerName } from "./names.js";
 import type { StartOptions } from "./port.js";
 
 /** Resolves with nothing as well where another tab leads: this one may never need it. Never rejects. */
 export async function compileEarly({ peer, wasmUrl }: StartOptions): Promise<WebAssembly.Module | undefined> {
-  const { app, instance = "default", wasm = wasmUrl } = peer;
+  const { wasm = wasmUrl } = peer;
   if (typeof wasm !== "string") return undefined;
   try {
     const leads = await navigator.locks?.query();
-    if (leads?.held?.some(({ name }) => name === leaderLock(`${app}:${instance}`))) return undefined;
+    if (leads?.held?.some(({ name }) => name === leaderLockOf(peerName(peer)))) return undefined;
     const response = await fetch(wasm);
     if (!response.ok) return undefined;
     const typed = response.headers.get("content-type")?.startsWith("application/wasm");

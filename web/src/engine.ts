@@ -2,6 +2,7 @@
 import type { CallBody, Notice, ReplyBody } from "./boundary.js";
 import type { PeerStatus } from "./types.js";
 import type { ErrorData } from "./errors.js";
+import { randomBytes } from "./platform.js";
 
 /** One running peer, seen from one of its users. */
 export interface Engine {
@@ -23,6 +24,8 @@ export interface EngineInfo {
   readonly storage: PeerStatus["storage"];
   /** What the shim has to tell beside the core. */
   readonly trouble: readonly ErrorData[];
+  /** How often somebody has asked to be online since this core runs. */
+  readonly onlines?: number;
 }
 
 /** What the API objects need of the thread they live in: functions that can be handed on. Tests put a virtual one in its place. */
@@ -51,7 +54,7 @@ export const surroundings: Surroundings = {
   },
   random(size) {
     // Some ahead: asking the system takes longer than the rest of what an append does here.
-    if (ahead.length < size) ahead = crypto.getRandomValues(new Uint8Array(Math.max(size, 1024)));
+    if (ahead.length < size) ahead = randomBytes(Math.max(size, 1024));
     const bytes = ahead.slice(0, size);
     ahead = ahead.subarray(size);
     return bytes;

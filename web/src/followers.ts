@@ -110,6 +110,7 @@ export class Followers {
     const { engine, bus } = this.#options;
     const abort = new AbortController();
     follower.calls.set(call, abort);
+    follower.standing.asking(body);
     try {
       const reply = await engine.call(body, { signal: abort.signal });
       follower.standing.answered(body, reply);

@@ -1,17 +1,20 @@
-// How a page gets its engine: from a dedicated worker, or in the page where `worker: false` says so.
+// How a page gets its engine: from a dedicated worker, or in its own thread where `worker: false` says so. A worker that opens a peer has it in its
+// own thread, too, unless it asks for a worker; it makes no WebRTC connections, which only pages can.
 //
 //     const engine = await browserEngine({ app: "talkbox" });
 
 import { ownWasm, ownWasmUrl } from "./beside/wasm.js";
-import { ownWorkerUrl, startOwnWorker } from "./beside/worker.js";
 import { compileEarly } from "./early.js";
 import type { Engine } from "./engine.js";
 import { errorOf, PerdureError } from "./errors.js";
+import { absolute, startWorker, workerFault } from "./launch.js";
 import { RtcPage } from "./links/rtc-page.js";
 import type { FromPage, RtcPort } from "./links/rtc.js";
-import { watchPage } from "./page.js";
+import { isHidden, watchPage } from "./page.js";
+import { inPage, inServiceWorker } from "./platform.js";
 import { PortEngine, type FromWorker, type StartOptions, type ToWorker } from "./port.js";
 import { anchorsOf } from "./peer.js";
+import { markOf, peerName } from "./names.js";
 import type { PeerOptions } from "./types.js";
 
 /** Resolves when calls can be answered. Rejects with `storage-unavailable`, `outdated`, `insecure-context`, `wasm-blocked` or
@@ -20,12 +23,17 @@ export async function browserEngine(options: PeerOptions): Promise<Engine> {
   const marker = new StoreMarker(options);
   const start = startOptions({ ...options, ...(await ownWasmOf(options)) }, marker.isSet);
   askToPersist(options);
-  return options.worker === false ? inPage(options, start, marker) : inWorker(options, start, marker);
+  return staysHere(options) ? inThread(options, start, marker) : inWorker(options, start, marker);
 }
 
-async function inPage(options: PeerOptions, start: StartOptions, marker: StoreMarker): Promise<Engine> {
+function staysHere({ worker, storage }: PeerOptions): boolean {
+  if (worker === false || typeof Worker === "undefined") return true;
+  return !inPage() && worker === undefined && storage !== "opfs";
+}
+
+async function inThread(options: PeerOptions, start: StartOptions, marker: StoreMarker): Promise<Engine> {
   const compiling = compileEarly(start);
-  const [{ runTab }, { takeLead }] = await Promise.all([import("./runtab.js"), import("./lead.js")]);
+  const [{ runTab }, { takeLead }] = await Promise.all([import("./runtab.js"), import("./lead.js")]).catch(notLoaded);
   const listeners = new Set<(message: FromPage) => void>();
   const rtc = start.peer.rtc ? new RtcPage(message => queueMicrotask(() => { for (const listener of [...listeners]) listener(message); }), { ...rtcConfig(options), move: true }) : undefined;
   const port: RtcPort | undefined = rtc === undefined ? undefined : {
@@ -90,29 +98,11 @@ async function ownWasmOf({ wasm }: PeerOptions): Promise<Pick<PeerOptions, "wasm
   return own === undefined ? {} : { wasm: own };
 }
 
-function startWorker(where: string | URL | undefined, withSqlite: boolean): Worker {
-  const fault = (error: unknown): PerdureError => workerFault(false, error instanceof Error ? error.message : String(error));
-  try {
-    return where === undefined ? startOwnWorker(withSqlite) : new Worker(new URL(where, document.baseURI), { type: "module", name: "perdure" });
-  } catch (error) {
-    if (!(error instanceof Error) || error.name !== "SecurityError") throw fault(error);
-  }
-  // A script of another origin may not be a worker, but a worker may import it.
-  try {
-    const url = where === undefined ? ownWorkerUrl(withSqlite) : new URL(where, document.baseURI).href;
-    const blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(url)};`], { type: "text/javascript" }));
-    return new Worker(blob, { type: "module", name: "perdure" });
-  } catch (error) {
-    throw fault(error);
-  }
-}
-
-function workerFault(alive: boolean, said: string | undefined): PerdureError {
-  const detail = said === undefined || said === "" ? "" : ` (${said})`;
-  if (alive) return new PerdureError("wasm-failed", `Perdure's worker has stopped. Reload the page, and please report this.${detail}`);
-  return new PerdureError("wasm-failed", "Perdure's worker could not be started. If the page has a Content-Security-Policy, allow the script in worker-src; where the package comes "
-    + "from another origin, or is perdure/inline, the worker starts from a Blob: then worker-src needs blob:, too, and that origin. If a bundler has lost the file, copy perdure/worker to "
-    + `your static files and give its address in openPeer({ worker }). Or say worker: false to run in the page.${detail}`);
+function notLoaded(cause: unknown): never {
+  const text = inServiceWorker()
+    ? "A service worker loads nothing later than at its start. Import perdure/inline there, or let a bundler make one file of it; it runs as long as the browser lets it, and a page runs longer."
+    : "A part of Perdure could not be loaded. Serve all files of the package's dist folder side by side, or import perdure/inline.";
+  throw new PerdureError("wasm-failed", text, { cause });
 }
 
 function startOptions(options: PeerOptions, hadStore: boolean): StartOptions {
@@ -123,11 +113,11 @@ function startOptions(options: PeerOptions, hadStore: boolean): StartOptions {
       rtc: options.rtc !== false && typeof RTCPeerConnection !== "undefined",
       ...(name === undefined ? {} : { name }), ...(instance === undefined ? {} : { instance }),
       ...(storage === undefined ? {} : { storage }), ...(limits === undefined ? {} : { limits }),
-      ...(wasm === undefined ? {} : { wasm: typeof wasm === "string" || wasm instanceof URL ? new URL(wasm, document.baseURI).href : wasm }),
+      ...(wasm === undefined ? {} : { wasm: typeof wasm === "string" || wasm instanceof URL ? absolute("wasm", wasm) : wasm }),
     },
     wasmUrl: ownWasmUrl(),
     hadStore,
-    hidden: document.visibilityState === "hidden",
+    hidden: isHidden(),
   };
 }
 
@@ -146,14 +136,14 @@ function ended(engine: Engine, done: () => void): Engine {
 }
 
 // Remembers that something was stored here, outside of what may get lost: localStorage is neither part of IndexedDB nor evicted
-// with it. Workers cannot reach it, so the page reads it for them. Where there is none, a loss shows as a new device.
+// with it. Workers cannot reach it, so the page reads it for its own. Where there is none, a loss shows as a new device.
 class StoreMarker {
   readonly #key: string;
   readonly isSet: boolean;
 
-  constructor({ app, instance = "default" }: PeerOptions) {
-    this.#key = `perdure:${app}:${instance}`;
-    this.isSet = StoreMarker.#try(() => localStorage.getItem(this.#key) !== null) ?? false;
+  constructor(options: PeerOptions) {
+    this.#key = markOf(peerName(options));
+    this.isSet = StoreMarker.#try(() => localStorage.getItem(this.#key) === "stored") ?? false;
   }
 
   set(): void { StoreMarker.#try(() => localStorage.setItem(this.#key, "stored")); }
@@ -166,5 +156,5 @@ class StoreMarker {
 // What peers keep for each other should not be evicted first. Not where it would ask the user: that is for the app to do.
 function askToPersist({ storage }: PeerOptions): void {
   if (storage === "memory" || "mozInnerScreenX" in globalThis) return;
-  navigator.storage?.persist?.().catch(() => false);
+  globalThis.navigator?.storage?.persist?.().catch(() => false);
 }

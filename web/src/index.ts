@@ -28,7 +28,8 @@ async function start(options: PeerOptions): Promise<Engine> {
 let opener: Opener | undefined;
 
 /** Opens this device's peer. Resolves when it can read and write here, online or not. The same app and instance opened
- *  twice in one page gives two handles on one peer, which closes with the last of them. Rejects with `bad-argument`,
+ *  twice in one page gives two handles on one peer, which closes with the last of them; what is kept in memory, or in another
+ *  file, is another peer. A worker that opens it has it in its own thread, without WebRTC. Rejects with `bad-argument`,
  *  `storage-unavailable`, `outdated`, `insecure-context`, `wasm-blocked` or `wasm-failed`, or with the signal's reason. */
 export async function openPeer(options: PeerOptions): Promise<Peer> {
   opener ??= new Opener(start);

@@ -7,7 +7,10 @@ import { Driver } from "./driver.js";
 import { PerdureError, type ErrorData } from "./errors.js";
 import { makeLinks } from "./links/links.js";
 import type { RtcPort } from "./links/rtc.js";
+import { canBroadcast } from "./platform.js";
 import type { StartOptions } from "./port.js";
+import { peerName } from "./names.js";
+import { storeNameOf } from "./store/claim.js";
 import { openIndexedDb, openIndexedDbOwn } from "./store/indexeddb.js";
 import { openMemory } from "./store/memory.js";
 import { unavailable } from "./store/refusals.js";
@@ -23,7 +26,7 @@ export interface LeadOptions extends StartOptions {
   readonly rtcPort: RtcPort | undefined;
   /** Something is on the disk: from now on an empty store is a lost one. */
   readonly onStored: () => void;
-  /** What the browser said when it refused this page locks, and storage with them. */
+  /** What the browser said when it refused this page locks, and storage with them; or why else nothing can be kept. */
   readonly refused: unknown;
 }
 
@@ -45,7 +48,7 @@ export async function takeLead(options: LeadOptions, superseded: () => void): Pr
     const links = makeLinks({
       webSocket: url => new WebSocket(url),
       ...(options.rtcPort === undefined ? {} : { rtc: options.rtcPort }),
-      ...(typeof BroadcastChannel === "undefined" ? {} : { local: { network: peer.app, ...(options.refused === undefined ? {} : { locks: undefined }) } }),
+      ...(!canBroadcast() ? {} : { local: { network: peer.app, ...(options.refused === undefined ? {} : { locks: undefined }) } }),
     });
     const watched = store.wasEmpty && store.kind !== "memory" ? tellFirstSave(store, options.onStored) : store;
     const driver = new Driver(module.create(config), watched, links, new SystemClock(), { lostStore, trouble, onSuperseded: superseded });
@@ -58,9 +61,10 @@ export async function takeLead(options: LeadOptions, superseded: () => void): Pr
 }
 
 async function openStorage(options: LeadOptions): Promise<Opened> {
-  const { app, instance = "default", storage = "auto" } = options.peer;
-  const name = `${app}:${instance}`;
-  if (storage === "memory") return inMemory(name, []);
+  const { peer } = options;
+  const { storage = "auto" } = peer;
+  if (storage === "memory") return inMemory(peer.app, []);
+  const name = options.refused === undefined ? await storeNameOf(peer) : peerName(peer);
   if (storage === "opfs" && options.refused === undefined) {
     const { openOpfs } = options;
     if (openOpfs === undefined) {
@@ -75,6 +79,7 @@ async function openStorage(options: LeadOptions): Promise<Opened> {
     }
   }
   try {
+    if (options.refused instanceof PerdureError) throw options.refused;
     if (options.refused !== undefined) throw unavailable("The browser refuses this page its storage.", options.refused);
     const store = await openIndexedDb(name);
     return await opening(store, () => wrappedSeed(store));

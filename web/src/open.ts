@@ -1,8 +1,9 @@
-// One engine per app and instance in a thread, shared by all that open it and closed with the last of them.
+// One engine per app, instance and place to keep them in a thread, shared by all that open it and closed with the last of them.
 import type { Engine, Surroundings } from "./engine.js";
 import { surroundings } from "./engine.js";
 import { checkOptions } from "./options.js";
 import { anchorsOf, PeerHandle } from "./peer.js";
+import { otherStorage } from "./store/refusals.js";
 import type { Peer, PeerOptions } from "./types.js";
 
 interface Shared {
@@ -43,6 +44,9 @@ export class Opener {
     held.users++;
     try {
       const engine = await unlessAborted(held.engine, signal);
+      const { storage } = options;
+      const refusal = storage === "indexeddb" || storage === "opfs" ? otherStorage(found ? "This page" : "Another tab", engine.info(), storage) : undefined;
+      if (refusal !== undefined) throw refusal;
       // Whoever opened it first has named only his own anchors.
       if (found) for (const url of anchorsOf(options.anchors)) engine.call({ kind: "AnchorAdd", url }).catch(() => undefined);
       return new PeerHandle(engine, this.#surroundings, () => this.#release(key, held));
@@ -63,8 +67,9 @@ export class Opener {
   }
 }
 
+// What is kept in memory, and each file, is a peer of its own.
 function keyOf({ app, instance = "default", storage }: PeerOptions): string {
-  return JSON.stringify([app, instance, typeof storage === "object" ? storage.file : ""]);
+  return JSON.stringify([app, instance, typeof storage === "object" ? { file: storage.file } : storage === "memory"]);
 }
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -11,9 +11,7 @@ export function checkOptions(options: PeerOptions): void {
   signalOf(options);
   checkStorage(options.storage);
   if (options.rtc !== undefined && options.rtc !== false && (typeof options.rtc !== "object" || options.rtc === null)) throw badArgument("rtc must be an RTCConfiguration or false.");
-  if (options.worker !== undefined && options.worker !== false && typeof options.worker !== "string" && !(options.worker instanceof URL)) {
-    throw badArgument("worker must be the address of perdure/worker or false.");
-  }
+  checkWorker(options.worker);
   checkWasm(options.wasm);
   const none = new Uint8Array(32);
   edgeConfig(options, none, none);
@@ -25,6 +23,12 @@ export function checkNames(what: string, options: Pick<PeerOptions, "app" | "nam
   checkText("app", options.app);
   if (options.name !== undefined && options.name !== "") checkText("name", options.name);
   if (options.instance !== undefined) checkText("instance", options.instance);
+}
+
+// A TrustedScriptURL says of itself that it is one.
+function checkWorker(worker: unknown = false): void {
+  if (worker === false || typeof worker === "string" || worker instanceof URL || Object.prototype.toString.call(worker) === "[object TrustedScriptURL]") return;
+  throw badArgument("worker must be the address of perdure/worker (a text, a URL or a TrustedScriptURL) or false.");
 }
 
 function checkWasm(wasm: unknown = ""): void {

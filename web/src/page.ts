@@ -1,6 +1,7 @@
-// The life of a page, as its tab has to hear of it.
+// The life of a page, as its tab has to hear of it. A worker that opens a peer hears of the network alone.
 
 import type { RtcPage } from "./links/rtc-page.js";
+import { inPage } from "./platform.js";
 
 export interface PageLife {
   network(online: boolean): void;
@@ -13,6 +14,10 @@ export interface PageLife {
   resumed(): void;
 }
 
+export function isHidden(): boolean {
+  return inPage() && document.visibilityState === "hidden";
+}
+
 /** Until the returned function is called. What `navigator.onLine` says is not asked: it is false on machines that have only themselves to talk
  *  to, as test machines do. That it changes means something. */
 export function watchPage(life: PageLife, rtc: RtcPage | undefined): () => void {
@@ -20,13 +25,14 @@ export function watchPage(life: PageLife, rtc: RtcPage | undefined): () => void 
   const { signal } = ended;
   addEventListener("online", () => life.network(true), { signal });
   addEventListener("offline", () => life.network(false), { signal });
+  if (!inPage()) return () => ended.abort();
   addEventListener("pagehide", ({ persisted }) => {
     if (persisted) life.sleep();
     else life.goodbye();
     rtc?.closeAll();            // else the other side waits for 7 to 17 s
   }, { signal });
   addEventListener("pageshow", ({ persisted }) => { if (persisted) life.resumed(); }, { signal });
-  document.addEventListener("visibilitychange", () => life.visibility(document.visibilityState === "hidden"), { signal });
+  document.addEventListener("visibilitychange", () => life.visibility(isHidden()), { signal });
   document.addEventListener("freeze", () => life.sleep(), { signal });
   document.addEventListener("resume", () => life.resumed(), { signal });
   return () => ended.abort();

@@ -9,6 +9,7 @@ import { shortIdOf } from "./shortid.js";
 import { TopicHandle } from "./topic.js";
 import type { AnchorInfo, Peer, PeerInfo, PeerStatus, Shape, Topic, TopicInfo, View } from "./types.js";
 import { DerivedView } from "./view.js";
+import { newHolder } from "./wants.js";
 
 export class PeerHandle implements Peer {
   readonly id: string;
@@ -22,6 +23,8 @@ export class PeerHandle implements Peer {
   readonly #release: () => Promise<void>;
   readonly #stops: (() => void)[] = [];
   readonly #open = new Set<{ close(): Promise<void> }>();
+  readonly #holder = newHolder();
+  #wasOffline = false;
   #closed: Promise<void> | undefined;
 
   /** `release` is called once, when this handle has let go of all its topics; by default it closes the engine. */
@@ -92,11 +95,12 @@ export class PeerHandle implements Peer {
   }
 
   offline(): void {
-    this.#tell({ kind: "AllowLinks", allowed: false });
+    this.#tell({ kind: "AllowLinks", allowed: false, holder: this.#holder });
+    this.#wasOffline = true;
   }
 
   online(): void {
-    this.#tell({ kind: "AllowLinks", allowed: true });
+    this.#tell({ kind: "AllowLinks", allowed: true, holder: this.#holder });
   }
 
   close(): Promise<void> {
@@ -128,6 +132,7 @@ export class PeerHandle implements Peer {
 
   async #close(): Promise<void> {
     for (const stop of this.#stops) stop();
+    if (this.#wasOffline) this.#engine.call({ kind: "Release", holder: this.#holder }).catch(() => undefined);
     await Promise.all([...this.#open].map(topic => topic.close()));
     await this.#release();
   }

@@ -12,6 +12,7 @@ import type {
 import { encodeValue, encodeValues, presenceMax } from "./values.js";
 import { DerivedView, FetchedView } from "./view.js";
 import { walk } from "./walk.js";
+import { newHolder } from "./wants.js";
 
 /** Messages asked for at once. */
 const pageSize = 256;
@@ -31,6 +32,8 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   readonly #latest = new Map<number, View<Page<Of<S, "message">>>>();
   /** The same for messages; the one not asked for longest goes. */
   readonly #copies = new Map<string | undefined, View<Copies>>();
+  readonly #holder = newHolder();
+  #shown = false;
   #closed: Promise<void> | undefined;
 
   /** `onEnd` is called once, when it is closed or left. */
@@ -46,7 +49,7 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
     feed.onMembers = () => members.invalidate();
     this.status = status;
     this.members = members;
-    this.presence = presenceOf(feed);
+    this.presence = presenceOf(feed, this.#holder, () => { this.#shown = true; });
     this.map = new MapHandle(feed);
   }
 
@@ -146,6 +149,8 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
 
   async #end(body: { kind: "TopicClose"; topic: number } | { kind: "TopicLeave"; topic: number; forget: boolean }): Promise<void> {
     this.#onEnd();
+    // Another handle may hold it open.
+    if (this.#shown) this.#feed.ask("Nothing", { kind: "Release", holder: this.#holder }).catch(() => undefined);
     const done = this.#feed.ask("Nothing", body);
     this.#feed.end();
     await done;
@@ -192,7 +197,7 @@ function copiesOf(feed: Feed, id: string | undefined): View<Copies> {
   }, feed.surroundings.frame);
 }
 
-function presenceOf<P>(feed: Feed): Presence<P> {
+function presenceOf<P>(feed: Feed, holder: string, onSet: () => void): Presence<P> {
   const others = new DerivedView(() => feed.presence as ReadonlyMap<string, P>, feed.surroundings.frame);
   feed.onPresence = () => others.invalidate();
   return {
@@ -202,8 +207,9 @@ function presenceOf<P>(feed: Feed): Presence<P> {
       if (!feed.open && value === undefined) return;
       if (!feed.open) throw closedError("This topic");
       const packed = value === undefined ? {} : { value: encodeValue(value, presenceMax) };
+      onSet();
       // Nobody waits for what is not kept.
-      feed.ask("Nothing", { kind: "SetPresence", topic: feed.topic, ...packed }).catch(() => undefined);
+      feed.ask("Nothing", { kind: "ShowPresence", topic: feed.topic, holder, at: Date.now(), ...packed }).catch(() => undefined);
     },
   };
 }

@@ -1,6 +1,12 @@
 // The public interface. Everything that is not here is private.
 import type { PerdureError } from "./errors.js";
 
+// What browsers add to the language is named only where the user's `lib` names it: apps for Node compile without DOM.
+type WasmModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer Module } } } ? Module : never;
+type RtcOptions = typeof globalThis extends { RTCPeerConnection: { new (configuration?: infer Configuration): unknown } } ? NonNullable<Configuration> : object;
+type Bytes = ArrayBuffer | ArrayBufferView;
+type TrustedAddress = typeof globalThis extends { TrustedScriptURL: { prototype: infer Trusted } } ? Trusted : object;
+
 export interface PeerOptions {
   /** Names the network and the local database. */
   app: string;
@@ -10,14 +16,15 @@ export interface PeerOptions {
   name?: string;
   /** Several peers on one origin; "default" if not said. */
   instance?: string;
-  /** auto: IndexedDB. In Node say "memory" or a SQLite file. */
+  /** auto: IndexedDB. In Node say "memory" or a SQLite file. What is kept in memory is a peer of its own, in each tab another; handles and tabs that
+   *  share a peer name the same storage, or else the later one is `bad-argument`. */
   storage?: "auto" | "indexeddb" | "opfs" | "memory" | { file: string };
   /** Default: host candidates, and STUN at the anchors that offer it. false: no WebRTC. */
-  rtc?: RTCConfiguration | false;
+  rtc?: RtcOptions | false;
   /** When a bundler loses perdure.wasm: its address, its bytes or the compiled module. */
-  wasm?: string | URL | BufferSource | WebAssembly.Module;
-  /** When a bundler loses perdure/worker: its address; false: run in the page. */
-  worker?: string | URL | false;
+  wasm?: string | URL | Bytes | WasmModule;
+  /** When a bundler loses perdure/worker: its address, a TrustedScriptURL where the page requires Trusted Types; false: run in the page. */
+  worker?: string | URL | TrustedAddress | false;
   limits?: Partial<Limits>;
   /** Aborting rejects openPeer with signal.reason; afterwards it does nothing. */
   signal?: AbortSignal;
@@ -69,7 +76,7 @@ export interface Peer extends AsyncDisposable {
     readonly list: View<readonly AnchorInfo[]>;
   };
   /** Closes all links, and makes none until online(), in all tabs of this peer: for "work offline", and for trying out what then
-   *  happens. Not remembered when the peer closes, or the tab that asked for it. */
+   *  happens. It lasts as long as one handle or tab that asked for it is open, and until any of them says online(). */
   offline(): void;
   online(): void;
   /** Resolves when everything accepted is on disk; closing twice is harmless. */
@@ -222,7 +229,8 @@ export interface Message<M> {
 }
 
 /** Ephemeral: cursors, "is typing", who looks at what. At most 4 KiB, sealed, sent at most 10 times a second (the newest
- *  wins), never stored; gone when its peer leaves, within 10 s of a crash. */
+ *  wins), never stored; gone when its peer leaves, within 10 s of a crash. A device shows one value in a topic: of its tabs and handles
+ *  that are still open, the newest. */
 export interface Presence<P> {
   /** Throws what append would reject with. */
   set(value: P | undefined): void;

@@ -1,5 +1,5 @@
 /** The version of this package, as package.json says it. Tabs compare it: the newest one runs the core. */
-export const version = "0.1.0";
+export const version = "0.2.0";
 
 /** Below 0 if a is older than b, 0 if neither is older. What follows a hyphen does not count. */
 export function compareVersions(a: string, b: string): number {

@@ -3,11 +3,11 @@
 import { dataOf } from "./errors.js";
 import type { FromPage, RtcPort } from "./links/rtc.js";
 import { asPerdureError, EngineServer, type FromWorker, type StartOptions, type ToWorker } from "./port.js";
-import { runTab, type TakeLead } from "./runtab.js";
+import { runTab, type TabWays, type TakeLead } from "./runtab.js";
 import type { Tab } from "./tabs.js";
 
 /** Answers the page for as long as the worker lives. `takeLead`: what this tab does when it leads. */
-export function serveTab(takeLead: TakeLead, version?: string): void {
+export function serveTab(takeLead: TakeLead, ways: TabWays = {}): void {
   const post = (message: FromWorker, transfer: readonly Transferable[] = []): void => postMessage(message, { transfer: [...transfer] });
 
   const rtcListeners = new Set<(message: FromPage) => void>();
@@ -28,7 +28,7 @@ export function serveTab(takeLead: TakeLead, version?: string): void {
 
   async function start(options: StartOptions): Promise<void> {
     try {
-      tab = await runTab(options, compiling, options.peer.rtc ? rtcPort : undefined, () => post({ kind: "stored" }), takeLead, version);
+      tab = await runTab(options, compiling, options.peer.rtc ? rtcPort : undefined, () => post({ kind: "stored" }), takeLead, ways);
       server = new EngineServer(tab, post);
       if (closeEarly) server.hear({ kind: "close" });
     } catch (error) {

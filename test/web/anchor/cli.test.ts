@@ -1,12 +1,13 @@
 // The command line: what it says, and how it refuses.
 
-import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { projectRoot } from "../support/bundle.js";
 import { check, same } from "../support/check.js";
-import { cli, dist, scratch, spawnAnchor, until } from "./shipped.js";
+import { cli, dist, scratch, spawnAnchor, until, withoutSqlite } from "./shipped.js";
 
 /** It ends with this code and says one line, which holds all these words. */
 async function refuses(code: number, args: readonly string[], ...words: readonly string[]): Promise<void> {
@@ -45,11 +46,8 @@ describe("the command line", () => {
     await refuses(1, ["anchor", "--topic", "lunch", "--port", "0"], "topics[0]", "64 hex digits");
     await refuses(1, ["anchor", "--topic", "perdure-AAAA", "--port", "0"], "--invite");
     await refuses(1, ["anchor", "--invite", "perdure-AAAA", "--port", "0"], "invites[0]", "cut short");
-    await refuses(1, ["anchor", "--invite", "lunch", "--port", "0"], "invites[0]", "perdure-");
     await refuses(1, ["anchor", "--token", "", "--port", "0"], "tokens[0]");
-    await refuses(1, ["anchor", "--token", "x".repeat(101), "--port", "0"], "tokens[0]", "100");
     await refuses(1, ["anchor", "--memory-mb", "20", "--port", "0"], "memoryMB", "128");
-    await refuses(1, ["anchor", "--address-mb", "0", "--port", "0"], "addressMB");
     await refuses(2, ["anchor", "--address-mb", "much", "--port", "0"], "--address-mb", "much");
   });
 
@@ -58,10 +56,21 @@ describe("the command line", () => {
     writeFileSync(folder.file("text"), "something else ".repeat(100));
     await refuses(1, ["anchor", "--port", "0", "--data", folder.file("no/such/folder/anchor.db")], "cannot be written", "anchor.db");
     await refuses(1, ["anchor", "--port", "0", "--data", folder.file("text")], "database");
-    await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--serve", folder.file("none")], "none");
+    await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--serve", folder.file("none")], "none", "Make it");
     await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--cert", folder.file("c.pem"), "--key", folder.file("k.pem")], "c.pem", "cannot be read");
     await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--cert", folder.file("text"), "--key", folder.file("text")], "certificate");
     await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--host", "203.0.113.77"], "203.0.113.77");
+  });
+
+  test("does not serve the folder that its own files lie in, and says where else they can be", async () => {
+    using folder = scratch();
+    mkdirSync(folder.file("site"));
+    const { code, out, err } = await cli(["anchor", "--port", "0", "--serve", "."], undefined, folder.file("site"));
+    same([code, out, err], [1, "", `perdure: ${folder.file("site/anchor.db")} lies in ${folder.file("site")}, which is served: whoever asked for it would have the anchor's private key. Keep it outside of that folder, as with --data ../anchor.db.\n`]);
+    same(readdirSync(folder.file("site")), []);
+    await refuses(1, ["anchor", "--port", "0", "--data", folder.file("site/sub/../a.db"), "--serve", folder.path], "site", "a.db", "private key");
+    await using anchor = await spawnAnchor("--port", "0", "--data", folder.file("site/../anchor.db"), "--serve", folder.file("site"));
+    same(await anchor.kill("SIGTERM"), 0);
   });
 
   test("says that a port is taken", async () => {
@@ -74,21 +83,26 @@ describe("the command line", () => {
     taken.close();
   });
 
-  // Node 22 brings its own.
-  if (Number(process.versions.node.split(".")[0]) < 22) test("without a SQLite says what installs one", async () => {
+  test("without a SQLite says what is true and what helps, and needs none for what it keeps in memory", async () => {
     using folder = scratch();
-    mkdirSync(folder.file("node_modules"));
-    cpSync(dist, folder.file("dist"), { recursive: true });
-    cpSync(join(projectRoot, "package.json"), folder.file("package.json"));
-    symlinkSync(join(projectRoot, "node_modules/ws"), folder.file("node_modules/ws"));
-    const { code, err } = await cli(["anchor", "--port", "0", "--data", folder.file("anchor.db")], folder.file("dist/cli.js"), folder.path);
-    same(code, 1);
-    check(err.includes("npm install better-sqlite3") && err.trimEnd().split("\n").length === 1, err);
+    const { dist: bare, env } = withoutSqlite(folder.path);
+    const script = join(bare, "cli.js");
+    const { code, out, err } = await cli(["anchor", "--port", "0", "--data", folder.file("anchor.db")], script, folder.path, env);
+    same([code, out, err], [1, "", `perdure: This Node (${process.versions.node}) has no SQLite. Use Node 22.13 or newer, or run: npm install better-sqlite3\n`]);
+    check(!existsSync(folder.file("anchor.db")), "nothing was made");
+    await using anchor = await spawnAnchor("--port", "0", "--data", ":memory:", { script, env });
+    same((await fetch(`${anchor.url.replace("ws", "http")}/healthz`)).status, 200);
+    // One that is installed and does not run: of another Node, or never compiled.
+    mkdirSync(folder.file("node_modules/better-sqlite3"));
+    writeFileSync(folder.file("node_modules/better-sqlite3/index.js"), 'module.exports = class { constructor() { throw new Error("Could not locate the bindings file. Tried:\\n here"); } };');
+    const broken = await cli(["anchor", "--port", "0", "--data", folder.file("anchor.db")], script, folder.path, env);
+    same([broken.code, broken.err], [1, "perdure: better-sqlite3 does not run in this Node (Could not locate the bindings file. Tried:). Run: npm rebuild better-sqlite3\n"]);
   });
 
   test("says where it runs, who it is, whom it serves and what it may store", async () => {
     using folder = scratch();
-    await using anchor = await spawnAnchor("--port", "0", "--data", folder.file("anchor.db"), "--app", "talkbox", "--app", "board", "--total-mb", "12", "--serve", folder.path);
+    mkdirSync(folder.file("site"));
+    await using anchor = await spawnAnchor("--port", "0", "--data", folder.file("anchor.db"), "--app", "talkbox", "--app", "board", "--total-mb", "12", "--serve", folder.file("site"));
     await new Promise(resolve => setTimeout(resolve, 50));
     const said = anchor.lines.join("\n");
     for (const word of [anchor.url, "talkbox, board", "12 MB", "256 MB a topic", "30 days", folder.file("anchor.db"), `${anchor.url.replace("ws", "http")}/`]) check(said.includes(word), `"${word}" in:\n${said}`);
@@ -129,6 +143,17 @@ describe("the command line", () => {
       if (second !== undefined) same((await fetch(`${second.url.replace("ws", "http")}/healthz`)).status, 200);
     });
   }
+
+  test("of the demo ends with its terminal, and so does the demo's anchor", async () => {
+    using folder = scratch();
+    const demo = spawn(process.execPath, [join(dist, "cli.js"), "demo", "--data", folder.path, "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
+    let said = "";
+    await new Promise<void>(resolve => demo.stdout.setEncoding("utf8").on("data", (text: string) => { if (/The anchor runs at/.test(said += text)) resolve(); }));
+    demo.kill("SIGHUP");
+    same((await once(demo, "close"))[0], 0);
+    const anchor = /ws:\/\/\S+?(?=;)/.exec(said)?.[0] ?? "";
+    check(await fetch(`${anchor.replace("ws", "http")}/healthz`).then(() => false, () => true), `nobody at ${anchor}`);
+  });
 
   test("ends cleanly when told to, either way", async () => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {

@@ -1,7 +1,7 @@
 // perdure demo: its server, its switch, its histories, and the page where there is none of this.
 
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -11,7 +11,7 @@ import { openBrowser } from "../support/browser.js";
 import { projectRoot } from "../support/bundle.js";
 import { check, same } from "../support/check.js";
 import { serve } from "../support/server.js";
-import { cli, dist, openPeer, scratch, startAnchor, until } from "./shipped.js";
+import { cli, dist, openPeer, scratch, startAnchor, until, withoutSqlite } from "./shipped.js";
 
 /** The status of a request with these headers; fetch() would not send them all. */
 function status(url: string, method: string, headers: Record<string, string>, body = ""): Promise<number | undefined> {
@@ -32,6 +32,7 @@ describe("the demo", { timeout: 120_000 }, () => {
     same((await fetch(new URL("perdure.wasm", demo.url))).headers.get("content-type"), "application/wasm");
     for (const path of ["..%2f..%2fpackage.json", "%zz", "index.html/", "nothing"]) same((await fetch(demo.url + path)).status, 404);
     same(await status(demo.url, "GET", { host: "evil.example" }), 403);
+    same(await status(demo.url, "DELETE", { host: new URL(demo.url).host }), 405);
     same(await demo.stop(), 0);
   });
 
@@ -90,6 +91,57 @@ describe("the demo", { timeout: 120_000 }, () => {
     }
     await using broken = await runDemo(folder.file("other"), ["--history", folder.file("nowhere")]);
     await until(() => /git could not tell the history/.test(broken.said()), "a word about what is wrong");
+  });
+
+  test("without a SQLite keeps the anchor in memory, says so in one line, and works as ever", async () => {
+    using folder = scratch();
+    const { dist: bare, env } = withoutSqlite(folder.path);
+    const clone = folder.file("clone");
+    mkdirSync(clone);
+    for (const args of [["init", "--quiet"], ["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "commit", "--quiet", "--allow-empty", "--message", "first"]]) execFileSync("git", ["-C", clone, ...args], { stdio: "ignore" });
+    await using demo = await runDemo(folder.file("data"), ["--history", clone], bare, env);
+    const told = demo.said().split("\n").filter(line => line.includes("SQLite"));
+    same(told, [`  The anchor keeps everything in memory, until the demo stops: This Node (${process.versions.node}) has no SQLite. Use Node 22.13 or newer, or run: npm install better-sqlite3`]);
+    check(demo.said().includes("it stores in memory."), demo.said());
+    same(readdirSync(folder.file("data")), ["anchor.key", "ports.json"]);
+    same((await fetch(demo.url)).status, 200);
+    await until(() => demo.said().includes("complete: 1."), "the room is full");
+    await using peer = await openPeer({ app: "perdure-demo", storage: "memory" });
+    const room = await peer.join(demo.room);
+    await room.synced();
+    const receipt = await room.append({ text: "kept?" });
+    await receipt.anchored();
+    // It is the same one when it comes back.
+    const { origin, host } = new URL(demo.url);
+    for (const run of [false, true]) same(await status(`${demo.url}anchor`, "POST", { host, origin, "content-type": "application/json" }, JSON.stringify({ run })), 200);
+    await (await room.append({ text: "still there" })).anchored({ signal: AbortSignal.timeout(20_000) });
+    await using newcomer = await openPeer({ app: "perdure-demo", storage: "memory", instance: "newcomer" });
+    const again = await newcomer.join(demo.room);
+    await until(async () => again.status.current.length === 3, "all three");
+    same(await demo.stop(), 0);
+    // And the next time, when it has forgotten everything and is given it again.
+    await using next = await runDemo(folder.file("data"), [], bare, env);
+    same([next.url, next.anchorUrl], [demo.url, demo.anchorUrl]);
+    await (await room.append({ text: "and again" })).anchored({ signal: AbortSignal.timeout(20_000) });
+  });
+
+  test("says what keeps it from starting", async () => {
+    using folder = scratch();
+    const { dist: bare } = withoutSqlite(folder.path);
+    symlinkSync(join(projectRoot, "node_modules/better-sqlite3"), folder.file("node_modules/better-sqlite3"));
+    const demo = (data: string): ReturnType<typeof cli> => cli(["demo", "--data", data], join(bare, "cli.js"));
+    writeFileSync(folder.file("a file"), "");
+    const notMade = await demo(folder.file("a file/data"));
+    check(notMade.code === 1 && notMade.err.startsWith(`perdure: The folder ${folder.file("a file/data")} cannot be made (`) && notMade.err.trimEnd().endsWith("Name another one: --data DIR"), notMade.err);
+    const amongPages = await demo(join(bare, "demo/data"));
+    same([amongPages.code, amongPages.err], [1, `perdure: ${join(bare, "demo/data/anchor.db")} lies in ${join(bare, "demo")}, which is served: whoever asked for it would have a private key. Keep it outside of that folder, as with --data DIR.\n`]);
+    await using other = await startAnchor({ data: ":memory:", port: 0 });
+    const { port } = new URL(other.url);
+    const taken = await cli(["demo", "--data", folder.file("data"), "--port", port], join(bare, "cli.js"));
+    same([taken.code, taken.err], [1, `perdure: Port ${port} on 127.0.0.1 is in use. Choose another one, or 0 for any that is free.\n`]);
+    rmSync(join(bare, "demo"), { recursive: true });
+    const noPages = await demo(folder.file("data"));
+    same([noPages.code, noPages.err], [1, `perdure: The demo's pages are not in ${join(bare, "demo/")}. In a clone, run: npm run build\n`]);
   });
 
   test("says what is wrong with its options", async () => {

@@ -1,21 +1,26 @@
 // The anchor's one port, with nothing behind it: requests, static files, who is let in.
 
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { get, request as httpRequest } from "node:http";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, realpathSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { get, request as httpRequest, type IncomingMessage } from "node:http";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { WebSocket } from "ws";
 import { StaticFiles } from "../../../web/anchor/files.js";
 import { Crowd } from "../../../web/anchor/crowd.js";
 import { addressBytes, addressOf, Gate, networkOf, Tokens } from "../../../web/anchor/gate.js";
 import { Metrics } from "../../../web/anchor/metrics.js";
 import { settingsOf, type AnchorOptions } from "../../../web/anchor/options.js";
+import { Secrets } from "../../../web/anchor/secrets.js";
 import { AnchorServer, messageBytesMax, type Doors, type Visitor } from "../../../web/anchor/server.js";
 import { check, refusal, same } from "../support/check.js";
 
 const network = "ab".repeat(32);
+const none = new Secrets([]);
 
 interface Running extends AsyncDisposable {
   readonly server: AnchorServer;
@@ -28,20 +33,23 @@ async function run(options: Partial<AnchorOptions> = {}, doors: Partial<Doors> =
   const settings = settingsOf({ data: ":memory:", port: 0, ...options });
   const refusals: string[] = [];
   const accepted: { socket: WebSocket; network: string; visitor: Visitor }[] = [];
-  const server = new AnchorServer(settings, settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve), reason => refusals.push(reason));
+  const server = new AnchorServer(settings, settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve, none), reason => refusals.push(reason));
   const port = await server.listen();
   server.open({ accept: (socket, asked, visitor) => accepted.push({ socket, network: asked, visitor }), health: async () => "", metrics: async () => "figures 1\n", ...doors });
   return { server, port, refusals, accepted, [Symbol.asyncDispose]: () => server.close() };
 }
 
-interface Answer { status: number; headers: Record<string, string | string[] | undefined>; body: string }
+interface Answer { status: number; headers: Record<string, string | string[] | undefined>; body: string; bytes: Buffer }
 
 /** The path goes out as it is: fetch() would tidy it up. */
 function ask(port: number, path: string, headers: Record<string, string> = {}, method = "GET"): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = httpRequest({ host: "127.0.0.1", port, path, headers, method, agent: false }, response => {
-      let body = "";
-      response.setEncoding("utf8").on("data", (part: string) => (body += part)).on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
+      const parts: Buffer[] = [];
+      response.on("error", reject).on("data", (part: Buffer) => parts.push(part)).on("end", () => {
+        const bytes = Buffer.concat(parts);
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes.toString(), bytes });
+      });
     });
     sent.on("error", reject).end();
   });
@@ -68,6 +76,13 @@ function folder(): { path: string; gone: () => void } {
   writeFileSync(join(site, "perdure.wasm"), "wasm");
   writeFileSync(join(site, ".env"), "secret");
   writeFileSync(join(site, ".git/config"), "secret");
+  for (const place of ["", "inner"]) {
+    mkdirSync(join(site, place, ".well-known"));
+    writeFileSync(join(site, place, ".well-known/word"), place === "" ? "to be asked for" : "secret");
+    writeFileSync(join(site, place, ".well-known/.hidden"), "secret");
+  }
+  symlinkSync(".git", join(site, "leads-to-hidden"));
+  symlinkSync(".env", join(site, "leads-to-hidden.txt"));
   symlinkSync("../secret.txt", join(site, "leads-out.txt"));
   symlinkSync("index.html", join(site, "leads-in.html"));
   return { path: site, gone: () => rmSync(path, { recursive: true }) };
@@ -153,19 +168,149 @@ describe("static files", () => {
     await using anchor = await run({ serve: site.path });
     for (const path of [
       "/../secret.txt", "/..%2fsecret.txt", "/%2e%2e/secret.txt", "/%2e%2e%2fsecret.txt", "/inner/../../secret.txt", "/..\\secret.txt", "/..%5csecret.txt",
-      "/leads-out.txt", "/.env", "/.git/config", "/../site-2/other.txt", "/index.html%00.txt", "/%zz", "/nothing.txt", "//../secret.txt", "/inner/nothing/",
+      "/leads-out.txt", "/.env", "/.git/config", "/.git/", "/leads-to-hidden/config", "/leads-to-hidden.txt", "/.well-known/.hidden", "/inner/.well-known/word", "/%2eenv", "/../site-2/other.txt", "/index.html%00.txt", "/%zz", "/nothing.txt", "//../secret.txt", "/inner/nothing/",
     ]) {
       const answer = await ask(anchor.port, path);
       check(answer.status === 404 && !answer.body.includes("secret"), `${path} gave ${answer.status} ${answer.body}`);
     }
+    same((await ask(anchor.port, "/.well-known/word")).body, "to be asked for");
     const elsewhere = await ask(anchor.port, "//inner");
     same(elsewhere.headers["location"], "/inner/");
     site.gone();
   });
 
+  test("come compressed to those who take it, and as they are to all others", async () => {
+    const site = folder();
+    const text = "<p>again and again</p>\n".repeat(1_000);
+    writeFileSync(join(site.path, "long.html"), text);
+    writeFileSync(join(site.path, "photo.jpg"), randomBytes(5_000));
+    await using anchor = await run({ serve: site.path });
+    for (const [accepted, coding] of [
+      ["br, gzip", "br"], ["gzip, deflate, br, zstd", "br"], ["gzip", "gzip"], ["GZIP;q=0.9, br; q=0.5", "gzip"], ["br;q=0, gzip", "gzip"], ["*", "br"], ["*;q=0", undefined],
+      ["gzip;q=0, br;q=0", undefined], ["br;q=high", undefined], ["deflate", undefined], ["", undefined],
+    ] as const) {
+      const { status, headers, bytes } = await ask(anchor.port, "/long.html", { "accept-encoding": accepted });
+      const plain = coding === "br" ? brotliDecompressSync(bytes) : coding === "gzip" ? gunzipSync(bytes) : bytes;
+      same([status, headers["content-encoding"], headers["vary"], headers["content-length"], plain.toString() === text], [200, coding, "Accept-Encoding", String(bytes.length), true], accepted);
+      check((coding === undefined) === (bytes.length === text.length), `${accepted}: ${bytes.length} B`);
+    }
+    const br = { "accept-encoding": "br" };
+    const { headers: { etag, "content-length": length } } = await ask(anchor.port, "/long.html", br);
+    const head = await ask(anchor.port, "/long.html", br, "HEAD");
+    same([head.status, head.headers["content-encoding"], head.headers["content-length"], head.body], [200, "br", length, ""]);
+    for (const condition of [{ "if-none-match": String(etag) }, { "if-none-match": `"other", ${String(etag)}` }, { "if-modified-since": new Date(Date.now() + 1_000).toUTCString() }]) {
+      const again = await ask(anchor.port, "/long.html", { ...br, ...condition });
+      same([again.status, again.body, again.headers["etag"], again.headers["vary"]], [304, "", etag, "Accept-Encoding"]);
+    }
+    // Too small, or compressed already.
+    same((await ask(anchor.port, "/", br)).headers["content-encoding"], undefined);
+    const photo = await ask(anchor.port, "/photo.jpg", br);
+    same([photo.headers["content-encoding"], photo.headers["vary"], photo.headers["content-type"]], [undefined, undefined, "image/jpeg"]);
+    // It has changed, and so has what was kept.
+    writeFileSync(join(site.path, "long.html"), text.toUpperCase());
+    const changed = await ask(anchor.port, "/long.html", { ...br, "if-none-match": String(etag) });
+    same([changed.status, brotliDecompressSync(changed.bytes).toString() === text.toUpperCase()], [200, true]);
+    site.gone();
+  });
+
+  test("come in parts, and with the right type", async () => {
+    const site = folder();
+    const text = "0123456789".repeat(1_000);
+    writeFileSync(join(site.path, "ten.txt"), text);
+    await using anchor = await run({ serve: site.path });
+    const { headers: whole } = await ask(anchor.port, "/ten.txt");
+    same(whole["accept-ranges"], "bytes");
+    const modified = String(whole["last-modified"]);
+    for (const [range, more, part] of [
+      ["bytes=2-5", {}, "2-5"], ["bytes=0-0", {}, "0-0"], ["bytes=9990-", {}, "9990-9999"], ["bytes=-3", {}, "9997-9999"], ["bytes=9998-20000", {}, "9998-9999"],
+      ["bytes=2-5", { "accept-encoding": "br" }, "2-5"], ["bytes=2-5", { "if-range": modified }, "2-5"],
+      // What it goes on with may have come compressed.
+      ["bytes=2-5", { "if-range": modified, "accept-encoding": "gzip;q=0, br;q=0" }, "2-5"],
+      ["bytes=2-5", { "if-range": "Thu, 01 Jan 2015 00:00:00 GMT" }, undefined], ["bytes=2-5", { "if-range": '"other"' }, undefined], ["bytes=2-5", { "if-range": String(whole["etag"]) }, undefined],
+    ] as const) {
+      const { status, headers, body } = await ask(anchor.port, "/ten.txt", { range, ...more });
+      const [from = 0, to = 9_999] = part?.split("-").map(Number) ?? [];
+      same([status, headers["content-range"], headers["content-encoding"], body === text.slice(from, to + 1)], [part === undefined ? 200 : 206, part && `bytes ${part}/10000`, undefined, true], `${range} ${JSON.stringify(more)}`);
+    }
+    const anew = await ask(anchor.port, "/ten.txt", { "accept-encoding": "br", "if-range": modified, range: "bytes=2-5" });
+    same([anew.status, anew.headers["content-encoding"], anew.headers["accept-ranges"], brotliDecompressSync(anew.bytes).toString() === text], [200, "br", "none", true]);
+    const beyond = await ask(anchor.port, "/ten.txt", { range: "bytes=10000-" });
+    same([beyond.status, beyond.headers["content-range"]], [416, "bytes */10000"]);
+    same((await ask(anchor.port, "/ten.txt", { "if-match": '"other"' })).status, 412);
+    for (const [name, type] of [
+      ["a.js", "text/javascript; charset=utf-8"], ["a.mjs", "text/javascript; charset=utf-8"], ["A.WASM", "application/wasm"], ["a.css", "text/css; charset=utf-8"], ["a.json", "application/json"], ["a.map", "application/json"],
+      ["a.webmanifest", "application/manifest+json"], ["a.svg", "image/svg+xml"], ["a.txt", "text/plain; charset=utf-8"], ["a.mp4", "video/mp4"], ["a.woff2", "font/woff2"], ["a", "application/octet-stream"], ["a.unheard", "application/octet-stream"],
+    ] as const) {
+      writeFileSync(join(site.path, name), "x");
+      const { status, headers } = await ask(anchor.port, `/${name}`);
+      same([status, headers["content-type"]], [200, type], name);
+    }
+    site.gone();
+  });
+
+  test("a folder without its slash leads there with the query that was asked", async () => {
+    const site = folder();
+    await using anchor = await run({ serve: site.path });
+    for (const [path, location] of [["/inner?anchor=wss://a/?b=c&d", "/inner/?anchor=wss://a/?b=c&d"], ["//inner?x", "/inner/?x"], ["/inner?", "/inner/?"], ["/inner", "/inner/"]]) {
+      const answer = await ask(anchor.port, String(path));
+      same([answer.status, answer.headers["location"]], [308, location]);
+    }
+    same((await ask(anchor.port, "/inner/?anchor=wss://a")).body, "<p>inner</p>");
+    site.gone();
+  });
+
+  test("one that may not be read is not there, and nobody else notices", async () => {
+    const site = folder();
+    writeFileSync(join(site.path, "closed.txt"), "secret", { mode: 0 });
+    chmodSync(join(site.path, ".."), 0o755);
+    await using anchor = await run({ serve: site.path });
+    // Root may read everything: for a moment this is somebody else.
+    const root = process.geteuid?.() === 0;
+    if (root) process.seteuid?.(65_534);
+    try {
+      for (const accepted of ["", "br"]) same((await ask(anchor.port, "/closed.txt", { "accept-encoding": accepted })).status, 404);
+      same((await ask(anchor.port, "/")).body, "<p>home</p>");
+    } finally {
+      if (root) process.seteuid?.(0);
+    }
+    site.gone();
+  });
+
+  test("one that becomes shorter while it is sent ends its connection, and who goes away keeps no file open", { timeout: 20_000 }, async () => {
+    const site = folder();
+    const large = join(site.path, "large.bin");
+    writeFileSync(large, randomBytes(24 << 20));
+    await using anchor = await run({ serve: site.path });
+    const leave = async (): Promise<void> => {
+      const sent = get({ port: anchor.port, path: "/large.bin", agent: false });
+      const [response] = (await once(sent, "response")) as [IncomingMessage];
+      await once(response, "readable");
+      sent.destroy();
+    };
+    await Promise.all(Array.from({ length: 10 }, leave));
+    const opened = (): number => readdirSync("/proc/self/fd").filter(fd => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === realpathSync(large);
+      } catch {
+        return false;
+      }
+    }).length;
+    while (opened() > 0) await new Promise(resolve => setTimeout(resolve, 5));
+    const ended = await new Promise(resolve => {
+      get({ port: anchor.port, path: "/large.bin", agent: false }, response => {
+        response.once("readable", () => {
+          truncateSync(large, 1_000);
+          response.on("error", () => resolve("cut")).on("end", () => resolve("whole")).resume();
+        });
+      });
+    });
+    same(ended, "cut");
+    site.gone();
+  });
+
   test("a folder that is none is refused", async () => {
-    same(await refusal(StaticFiles.in("/no/such/folder")), "bad-argument");
-    same(await refusal(StaticFiles.in(process.execPath)), "bad-argument");
+    same(await refusal(StaticFiles.in("/no/such/folder", none)), "bad-argument");
+    same(await refusal(StaticFiles.in(process.execPath, none)), "bad-argument");
   });
 });
 

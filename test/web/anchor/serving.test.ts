@@ -118,6 +118,7 @@ describe("an anchor that is told whom it serves", { timeout: 60_000 }, () => {
     for (const tokens of [[""], ["a\nb"], ["\ud800"], ["x".repeat(101)], [{}], "token"]) same(await wrong({ tokens }), "bad-argument", JSON.stringify(tokens));
     for (const memoryMB of [0, -1, 64, Number.NaN, "512", 1e9]) same(await wrong({ memoryMB }), "bad-argument", String(memoryMB));
     same(await wrong({ quotas: { addressMB: 0 } }), "bad-argument");
+    same(await wrong({ publicUrl: `wss://anchor.example/${"x".repeat(120)}`, tokens: ["y".repeat(80)] }), "bad-argument");
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -17,8 +17,8 @@ export const { openPeer } = (await import(pathToFileURL(join(dist, "index.js")).
 export interface Ended { readonly code: number | null; readonly signal: string | null; readonly out: string; readonly err: string }
 
 /** Runs the command line to its end. */
-export async function cli(args: readonly string[], script = join(dist, "cli.js"), cwd = tmpdir()): Promise<Ended> {
-  const child = spawn(process.execPath, [script, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+export async function cli(args: readonly string[], script = join(dist, "cli.js"), cwd = tmpdir(), env = process.env): Promise<Ended> {
+  const child = spawn(process.execPath, [script, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   let out = "";
   let err = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
@@ -41,8 +41,11 @@ export interface AnchorProcess extends AsyncDisposable {
   kill(signal: "SIGTERM" | "SIGKILL" | "SIGINT"): Promise<number | null>;
 }
 
-export async function spawnAnchor(...args: readonly string[]): Promise<AnchorProcess> {
-  const child: ChildProcess = spawn(process.execPath, [join(dist, "cli.js"), "anchor", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+/** Of another build, and with another environment, if the last argument says so. */
+export async function spawnAnchor(...args: readonly (string | { readonly script: string; readonly env: NodeJS.ProcessEnv })[]): Promise<AnchorProcess> {
+  const { script, env } = args.flatMap(one => (typeof one === "string" ? [] : [one]))[0] ?? { script: join(dist, "cli.js"), env: process.env };
+  const words = args.filter(one => typeof one === "string");
+  const child: ChildProcess = spawn(process.execPath, [script, "anchor", ...words], { env, stdio: ["ignore", "pipe", "pipe"] });
   const closed = once(child, "close");
   const lines: string[] = [];
   const complaints: string[] = [];
@@ -63,6 +66,17 @@ export async function spawnAnchor(...args: readonly string[]): Promise<AnchorPro
   };
   const ended = closed.then(() => child.exitCode);
   return { url, port: Number(new URL(url).port), lines, complaints, pid: child.pid ?? 0, ended, kill, [Symbol.asyncDispose]: async () => void (await kill("SIGKILL")) };
+}
+
+/** The package in a folder where no SQLite is found, neither Node's nor another, and what runs it there. */
+export function withoutSqlite(folder: string): { readonly dist: string; readonly env: NodeJS.ProcessEnv } {
+  mkdirSync(join(folder, "node_modules"));
+  cpSync(dist, join(folder, "dist"), { recursive: true });
+  cpSync(join(projectRoot, "package.json"), join(folder, "package.json"));
+  for (const name of ["ws", "@fastify"]) symlinkSync(join(projectRoot, "node_modules", name), join(folder, "node_modules", name));
+  // Node 22 and later bring their own, and can be told to leave it out.
+  const options = process.allowedNodeEnvironmentFlags.has("--experimental-sqlite") ? { NODE_OPTIONS: "--no-experimental-sqlite" } : {};
+  return { dist: join(folder, "dist"), env: { ...process.env, ...options } };
 }
 
 /** A folder for one test. */

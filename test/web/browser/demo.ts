@@ -17,8 +17,8 @@ export interface RunningDemo extends AsyncDisposable {
 }
 
 /** perdure demo, in a process of its own; of another build if one is named. */
-export async function runDemo(data: string, more: readonly string[] = [], dist = join(projectRoot, "dist")): Promise<RunningDemo> {
-  const child = spawn(process.execPath, [join(dist, "cli.js"), "demo", "--data", data, ...more], { stdio: ["ignore", "pipe", "pipe"] });
+export async function runDemo(data: string, more: readonly string[] = [], dist = join(projectRoot, "dist"), env = process.env): Promise<RunningDemo> {
+  const child = spawn(process.execPath, [join(dist, "cli.js"), "demo", "--data", data, ...more], { env, stdio: ["ignore", "pipe", "pipe"] });
   const ended = once(child, "close");
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (said += text));

@@ -17,6 +17,7 @@ import type { PeerOptions } from "../../../web/src/index.js";
 import { spawnAnchor, type AnchorProcess } from "../anchor/shipped.js";
 import { openBrowser, type TestBrowser } from "../support/browser.js";
 import { bundle, projectRoot } from "../support/bundle.js";
+import { unpackOlder } from "../support/older.js";
 import { pageOf, serve, type Site, type SiteServer } from "../support/server.js";
 
 interface World {
@@ -64,7 +65,7 @@ async function make(): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), "perdure-world-"));
   // A copy: whoever builds meanwhile does not take it away.
   cpSync(join(projectRoot, "dist"), join(folder, "dist"), { recursive: true });
-  const site: Site = { "/": pageOf("/page.js"), ...(await bundle({ page: "browser/page.ts" })), "/dist/": { folder: join(folder, "dist") } };
+  const site: Site = { "/": pageOf("/page.js"), ...(await bundle({ page: "browser/page.ts" })), "/dist/": { folder: join(folder, "dist") }, "/older/": { folder: unpackOlder(join(folder, "older")) } };
   const server = await serve(site);
   const browser = await openBrowser();
   const engine = browser.context.browser();

@@ -46,6 +46,8 @@ export class FakeEngine implements Engine {
   #info: EngineInfo = { tab: "leader", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
   /** Called before each answer. */
   before: (body: CallBody) => void = () => undefined;
+  /** Answers in place of this; nothing: as ever. */
+  answers: (body: CallBody) => ReplyBody | undefined = () => undefined;
 
   count(kind: CallBody["kind"]): number {
     return this.calls.filter(call => call.kind === kind).length;
@@ -56,7 +58,7 @@ export class FakeEngine implements Engine {
     this.calls.push(body);
     if (this.#closed) throw new PerdureError("closed", "closed");
     this.before(body);
-    const reply = this.#answer(body);
+    const reply = this.answers(body) ?? this.#answer(body);
     if (reply !== undefined) {
       await rest();
       signal?.throwIfAborted();

@@ -236,6 +236,14 @@ describe("openPeer", () => {
     assert.equal(engines.length, 3);
   });
 
+  test("gives what is kept in memory and what is kept in a file two peers", async () => {
+    const { open, engines } = opener();
+    await open.open({ app: "x", storage: "memory" });
+    await open.open({ app: "x", storage: { file: "x.db" } });
+    await open.open({ app: "x", storage: { file: "y.db" } });
+    assert.equal(engines.length, 3);
+  });
+
   test("rejects with the signal's reason while it opens, and closes what opens then", async () => {
     const { open, engines, delay } = opener();
     let go: (value?: unknown) => void = () => undefined;

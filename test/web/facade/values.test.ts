@@ -167,7 +167,27 @@ describe("a value that cannot be stored", () => {
     refused(nested(65), "bad-argument", "[0]".repeat(64));
   });
 
-  test("is too large past 256 KiB, to the byte, and a presence past 4", () => {
+  test("is refused where it calls itself what it is not, or cannot be named or read", () => {
+    refused({ when: { [Symbol.toStringTag]: "Date" } }, "bad-argument", "when");
+    refused([{ [Symbol.toStringTag]: "Uint8Array" }], "bad-argument", "[0]");
+    refused({ a: Object.create({ [Symbol.toStringTag]: "Date" }) as object }, "bad-argument", "a");
+    refused({ a: Object.create(Date.prototype) as object }, "bad-argument", "a");
+    refused({ a: Object.create(Uint8Array.prototype) as object }, "bad-argument", "a");
+    refused({ a: new Proxy(new Date(), {}) }, "bad-argument", "a");
+    refused({ c: new (class { static override name = Symbol("no text") as unknown as string; })() }, "bad-argument", "c");
+    refused({ list: [{ get when(): number { throw new Error("the app's own"); } }] }, "bad-argument", "list[0].when");
+    refused({ a: { get constructor(): number { throw new Error("no"); } } }, "bad-argument", "a.constructor");
+    const gone = Proxy.revocable({}, {});
+    gone.revoke();
+    refused({ list: [1, gone.proxy] }, "bad-argument", "list[1]");
+    assert.throws(() => encodeValue({ get a(): number { throw new Error("mine"); } }), { code: "bad-argument", message: "At a: the value cannot be read (Error: mine).", cause: new Error("mine") });
+    assert.throws(() => encodeValue({ when: { [Symbol.toStringTag]: "Date" } }), { message: "At when: what calls itself a Date and is none cannot be stored." });
+    assert.deepEqual(back({ [Symbol.toStringTag]: "Point", x: 1 }), { x: 1 });
+  });
+
+  test("is too large past 256 KiB, to the byte, and a presence past 4; the text says how much there may be", () => {
+    assert.throws(() => encodeValue("x".repeat(256 * 1024 + 1)), { code: "too-large", message: "A value takes at most 256 KiB, and this one takes more. Keep files elsewhere and store where they are." });
+    assert.throws(() => encodeValue({ a: new Uint8Array(5000) }, presenceMax), { message: /^A value takes at most 4 KiB, and this one takes more \(at a\)\./ });
     const head = 5;
     assert.equal(encodeValue("x".repeat(valueMax - head)).length, valueMax);
     refused("x".repeat(valueMax - head + 1), "too-large", "");
@@ -175,6 +195,34 @@ describe("a value that cannot be stored", () => {
     refused(new Uint8Array(1 << 24), "too-large", "");
     refused(Array.from({ length: valueMax }, () => 0), "too-large", "");
     assert.throws(() => encodeValue("x".repeat(presenceMax), presenceMax), { code: "too-large" });
+  });
+
+  test("counts as what is stored, also where a text was cut inside an emoji", () => {
+    const cut = "x".repeat(200_000) + "👍".slice(0, 1);
+    assert.equal(back(cut), cut);
+    assert.ok(encodeValue(cut).length < 200_010);
+    assert.deepEqual(back({ cut, "key \udc00": ["\ud800é👍\udc00", "日".repeat(1000) + "\udfff"] }), { cut, "key \udc00": ["\ud800é👍\udc00", "日".repeat(1000) + "\udfff"] });
+    // What fits in the form that every version reads keeps it.
+    assert.deepEqual(encodeValue("a\udc00"), Uint8Array.of(0xd6, 1, 0, 0x61, 0xdc, 0));
+    refused("é".repeat(131_072) + "\ud83d", "too-large", "");
+    refused("日".repeat(131_072) + "\ud83d", "too-large", "");
+    // Every order of halves comes back, and what others wrote of them never throws.
+    const halves = ["a", "\ud83d", "\udc4d", "é", "\ud800"];
+    for (const a of halves) for (const b of halves) for (const c of halves) {
+      const text = `${"x".repeat(100)}${a}${b}${c}z\udfff`;
+      const packed = encodeValue(text, 130);
+      assert.deepEqual([packed[2], decodeValue(packed)], [2, text]);
+    }
+    assert.equal(decodeValue(Uint8Array.of(0xc7, 6, 2, 0xed, 0xa0, 0xbd, 0xed, 0xb1, 0x8d)), "👍");
+    assert.equal(decodeValue(Uint8Array.of(0xd6, 2, 0xed, 0xa0, 0xff, 0x61)), "\ufffd\ufffd\ufffda");
+  });
+
+  test("is packed whole while the app's own code, which it reads from, packs another", () => {
+    const value = { a: 1, get inner() { return encodeValue({ x: "inside" }); }, b: "x".repeat(100) };
+    const found = back(value) as { inner: Uint8Array };
+    assert.deepEqual({ ...found, inner: decodeValue(found.inner) }, { a: 1, inner: { x: "inside" }, b: "x".repeat(100) });
+    let reads = 0;
+    assert.deepEqual(back({ get once() { return ++reads === 1 ? 1 : undefined; } }), { once: 1 });
   });
 
   test("leaves nothing behind for the next one", () => {
@@ -207,6 +255,32 @@ describe("bytes that others wrote", () => {
       decodeValue(bad);
       decodeValue(random.bytes(random.u32() % 50));
     }
+  });
+
+  test("hold null where they say what this program cannot, and the rest stands", () => {
+    const f64 = (value: number): number[] => { const bytes = new Uint8Array(9); bytes[0] = 0xcb; new DataView(bytes.buffer).setFloat64(1, value); return [...bytes]; };
+    const within = (...item: number[]): unknown => decodeValue(Uint8Array.of(0x82, 0xa1, 0x61, ...item, 0xa1, 0x62, 1));
+    for (const [what, item] of Object.entries({
+      "NaN": f64(Number.NaN), "Infinity": f64(Infinity), "-Infinity": f64(-Infinity), "a short NaN": [0xca, 0x7f, 0xc0, 0, 0], "a short -Infinity": [0xca, 0xff, 0x80, 0, 0],
+      "a date past all dates": [0xc7, 12, 0xff, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+      "a date before all dates": [0xc7, 12, 0xff, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0],
+      "a date with too many nanoseconds": [0xd7, 0xff, 0xff, 0xff, 0xff, 0xfc, 0, 0, 0, 1],
+      "a date of two bytes": [0xd5, 0xff, 0, 0], "a date of nothing": [0xc7, 0, 0xff],
+      "another program's undefined": [0xd4, 0, 0], "another program's class": [0xc7, 3, 0x64, 1, 2, 3], "a text of an odd size": [0xd4, 1, 0x61],
+      "a map with a key that is none": [0x81, 0xc0, 1], "a map with a list for a key": [0x82, 0x90, 1, 0xa1, 0x78, 2],
+    })) assert.deepEqual(within(...item), { a: null, b: 1 }, what);
+    assert.equal(decodeValue(Uint8Array.from(f64(Number.NaN))), null);
+  });
+
+  test("are the nearest that there is where numbers are too great or keys come twice, and make no prototype", () => {
+    assert.equal(decodeValue(Uint8Array.of(0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)), 2 ** 64);
+    assert.equal(decodeValue(Uint8Array.of(0xd3, 0x80, 0, 0, 0, 0, 0, 0, 0)), -(2 ** 63));
+    assert.deepEqual(decodeValue(Uint8Array.of(0x82, 0xa1, 0x61, 1, 0xa1, 0x61, 2)), { a: 2 });
+    const proto = decodeValue(Uint8Array.of(0x82, 0xa9, ...new TextEncoder().encode("__proto__"), 0x81, 0xa1, 0x78, 1, 0xa9, ...new TextEncoder().encode("__proto__"), 7)) as object;
+    assert.equal(Object.getPrototypeOf(proto), Object.prototype);
+    assert.deepEqual(Object.entries(proto), [["__proto__", 7]]);
+    assert.equal(decodeValue(Uint8Array.of(0xa3, 0xed, 0xa0, 0x80)), "\ufffd\ufffd\ufffd");
+    assert.equal(decodeValue(new Uint8Array(260).fill(0x91, 0, 259)), null);
   });
 
   test("may hold forms that this program does not write", () => {

@@ -93,6 +93,15 @@ describe("SQLite in Node", () => {
     });
   };
 
+  inFolder("can be asked whose it is, which writes nothing", async file => {
+    const first = await openSqlite(file);
+    same(await first.held(), "ok");
+    const second = await openSqlite(file);
+    same([await first.held(), await second.held()], ["superseded", "ok"]);
+    await first.close();
+    await second.close();
+  });
+
   inFolder("its files are readable for their owner alone, even if the file was there before", async file => {
     writeFileSync(file, "", { mode: 0o644 });
     const store = await openSqlite(file);

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
+import { leaderLockOf, peerName } from "../../../web/src/names.js";
 import { openBrowser, type TestBrowser } from "../support/browser.js";
 import { bundle } from "../support/bundle.js";
 import { pageOf, serve, type Content, type SiteServer } from "../support/server.js";
@@ -73,7 +74,7 @@ withTabs("a new leader is told first which topics are open and what presence is 
     await window.engine.call({ kind: "TopicNamed", name: "lunch" });
     await window.engine.call({ kind: "TopicNamed", name: "lunch" });
     await window.engine.call({ kind: "TopicCreate", shortcode: false });
-    await window.engine.call({ kind: "SetPresence", topic: 7, value: Uint8Array.of(5) });
+    await window.engine.call({ kind: "ShowPresence", topic: 7, holder: "one", at: 1, value: Uint8Array.of(5) });
     await window.tabs.until(window.engine, ({ asked }) => asked.includes("TopicInvite"));
     await window.engine.call({ kind: "TopicShortcode", topic: 7 }).catch(() => undefined);      // by then the invite is here
     window.results = window.engine.call({ kind: "WaitSynced", topic: 7 });
@@ -84,7 +85,7 @@ withTabs("a new leader is told first which topics are open and what presence is 
   await first.close();
   assert.equal(await presence, "gone");
   const asked = await second.evaluate(() => window.tabs.until(window.engine, found => found.asked.includes("WaitSynced")));
-  assert.deepEqual(asked.slice(0, 5), ["TopicNamed lunch", "TopicNamed lunch", "TopicJoin invite of 8", "SetPresence 5", "WaitSynced"]);
+  assert.deepEqual(asked.slice(0, 5), ["TopicNamed lunch", "TopicNamed lunch", "TopicJoin invite of 8", "ShowPresence 5", "WaitSynced"]);
 });
 
 withTabs("a topic that one tab leaves is not opened again by another that had it open, when that leads", async openTab => {
@@ -116,13 +117,13 @@ withTabs("what a follower waited for ends with its signal or with the follower, 
   await first.evaluate(() => window.tabs.until(window.engine, ({ asked }) => asked.includes("aborted")));
   await second.evaluate(async () => {
     await window.engine.call({ kind: "TopicNamed", name: "lunch" });
-    await window.engine.call({ kind: "SetPresence", topic: 7, value: Uint8Array.of(5) });
+    await window.engine.call({ kind: "ShowPresence", topic: 7, holder: "one", at: 1, value: Uint8Array.of(5) });
     window.engine.call({ kind: "WaitSynced", topic: 7 }).catch(() => undefined);
     await window.tabs.until(window.engine, ({ asked }) => asked.at(-2) === "WaitSynced");
   });
   await second.close();
   await first.evaluate(() => window.tabs.until(window.engine, ({ asked }) =>
-    asked.filter(what => what === "aborted").length === 2 && asked.includes("SetPresence none") && asked.includes("TopicClose 7")));
+    asked.filter(what => what === "aborted").length === 2 && asked.includes("Release") && asked.includes("TopicClose 7")));
 });
 
 withTabs("a tab of a newer version takes the lead; the older ones say that they are outdated and never lead again", async openTab => {
@@ -206,6 +207,74 @@ withTabs("the core hears of the network and of visibility as long as one tab is 
   await hide(second, true);
   const asked = await first.evaluate(() => window.tabs.until(window.engine, found => found.asked.includes("hidden true")));
   assert.ok(asked.indexOf("hidden false") < asked.indexOf("hidden true"));
+});
+
+/** A page that never lets go of that lock; it takes it from whoever has it, if it is told to. */
+const hold = (page: Page, name: string, steal = false): Promise<void> => page.evaluate(([lock, taking]) => new Promise<void>(resolve => {
+  void navigator.locks.request(lock, { steal: taking }, () => { resolve(); return new Promise(() => undefined); });
+}), [name, steal] as const);
+const silent = /^storage-unavailable: Another tab has the lead in this app and does not answer, as one does that a debugger has stopped\. Close or reload the other tabs of this app\.$/;
+
+withTabs("a lead that is held by who never answers: who opens a tab is told so, and can open it when that is over", async (openTab, app) => {
+  const worker = "/worker.js?ask=20";
+  const holder = await browser.page(server.url);
+  await hold(holder, leaderLockOf(peerName({ app })));
+  const tab = await browser.page(server.url);
+  assert.match(await tab.evaluate(own => window.tabs.refusal(window.tabs.open(own)), { app, worker }), silent);
+  await tab.close();
+  await holder.close();
+  assert.equal(await roleOf(await openTab({ worker })), "leader");
+});
+
+withTabs("a tab that is open says that nobody answers until somebody does; what it was asked meanwhile is done then", async (openTab, app) => {
+  const worker = "/worker.js?ask=20";
+  const [first, second] = [await openTab({ worker }), await openTab({ worker })];
+  const holder = await browser.page(server.url);
+  await hold(holder, leaderLockOf(peerName({ app })), true);
+  await first.close();
+  const told = await second.evaluate(() => window.tabs.untilInfo(window.engine, ({ trouble }) => trouble.length > 0));
+  assert.match(told.trouble.map(({ code, text }) => `${code}: ${text}`).join(), silent);
+  await second.evaluate(() => { window.results = window.engine.call(window.tabs.append()); });
+  await holder.close();
+  await second.evaluate(() => window.results);
+  assert.deepEqual(await second.evaluate(() => [window.engine.info().tab, window.engine.info().trouble]), ["leader", []]);
+});
+
+withTabs("closing a tab whose leader is gone: it brings what it was asked to write to the disk itself", async (openTab, app) => {
+  const [first, second] = [await openTab(), await openTab()];
+  const holder = await browser.page(server.url);
+  await hold(holder, leaderLockOf(peerName({ app })), true);
+  await first.close();
+  const closing = second.evaluate(async () => {
+    const appends = Array.from({ length: 20 }, () => window.engine.call(window.tabs.append()).then(() => "ok", () => "refused"));
+    await window.engine.close();
+    return Promise.all(appends);
+  });
+  await second.evaluate(() => undefined);              // by now it is asked to
+  await holder.close();
+  assert.deepEqual(new Set(await closing), new Set(["ok"]));
+  const third = await openTab();
+  assert.equal((await third.evaluate(() => window.tabs.digest(window.engine))).rows, 20);
+});
+
+withTabs("closing a tab that nobody answers ends, and says that what it was asked is not done", async (openTab, app) => {
+  const worker = "/worker.js?ask=20";
+  const [first, second] = [await openTab({ worker }), await openTab({ worker })];
+  const holder = await browser.page(server.url);
+  await hold(holder, leaderLockOf(peerName({ app })), true);
+  await first.close();
+  const said = await second.evaluate(async () => {
+    const refused = window.tabs.refusal(window.engine.call(window.tabs.append()));
+    await window.engine.close();
+    return refused;
+  });
+  assert.match(said, /^closed: /);
+  await holder.close();
+});
+
+withTabs("who takes long to open the store says so to who asks, and is waited for", async openTab => {
+  const [first, second] = [openTab({ worker: "/worker.js?ask=20&slow=1000" }), openTab({ worker: "/worker.js?ask=20&slow=1000" })];
+  assert.deepEqual((await Promise.all([first, second].map(async page => roleOf(await page)))).sort(), ["follower", "leader"]);
 });
 
 withTabs("two instances of one app are two devices", async openTab => {

@@ -37,7 +37,7 @@ export async function takeFakeLead(options: LeadOptions, superseded: () => void)
         board.tell({ kind: "TopicNotice", topic: body.topic, state: "live", length, unread: 0, pending: 0, behind: 0, held: 0, peers: 0, mapSize: 0, timeline: true, copies: false, allKeys: false, keys: [] });
         return { kind: "Appended", id: hex(body.tag) };
       }
-      case "SetPresence":
+      case "ShowPresence":
         board.tell({ kind: "PresenceNotice", topic: body.topic, device: "22".repeat(32), ...(body.value === undefined ? {} : { value: body.value }) });
         return { kind: "Nothing" };
       case "TopicLeave":
@@ -77,7 +77,7 @@ function nameOf(body: CallBody): string {
   switch (body.kind) {
     case "TopicNamed": return `${body.kind} ${body.name}`;
     case "TopicJoin": return `${body.kind} ${body.invite}`;
-    case "SetPresence": return `${body.kind} ${body.value === undefined ? "none" : String(body.value[0])}`;
+    case "ShowPresence": return `${body.kind} ${body.value === undefined ? "none" : String(body.value[0])}`;
     case "TopicClose": return `${body.kind} ${body.topic}`;
     case "AnchorAdd": return `${body.kind} ${body.url}`;
     default: return body.kind;

@@ -5,9 +5,10 @@ import { test } from "node:test";
 import { compareVersions, version } from "../../../web/src/version.js";
 import { projectRoot } from "../support/bundle.js";
 
-test("the version that tabs compare is the package's", () => {
+test("the version that tabs compare is the package's, and so is the lock file's", () => {
   const { version: packed } = JSON.parse(readFileSync(resolve(projectRoot, "package.json"), "utf8")) as { version: string };
-  assert.equal(version, packed);
+  const lock = JSON.parse(readFileSync(resolve(projectRoot, "package-lock.json"), "utf8")) as { version: string; packages: Record<string, { version: string }> };
+  assert.deepEqual([version, lock.version, lock.packages[""]?.version], [packed, packed, packed]);
 });
 
 test("versions are compared number by number", () => {

@@ -1,12 +1,8 @@
 // perdure.wasm, which lies beside the bundles in the package. perdure/inline has inside/wasm.ts in the place of this.
 
-import { readFileInNode } from "../node-import.js";
-import { inNode } from "../platform.js";
-
-/** perdure.wasm in Node, where fetch() reads no files. Elsewhere it has an address. */
+/** The bytes that the bundle holds: none here. */
 export async function ownWasm(): Promise<BufferSource | undefined> {
-  if (!inNode) return undefined;
-  return readFileInNode(new URL(import.meta.url.replace(/[^/]*$/, "perdure.wasm")));
+  return undefined;
 }
 
 /** Where a page finds it. Bundlers know this form, and bring the file along. None in scripts that do not know where they lie. */
@@ -16,4 +12,9 @@ export function ownWasmUrl(): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Where Node finds it, whose fetch() reads no files; put together so that no bundler takes it for one more. */
+export function ownWasmFile(): string {
+  return import.meta.url.replace(/[^/]*$/, "perdure.wasm");
 }

@@ -1,14 +1,18 @@
 // The workers that lie beside the bundles in the package. perdure/inline has inside/worker.ts in the place of this.
 
-/** Starts the worker of the package, or the one that has SQLite in it. Throws a SecurityError where the package comes from another
- *  origin than the page. Bundlers know this form, and only this one; webpack puts workers of one name into one file. */
-export function startOwnWorker(withSqlite: boolean): Worker {
-  return withSqlite
-    ? new Worker(new URL("./worker-opfs.js", import.meta.url), { type: "module", name: "perdure-opfs" })
-    : new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "perdure" });
-}
+import type { WorkerScript } from "../launch.js";
 
-/** Its address, put together so that bundlers do not take it for one more file. */
-export function ownWorkerUrl(withSqlite: boolean): string {
-  return import.meta.url.replace(/[^/]*$/, withSqlite ? "worker-opfs.js" : "worker.js");
+/** The worker of the package, or the one that has SQLite in it. Only the bundler knows where it has put the file, and it knows only this form, and
+ *  only this one; webpack puts workers of one name into one file. So the constructor is overheard: nothing starts yet. A worker where this realm lets
+ *  nobody do that. */
+export function ownWorker(withSqlite: boolean): WorkerScript | Worker {
+  const real = globalThis.Worker;
+  const overheard = Reflect.set(globalThis, "Worker", function Overheard(url: WorkerScript["url"], options: WorkerOptions): WorkerScript { return { url, options }; });
+  try {
+    return withSqlite
+      ? new Worker(new URL("./worker-opfs.js", import.meta.url), { type: "module", name: "perdure-opfs" })
+      : new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "perdure" });
+  } finally {
+    if (overheard) globalThis.Worker = real;
+  }
 }

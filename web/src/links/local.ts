@@ -8,6 +8,7 @@
 // counts as the dialler. Each holds a Web Lock by its id, and who gets it knows that the other is gone; browsers without locks
 // listen for silence instead.
 
+import { localChannelOf } from "../names.js";
 import { drainedBytes, type LinkTable, type Pipe, type PipeEvents } from "./links.js";
 
 export interface LocalOptions {
@@ -44,7 +45,7 @@ export class LocalBus {
   /** Starts to look for others at once, and tells of each as a link. */
   constructor(table: LinkTable, options: LocalOptions) {
     this.#table = table;
-    this.#network = `perdure:${options.network}`;
+    this.#network = localChannelOf(options.network);
     this.#locks = "locks" in options ? options.locks : globalThis.navigator?.locks;
     this.#channel = new BroadcastChannel(this.#network);
     this.#channel.onmessage = ({ data }: MessageEvent<Public>) => this.#hear(data);
@@ -76,6 +77,7 @@ export class LocalBus {
   }
 
   #hear(message: Public): void {
+    if (typeof message?.from !== "string") return;               // a page may have a channel of that name
     if (!this.#begun || message.from === this.#id) return;       // before that, our hello is still to come
     if (message.kind === "leave") return this.#others.get(message.from)?.gone();
     if (message.kind === "welcome" && message.to !== this.#id) return;

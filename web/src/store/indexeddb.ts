@@ -7,6 +7,7 @@
 // What was empty when it was opened is known: at first, reads of a fresh database are answered from memory.
 
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction } from "idb";
+import { databaseOf } from "../names.js";
 import { MemoryBackend } from "./memory.js";
 import { OrderedStore, type Backend } from "./ordered.js";
 import { newerFormat, unavailable } from "./refusals.js";
@@ -50,7 +51,7 @@ class IndexedDbBackend implements Backend {
   #known: MemoryBackend | undefined;    // all rows, while they are few and nobody else can have written any
 
   constructor(name: string, { durability = "strict", knownBytes = 64 * 1024 }: IndexedDbOptions) {
-    this.#name = `perdure:${name}`;
+    this.#name = databaseOf(name);
     this.#durability = durability;
     this.#knownBytes = knownBytes;
   }

@@ -5,7 +5,7 @@
 //     disk.full = true;                            // saves that put rows end as "full" from here on
 
 import { OrderedStore, type Backend } from "./ordered.js";
-import { reopening, storeFormat, type Change, type Own, type Reopening, type Row, type SaveOutcome, type Store, type Usage } from "./store.js";
+import { reopening, storeFormat, type Change, type Held, type Own, type Reopening, type Row, type SaveOutcome, type Store, type Usage } from "./store.js";
 import { newerFormat } from "./refusals.js";
 
 /** What a memory store stands on. Rows are kept sorted, keys as strings of one character a byte, which compare as bytes do. */
@@ -79,7 +79,7 @@ export class MemoryDisk {
 }
 
 /** Opens the disk, a new one if none is given; names tell nothing apart. Rejects with `outdated` only. */
-export async function openMemory(_name: string, disk: MemoryDisk = new MemoryDisk()): Promise<Store & Own> {
+export async function openMemory(_name: string, disk: MemoryDisk = new MemoryDisk()): Promise<Store & Own & Held> {
   const format = disk.own.get("format");
   if (typeof format === "number" && format > storeFormat) throw newerFormat();
   disk.own.set("format", storeFormat);

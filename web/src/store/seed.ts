@@ -4,6 +4,7 @@
 // database's values cannot read it, whoever runs code on this origin can use it. In Node it lies in the SQLite file as it is,
 // and the file's mode is what guards it.
 
+import { randomBytes } from "../platform.js";
 import type { Own } from "./store.js";
 
 export interface Seed {
@@ -34,10 +35,10 @@ export async function wrappedSeed(own: Own, crypto: Crypto = globalThis.crypto):
 }
 
 /** The seed of this file or memory. Rejects if it cannot be written. */
-export async function plainSeed(own: Own, crypto: Crypto = globalThis.crypto): Promise<Seed> {
+export async function plainSeed(own: Own): Promise<Seed> {
   const kept = await own.getOwn("seed");
   if (kept instanceof Uint8Array && kept.length === 32) return { bytes: kept, fresh: false };
-  const bytes = crypto.getRandomValues(new Uint8Array(32));
+  const bytes = randomBytes(32);
   await own.putOwn("seed", bytes);
   return { bytes, fresh: true };
 }

@@ -134,7 +134,7 @@ export class SqlBackend implements Backend {
 
   getOwn(key: string): unknown {
     const value = this.#sql.all("SELECT value FROM own WHERE key = ?", key)[0]?.["value"];
-    return value instanceof Uint8Array ? asBytes(value) : (value ?? undefined);
+    return ArrayBuffer.isView(value) ? asBytes(value) : (value ?? undefined);
   }
 
   putOwn(key: string, value: unknown): void {
@@ -198,8 +198,9 @@ function sizeOf(change: Change): number { return change.puts.reduce((sum, [key, 
 
 function numberIn(rows: readonly Record<string, unknown>[], column: string): number { return Number(rows[0]?.[column] ?? 0); }
 
-// Plain arrays (a Buffer's slice would share memory). A value damaged beyond being bytes reads as no bytes at all.
+// Plain arrays of this realm (a Buffer's slice would share memory, and test environments have a realm of their own). A value damaged beyond being
+// bytes reads as no bytes at all.
 function asBytes(value: unknown): Uint8Array {
-  if (!(value instanceof Uint8Array)) return new Uint8Array();
-  return value.constructor === Uint8Array ? value : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (!ArrayBuffer.isView(value)) return new Uint8Array();
+  return value.constructor === Uint8Array ? value as Uint8Array : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
 }

@@ -3,6 +3,7 @@
 //
 // The file holds the device's key, so it is made readable for its owner alone.
 
+import { PerdureError } from "../errors.js";
 import { importInNode } from "../node-import.js";
 import { OrderedStore } from "./ordered.js";
 import { unavailable } from "./refusals.js";
@@ -12,17 +13,21 @@ import type { Held, Own, Store } from "./store.js";
 export interface SqliteOptions {
   /** Saves that would make the file larger end as "full". Default: no bound but the disk's. */
   readonly maxBytes?: number;
+  /** Told once the file is let go. */
+  readonly released?: () => void;
 }
 
 /** Opens the file, or ":memory:", and takes it over; made with mode 0600 if it is missing. Rejects with `storage-unavailable` if
  *  there is no SQLite for Node, if the path cannot be written, or if the file is something else or damaged; with `outdated` if a
  *  newer package has written it. */
 export async function openSqlite(file: string, options: SqliteOptions = {}): Promise<Store & Own & Held> {
-  const open = await findLibrary();
+  const connect = await findLibrary();
+  // SQLite would take "file:…" for an address, which may lead to another file than the one that was made private.
+  const open = (): Sql => connect(file.startsWith("file:") ? `./${file}` : file);
   if (file !== ":memory:") await makePrivate(file);
   const { maxBytes } = options;
   const { backend, wasEmpty } = SqlBackend.takeOver({
-    connect: () => open(file),
+    connect: open,
     pragmas: [
       "PRAGMA busy_timeout = 5000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
       ...(maxBytes === undefined ? [] : [`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / 4096))}`]),
@@ -33,6 +38,7 @@ export async function openSqlite(file: string, options: SqliteOptions = {}): Pro
       const usage = { usedBytes: pageBytes(sql), persisted: file !== ":memory:" };
       return maxBytes === undefined ? usage : { ...usage, quotaBytes: maxBytes };
     },
+    released: () => options.released?.(),
   });
   return new OrderedStore("sqlite", wasEmpty, backend);
 }
@@ -42,13 +48,25 @@ interface Statement { run(...values: SqlValue[]): unknown; all(...values: SqlVal
 interface Database { prepare(sql: string): Statement; close(): void }
 type MakeDatabase = new (file: string) => Database;
 
+/** Why this Node can open no file, and what helps; undefined if it can. */
+export async function noSqlite(): Promise<PerdureError | undefined> {
+  return findLibrary().then(() => undefined, (error: unknown) => (error instanceof PerdureError ? error : unavailable("There is no SQLite.", error)));
+}
+
 async function findLibrary(): Promise<(file: string) => Sql> {
   const [own, other] = ["node:sqlite", "better-sqlite3"];
   const builtIn = await load(own, "DatabaseSync");
-  if (builtIn !== undefined) return file => connect(new builtIn(file));
+  if (builtIn !== undefined) return file => connected(new builtIn(file));
   const installed = await load(other, "default");
-  if (installed !== undefined) return file => connect(new installed(file));
-  throw unavailable("This Node has no SQLite. Run: npm install better-sqlite3");
+  if (installed === undefined) throw unavailable(`This Node (${process.versions.node}) has no SQLite. Use Node 22.13 or newer, or run: npm install ${other}`);
+  try {
+    // Compiled for another Node, or not at all: it is noticed only now.
+    new installed(":memory:").close();
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
+    throw new PerdureError("storage-unavailable", `${other} does not run in this Node (${said}). Run: npm rebuild ${other}`, { cause });
+  }
+  return file => connected(new installed(file));
 }
 
 async function load(name: string, what: string): Promise<MakeDatabase | undefined> {
@@ -61,7 +79,7 @@ async function load(name: string, what: string): Promise<MakeDatabase | undefine
   }
 }
 
-function connect(database: Database): Sql {
+function connected(database: Database): Sql {
   const statements = new Map<string, Statement>();
   const prepared = (sql: string): Statement => {
     const known = statements.get(sql);

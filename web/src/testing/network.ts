@@ -1,5 +1,5 @@
 // The peers of a test network, who can reach whom, and when they agree.
-import { loadCore } from "../core.js";
+import { loadCoreInNode } from "../core.js";
 import type { CoreModule, WasmSource } from "../core.js";
 import { checkObject } from "../arguments.js";
 import { badArgument, closedError, PerdureError } from "../errors.js";
@@ -144,7 +144,7 @@ export class Network implements TestNetwork {
   async #station(options: { label: string; app: string; name: string; anchorUrl?: string }): Promise<Station> {
     // Drawn before anything is awaited: those opened together are told apart by the order of asking.
     const seed = this.#random.u32();
-    this.#module ??= loadCore(this.#wasm);
+    this.#module ??= loadCoreInNode(this.#wasm);
     const station = new Station({ ...options, seed }, await this.#module, this.#time, this.#cables, () => {
       // Not for one who is on its way in, or out with all others.
       if (this.#closed === undefined && [...this.#stations.values()].includes(station)) this.#relink();

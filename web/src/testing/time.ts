@@ -1,4 +1,5 @@
 // Time that is a number we add to.
+import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.js";
 
 interface Due {
