@@ -2,8 +2,8 @@
 //
 //   node test/run.mjs [SUITE…]      by name; all of them without one
 //
-// A suite is listed when its files are in the tree; one that is `asked` runs only by name. All together have 35 minutes on two cores, so that set-up and tests of a
-// fresh clone end within 45; what needs longer is in test/prove. A suite that can use any amount of time is handed a part of what is left, in seconds, through
+// A suite is listed when its files are in the tree; one that is `asked` runs only by name. All together have 35 minutes on two cores,
+// so that set-up and tests of a fresh clone end within 45; what needs longer is in test/prove. A suite that can use any amount of time is handed a part of what is left, in seconds, through
 // PERDURE_BUDGET_SECONDS: a machine that is slower gives it less. A suite that hangs is stopped and has failed.
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";

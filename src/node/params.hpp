@@ -4,6 +4,8 @@
 
 #include <perdure/types.hpp>
 
+#include "log/batch.hpp"
+
 namespace perdure::params {
 
 inline constexpr std::size_t append_bytes_max = 16u << 20;       // one appendAll: what a save can hold without blocking the store for long
@@ -49,7 +51,7 @@ inline constexpr std::size_t aliases_looked_at = 16;             // to see wheth
 inline constexpr u64 room_pause_ms = 60'000;                     // after a save that did not fit, until such a one is tried again, doubled up to …
 inline constexpr u64 room_pause_ms_max = 600'000;                // … so much: each try that fails has everybody wait
 inline constexpr u64 lease_check_ms = 3'600'000;
-inline constexpr u64 batch_format_newest = 2;                    // of log/batch.hpp, that peers are told we understand
+inline constexpr u64 batch_format_newest = log::newest_format;    // that peers are told we understand
 inline constexpr std::size_t addresses_max = 4'096;              // of which it is remembered what their links have spent; who owes nothing is forgotten
 
 // What links may take of the memory, all together: three eighths, and unsent_untold for each. The rest is for rows, topics and logs.
