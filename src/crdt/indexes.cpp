@@ -56,7 +56,7 @@ Result<Indexes> decode_indexes(ByteView in) {
   indexes.read_mark = own(r.bytes(position_key_size));
   indexes.read_messages = r.varint();
   const bool mark = indexes.read_mark.empty() || indexes.read_mark.size() == position_key_size;
-  if (!r.done() || !sane || !mark) return Error{Code::malformed, "indexes that contradict themselves"};
+  if (!r.done() || !sane || !mark || (format == format_second) != needs_second(indexes)) return Error{Code::malformed, "indexes that contradict themselves"};
   return indexes;
 }
 

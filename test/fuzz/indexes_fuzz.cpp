@@ -10,6 +10,7 @@ class NoLogs final : public crdt::Logs {
  public:
   const crdt::LogName* by_number(store::LogNo) const override { return nullptr; }
   std::optional<store::LogNo> by_id(const LogId&) const override { return std::nullopt; }
+  LogId id_of(const DeviceId&, u64) const override { return {}; }
 };
 }  // namespace
 
@@ -49,7 +50,10 @@ std::vector<Bytes> seeds() {
   used.arrived = 40;
   used.greatest = {u64{1} << 50};
   used.held_bytes = 100;
-  return {crdt::encode_indexes(empty), crdt::encode_indexes(used)};
+  crdt::Indexes second = used;
+  second.sayings = {1, 1, 2, 3, 0};
+  second.marks = {1, 1, 2, 3, 1};
+  return {crdt::encode_indexes(empty), crdt::encode_indexes(used), crdt::encode_indexes(second)};
 }
 
 }  // namespace perdure::fuzz
