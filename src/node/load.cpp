@@ -118,7 +118,8 @@ void Node::Impl::look_through(const TopicPtr& topic, u32 reading, u64 from) {
   if (from >= topic->counters.arrived) return load_rest(topic);
   struct Result { u64 next = 0; bool news = false; sync::Damage damage; sync::Counters counters; };
   auto result = std::make_shared<Result>();
-  desk_.run(topic->queue(), [this, topic, from, result](store::Rows& rows) {
+  const bool resting = resting_until_ > now_.steady_ms;       // the disk that just failed would fail again
+  desk_.run(topic->queue(), [this, topic, from, resting, result](store::Rows& rows) {
     *result = {};
     sync::Merge merge(rows, *topic, corrected_now_ms());
     const crdt::Indexes indexes = merge.replica().indexes();
@@ -133,14 +134,16 @@ void Node::Impl::look_through(const TopicPtr& topic, u32 reading, u64 from) {
     }
     if (merge.gave_up(result->damage)) return;
     const bool far = result->next >= indexes.arrived;
-    if (!merge.replica().looked() && !far) return;
+    if (resting || (!merge.replica().looked() && !far)) return;
     std::vector<sync::LogUpdate> none;
     crdt::Changes changes;
     if (merge.replica().looked()) merge.finish(none, changes, result->counters);
     if (far) crdt::save_looked(rows, topic->no, merge.replica().indexes());
-  }, [this, topic, reading, result](SaveOutcome saved) {
+  }, [this, topic, reading, resting, result](SaveOutcome saved) {
     if (saved != SaveOutcome::ok || topic->reading != reading) return;
-    extra(topic).arrivals_lost |= result->damage.arrivals;
+    TopicExtra& e = extra(topic);
+    e.arrivals_lost |= result->damage.arrivals;
+    if ((result->news || result->damage.indexes) && resting) return void(e.rebuild_at = now_.steady_ms + sync::failed_pause_ms);
     if (result->news || result->damage.indexes) return rebuild(topic);
     topic->counters = result->counters;
     look_through(topic, reading, result->next);
