@@ -146,7 +146,7 @@ describe("a value that cannot be stored", () => {
     refused({ p: Promise.resolve() }, "bad-argument", "p");
     refused({ n: new Number(3) }, "bad-argument", "n");
     refused([1, undefined], "bad-argument", "[1]");
-    refused([1, , 3], "bad-argument", "[1]");  // eslint-disable-line no-sparse-arrays
+    refused([1, , 3], "bad-argument", "[1]");
     refused(undefined, "bad-argument", "");
     refused(() => 1, "bad-argument", "");
   });
