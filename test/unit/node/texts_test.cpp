@@ -280,7 +280,8 @@ TEST_CASE("text: what cannot be said again") {
   Stranger bob(s.ada, "bob");
   bob.enter(secret);
   u64 incarnation = 0;
-  for (u8 b : bob.last<wire::Page>().value().opening->incarnation) incarnation = incarnation << 8 | b;
+  const wire::Page shown = bob.last<wire::Page>().value();
+  for (u8 b : shown.opening->incarnation) incarnation = incarnation << 8 | b;
   // Another life of this device said something else in its place, which nobody can read.
   const identity::Identity ada = s.ada.identity();
   Ledger other(ada, *bob.keys, incarnation);
