@@ -1,5 +1,6 @@
 // Own batches that were accepted and do not count where they stand: because our rows have lost them and somebody else has them, because
-// they are dated ahead, or because a former life of this device has voided them without knowing them. What they say is appended again.
+// they are dated ahead, because a former life of this device has voided them without knowing them, or because others cannot get past a
+// batch that nobody has any more. What they say is appended again, each op in the place of the one that it stands for.
 #include <algorithm>
 
 #include "codec/bytes.hpp"
