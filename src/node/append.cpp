@@ -1,5 +1,6 @@
 // Own batches: what was appended in a turn, or while a save was under way, is sealed together, saved, and only then spoken of.
 #include <algorithm>
+#include <tuple>
 
 #include "codec/bytes.hpp"
 #include "codec/value.hpp"
@@ -126,7 +127,7 @@ class Appender {
       if (op.kind != log::Op::Kind::message) op.replaces.push_back({});            // room for an op of this turn
     if (rows_.missed()) return;
     std::map<Bytes, OpId> set_here;
-    write(cut_into_batches(std::move(ops), runs), {}, seen, [&](log::Op& op, const OpId& id, HybridTime) {
+    write(cut_into_batches(std::move(ops), runs), {}, seen, [&](log::Op& op, const OpId& id, HybridTime&) {
       if (op.kind == log::Op::Kind::message) return;
       op.replaces.pop_back();
       if (auto earlier = set_here.find(op.key); earlier != set_here.end()) {
@@ -144,9 +145,15 @@ class Appender {
     std::vector<log::Op> ops;
     for (const Again& one : again) ops.push_back(one.op);
     std::size_t n = 0;
-    write(cut_into_batches(std::move(ops), {}), voids, {}, [&](log::Op& op, const OpId& id, HybridTime time) {
+    std::tuple<u64, u32, u32> before{};
+    write(cut_into_batches(std::move(ops), {}), voids, {}, [&](log::Op& op, const OpId& id, HybridTime& time) {
       const Again& one = again[n++];
-      if (one.held) op.says->time = time;
+      if (one.held) {
+        // What gets a new time keeps the order in which it was said, also where the ids would not.
+        const std::tuple place{op.says->incarnation, op.says->batch, op.says->position};
+        if (std::exchange(before, place) > place && id.position > 0) ++time.value;
+        op.says->time = time;
+      }
       op.says->time = std::min(op.says->time, time);
       if (!one.renamed) return;
       op.says = {incarnation, id.batch, id.position, op.says->time};
@@ -192,7 +199,7 @@ class Appender {
   LogNo no() const { return no_; }
 
  private:
-  // `finish(op, id, time)` for each op, in order, once its place is known.
+  // `finish(op, id, time)` for each op, in order, once its place is known; it may move the batch's time on.
   template <class F>
   void write(std::vector<std::vector<log::Op>> batches, const std::vector<log::Void>& voids, const std::map<LogNo, u64>& seen, F finish) {
     const LogId self = topic_.logs[no_].working.id;

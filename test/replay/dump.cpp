@@ -1,8 +1,8 @@
 // What the host that has everything shows, as lines for the oracle.
 //
 //     device N HEX                      its key
-//     batch EVENT LOG INDEX TIME MESSAGES [LOG FROM]…      that an event led to, in order: LOG numbers the incarnations of the event's device, TIME
-//                                       is the hybrid one, then what it voids
+//     batch EVENT LOG INCARNATION INDEX TIME MESSAGES [LOG FROM]…      that an event led to, in order: LOG numbers the incarnations of the
+//                                       event's device, TIME is the hybrid one, then what it voids
 //     message HEX TIME_MS TEXT          in timeline order; a device's messages are its events, in order
 //     entry WINNER PATH                 by path
 //     conflict N… PATH                  the losers, greatest first, after their count

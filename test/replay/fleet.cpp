@@ -250,7 +250,7 @@ bool Fleet::note_own_logs(Device& d, u32 event) {
     if (!state) return fail("a row of a log cannot be read");
     if (state->opening.device != world_.device(*d.host)) continue;
     logs_[log_of(*state)] = {history_.events[event].device, d.logs.size()};
-    d.logs.push_back({log_of(*state), row->first, d.logs_seen});
+    d.logs.push_back({log_of(*state), row->first, d.logs_seen, state->opening.incarnation});
   }
   std::vector<u64> lengths, before = d.marks.empty() ? std::vector<u64>{} : d.marks.back();
   before.resize(d.logs.size());
@@ -276,7 +276,7 @@ bool Fleet::note_batch(const Device& d, std::size_t number, u64 index, u32 event
   u64 messages = 0;
   for (auto& op : batch->ops) messages += op.kind == log::Op::Kind::message;
   batches_ += "batch " + std::to_string(event);
-  for (u64 n : {u64{number}, index, batch->time.value, messages}) batches_ += " " + std::to_string(n);
+  for (u64 n : {u64{number}, log.incarnation, index, batch->time.value, messages}) batches_ += " " + std::to_string(n);
   for (auto& v : batch->voids) {
     auto voided = logs_.find(v.log);
     if (voided == logs_.end()) return false;

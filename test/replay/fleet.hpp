@@ -49,6 +49,7 @@ class Fleet {
     LogId id;
     Bytes row;                             // key of its row L
     store::LogNo number = 0;               // the device's own
+    u64 incarnation = 0;
   };
   struct Device {
     std::optional<HostId> host;

@@ -1,7 +1,7 @@
 // In which batches events stand, and what their authors saw when they wrote them: where clocks differ, that is not simply all that
 // an event builds on. A batch dated more than five minutes ahead of a device's clock is held back there, so its author neither sees
-// nor names it; and what he has dated ahead himself is voided and said again with his next event, in a new log and under a new time
-// (DESIGN 4). So an event may have several sayings, of which the last counts in the end.
+// nor names it; and what he has dated ahead himself is said again with his next event, in a new log and under a new time, and then
+// voided where it stood (DESIGN 3, 4). So an event may have several sayings, of which the last counts in the end; it is known by the first.
 //
 //     const { last, wrong } = sayings(events, { ancestors, devices, deviceOf, clocks, keys }, batches);
 //
@@ -15,23 +15,27 @@ export const has = (set, event) => ((set[event >>> 5] >>> (event & 31)) & 1) ===
 
 const msOf = time => Number(time >> 16n);
 
-/** "batch EVENT LOG INDEX TIME MESSAGES [LOG FROM]…" */
+/** "batch EVENT LOG INCARNATION INDEX TIME MESSAGES [LOG FROM]…" */
 export function readBatch(fields) {
-  const [event, log, index, time, messages, ...rest] = fields;
+  const [event, log, incarnation, index, time, messages, ...rest] = fields;
   const voids = [];
   for (let i = 0; i < rest.length; i += 2) voids.push({ log: Number(rest[i]), from: Number(rest[i + 1]) });
-  return { event: Number(event), log: Number(log), index: Number(index), time: BigInt(time), messages: Number(messages), voids };
+  return { event: Number(event), log: Number(log), incarnation: BigInt(incarnation), index: Number(index), time: BigInt(time), messages: Number(messages), voids };
 }
 
-/** DESIGN 4: time, device, incarnation, batch, position. Two incarnations of one device share no time. */
-export const inOrder = keys => (a, b) =>
-  a.time < b.time ? -1 : a.time > b.time ? 1 : a.device !== b.device ? (keys[a.device] < keys[b.device] ? -1 : 1) : a.index - b.index || a.position - b.position;
+const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+const byPlace = (a, b) => compare(a.incarnation, b.incarnation) || a.index - b.index || a.position - b.position;
+
+/** DESIGN 4: time, device, and where it was said first: incarnation, batch, position. */
+export const inOrder = keys => (a, b) => compare(a.time, b.time) || compare(keys[a.device], keys[b.device]) || byPlace(a.first, b.first);
 
 /** Those that no greater one of them names, greatest first. */
 export function unreplaced(versions, path, before) {
+  const of = new Map(versions.map(version => [version.event, version]));
   const named = new Set();
-  for (const version of versions) for (const lesser of version.names.get(path)) if (before(lesser, version) < 0) named.add(lesser);
-  return versions.filter(version => !named.has(version)).sort((a, b) => before(b, a));
+  for (const version of versions)
+    for (const event of version.names.get(path)) if (of.has(event) && before(of.get(event), version) < 0) named.add(event);
+  return versions.filter(({ event }) => !named.has(event)).sort((a, b) => before(b, a));
 }
 
 class Sayings {
@@ -51,14 +55,20 @@ class Sayings {
 
   add(event, batches) {
     this.#of[event] = [];
-    const lost = [];
+    let made = [];                           // not yet known to say again what a void behind them cuts
+    let forgotten = 0;
     for (const batch of batches) {
-      for (const { log, from } of batch.voids) this.#void(event, log, from, lost);
-      this.#addBatch(event, batch, lost);
+      made.push(batch);
+      if (batch.voids.length === 0) continue;
+      const lost = batch.voids.flatMap(({ log, from }) => this.#void(event, log, from));
+      for (const again of made) this.#addBatch(event, again, lost);
+      forgotten += lost.length;
+      made = [];
     }
+    for (const batch of made) this.#addBatch(event, batch);
     const { clocks, deviceOf } = this.world;
     const ahead = this.#logs[deviceOf[event]].flat().filter(({ time, voided }) => !voided && msOf(time) > clocks[event] + heldBackMs);
-    if (lost.length > 0 || this.#of[event].length !== 1) this.wrong.push(`event ${event}: ${lost.length} voided and not said again, ${this.#of[event].length} times said itself`);
+    if (forgotten > 0 || this.#of[event].length !== 1) this.wrong.push(`event ${event}: ${forgotten} voided and not said again, ${this.#of[event].length} times said itself`);
     if (ahead.length > 0) this.wrong.push(`event ${event}: ${ahead.length} batches of its device are left dated ahead of its clock`);
     for (const path of this.events[event].paths) this.#touching.set(path, (this.#touching.get(path) ?? []).concat(event));
   }
@@ -67,43 +77,49 @@ class Sayings {
     return this.#of.map(said => said.at(-1));
   }
 
-  #void(event, log, from, lost) {
+  /** What stood there and counted. */
+  #void(event, log, from) {
     const { clocks, deviceOf } = this.world;
+    const lost = [];
     for (const batch of this.#logs[deviceOf[event]][log]?.slice(from) ?? []) {
       if (batch.voided) continue;            // has been said again before
       if (msOf(batch.time) <= clocks[event] + heldBackMs) this.wrong.push(`event ${event}: log ${log} is voided from ${from} on without need`);
       batch.voided = true;
       lost.push(...batch.sayings);
     }
+    return lost;
   }
 
-  #addBatch(event, { log, index, time, messages }, lost) {
+  /** `lost`: what it says again, or nothing where it says the event itself. */
+  #addBatch(event, { log, incarnation, index, time, messages }, lost) {
     const device = this.world.deviceOf[event];
-    this.#judgeTime(event, time);
     const batch = { time, sayings: [], voided: false };
-    const again = lost.length > 0;
-    if (!again && messages !== 1) this.wrong.push(`event ${event}: a batch of ${messages} messages`);
-    for (let position = 0; position < messages; ++position) {
-      const before = again ? lost.shift() : undefined;
-      if (again && before === undefined) break;
-      const saying = { event: before?.event ?? event, by: event, device, log, index, position, time, names: new Map() };
-      for (const path of this.events[saying.event].paths) {
-        // Who says it again names what he named before, and what he has just said again himself.
-        const earlier = batch.sayings.findLast(said => said.names.has(path));
-        saying.names.set(path, before ? before.names.get(path).concat(earlier ?? []) : this.#seen(event, path));
-      }
+    if (!lost && messages !== 1) this.wrong.push(`event ${event}: a batch of ${messages} messages`);
+    const said = lost ? lost.splice(0, messages) : [undefined];
+    // Its time is that of the last; those before it stand earlier where their places alone would put them behind.
+    const steps = said.map((saying, i) => (i > 0 && byPlace(saying.first, said[i - 1].first) < 0 ? 1n : 0n));
+    let at = steps.reduce((sum, step) => sum - step, time);
+    this.#judgeTime(event, at);
+    this.#use(at, event);
+    for (const [position, before] of said.entries()) {
+      if (steps[position] > 0n) this.#use((at += 1n), event);
+      const first = before?.first ?? { incarnation, index, position };
+      const names = before?.names ?? new Map(this.events[event].paths.map(path => [path, this.#seen(event, path)]));
+      const saying = { event: before?.event ?? event, by: event, device, time: at, first, names };
       batch.sayings.push(saying);
       this.#of[saying.event].push(saying);
     }
-    const logs = this.#logs[device];
-    (logs[log] ??= [])[index] = batch;
+    (this.#logs[device][log] ??= [])[index] = batch;
+  }
+
+  #use(time, event) {
     this.#times.set(time, (this.#times.get(time) ?? []).concat(event));
   }
 
   /** The versions of a path that an author sees unreplaced; he names so many at most. */
   #seen(event, path) {
     const versions = (this.#touching.get(path) ?? []).filter(other => has(this.world.ancestors[event], other)).map(other => this.#shown(other, event));
-    return unreplaced(versions.filter(({ time }) => msOf(time) <= this.world.clocks[event] + heldBackMs), path, this.#before).slice(0, namesMax);
+    return unreplaced(versions.filter(({ time }) => msOf(time) <= this.world.clocks[event] + heldBackMs), path, this.#before).slice(0, namesMax).map(version => version.event);
   }
 
   #shown(other, event) {
