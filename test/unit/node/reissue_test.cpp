@@ -112,6 +112,20 @@ TEST_CASE("who appends in the very turn in which the clock was put back is dated
   CHECK(ada.topics[topic].held == 0);
 }
 
+TEST_CASE("a clock that is put back again and again leaves own messages in the order in which they were said") {
+  Solo ada("ada");
+  u32 topic = ada.join(secret);
+  ada.wall_ms += 10 * 3'600'000;
+  const Words said = {"a", "b", "c", "d", "e", "f"};
+  for (const std::string& word : said) {
+    (void)ada.append(topic, word.c_str());
+    ada.wall_ms -= 3'600'000;                                 // each time a new incarnation, and their ids are in no order
+    ada.pass(1'000);
+  }
+  CHECK(ada.messages(topic) == said);
+  CHECK(ada.topics[topic].held == 0);
+}
+
 TEST_CASE("what is appended behind a head that is dated ahead is seen at once, also while the disk has just failed") {
   Solo ada("ada");
   u32 topic = ada.join(secret);
