@@ -140,7 +140,7 @@ struct PeersNotice { std::vector<PeerOut> peers; };
 struct AnchorsNotice { std::vector<AnchorOut> anchors; };
 struct TopicsNotice { std::vector<TopicOut> topics; };
 // Something of an open topic changed. timeline: messages were added or removed. keys: map keys whose state changed; all_keys: too many to list.
-struct TopicNotice { u32 topic = 0; TopicState state = TopicState::alone; u64 length = 0, unread = 0, pending = 0, behind = 0, held = 0; u32 peers = 0; u64 map_size = 0;
+struct TopicNotice { u32 topic = 0; TopicState state = TopicState::alone; u64 length = 0, unread = 0, pending = 0, behind = 0, held = 0, unreadable = 0; u32 peers = 0; u64 map_size = 0;
                      bool timeline = false; bool copies = false; bool all_keys = false; std::vector<std::string> keys; };
 struct MembersNotice { u32 topic = 0; std::vector<MemberOut> members; };
 struct PresenceNotice { u32 topic = 0; DeviceId device; std::optional<Bytes> value; };

@@ -23,6 +23,7 @@ class Marks {
 
   void unread(store::LogNo log, u64 batch, Unread why);
   bool is_unread(store::LogNo log, u64 batch) const;
+  bool any_opaque(store::LogNo log) const;                      // a batch of this log that nobody can read
   // Whether some batch was judged by a core that knew less than this one.
   bool outdated() const;
   void declares(store::LogNo log, u64 batch);

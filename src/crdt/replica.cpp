@@ -72,7 +72,8 @@ void Replica::finish() {
   map_.flush();
   arrivals_.flush();
   save_indexes(rows_, topic_, indexes_);
-  if (look_ || arrived_before_ / looked_every != indexes_.arrived / looked_every) save_looked(rows_, topic_, indexes_);
+  if (looks_back_) return;
+  if (look_ || arrived_before_ / looked_every != indexes_.arrived / looked_every) save_looked(rows_, topic_, indexes_, indexes_.arrived);
 }
 
 Looked read_looked(store::Rows& rows, store::TopicNo topic) {
@@ -83,9 +84,9 @@ Looked read_looked(store::Rows& rows, store::TopicNo topic) {
   return r.done() ? looked : Looked{};
 }
 
-void save_looked(store::Rows& rows, store::TopicNo topic, const Indexes& indexes) {
+void save_looked(store::Rows& rows, store::TopicNo topic, const Indexes& indexes, u64 upto) {
   codec::Writer w;
-  w.varint(indexes.arrived).u8(needs_second(indexes) ? 1 : 0);
+  w.varint(upto).u8(needs_second(indexes) ? 1 : 0);
   rows.put(store::key('I', topic, looked_row), std::move(w).take());
 }
 

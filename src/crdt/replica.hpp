@@ -65,7 +65,7 @@ struct Changes {
 struct Looked { u64 upto = 0; bool second = false; };
 inline constexpr u64 looked_every = 1024;        // arrivals: so many are looked through again at most
 Looked read_looked(store::Rows&, store::TopicNo);
-void save_looked(store::Rows&, store::TopicNo, const Indexes&);
+void save_looked(store::Rows&, store::TopicNo, const Indexes&, u64 upto);
 
 class Replica {
  public:
@@ -105,6 +105,7 @@ class Replica {
   std::vector<OpId> places_of(const OpId&);
   // Batches [from, to) that a core which knew less has taken in: true if one of them says something to this one.
   bool has_news(store::LogNo log, u64 from, u64 to);
+  void looks_back() { looks_back_ = true; }      // at what came before: the caller says how far that has come
   bool looked() const { return look_; }          // something that came here, or was looked at, is not as an older core knows it
   // An index page or row cannot be read: say so only of a run that missed nothing, and keep nothing of what it wrote.
   // The indexes can be rebuilt: erase the rows I and X of the topic and add all batches to logs that hold nothing.
@@ -193,6 +194,7 @@ class Replica {
   std::vector<std::pair<store::LogNo, log::Void>> voids_;
   Changes changes_;
   std::set<Bytes> keys_noted_;
+  bool looks_back_ = false;
   bool look_ = false;                                                    // what came is not all as an older core knows it
   u64 arrived_before_ = 0;
 };

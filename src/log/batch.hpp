@@ -88,7 +88,7 @@ struct Void {
 
 struct Batch {
   HybridTime time;
-  u64 first_op = 0;                                          // ops of this log before this batch
+  u64 first_op = 0;                                          // ops of this log before this batch; one without ops counts as one
   std::vector<Dep> deps;
   std::vector<Void> voids;
   std::vector<Op> ops;                                       // 1 to ops_max; with voids in format 2 there may be none

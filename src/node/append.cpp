@@ -15,7 +15,8 @@ namespace {
 
 // What an op adds to a batch at most: its bytes, lengths and kind, and the versions that it names with their logs' ids.
 std::size_t room_of(const log::Op& op) {
-  const std::size_t again = op.says || op.origin || !op.known() ? 96 + op.body.size() : 0;
+  std::size_t again = op.says || op.origin || !op.known() || !op.fields.empty() ? 96 + op.body.size() : 0;
+  for (const log::Field& field : op.fields) again += 20 + field.value.size();
   return op.key.size() + op.value.size() + 16 + again + op.replaces.size() * (LogId::size + 12);
 }
 

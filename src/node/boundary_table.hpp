@@ -182,7 +182,7 @@ template <> inline constexpr auto fields<PeersNotice> = std::tuple(&PeersNotice:
 template <> inline constexpr auto fields<AnchorsNotice> = std::tuple(&AnchorsNotice::anchors);
 template <> inline constexpr auto fields<TopicsNotice> = std::tuple(&TopicsNotice::topics);
 template <> inline constexpr auto fields<TopicNotice> = std::tuple(&TopicNotice::topic, &TopicNotice::state, &TopicNotice::length, &TopicNotice::unread,
-                                                                   &TopicNotice::pending, &TopicNotice::behind, &TopicNotice::held, &TopicNotice::peers,
+                                                                   &TopicNotice::pending, &TopicNotice::behind, &TopicNotice::held, &TopicNotice::unreadable, &TopicNotice::peers,
                                                                    &TopicNotice::map_size, &TopicNotice::timeline, &TopicNotice::copies, &TopicNotice::all_keys, &TopicNotice::keys);
 template <> inline constexpr auto fields<MembersNotice> = std::tuple(&MembersNotice::topic, &MembersNotice::members);
 template <> inline constexpr auto fields<PresenceNotice> = std::tuple(&PresenceNotice::topic, &PresenceNotice::device, &PresenceNotice::value);

@@ -74,6 +74,7 @@ struct TopicExtra {
   bool failed = false;                               // loaded again after a failed save
   u64 rebuild_at = 0;                                // when to try again to index it anew; 0: no need
   bool rebuild_wanted = false;                       // an index could not be read
+  bool own_unreadable = false;                       // a batch of our own is opaque
   bool arrivals_lost = false;                        // … that of the order of arrival
   u64 rebuilt_ms = 0;                                // when it was last indexed anew
   std::vector<Resumed> retries;                      // calls that met damaged indexes
@@ -93,7 +94,8 @@ struct TopicExtra {
 
 struct Waiter { u32 call = 0; TopicNo topic = 0; OpId id; std::vector<OpId> places; u32 copies = 0; bool anchored = false; bool synced = false; };
 
-inline constexpr const char* unreadable_text =
+inline constexpr char gone_text[] = "This device's store is gone. Stay online: what others hold is fetched again.";
+inline constexpr char unreadable_text[] =
     "Something that this device had said was lost here, and what others hold of it cannot be read. Say it again where it matters.";
 
 // An op to be appended again. renamed: another branch's op has its id, so it stands for itself; held: it gets a new time.
@@ -181,6 +183,9 @@ class Node::Impl final : public sync::SyncHost {
   void open_session(peers::Link&);
   void on_frame(peers::Link&, ByteView);
   bool afford(peers::Link&, const wire::Frame&);            // or what the table says has followed
+  void wait(peers::Link&, ByteView frame);
+  void hear_waiting();
+  void hear(peers::Link&, const wire::Frame&);
   void say_abilities(peers::Link&);
   void set_buffered(peers::Link&, u64 bytes);
   void choke(peers::Link&);
@@ -341,7 +346,7 @@ class Node::Impl final : public sync::SyncHost {
   void append_lost(const TopicPtr&);
   void settled(const TopicPtr&);
   void renamed(const TopicPtr&, const std::map<OpId, OpId>&);
-  u64 acked_of(const TopicPtr&, LogNo) const;
+  std::optional<OpId> op_named(const Topic&, std::string_view text) const;
   u64 uncounted(const TopicPtr&) const;              // own ops that wait to be appended again
 
   // ---- queries.cpp
@@ -443,7 +448,8 @@ class Node::Impl final : public sync::SyncHost {
   struct Purse { std::shared_ptr<peers::Spent> spent; std::size_t links = 0; };
   std::map<Bytes, Purse> purses_;                    // by address: at most addresses_max without a link
   u64 said_bytes_ = 0;                               // of presences kept for newcomers
-  u64 unsent_ = 0, unfinished_ = 0;                  // bytes of all links: sent and not taken, and of frames of which pieces are missing
+  u64 unsent_ = 0, unfinished_ = 0;                  // bytes of all links: sent and not taken, and of frames of which pieces are missing or that wait
+  std::set<LinkId> waiting_links_;                   // who owes and has said more
   std::map<std::string, AnchorEntry> anchors_;
   std::map<std::pair<LinkId, TopicNo>, Introducing> introducing_;
   std::map<DeviceId, Contact> contacts_;
@@ -459,7 +465,8 @@ class Node::Impl final : public sync::SyncHost {
   std::optional<i64> offset_;
   std::optional<i64> skew_;
   std::map<Code, std::string> trouble_;
-  bool rows_lost_ = false, holes_reported_ = false;  // rows that only others could give again; whether the app has been told
+  bool rows_lost_ = false, unreadable_lost_ = false; // rows that only others could give again; what they gave of it cannot be read
+  const char* holes_reported_ = nullptr;             // what the app was told of that
   std::map<std::string, u64> metrics_;
   wire::Refusal refusal_{};
   std::set<TopicId> served_;                         // anchors: what they were told to serve

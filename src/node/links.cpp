@@ -181,15 +181,41 @@ void Node::Impl::link_received(LinkId id, ByteView bytes) {
     on_frame(*again->second, frame);
   }
   if (unfinished_ <= memory_.unfinished) return;
-  auto most = std::ranges::max_element(links_, {}, [](const auto& l) { return l.second->session ? l.second->session->unfinished() : 0; });
+  auto most = std::ranges::max_element(links_, {}, [](const auto& l) { return (l.second->session ? l.second->session->unfinished() : 0) + l.second->waiting_bytes; });
   fault(most->first, sync::Fault::too_much);
+}
+
+void Node::Impl::wait(Link& link, ByteView frame) {
+  if (link.waiting_bytes + frame.size() > wire::frontier_bytes_max) return fault(link.id, sync::Fault::too_much);
+  link.waiting.push_back(own(frame));
+  link.waiting_bytes += frame.size();
+  unfinished_ += frame.size();
+  waiting_links_.insert(link.id);
+}
+
+// One of each link in turn, until all owe again or have said all.
+void Node::Impl::hear_waiting() {
+  for (bool heard = true; heard;) {
+    heard = false;
+    for (LinkId id : std::set<LinkId>(waiting_links_)) {
+      if (!waiting_links_.contains(id) || rested_at(id) > now_.steady_ms) continue;      // gone, or owes still
+      Link& link = *links_.at(id);
+      const Bytes frame = std::move(link.waiting.front());
+      link.waiting.pop_front();
+      link.waiting_bytes -= frame.size();
+      unfinished_ -= frame.size();
+      if (link.waiting.empty()) waiting_links_.erase(id);
+      hear(link, *wire::parse(frame));
+      heard = true;
+    }
+  }
 }
 
 // What is over is not heard, and costs what the table says.
 bool Node::Impl::afford(Link& link, const wire::Frame& frame) {
   const wire::Price& price = wire::price_of(frame.tag);
   if (frame.body.size() > price.body_max) return fault(link.id, sync::Fault::malformed), false;
-  charge(link.id, price.work + u64{price.work_kib} * frame.body.size() / 1024);
+  if (!wire::waits(frame.tag)) charge(link.id, price.work + u64{price.work_kib} * frame.body.size() / 1024);
   if (price.purse == wire::Purse::member) return true;
   peers::Spent& spent = price.purse == wire::Purse::address ? *link.shared : link.spent;
   if (spent.frames[wire::price_index(frame.tag)].take(now_.steady_ms, price.rate)) return true;
@@ -214,6 +240,14 @@ void Node::Impl::on_frame(Link& link, ByteView bytes) {
   const bool known = wire::known(frame->tag);
   if (!known && !wire::may_skip(frame->tag)) return fault(link.id, sync::Fault::malformed);
   if (!afford(link, *frame) || !known) return;
+  if (wire::waits(frame->tag) && (!link.waiting.empty() || rested_at(link.id) > now_.steady_ms)) return wait(link, bytes);
+  hear(link, *frame);
+}
+
+void Node::Impl::hear(Link& link, const wire::Frame& heard) {
+  const wire::Frame* frame = &heard;
+  const wire::Price& price = wire::price_of(frame->tag);
+  if (wire::waits(frame->tag)) charge(link.id, price.work + u64{price.work_kib} * frame->body.size() / 1024);
   auto handle = [&]<class M>(auto&& use) {
     if (auto m = wire::decode<M>(*frame)) use(*m);
     else fault(link.id, sync::Fault::malformed);
@@ -364,7 +398,8 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   links_.erase(it);
   if (!told && link->kind != LinkKind::relayed) closing_links_.push_back(id);
   choke(*link);
-  unfinished_ -= link->session->unfinished();
+  unfinished_ -= link->session->unfinished() + link->waiting_bytes;
+  waiting_links_.erase(id);
   leave_purse(*link);
   status_dirty_ = peers_dirty_ = true;
   if (auto a = anchors_.find(link->url); a != anchors_.end() && a->second.link == id) {

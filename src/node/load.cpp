@@ -74,7 +74,7 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
     while (topic->logs.size() < std::min<std::size_t>(*last, sync::log_numbers_max)) topic->logs.emplace_back();
     if (lost_logs) note_lost_logs();
     report_holes();
-    struct Result { sync::Counters counters; std::vector<sync::LogUpdate> updates; bool rebuild = false; u64 looked = 0; };
+    struct Result { sync::Counters counters; std::vector<sync::LogUpdate> updates; bool rebuild = false, unreadable = false; u64 looked = 0; };
     auto result = std::make_shared<Result>();
     desk_.run(topic->queue(), [this, topic, reading, result](store::Rows& out) {
       *result = {};
@@ -94,6 +94,8 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
       }
       sync::Merge merge(out, *topic, corrected_now_ms());
       result->counters = merge.counters();
+      for (LogNo no = 0; no < topic->logs.size() && result->counters.opaque > 0; ++no)
+        result->unreadable |= topic->logs[no].working.device == identity_->id() && merge.replica().marks().any_opaque(no);
       bool lost = !topic->numbers.empty() && !out.get(store::key('I', topic->no));
       // Written by an older core since, or by one that knew less: what it could not read counts from now on.
       const crdt::Looked looked = crdt::read_looked(out, topic->no);
@@ -106,6 +108,8 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
       topic->counters = result->counters;
       topic->closed = {};
       TopicExtra& e = extra(topic);
+      e.own_unreadable = result->unreadable;
+      report_holes();
       if (!result->rebuild) look_through(topic, reading, topic->keys ? result->looked : topic->counters.arrived);
       else if (e.failed) e.rebuild_at = now_.steady_ms + sync::failed_pause_ms;   // the disk that just failed would fail again
       else rebuild(topic);
@@ -122,6 +126,7 @@ void Node::Impl::look_through(const TopicPtr& topic, u32 reading, u64 from) {
   desk_.run(topic->queue(), [this, topic, from, resting, result](store::Rows& rows) {
     *result = {};
     sync::Merge merge(rows, *topic, corrected_now_ms());
+    merge.replica().looks_back();
     const crdt::Indexes indexes = merge.replica().indexes();
     u64 batches = 0;
     result->next = topic->counters.arrived;
@@ -133,12 +138,13 @@ void Node::Impl::look_through(const TopicPtr& topic, u32 reading, u64 from) {
       if ((batches += count) == look_batches) break;
     }
     if (merge.gave_up(result->damage)) return;
+    // What is news is found again, if this life ends before all is indexed anew.
     const bool far = result->next >= indexes.arrived;
-    if (resting || (!merge.replica().looked() && !far)) return;
+    if (resting || result->news || (!merge.replica().looked() && !far)) return;
     std::vector<sync::LogUpdate> none;
     crdt::Changes changes;
     if (merge.replica().looked()) merge.finish(none, changes, result->counters);
-    if (far) crdt::save_looked(rows, topic->no, merge.replica().indexes());
+    crdt::save_looked(rows, topic->no, merge.replica().indexes(), result->next);
   }, [this, topic, reading, resting, result](SaveOutcome saved) {
     if (saved != SaveOutcome::ok || topic->reading != reading) return;
     TopicExtra& e = extra(topic);
@@ -209,7 +215,7 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at
         sync::Merge merge(rows, *topic, corrected_now_ms());
         merge.replica().read_to_mark();
         merge.replica().finish();
-        crdt::save_looked(rows, topic->no, merge.replica().indexes());
+        crdt::save_looked(rows, topic->no, merge.replica().indexes(), merge.replica().indexes().arrived);
         *counters = merge.counters();
       } else {
         crdt::Indexes indexes = crdt::load_indexes(rows, topic->no);

@@ -113,15 +113,18 @@ void Node::Impl::restored(const TopicPtr& topic, LogNo no) {
 }
 
 void Node::Impl::report_holes() {
-  bool any = rows_lost_;
+  bool any = rows_lost_, unreadable = unreadable_lost_;
+  for (const auto& [no, e] : extras_) unreadable |= e.own_unreadable;
   for (const auto& [no, topic] : topics_)
     for (const sync::LogEntry& entry : topic->logs) {
       bool passed = entry.working.device == identity_->id() && entry.held.hole == entry.held.cut && entry.held.hole != log::no_cut;
       any |= entry.held.hole < entry.held.cut || passed;
     }
-  if (any && !holes_reported_) trouble(Code::storage_lost, lost_text);
-  if (!any && holes_reported_) no_trouble(Code::storage_lost);
-  holes_reported_ = any;
+  const char* text = unreadable ? unreadable_text : any ? lost_text : nullptr;
+  if (text == holes_reported_ || (text == lost_text && holes_reported_ == gone_text)) return;
+  if (text) trouble(Code::storage_lost, text);
+  else no_trouble(Code::storage_lost);
+  holes_reported_ = text;
 }
 
 }  // namespace perdure

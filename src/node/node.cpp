@@ -99,6 +99,7 @@ void Node::Impl::on_time() {
   if (reopen_at_ != 0 && reopen_at_ <= now_.steady_ms) try_store();
   if (room_ && room_at_ <= now_.steady_ms) room_again();
   links_time();
+  hear_waiting();
   dial_anchors();
   dial_contacts();
   presence_time();
@@ -140,6 +141,7 @@ std::optional<u64> Node::Impl::deadline() const {
   if (started_ && online_)
     for (const auto& [url, a] : anchors_)
       if (!a.link && !a.dialling) take(a.next_dial_ms);
+  for (LinkId id : waiting_links_) take(rested_at(id));
   if (peers_at_) take(*peers_at_);
   for (const auto& [to, waiting] : introducing_) if (!waiting.nobody()) take(waiting.next_ms);
   for (const auto& [no, attempt] : attempts_) take(attempt.deadline_ms);
@@ -204,8 +206,8 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   if (config_.anchor) topic->stored = true;           // with what was said in it
   e.dirty = true;
   status_dirty_ |= topic->counters.newer > 0;
-  for (LogNo no : changes.opaque)
-    if (topic->logs[no].working.device == identity_->id()) trouble(Code::storage_lost, unreadable_text);
+  for (LogNo no : changes.opaque) e.own_unreadable |= topic->logs[no].working.device == identity_->id();
+  if (!changes.opaque.empty()) report_holes();
   if (!e.members_at) e.members_at = now_.steady_ms + params::members_delay_ms;
   topics_dirty_ = waiters_dirty_ = true;
   e.pending_notice.timeline |= changes.timeline;
@@ -233,9 +235,24 @@ void Node::Impl::acked(const TopicPtr& topic) {
   served_again(topic);
 }
 
+namespace {
+std::string name_of(wire::Refusal why) {
+  switch (why) {
+    case wire::Refusal::not_served: return "not_served";
+    case wire::Refusal::not_proved: return "not_proved";
+    case wire::Refusal::total_quota: return "total_quota";
+    case wire::Refusal::topic_quota: return "topic_quota";
+    case wire::Refusal::device_quota: return "device_quota";
+    case wire::Refusal::full_disk: return "full_disk";
+    case wire::Refusal::too_many_links: return "too_many_links";
+    case wire::Refusal::address_quota: return "address_quota";
+  }
+  return "";
+}
+}  // namespace
+
 void Node::Impl::refused(wire::Refusal why) {
-  static constexpr const char* names[] = {"", "not_served", "not_proved", "total_quota", "topic_quota", "device_quota", "full_disk", "too_many_links", "address_quota"};
-  metrics_[std::string("refused_") + names[static_cast<u8>(why)]] += 1;
+  metrics_["refused_" + name_of(why)] += 1;
   if (!config_.anchor && why == wire::Refusal::total_quota)
     trouble(Code::storage_full, "The storage that this app allows is used up: what comes from others is not stored. Raise limits.storageMB.");
 }

@@ -65,6 +65,7 @@ void Node::Impl::topic_notice(const TopicPtr& topic) {
   n.pending = sync_.pending(topic) + uncounted(topic);
   n.behind = sync_.behind(topic);
   n.held = topic->counters.held_back;
+  n.unreadable = topic->counters.opaque;
   n.map_size = topic->counters.map_size;
   std::set<DeviceId> peers;
   for (LinkId id : sync_.links(topic))

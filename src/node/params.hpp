@@ -58,7 +58,7 @@ inline constexpr std::size_t addresses_max = 4'096;              // of which it 
 inline constexpr u64 memory_bytes = u64{512} << 20;
 struct Memory {
   u64 unsent;                                                    // sent and not taken, beyond unsent_untold: presence is not sent from half of it on, and then the link goes to which most waits
-  u64 unfinished;                                                // frames of which pieces are missing: then the link goes of which most is here
+  u64 unfinished;                                                // frames of which pieces are missing, or that wait: then the link goes of which most is here
   u64 queued;                                                    // pages that wait for storage: more are noted, and fetched later
   u64 claims, link_claims;                                       // logs that peers say they hold and we do not: of all, of one link
   u64 said;                                                      // at an anchor, presences for who enters later: without them he hears those that are said next

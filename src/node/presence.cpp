@@ -117,6 +117,8 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
     return;
   }
   if (link.peer != said->device && !link.anchor) return;      // members speak for themselves alone
+  // Of who is not known yet, what is said is read first: nobody takes another's budget.
+  if (known != e.said.end() && !known->second.budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate)) return void(metrics_["frames_over"] += 1);
   auto value = open_said(*topic, *said);
   if (!value) return;                                 // an anchor that passed it on could not know
   // What our anchor passes on may come before it introduces who says it.

@@ -46,14 +46,22 @@ std::vector<MessageOut> messages_out(const std::vector<crdt::Message>& in, const
 
 }  // namespace
 
+// What an id of the app's speaks of: a receipt whose id another branch of ours has as well still leads to what it was given for.
+std::optional<OpId> Node::Impl::op_named(const Topic& topic, std::string_view text) const {
+  auto op = parse_op(topic, text);
+  if (const auto e = extras_.find(topic.no); op && e != extras_.end())
+    if (const auto now = e->second.renamed.find(*op); now != e->second.renamed.end()) return now->second;
+  return op;
+}
+
 void Node::Impl::call(u32 id, Messages& c) {
-  query(id, c.topic, [c, self = identity_->id()](Topic& topic, crdt::Replica& replica) -> ReplyBody {
+  query(id, c.topic, [this, c, self = identity_->id()](Topic& topic, crdt::Replica& replica) -> ReplyBody {
     crdt::Replica::PageOptions options;
     options.limit = c.limit;
     options.reverse = c.reverse;
     for (auto [given, parsed] : {std::pair{&c.before, &options.before}, std::pair{&c.after, &options.after}}) {
       if (!*given) continue;
-      *parsed = parse_op(topic, **given);
+      *parsed = op_named(topic, **given);
       if (!*parsed) return Error{Code::not_found, crdt::no_message_text};
     }
     auto page = replica.messages(options);
@@ -72,9 +80,7 @@ void Node::Impl::call(u32 id, Latest& c) {
 
 void Node::Impl::call(u32 id, GetMessage& c) {
   query(id, c.topic, [this, text = c.id, self = identity_->id()](Topic& topic, crdt::Replica& replica) -> ReplyBody {
-    auto op = parse_op(topic, text);
-    if (const auto e = extras_.find(topic.no); op && e != extras_.end())
-      if (auto now = e->second.renamed.find(*op); now != e->second.renamed.end()) *op = now->second;
+    auto op = op_named(topic, text);
     auto message = op ? replica.message(*op) : std::nullopt;
     if (!message) return MessagePage{};
     return MessagePage{messages_out({*message}, self), false};
@@ -94,7 +100,7 @@ void Node::Impl::call(u32 id, MarkRead& c) {
   if (!topic) return;
   std::optional<OpId> op;
   if (c.id) {
-    op = parse_op(*topic, *c.id);
+    op = op_named(*topic, *c.id);
     if (!op) return fail(id, Code::not_found, crdt::no_message_text);
   }
   auto counters = std::make_shared<sync::Counters>();
@@ -149,10 +155,10 @@ void Node::Impl::call(u32 id, MapConflicts& c) {
 }
 
 void Node::Impl::call(u32 id, MapHistory& c) {
-  query(id, c.topic, [c](Topic& topic, crdt::Replica& replica) -> ReplyBody {
+  query(id, c.topic, [this, c](Topic& topic, crdt::Replica& replica) -> ReplyBody {
     std::optional<OpId> after;
     if (c.after) {
-      after = parse_op(topic, *c.after);
+      after = op_named(topic, *c.after);
       if (!after) return Error{Code::not_found, crdt::no_message_text};
     }
     auto found = replica.history(c.key, after, c.limit);
@@ -224,9 +230,8 @@ void Node::Impl::call(u32 id, GetCopies& c) {
   if (!topic) return;
   CopyList list;
   if (c.id) {
-    auto op = parse_op(*topic, *c.id);
+    auto op = op_named(*topic, *c.id);
     if (!op) return reply(id, list);
-    if (auto now = extra(topic).renamed.find(*op); now != extra(topic).renamed.end()) *op = now->second;
     return find_places(topic, {*op}, [this, topic, id](std::vector<std::vector<OpId>> places) {
       CopyList of;
       for (const OpId& place : places[0])
@@ -296,10 +301,9 @@ void Node::Impl::call(u32 id, GetLogs& c) {
 void Node::Impl::call(u32 id, WaitCopies& c) {
   TopicPtr topic = open_one(id, c.topic);
   if (!topic) return;
-  auto op = parse_op(*topic, c.id);
+  auto op = op_named(*topic, c.id);
   if (!op) return fail(id, Code::not_found, crdt::no_message_text);
   if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already. Await or abort some of them first.");
-  if (auto now = extra(topic).renamed.find(*op); now != extra(topic).renamed.end()) *op = now->second;
   waiters_[id] = {id, c.topic, *op, {*op}, c.copies, c.anchored, false};
   waiters_dirty_ = true;
   move_waiters(topic);

@@ -48,6 +48,10 @@ class Gathering {
     log::Op& op = batch.ops[position];
     if (!op.origin) op.origin = log::Origin{name_.incarnation, static_cast<u32>(index), position, leaf};
     if (!seen_.insert(*op.origin).second || replica_.is_said_again(name_.device, *op.origin, no_, from_)) return;
+    // What a newer core of this device added goes where it has no room beside these two.
+    std::size_t bytes = 64, kept = 0;
+    while (kept < op.fields.size() && kept + 2 < log::fields_max && (bytes += op.fields[kept].value.size()) <= log::field_bytes_max) ++kept;
+    op.fields.resize(kept);
     if (!op.says) op.says = log::Saying{name_.incarnation, static_cast<u32>(index), position, batch.time};
     const OpId id{topic_.log_id(name_.device, op.says->incarnation), op.says->batch, op.says->position};
     const bool taken = !ids_.insert(id).second || replica_.is_taken(id, *op.origin);
@@ -180,7 +184,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
   struct Result : Written { u64 opaque = 0; bool appended = false, voided = false, filled = false, holed = false; };
   auto result = std::make_shared<Result>();
   u64 incarnation = random_.next();
-  desk_.run(topic->queue(), [this, topic, lost, incarnation, result, acked = acked_of(topic, lost->branch.no)](store::Rows& rows) {
+  desk_.run(topic->queue(), [this, topic, lost, incarnation, result](store::Rows& rows) {
     *result = {};
     const sync::Branch& branch = lost->branch;
     const crdt::LogName name = topic->logs[branch.no].working;
@@ -196,8 +200,6 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
       case Lost::Why::branch: all.take_rows(branch.from, std::min(name.held, name.cut)); break;
     }
     if (rows.missed()) return;
-    // Nobody signs any more for what stands before the void.
-    if (voids && acked < branch.from) all.take_rows(acked, branch.from);
     result->filled = fill_hole(rows, *topic, branch);
     result->holed = topic->logs[branch.no].held.hole != log::no_cut;
     if (rows.missed()) return;
@@ -222,7 +224,8 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
     if (saved != SaveOutcome::ok || result->damage.indexes) return found->second.lost.push_front(std::move(*lost));
     if (result->opaque > 0) {
       metrics_["opaque_lost"] += result->opaque;
-      trouble(Code::storage_lost, unreadable_text);
+      unreadable_lost_ = true;
+      report_holes();
     }
     if (result->appended) {
       metrics_["rescues"] += 1;
@@ -239,14 +242,6 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
     append_waiting(topic);
     if (extras_.contains(topic->no)) settled(topic);
   });
-}
-
-// How far somebody has signed for a log: an anchor, where there are any.
-u64 Node::Impl::acked_of(const TopicPtr& topic, LogNo no) const {
-  u64 acked = 0;
-  for (const auto& [key, mark] : sync_.acks(topic))
-    if (key.second == no && (anchors_.empty() || is_anchor(key.first))) acked = std::max(acked, mark.length);
-  return acked;
 }
 
 // Another branch's op has the id that was handed out in this life: receipts, and those who wait for copies, follow what they speak of.

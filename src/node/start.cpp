@@ -16,8 +16,8 @@ constexpr const char* failing_text = "The store fails again and again; it is giv
 
 void Node::Impl::start(const Start& event) {
   if (event.lost_store) {
-    rows_lost_ = holes_reported_ = true;
-    trouble(Code::storage_lost, "This device's store is gone. Stay online: what others hold is fetched again.");
+    rows_lost_ = true;
+    trouble(Code::storage_lost, holes_reported_ = gone_text);
   }
   for (const std::string& url : config_.anchors) add_anchor(url, false);
   start_reads_ = 5;

@@ -3,6 +3,7 @@
 
 #include <perdure/events.hpp>
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -69,6 +70,8 @@ struct Link {
   std::map<store::TopicNo, Introduced> introduced;    // whom the peer said it is linked to, by topic
   bool choked = false;                                // it does not take what is sent to it: to be closed
   Spent spent;
+  std::deque<Bytes> waiting;                          // frames that are heard once it owes nothing (wire::waits)
+  u64 waiting_bytes = 0;
   Bytes purse;                                        // whose: its address, or itself where that is not known; empty: relayed
   std::shared_ptr<Spent> shared;                      // with the other links of its address
   Budget signals_passed, relayed_sessions;            // forwarded for the peer; begun with us through it

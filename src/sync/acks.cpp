@@ -80,7 +80,7 @@ void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
   if (found == topics_.end() || no >= topic->logs.size()) return;
   TopicSync& t = found->second;
   const LogEntry& entry = topic->logs[no];
-  if (entry.held.spoken() == 0 || entry.held.length > entry.held.cut) return;      // of a log that parts nothing can be attested
+  if (entry.held.spoken() == 0) return;
   std::vector<Exchange*> to;
   for (auto& [link, e] : t.exchanges) if (e.peer == entry.working.device) to.push_back(&e);
   if (to.empty() && !anchor_) for (auto& [link, e] : t.exchanges) if (e.anchor) to.push_back(&e);
@@ -114,7 +114,6 @@ void Sync::pass_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   auto no = topic->by_id(topic->log_id(ack.author, r.be64()));
   const bool there = std::ranges::any_of(t.exchanges, [&](const auto& other) { return other.second.peer == ack.author && other.first != e.link; });
   if (!there || !no || ack.acker != e.peer || ack.from != 0 || ack.length == 0 || ack.length > topic->logs[*no].held.length) return;
-  if (host_.rested_at(e.link) > now_.steady_ms) return;
   host_.charge(e.link, wire::work_per_signature);
   auto good = std::make_shared<bool>(false);
   respond(topic, e, [topic, ack, no = *no, id = topic->logs[*no].working.id, good](store::Rows& rows) {

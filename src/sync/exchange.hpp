@@ -109,6 +109,7 @@ struct Exchange {
   Hash session;                                           // handshake hash
   wire::Epoch epoch{};                                    // of the peer's store, as it greeted; then of the topic there
   u32 alias = 0;                                          // ours, in frames that we send
+  u64 attached_ms = 0;                                    // steady
   std::map<wire::LogTag, store::LogNo> tags;              // of the logs that we know
   std::map<wire::LogTag, Their> theirs;
   std::map<wire::LogTag, log::Opening> openings;          // of logs whose first page is on its way to the store

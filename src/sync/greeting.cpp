@@ -257,7 +257,7 @@ bool Sync::claim(Exchange& e) {
   // Whose claims are the most makes room.
   auto most = std::ranges::max_element(claims_, {}, [](const auto& c) { return c.second; });
   if (most->first == e.link) return false;
-  host_.fault(most->first, Fault::too_much);
+  overdrawn_.insert(most->first);                     // … once nobody is at work on an exchange, which may be carried by that link
   return true;
 }
 

@@ -74,9 +74,10 @@ void Sync::end_pull(TopicSync& t, Exchange& e, u32 request) {
   host_.progressed(t.topic);
 }
 
-// Nobody may speak of the log of which we have lost a batch: whoever greets from a cursor does not. So all are asked by name, once each.
+// Nobody may speak of the log of which we have lost a batch: whoever greets from a cursor does not. So all are asked by name, once each; who
+// does not greet at all as well, after a while.
 void Sync::ask_for_lost(TopicSync& t, Exchange& e) {
-  if (!e.hello_got || t.paused_until != 0 || desk_.failed()) return;
+  if ((!e.hello_got && e.attached_ms + hole_ms_max > now_.steady_ms) || t.paused_until != 0 || desk_.failed()) return;
   for (store::LogNo no : t.topic->holed) {
     const LogEntry& entry = t.topic->logs[no];
     auto asked = e.asked.find(no);

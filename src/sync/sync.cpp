@@ -12,6 +12,7 @@ void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, const
   e.session = a.session;
   e.epoch = a.epoch;
   e.alias = a.alias;
+  e.attached_ms = now.steady_ms;
   e.attachment = e.generation = next_generation_++;
   e.check_at = now.steady_ms + check_interval_ms;
   host_.charge(e.link, topic->numbers.size());
@@ -158,6 +159,7 @@ void Sync::reload(const TopicPtr& topic, Instant now, bool failed) {
 
 void Sync::flush(Instant now) {
   now_ = now;
+  for (LinkId link : std::exchange(overdrawn_, {})) host_.fault(link, Fault::too_much);
   std::vector<Key> waiting;
   for (auto& [no, t] : topics_) {
     if (!t.topic->loaded) continue;                   // all greet anew once it is

@@ -205,6 +205,7 @@ class Sync {
   u64 queued_ = 0;                                            // bytes of pages that wait for storage, of all links
   std::map<LinkId, u64> claims_;                              // logs
   u64 claims_all_ = 0;
+  std::set<LinkId> overdrawn_;                                // who claims the most, where all is too much: to be closed with the next flush
   std::size_t shared_ = 0;
   Instant now_;
   u32 next_generation_ = 1;

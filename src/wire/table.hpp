@@ -7,7 +7,7 @@
 //
 // Work is counted in units of about a microsecond of one processor core. A frame costs `work`, and `work_kib` for each KiB of its body; what
 // depends on what it meets here (the logs of a topic, the pages that are read) is charged where that is known. Work that was done is
-// owed: who owes is heard, but waits for answers, and what it pushes is fetched later, in bulk.
+// owed: what who owes says of topics waits, and its answers; what it pushes is fetched later, in bulk.
 #pragma once
 
 #include <array>
@@ -54,8 +54,8 @@ inline constexpr std::array<Price, 26> prices{{
     // One for each topic that is opened; all of them when a link comes up.
     {Tag::topics, Owner::sharing, 2 + 1024 * 16, small, 20, 60, {2'048, 2'048}, Purse::link, Over::close},
     {Tag::closed, Owner::sharing, 0, small, 20, 0, {2'048, 2'048}, Purse::link, Over::close},
-    // A signature and a topic in memory each. Twice what one link may have entered, so that a link that breaks may come again at once.
-    {Tag::enter, Owner::sharing, 32 + 64, 4 * 1024, 200, 0, {2'048, 1'024}, Purse::address, Over::close},
+    // A signature and a topic in memory each. A room of people behind one router come again at once when an anchor was away.
+    {Tag::enter, Owner::sharing, 32 + 64, 4 * 1024, 200, 0, {8'192, 8'192}, Purse::address, Over::close},
     {Tag::refused, Owner::sharing, 1, 0, 10, 0, {2'048, 2'048}, Purse::link, Over::skip},
     // A greeting a topic when a link comes up, and one for each check that finds a difference. Which logs there are is told at once to who owes
     // nothing, else later; who asks without end is no peer of ours.
@@ -92,10 +92,16 @@ constexpr std::size_t price_index(Tag tag) {
 }
 constexpr const Price& price_of(Tag tag) { return prices[price_index(tag)]; }
 
+// What is heard only once its link owes nothing, in its order. All else is: signs of life, what is told for others, and what is noted or
+// queued when it comes (pages, and what is wanted).
+constexpr bool waits(Tag tag) {
+  return price_of(tag).owner != Owner::links && tag != Tag::relay && tag != Tag::unreachable && tag != Tag::page && tag != Tag::no_page && tag != Tag::want;
+}
+
 // ---- the same in work, and of what a frame carries -------------------------------------------------------------------------------
 
-inline constexpr Budget::Rate link_work{1'000'000, 18'000'000};        // a second of work at once, then a third of a core
-inline constexpr Budget::Rate address_work{2'000'000, 30'000'000};     // … of all links of one address: a room behind one router
+inline constexpr Budget::Rate link_work{100'000, 18'000'000};          // a tenth of a second of work at once, then a third of a core
+inline constexpr Budget::Rate address_work{200'000, 30'000'000};       // … of all links of one address: a room behind one router
 inline constexpr Budget::Rate answers_work{500'000, 18'000'000};       // greetings of large topics, of all links together: the others go on meanwhile
 inline constexpr Budget::Rate skipped_rate{16'384, 16'384};            // frames of one link that were not heard; more close it
 

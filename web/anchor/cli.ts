@@ -35,7 +35,7 @@ perdure anchor runs an anchor: it stores what members of a topic bring, sealed, 
   --device-mb N      … of one device in one topic (default 64)
   --address-mb N     … of one address, of what only it has entered (default 64; without a bound where --invite, --topic or --token say
                      whom to serve); an IPv6 network (/64) is one address
-  --links N          let in at most so many at once (default 512), and of one address half as many; who shares nothing makes room
+  --links N          let in at most so many at once (default 512), and of one address half as many, or 64; who shares nothing makes room
   --lease-days N     keep a topic so long after the last visit (default 30)
   --memory-mb N      use at most so much memory in all (default 512, which is what the defaults above need; at least 128)
   --help             show this

@@ -31,7 +31,7 @@ export interface Doors {
   metrics(): Promise<string>;
 }
 
-/** Messages of links hold 16 KiB and what seals them. */
+/** Messages of links hold 64 KiB, with what seals them. */
 export const messageBytesMax = 64 * 1024;
 /** A link that has so much waiting does not read: it is ended. */
 const unreadBytesMax = 32 << 20;

@@ -219,7 +219,7 @@ const notices = {
   TopicsNotice: [45, { topics: list(topic) }],
   TopicNotice: [46, {
     topic: number, state: choice(1, "live", "syncing", "alone"), length: number, unread: number, pending: number, behind: number, held: number,
-    peers: number, mapSize: number, timeline: flag, copies: flag, allKeys: flag, keys: list(text),
+    unreadable: number, peers: number, mapSize: number, timeline: flag, copies: flag, allKeys: flag, keys: list(text),
   }],
   MembersNotice: [47, { topic: number, members: list(member) }],
   PresenceNotice: [48, { topic: number, device: id, value: optional(bytes) }],

@@ -162,8 +162,9 @@ function messageOp(value: unknown): NewOp {
 }
 
 function statusOf(feed: Feed): TopicStatus {
-  const { state, length, unread, pending, behind, held, peers } = feed.latest ?? { state: "alone", length: 0, unread: 0, pending: 0, behind: 0, held: 0, peers: 0 };
-  return { state, length, unread, pending, behind, held, peers };
+  const { state, length, unread, pending, behind, held, unreadable, peers } =
+    feed.latest ?? { state: "alone", length: 0, unread: 0, pending: 0, behind: 0, held: 0, unreadable: 0, peers: 0 };
+  return { state, length, unread, pending, behind, held, unreadable, peers };
 }
 
 function membersOf(feed: Feed): readonly Member[] {

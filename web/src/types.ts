@@ -182,6 +182,8 @@ export interface TopicStatus {
   readonly behind: number;
   /** Dated ahead, shown when due. */
   readonly held: number;
+  /** Batches of ops that are kept and passed on and say nothing here: broken by who wrote them, or of a newer version (`outdated`). */
+  readonly unreadable: number;
   readonly peers: number;
 }
 

@@ -129,7 +129,7 @@ std::vector<Action> all_actions() {
       PeersNotice{{{device, "Ada", PeerState::away, LinkKind::relayed, 12, false, "0.2.0"}, {device, "", PeerState::connecting, LinkKind::local, std::nullopt, true, {}}}},
       AnchorsNotice{{{"wss://a.example", AnchorState::refused, device, "full"}, {}}},
       TopicsNotice{{{topic, "lunch", 3, 4}, {topic, std::nullopt, 0, std::nullopt}}},
-      TopicNotice{1, TopicState::syncing, 2, 3, 4, 5, 6, 7, 8, true, false, true, {"a", "b"}},
+      TopicNotice{1, TopicState::syncing, 2, 3, 4, 5, 6, 9, 7, 8, true, false, true, {"a", "b"}},
       MembersNotice{1, {{device, "Ada", true, 5, false}, {device, "", false, std::nullopt, true}}},
       PresenceNotice{1, device, some(9)},
       PresenceNotice{1, device, std::nullopt},

@@ -142,6 +142,7 @@ TEST_CASE("a member enters so many topics at an anchor, and is told that it is f
   for (; entered < 1'100 && eve.all<wire::Refused>().empty(); ++entered) {
     auto keys = identity::topic_keys(named_secret("made up " + std::to_string(entered)));
     eve.say(wire::Enter{keys.id, peers::enter_signature(keys, eve.session->handshake_hash(), eve.identity.id())}, entered + 1);
+    eve.pass(1);
   }
   REQUIRE(eve.last<wire::Refused>());
   CHECK(eve.last<wire::Refused>()->reason == static_cast<u8>(wire::Refusal::total_quota));

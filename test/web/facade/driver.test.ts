@@ -257,7 +257,7 @@ describe("calls", () => {
 
 test("the latest notice of each kind, topic and device is told again to who comes later, without what was new in it", async () => {
   const { core, driver } = await setup();
-  const topic = { topic: 1, state: "live", length: 1, unread: 0, pending: 0, behind: 0, held: 0, peers: 0, mapSize: 0, timeline: true, copies: true, allKeys: false, keys: ["k"] } as const;
+  const topic = { topic: 1, state: "live", length: 1, unread: 0, pending: 0, behind: 0, held: 0, unreadable: 0, peers: 0, mapSize: 0, timeline: true, copies: true, allKeys: false, keys: ["k"] } as const;
   const notices: Extract<Action, Notice>[] = [
     { kind: "PeersNotice", peers: [] }, { kind: "TopicNotice", ...topic }, { kind: "TopicNotice", ...topic, length: 2 }, { kind: "TopicNotice", ...topic, topic: 2 },
     { kind: "PresenceNotice", topic: 1, device: "aa", value: Uint8Array.of(1) }, { kind: "PresenceNotice", topic: 1, device: "bb", value: Uint8Array.of(2) }, { kind: "PresenceNotice", topic: 1, device: "aa" },

@@ -102,7 +102,7 @@ export class FakeEngine implements Engine {
 
   changed(change: Partial<NoticeOf<"TopicNotice">>): void {
     this.tell({
-      kind: "TopicNotice", topic: 1, state: "live", length: this.timeline.length, unread: 0, pending: 0, behind: 0, held: 0, peers: 1, mapSize: this.entries.size,
+      kind: "TopicNotice", topic: 1, state: "live", length: this.timeline.length, unread: 0, pending: 0, behind: 0, held: 0, unreadable: 0, peers: 1, mapSize: this.entries.size,
       timeline: false, copies: false, allKeys: false, keys: [], ...change,
     });
   }

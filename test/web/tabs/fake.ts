@@ -34,7 +34,7 @@ export async function takeFakeLead(options: LeadOptions, superseded: () => void)
         if (outcome === "superseded") superseded();
         if (outcome !== "ok") return new Promise(() => undefined);       // as a core that is over
         const length = (await rows()).length;
-        board.tell({ kind: "TopicNotice", topic: body.topic, state: "live", length, unread: 0, pending: 0, behind: 0, held: 0, peers: 0, mapSize: 0, timeline: true, copies: false, allKeys: false, keys: [] });
+        board.tell({ kind: "TopicNotice", topic: body.topic, state: "live", length, unread: 0, pending: 0, behind: 0, held: 0, unreadable: 0, peers: 0, mapSize: 0, timeline: true, copies: false, allKeys: false, keys: [] });
         return { kind: "Appended", id: hex(body.tag) };
       }
       case "ShowPresence":

@@ -4,6 +4,7 @@
 // database's values cannot read it, whoever runs code on this origin can use it. In Node it lies in the SQLite file as it is,
 // and the file's mode is what guards it.
 
+import { PerdureError } from "../errors.js";
 import { randomBytes } from "../platform.js";
 import type { Own } from "./store.js";
 
@@ -34,13 +35,19 @@ export async function wrappedSeed(own: Own, crypto: Crypto = globalThis.crypto):
   return { bytes, fresh: true };
 }
 
-/** The seed of this file or memory. Rejects if it cannot be written. */
+/** The seed of this file or memory. Rejects with `storage-unavailable` if it cannot be read or written. */
 export async function plainSeed(own: Own): Promise<Seed> {
-  const kept = await own.getOwn("seed");
-  if (kept instanceof Uint8Array && kept.length === 32) return { bytes: kept, fresh: false };
-  const bytes = randomBytes(32);
-  await own.putOwn("seed", bytes);
-  return { bytes, fresh: true };
+  try {
+    const kept = await own.getOwn("seed");
+    if (kept instanceof Uint8Array && kept.length === 32) return { bytes: kept, fresh: false };
+    const bytes = randomBytes(32);
+    await own.putOwn("seed", bytes);
+    return { bytes, fresh: true };
+  } catch (error) {
+    if (error instanceof PerdureError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new PerdureError("storage-unavailable", `The key of this device cannot be read or stored: ${why}. Put back a copy of the file, or use another one: that makes a new device.`, { cause: error });
+  }
 }
 
 function isWrapped(value: unknown): value is Wrapped {
