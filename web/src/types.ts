@@ -132,7 +132,8 @@ export interface Shape {
   entry?: unknown;
   presence?: unknown;
 }
-export type Of<S, K extends string> = K extends keyof S ? S[K] : unknown;
+/** What the shape says of it, else anything. No conditional type, so that every Topic<…> is a Topic. */
+export type Of<S, K extends keyof Shape> = (S & Shape)[K];
 
 /** Messages and a map that its members share. Values are what JSON can say, plus `Uint8Array` and `Date`, at most 256 KiB each;
  *  what you read is your own copy. A value that another program wrote and this one cannot read is shown as `null`. */
