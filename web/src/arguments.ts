@@ -34,10 +34,10 @@ export function checkKey(key: unknown): string {
   return checkText("A key", key, keyMax);
 }
 
-/** The beginning of map keys; may be empty. */
-export function checkPrefix(prefix: unknown = ""): string {
-  if (typeof prefix !== "string") throw badArgument("A prefix must be a text.");
-  return checkLength("A prefix", prefix, keyMax);
+/** The option of that name, which is a map key or its beginning; may be empty. */
+export function checkBeginning(option: string, text: unknown = ""): string {
+  if (typeof text !== "string") throw badArgument(`${option} must be a text.`, option);
+  return checkLength(option, text, keyMax);
 }
 
 /** An id of a message or a version, as this package gave it out. */

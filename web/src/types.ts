@@ -152,9 +152,9 @@ export interface Topic<S extends Shape = Shape> extends AsyncDisposable {
   shortcode(): Promise<string | undefined>;
   /** Resolves when durable on this device. `bad-argument` with the path, `too-large` over 256 KiB, `storage-full`. */
   append(value: Of<S, "message">): Promise<Receipt>;
-  /** All or none; at most 16 MiB. */
+  /** All or none; at most 16 MiB. An empty list is `bad-argument`. */
   appendAll(values: Iterable<Of<S, "message">>): Promise<Receipt>;
-  /** Messages and entries together, all or none. */
+  /** Messages and entries together, all or none. A batch that says nothing is `bad-argument`. */
   batch(change: (batch: Batch<S>) => void): Promise<Receipt>;
   /** The newest, default 50. What a chat shows: late ones take their right place. Unchanged messages keep their identity. */
   latest(limit?: number): View<Page<Of<S, "message">>>;
@@ -260,7 +260,7 @@ export interface TopicMap<E = unknown> {
   readonly size: number;
   get(key: string): Promise<E | undefined>;
   set(key: string, value: E): Promise<Receipt>;
-  /** All or none. */
+  /** All or none. An empty list is `bad-argument`. */
   setAll(entries: Iterable<readonly [string, E]>): Promise<Receipt>;
   delete(key: string): Promise<Receipt>;
   /** By key. */

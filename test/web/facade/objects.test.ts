@@ -41,8 +41,14 @@ describe("appending", () => {
     await assert.rejects(topic.append({ when: Number.NaN }), { code: "bad-argument", path: "when" });
     await assert.rejects(topic.append(undefined), { code: "bad-argument" });
     await assert.rejects(topic.appendAll([1, { a: [2n] }]), { code: "bad-argument", path: "[1].a[0]" });
-    await assert.rejects(topic.appendAll([]), { code: "bad-argument" });
-    await assert.rejects(topic.batch(() => undefined), { code: "bad-argument" });
+    await assert.rejects(topic.appendAll([]), { code: "bad-argument", message: /appendAll needs at least one value/ });
+    await assert.rejects(topic.map.setAll([]), { code: "bad-argument", message: /setAll needs at least one entry/ });
+    await assert.rejects(topic.batch(() => undefined), { code: "bad-argument", message: /batch is empty/ });
+    for (const option of ["prefix", "after"]) {
+      const told = { code: "bad-argument", path: option, message: new RegExp(`^${option} must be a text`) };
+      await assert.rejects(topic.map.entries({ [option]: 1 }).next(), told);
+      if (option === "prefix") for (const view of ["view", "conflicts"] as const) assert.throws(() => topic.map[view]({ prefix: 1 as never }), told);
+    }
     await assert.rejects(topic.append("x".repeat(300_000)), { code: "too-large" });
     await assert.rejects(topic.appendAll(Array.from({ length: 70 }, () => "x".repeat(250_000))), { code: "too-large" });
     await assert.rejects(topic.map.set("k", undefined), { code: "bad-argument" });
