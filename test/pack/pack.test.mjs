@@ -118,7 +118,7 @@ const users = `
 
   export async function main(): Promise<void> {
     const peer: Peer = await openPeer({ app: "talkbox", anchors: ["wss://anchor.example", new URL("ws://localhost:8787")] });
-    const topic = location.hash ? await peer.join<{ message: Chat; entry: Card }>(location.hash) : await peer.topic<{ message: Chat; entry: Card }>("lunch");
+    const topic = location.hash.startsWith("#perdure-") ? await peer.join<{ message: Chat; entry: Card }>(location.hash) : await peer.topic<{ message: Chat; entry: Card }>("lunch");
     topic.latest(50).subscribe(({ messages }) => render(messages));
     await topic.append({ text: "hello" });
     share(await topic.link(location.href));
