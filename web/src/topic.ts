@@ -224,8 +224,8 @@ function equal(a: readonly string[], b: readonly string[]): boolean {
 async function* readMessages<M>(feed: Feed, options: MessagesOptions, signal: AbortSignal): AsyncGenerator<Message<M>, void, void> {
   const { reverse = false, live = false } = options;
   let left = checkLimit(options.limit);
-  let before = checkOptionalId("before", options.before);
-  let after = checkOptionalId("after", options.after);
+  let before = checkOptionalId("before", options.before, "before");
+  let after = checkOptionalId("after", options.after, "after");
   const arrivals = live ? await Arrivals.begin(feed, signal) : undefined;
   try {
     while (left > 0) {
