@@ -59,7 +59,7 @@ describe("the command line", () => {
     using folder = scratch();
     writeFileSync(folder.file("text"), "something else ".repeat(100));
     await refuses(1, ["anchor", "--port", "0", "--data", folder.file("no/such/folder/anchor.db")], "cannot be written", "anchor.db", "Make its folder");
-    await refuses(1, ["anchor", "--port", "0", "--data", folder.file("text")], "database");
+    await refuses(1, ["anchor", "--port", "0", "--data", folder.file("text")], `The file ${folder.file("text")}`, "database");
     await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--serve", folder.file("none")], "none", "Make it");
     await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--cert", folder.file("c.pem"), "--key", folder.file("k.pem")], "c.pem", "cannot be read");
     await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--cert", folder.file("text"), "--key", folder.file("text")], "certificate");
