@@ -174,9 +174,9 @@ Result<std::string> normalize_shortcode(std::string_view text) {
     std::size_t symbol = crockford.find(code.back());
     if (symbol == crockford.npos || (symbol >= 32 && code.size() <= code_size))
       return bad("The code has a character that no code has. Codes are made of digits and letters without I, L, O and U.");
-    if (code.size() > code_size + 1) return bad("The code is too long: it has 13 characters. Type it again.");
+    if (code.size() > code_size + 1) return bad("The code is too long: a code has 13 characters. Type it again.");
   }
-  if (code.size() <= code_size) return bad("The code is too short: it has 13 characters. Type all of it.");
+  if (code.size() <= code_size) return bad("The code is too short: a code has 13 characters. Type all of it.");
   u64 value = 0;
   for (std::size_t i = 0; i < code_size; ++i) value = value << 5 | crockford.find(code[i]);
   if (check_symbol(value) != code.back()) return bad("The code has a mistake in it. Compare each character and type it again.");

@@ -110,6 +110,7 @@ struct AnchorEntry {
   u64 next_dial_ms = 0;
   u32 failures = 0;
   std::optional<LinkId> link;
+  std::optional<LinkId> through;                     // to the same anchor by another address: this one is not dialled meanwhile
   bool dialling = false;
   std::map<TopicNo, u8> refusing;                    // why it stores nothing more of these, until it holds what we hold
 };

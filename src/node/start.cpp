@@ -9,7 +9,7 @@ namespace {
 constexpr u32 format_version = 1;
 constexpr const char* outdated_text = "A newer version of this app has written to this device's store. Reload to run it too.";
 constexpr const char* superseded_text = "Another tab or process of this device has taken its store over; this one neither reads nor writes any more. Go on there, or reload to take it back.";
-constexpr const char* taken_text = "This device's store was taken away while it was in use. Reload the page; what others hold is fetched again.";
+constexpr const char* taken_text = "This device's store was taken away while it was in use. Reload the page, or close the peer and open it again; what others hold is fetched again.";
 constexpr const char* unopened_text = "The store could not be opened again; that is tried on. Reload the page if it lasts.";
 constexpr const char* failing_text = "The store fails again and again; it is given time. Reload the page if it lasts.";
 }
@@ -224,7 +224,7 @@ void Node::Impl::on_reopened(Reopening outcome) {
   reopening_ = false;
   switch (outcome) {
     case Reopening::superseded: return give_up(Code::storage_unavailable, superseded_text);
-    case Reopening::lost: return give_up(Code::storage_lost, taken_text);
+    case Reopening::lost: no_trouble(Code::storage_unavailable); return give_up(Code::storage_lost, taken_text);
     case Reopening::failed: return give_up(Code::storage_unavailable, unopened_text, again);
     case Reopening::ok: return failures_ < params::failures_max ? read_again() : give_up(Code::storage_unavailable, failing_text, again);
   }

@@ -118,7 +118,7 @@ const users = `
 
   export async function main(): Promise<void> {
     const peer: Peer = await openPeer({ app: "talkbox", anchors: ["wss://anchor.example", new URL("ws://localhost:8787")] });
-    const topic = location.hash ? await peer.join<{ message: Chat; entry: Card }>(location.hash) : await peer.topic<{ message: Chat; entry: Card }>("lunch");
+    const topic = location.hash.startsWith("#perdure-") ? await peer.join<{ message: Chat; entry: Card }>(location.hash) : await peer.topic<{ message: Chat; entry: Card }>("lunch");
     topic.latest(50).subscribe(({ messages }) => render(messages));
     await topic.append({ text: "hello" });
     share(await topic.link(location.href));
@@ -127,6 +127,12 @@ const users = `
     const cards: View<ReadonlyMap<string, Card>> = topic.map.view({ prefix: "card/" });
     for await (const [key, { title }] of topic.map.entries()) console.log(key, title, cards.current.size);
     for await (const message of topic.messages({ live: true, signal: AbortSignal.timeout(1) })) console.log(message.value.text.length);
+    // @ts-expect-error an entry of another shape
+    await topic.batch(batch => { batch.append({ text: "hello" }); batch.set("card/1", { text: "no card" }); });
+    const any: Topic = topic;
+    // @ts-expect-error what anything may be said in is no topic of cards
+    const cardsOnly: Topic<{ entry: Card }> = any;
+    console.log(cardsOnly.id);
     const loose: Topic = await peer.topic("anything");
     await loose.append([1, "two", new Uint8Array(3)]);
     peer.status.subscribe(({ trouble, links }) => console.log(trouble.map(({ code }) => code === "storage-lost"), links.webrtc));

@@ -31,7 +31,8 @@ test("the five lines chat", async () => {
   const script = readFileSync(join(folder, "main.js"), "utf8").replace('"perdure"', '"/perdure/index.js"');
   const host = await serve({ "/perdure/": here.stranger.dist, "/main.js": { text: script }, "/": folder });
   try {
-    const ann = await visit(here.browser, host.url);
+    // A fragment of the page's own is no invite.
+    const ann = await visit(here.browser, `${host.url}#hello`);
     await ann.page.waitForFunction(() => document.title.includes("#perdure-"));
     const ben = await visit(here.browser, await ann.page.title());
     for (const { page, said } of [ann, ben]) {

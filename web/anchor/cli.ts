@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { startDemo, type DemoOptions } from "./demo.js";
 import { startAnchor, type AnchorOptions } from "./index.js";
+import { PerdureError } from "../src/errors.js";
 import { version } from "../src/version.js";
 
 const help = `Usage: perdure anchor [options]
@@ -43,6 +44,14 @@ perdure anchor runs an anchor: it stores what members of a topic bring, sealed, 
 
 It is healthy while GET /healthz answers 200. Figures for Prometheus: GET /metrics. SIGTERM and Ctrl-C stop it cleanly.`;
 
+const text = { type: "string" } as const;
+const texts = { type: "string", multiple: true } as const;
+const known = {
+  host: text, port: text, data: text, serve: text, cert: text, key: text, "public-url": text, app: texts, invite: texts, topic: texts, token: texts,
+  "address-mb": text, "memory-mb": text,
+  "total-mb": text, "topic-mb": text, "device-mb": text, links: text, history: text, "lease-days": text, help: { type: "boolean", short: "h" }, version: { type: "boolean" },
+} as const;
+
 /** Ends the process with one line. */
 class Refusal extends Error {}
 
@@ -55,7 +64,7 @@ if (major < 20) {
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 process.removeAllListeners("warning").on("warning", warning => console.error(warning.name === "PerdureWarning" ? `perdure: ${warning.message}` : `${warning.name}: ${warning.message}`));
 main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(`perdure: ${inPlace(error instanceof Error ? error.message : String(error))}`);
+  console.error(`perdure: ${inPlace(error instanceof PerdureError ? asTyped(error) : error instanceof Error ? error.message : String(error))}`);
   process.exit(error instanceof Refusal ? 2 : 1);
 });
 
@@ -99,22 +108,20 @@ function inPlace(text: string): string {
   return import.meta.url.includes("/_npx/") ? text.replace("npm install better-sqlite3", "npm install perdure better-sqlite3") : text;
 }
 
+/** What begins with the name of an option of startAnchor, "quotas.totalMB must be …", begins with how it is typed here. */
+function asTyped({ message, path = "" }: PerdureError): string {
+  const name = path.replace(/^(quotas|tls)\./, "").replace(/\[\d+\]$/, "").replace(/[A-Z]+/g, letters => `-${letters.toLowerCase()}`);
+  const typed = [name, name.replace(/s$/, "")].find(option => Object.hasOwn(known, option));
+  return typed !== undefined && message.startsWith(`${path} `) ? `--${typed} (${path})${message.slice(path.length)}` : message;
+}
+
 function parse(args: readonly string[]) {
   try {
-    const text = { type: "string" } as const;
-    const texts = { type: "string", multiple: true } as const;
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        host: text, port: text, data: text, serve: text, cert: text, key: text, "public-url": text, app: texts, invite: texts, topic: texts, token: texts,
-        "address-mb": text, "memory-mb": text,
-        "total-mb": text, "topic-mb": text, "device-mb": text, links: text, history: text, "lease-days": text, help: { type: "boolean", short: "h" }, version: { type: "boolean" },
-      },
-    });
+    return parseArgs({ args: [...args], allowPositionals: true, options: known });
   } catch (error) {
-    const said = error instanceof Error ? error.message.split(/\. |\n/)[0] ?? "" : String(error);
-    throw new Refusal(`${said}. Try: perdure anchor --help`);
+    const said = error instanceof Error ? error.message.split(/\. |\.?\n/)[0] ?? "" : String(error);
+    const option = /^Option '(--[\w-]+)' argument is ambiguous/.exec(said)?.[1];
+    throw new Refusal(`${option === undefined ? said : `${option} needs a value that does not begin with a dash, or is written ${option}=VALUE`}. Try: perdure anchor --help`);
   }
 }
 

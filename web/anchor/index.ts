@@ -4,7 +4,6 @@
 //     const anchor = await startAnchor({ data: "anchor.db", port: 8787 });
 //     console.log(anchor.url);
 //     await anchor.close();
-import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { loadCoreInNode, type CoreModule } from "../src/core.js";
 import type { CoreConfig } from "../src/boundary.js";
@@ -110,7 +109,7 @@ class Running implements Anchor {
         if (running !== undefined) running.#driver.room();
       },
       lost,
-    }, await placeKept(settings.data));
+    });
     try {
       const seed = await plainSeed(rows);
       const core = (await loadCoreInNode()).create(configOf(settings, topics, seed, stun?.port ?? 0));
@@ -258,14 +257,6 @@ function warn(line: string): void {
 
 function placeOf(data: string): string {
   return data === ":memory:" ? "memory" : resolve(data);
-}
-
-/** Says whether the file is still the one that it is now. */
-async function placeKept(data: string): Promise<() => Promise<boolean>> {
-  if (data === ":memory:") return async () => true;
-  const look = (): Promise<string> => stat(data, { bigint: true }).then(({ dev, ino }) => `${dev} ${ino}`, () => "");
-  const first = await look();
-  return async () => (await look()) === first;
 }
 
 function lostStore(data: string, how: "superseded" | "lost"): PerdureError {

@@ -1,5 +1,5 @@
 // What startAnchor takes, checked before anything happens.
-import { checkCount, checkObject, checkText } from "../src/arguments.js";
+import { checkCount, checkObject, checkOption, checkSpelling, checkText, nameMax } from "../src/arguments.js";
 import { isWellFormed } from "../src/bytes.js";
 import { badArgument } from "../src/errors.js";
 import type { MemoryDisk } from "../src/store/memory.js";
@@ -72,7 +72,8 @@ export function settingsOf(options: AnchorOptions): Settings {
   if (typeof options !== "object" || options === null) throw badArgument('startAnchor needs options: startAnchor({ data: "anchor.db" }).');
   const { tls, publicUrl, apps = [], serve, quotas = {} } = options;
   if (tls !== undefined) checkObject("tls", tls);
-  checkObject("quotas", quotas);
+  checkSpelling("startAnchor", options, ["data", "port", "host", "tls", "publicUrl", "apps", "serve", "quotas", "invites", "topics", "tokens", "memoryMB"] satisfies (keyof AnchorOptions)[]);
+  checkSpelling("quotas", checkObject("quotas", quotas), ["totalMB", "topicMB", "deviceMB", "links", "leaseDays", "addressMB"] satisfies (keyof Quotas)[], "quotas.");
   const port = checkCount("port", options.port ?? 8787);
   if (port > 65535) throw badArgument("port must be below 65536.", "port");
   if (typeof apps === "string" || !Array.isArray(apps)) throw badArgument("apps must be a list of names.", "apps");
@@ -80,13 +81,13 @@ export function settingsOf(options: AnchorOptions): Settings {
   const address = publicUrl === undefined ? "" : checkPublicUrl(publicUrl);
   if (address.length + encodeURIComponent(tokens[0] ?? "").length + 8 > addressMax) throw badArgument(`publicUrl, with the token, is longer than the ${addressMax} characters that an address may have in an invite.`, "publicUrl");
   return {
-    data: checkText("data", options.data, 4096),
+    data: checkOption("data", options.data, 4096),
     port,
-    host: checkText("host", options.host ?? "127.0.0.1"),
-    ...(tls === undefined ? {} : { tls: { cert: checkText("tls.cert", tls.cert, 4096), key: checkText("tls.key", tls.key, 4096) } }),
+    host: checkOption("host", options.host ?? "127.0.0.1"),
+    ...(tls === undefined ? {} : { tls: { cert: checkOption("tls.cert", tls.cert, 4096), key: checkOption("tls.key", tls.key, 4096) } }),
     ...(publicUrl === undefined ? {} : { publicUrl: address }),
-    apps: [...new Set(apps.map((app: unknown) => checkText("An app's name", app)))],
-    ...(serve === undefined ? {} : { serve: checkText("serve", serve, 4096) }),
+    apps: [...new Set(apps.map((app: unknown, at) => checkText("An app's name", app, nameMax, `apps[${at}]`)))],
+    ...(serve === undefined ? {} : { serve: checkOption("serve", serve, 4096) }),
     quotas: {
       totalMB: positive(quotas, "totalMB", 4096),
       topicMB: positive(quotas, "topicMB", 256),

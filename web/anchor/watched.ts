@@ -42,7 +42,6 @@ export class WatchedStore implements Store {
   readonly #store: Store & Own & Held;
   readonly #seconds: Histogram;
   readonly #events: WatchEvents;
-  readonly #kept: () => Promise<boolean>;
   readonly #looking: ReturnType<typeof setInterval>;
   #trouble: Trouble | undefined;
   #behindBarrier = false;
@@ -52,14 +51,13 @@ export class WatchedStore implements Store {
   #probe: Promise<string> | undefined;
   #probes = 0;
 
-  /** `seconds` is told how long each save took. `kept`: whether the file still stands where it stood. */
-  constructor(store: Store & Own & Held, seconds: Histogram, events: WatchEvents, kept: () => Promise<boolean> = async () => true) {
+  /** `seconds` is told how long each save took. */
+  constructor(store: Store & Own & Held, seconds: Histogram, events: WatchEvents) {
     this.kind = store.kind;
     this.wasEmpty = store.wasEmpty;
     this.#store = store;
     this.#seconds = seconds;
     this.#events = events;
-    this.#kept = kept;
     this.#looking = setInterval(() => void this.#look(), heldEveryMs);
     this.#looking.unref();
   }
@@ -118,7 +116,6 @@ export class WatchedStore implements Store {
   async #look(): Promise<void> {
     const held = await this.#store.held().catch(() => "failed" as const);
     if (held === "superseded" || held === "lost") this.#end(held);
-    else if (!(await this.#kept())) this.#end("lost");
   }
 
   #end(how: "superseded" | "lost"): void {

@@ -40,7 +40,7 @@ async function anchors(): Promise<string[]> {
 }
 
 async function openTopic(peer: Peer): Promise<Topic> {
-  const topic = location.hash.length > 1 ? await peer.join(location.hash) : await firstTopic(peer);
+  const topic = location.hash.startsWith("#perdure-") ? await peer.join(location.hash) : await firstTopic(peer);
   history.replaceState(null, "", await topic.link(location.href));
   return topic;
 }

@@ -146,7 +146,7 @@ byId("invite", "button").addEventListener("click", () => {
   if (left.stands !== undefined) invite(left.stands.link);
 });
 
-if (location.hash.length > 1) {
+if (location.hash.startsWith("#perdure-")) {
   // An invite is for one: the page of the room.
   location.replace(new URL(`room.html${location.search}${location.hash}`, location.href));
 } else {

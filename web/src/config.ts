@@ -1,5 +1,6 @@
 // From what an app asks for to what the core is told.
 import type { CoreConfig } from "./boundary.js";
+import { checkSpelling } from "./arguments.js";
 import { badArgument } from "./errors.js";
 import { anchorsOf } from "./peer.js";
 import type { Limits, PeerOptions } from "./types.js";
@@ -40,6 +41,7 @@ export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomS
 
 function limitsOf(limits: unknown = {}): Partial<Limits> {
   if (typeof limits !== "object" || limits === null) throw badArgument("limits must be an object of numbers.", "limits");
+  checkSpelling("limits", limits, ["memoryMB", "storageMB", "links", "idleBytesPerSecond"] satisfies (keyof Limits)[], "limits.");
   return limits;
 }
 

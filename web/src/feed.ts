@@ -118,9 +118,9 @@ export class Feed {
     }
   }
 
-  /** Appends all ops or none. */
-  async append(ops: readonly NewOp[]): Promise<Receipt> {
-    if (ops.length === 0) throw badArgument("There is nothing to append.");
+  /** Appends all ops or none. `ifEmpty` tells the caller that there are none. */
+  async append(ops: readonly NewOp[], ifEmpty = "There is nothing to append."): Promise<Receipt> {
+    if (ops.length === 0) throw badArgument(ifEmpty);
     const bytes = ops.reduce((sum, op) => sum + op.key.length + op.value.length, 0);
     if (bytes > appendMax) throw new PerdureError("too-large", "All of it takes more than 16 MiB. Append it in several steps.");
     const { id } = await this.ask("Appended", { kind: "Append", topic: this.topic, tag: this.surroundings.random(16), ops });

@@ -28,7 +28,8 @@ async function start(options: PeerOptions): Promise<Engine> {
 let opener: Opener | undefined;
 
 /** Opens this device's peer. Resolves when it can read and write here, online or not. The same app and instance opened
- *  twice in one page gives two handles on one peer, which closes with the last of them; what is kept in memory, or in another
+ *  twice in one page or process gives two handles on one peer, which closes with the last of them: only the anchors of the later call
+ *  are added; its name, rtc, limits, wasm and worker do not count. Say `instance` for a second peer. What is kept in memory, or in another
  *  file, is another peer. A worker that opens it has it in its own thread, without WebRTC. Rejects with `bad-argument`,
  *  `storage-unavailable`, `outdated`, `insecure-context`, `wasm-blocked` or `wasm-failed`, or with the signal's reason. */
 export async function openPeer(options: PeerOptions): Promise<Peer> {

@@ -43,7 +43,7 @@ export function absolute(option: string, url: string | URL): string {
   try {
     return new URL(url, baseUrl()).href;
   } catch {
-    throw badArgument(`${option} is no address here: give it whole, as https://… is.`);
+    throw badArgument(`${option} is no address here: give it whole, as https://… is.`, option);
   }
 }
 

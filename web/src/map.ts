@@ -1,6 +1,6 @@
 // A topic's map as its user holds it.
 import type { ConflictOut, EntryOut, NewOp, NoticeOf, VersionOut } from "./boundary.js";
-import { checkKey, checkLimit, checkList, checkObject, checkPrefix, signalOf } from "./arguments.js";
+import { checkBeginning, checkKey, checkLimit, checkList, checkObject, signalOf } from "./arguments.js";
 import { compareText } from "./bytes.js";
 import { badArgument } from "./errors.js";
 import { versionOf } from "./feed.js";
@@ -61,7 +61,7 @@ export class MapHandle<E> implements TopicMap<E> {
     for (const [key, value] of all) checkEntry(key, value);
     const keys = all.map(([key]) => key);
     const values = encodeValues(all.map(([, value]) => value), at => keys[at] ?? "");
-    return this.#feed.append(values.map((value, at) => ({ kind: "set", key: keys[at] ?? "", value })));
+    return this.#feed.append(values.map((value, at) => ({ kind: "set", key: keys[at] ?? "", value })), "setAll needs at least one entry; this list is empty.");
   }
 
   async delete(key: string): Promise<Receipt> {
@@ -73,14 +73,14 @@ export class MapHandle<E> implements TopicMap<E> {
   }
 
   view(options: { prefix?: string } = {}): View<ReadonlyMap<string, E>> {
-    const prefix = checkPrefix(checkObject("options", options).prefix);
+    const prefix = checkBeginning("prefix", checkObject("options", options).prefix);
     const view = this.#views.get(prefix) ?? new FetchedView<ReadonlyMap<string, E>>(new Entries<E>(this.#feed, prefix), this.#feed.surroundings.frame);
     this.#views.set(prefix, view);
     return view;
   }
 
   conflicts(options: { prefix?: string } = {}): View<readonly Conflict<E>[]> {
-    const prefix = checkPrefix(checkObject("options", options).prefix);
+    const prefix = checkBeginning("prefix", checkObject("options", options).prefix);
     const view = this.#conflicts.get(prefix) ?? conflictsOf<E>(this.#feed, prefix);
     this.#conflicts.set(prefix, view);
     return view;
@@ -115,8 +115,8 @@ async function* readPages(feed: Feed, prefix: string, after: string | undefined,
 }
 
 async function* readEntries<E>(feed: Feed, options: { prefix?: string; after?: string; limit?: number }, signal: AbortSignal): AsyncGenerator<[string, E], void, void> {
-  const after = options.after === undefined ? undefined : checkPrefix(options.after);
-  for await (const { key, version } of readPages(feed, checkPrefix(options.prefix), after, checkLimit(options.limit), signal)) {
+  const after = options.after === undefined ? undefined : checkBeginning("after", options.after);
+  for await (const { key, version } of readPages(feed, checkBeginning("prefix", options.prefix), after, checkLimit(options.limit), signal)) {
     if (version.value !== undefined) yield [key, decodeValue(version.value) as E];
   }
 }

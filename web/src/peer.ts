@@ -1,6 +1,6 @@
 // A peer as its user holds it.
 import type { CallBody, NoticeOf } from "./boundary.js";
-import { checkAnchor, checkInvite, checkObject, checkText } from "./arguments.js";
+import { checkAnchor, checkInvite, checkObject, checkText, nameMax } from "./arguments.js";
 import type { Engine, Surroundings } from "./engine.js";
 import { surroundings } from "./engine.js";
 import { badArgument, closedError, errorOf } from "./errors.js";
@@ -86,12 +86,12 @@ export class PeerHandle implements Peer {
   }
 
   async join<S extends Shape = Shape>(invite: string | URL, options: { name?: string } = {}): Promise<Topic<S>> {
-    const text = checkInvite("An invite", invite instanceof URL ? invite.href : invite);
+    const text = checkInvite("An invite", invite instanceof URL ? invite.href : invite, "Give what topic.invite() or topic.link() gave, or location.hash of such a link.");
     return this.#opened<S>({ kind: "TopicJoin", invite: text, ...naming(options) });
   }
 
   async joinCode<S extends Shape = Shape>(code: string, options: { name?: string } = {}): Promise<Topic<S>> {
-    return this.#opened<S>({ kind: "TopicJoinCode", code: checkInvite("A shortcode", code), ...naming(options) });
+    return this.#opened<S>({ kind: "TopicJoinCode", code: checkInvite("A shortcode", code, "Type the 13 characters that topic.shortcode() gave."), ...naming(options) });
   }
 
   offline(): void {
@@ -140,7 +140,7 @@ export class PeerHandle implements Peer {
 
 function naming(options: { name?: string }): { name?: string } {
   const { name } = checkObject("options", options);
-  return name === undefined ? {} : { name: checkText("A topic's name", name) };
+  return name === undefined ? {} : { name: checkText("A topic's name", name, nameMax, "name") };
 }
 
 function statusOf(engine: Engine, notice: NoticeOf<"StatusNotice"> | undefined): PeerStatus {
@@ -180,6 +180,6 @@ function topicOf({ id, name, unread, lastActivityMs }: NoticeOf<"TopicsNotice">[
 /** The anchors of PeerOptions as texts. Throws bad-argument. */
 export function anchorsOf(anchors: unknown): string[] {
   if (anchors === undefined) return [];
-  if (typeof anchors === "string" || typeof anchors !== "object" || anchors === null || !(Symbol.iterator in anchors)) throw badArgument("anchors must be a list of addresses.");
-  return [...new Set(Array.from(anchors as Iterable<unknown>, checkAnchor))];
+  if (typeof anchors === "string" || typeof anchors !== "object" || anchors === null || !(Symbol.iterator in anchors)) throw badArgument("anchors must be a list of addresses.", "anchors");
+  return [...new Set(Array.from(anchors as Iterable<unknown>, (url, at) => checkAnchor(url, `anchors[${at}]`)))];
 }

@@ -74,7 +74,7 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
 
   async appendAll(values: Iterable<Of<S, "message">>): Promise<Receipt> {
     const all = encodeValues(checkList("What appendAll is given", values), at => at);
-    return this.#feed.append(all.map(value => ({ kind: "message", key: "", value })));
+    return this.#feed.append(all.map(value => ({ kind: "message", key: "", value })), "appendAll needs at least one value; this list is empty.");
   }
 
   async batch(change: (batch: Batch<S>) => void): Promise<Receipt> {
@@ -91,7 +91,7 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
       result.catch(() => undefined);
       throw badArgument("The function of a batch may not be async: what it says after an await would be lost. Await first, then call batch.");
     }
-    return this.#feed.append(ops);
+    return this.#feed.append(ops, "This batch is empty: say batch.append(…), batch.set(…) or batch.delete(…) in it.");
   }
 
   latest(limit = 50): View<Page<Of<S, "message">>> {
@@ -224,8 +224,8 @@ function equal(a: readonly string[], b: readonly string[]): boolean {
 async function* readMessages<M>(feed: Feed, options: MessagesOptions, signal: AbortSignal): AsyncGenerator<Message<M>, void, void> {
   const { reverse = false, live = false } = options;
   let left = checkLimit(options.limit);
-  let before = checkOptionalId("before", options.before);
-  let after = checkOptionalId("after", options.after);
+  let before = checkOptionalId("before", options.before, "before");
+  let after = checkOptionalId("after", options.after, "after");
   const arrivals = live ? await Arrivals.begin(feed, signal) : undefined;
   try {
     while (left > 0) {

@@ -14,10 +14,12 @@ export interface PeerOptions {
   anchors?: readonly (string | URL)[];
   /** What others see beside the id. */
   name?: string;
-  /** Several peers on one origin; "default" if not said. */
+  /** Tells several peers of one app apart, on one origin or in one process of Node; "default" if not said. Without it two calls of openPeer are two
+   *  handles on one peer. */
   instance?: string;
-  /** auto: IndexedDB. In Node say "memory" or a SQLite file. What is kept in memory is a peer of its own, in each tab another; handles and tabs that
-   *  share a peer name the same storage, or else the later one is `bad-argument`. */
+  /** auto: IndexedDB. In Node say "memory" or a SQLite file. What is kept in memory is a peer of its own, in each tab another, in a page or process the
+   *  same one for the same app and instance, as long as a handle on it is open. Handles and tabs that share a peer name the same storage, or else the
+   *  later one is `bad-argument`. */
   storage?: "auto" | "indexeddb" | "opfs" | "memory" | { file: string };
   /** Default: host candidates, and STUN at the anchors that offer it. false: no WebRTC. */
   rtc?: RtcOptions | false;
@@ -47,6 +49,7 @@ export interface Limits {
  *  identity until it changes; both are bound. So it is a Svelte store as it is, and React's
  *  useSyncExternalStore(view.subscribe, () => view.current, () => view.current). It costs nothing while nobody subscribes. */
 export interface View<T> {
+  /** Of latest(), copies(), map.view() and map.conflicts() it is kept up only while somebody is subscribed, and empty before. */
   readonly current: T;
   readonly subscribe: (listener: (value: T) => void) => () => void;
 }
@@ -114,6 +117,7 @@ export interface AnchorInfo {
   readonly url: string;
   readonly state: "connected" | "connecting" | "unreachable" | "refused";
   readonly id?: string;
+  /** Why it is not connected, or does not store what it is sent. */
   readonly reason?: string;
 }
 
@@ -132,7 +136,8 @@ export interface Shape {
   entry?: unknown;
   presence?: unknown;
 }
-export type Of<S, K extends string> = K extends keyof S ? S[K] : unknown;
+/** What the shape says of it, else anything. No conditional type, so that every Topic<…> is a Topic. */
+export type Of<S, K extends keyof Shape> = (S & Shape)[K];
 
 /** Messages and a map that its members share. Values are what JSON can say, plus `Uint8Array` and `Date`, at most 256 KiB each;
  *  what you read is your own copy. A value that another program wrote and this one cannot read is shown as `null`. */
@@ -151,17 +156,18 @@ export interface Topic<S extends Shape = Shape> extends AsyncDisposable {
   shortcode(): Promise<string | undefined>;
   /** Resolves when durable on this device. `bad-argument` with the path, `too-large` over 256 KiB, `storage-full`. */
   append(value: Of<S, "message">): Promise<Receipt>;
-  /** All or none; at most 16 MiB. */
+  /** All or none; at most 16 MiB. An empty list is `bad-argument`. */
   appendAll(values: Iterable<Of<S, "message">>): Promise<Receipt>;
-  /** Messages and entries together, all or none. */
+  /** Messages and entries together, all or none. A batch that says nothing is `bad-argument`. */
   batch(change: (batch: Batch<S>) => void): Promise<Receipt>;
-  /** The newest, default 50. What a chat shows: late ones take their right place. Unchanged messages keep their identity. */
+  /** The newest, default 50. What a chat shows: late ones take their right place. Unchanged messages keep their identity.
+   *  Its `current` is kept up only while somebody is subscribed; to read once, use messages(). */
   latest(limit?: number): View<Page<Of<S, "message">>>;
   /** Reads through the timeline, a page at a time. */
   messages(options?: MessagesOptions): AsyncIterableIterator<Message<Of<S, "message">>>;
   get(id: string): Promise<Message<Of<S, "message">> | undefined>;
   /** Who is known to hold that message, or else all of the topic: own messages by what others have said, those of others also by what was
-   *  sent on. */
+   *  sent on. Its `current` is kept up only while somebody is subscribed. */
   copies(id?: string): View<Copies>;
   /** Up to there, or to the newest; kept on this device. */
   markRead(id?: string): Promise<void>;
@@ -239,6 +245,8 @@ export interface Presence<P> {
   readonly others: View<ReadonlyMap<string, P>>;
 }
 
+/** Both promises wait as long as it takes, and reject with `closed` once the topic or the peer is closed, or with the signal's reason. What is in the
+ *  way is told elsewhere: `status.trouble` of the peer, and `AnchorInfo.reason` where an anchor does not store. */
 export interface Receipt {
   /** Of the last op. */
   readonly id: string;
@@ -259,13 +267,14 @@ export interface TopicMap<E = unknown> {
   readonly size: number;
   get(key: string): Promise<E | undefined>;
   set(key: string, value: E): Promise<Receipt>;
-  /** All or none. */
+  /** All or none. An empty list is `bad-argument`. */
   setAll(entries: Iterable<readonly [string, E]>): Promise<Receipt>;
   delete(key: string): Promise<Receipt>;
   /** By key. */
   entries(options?: { prefix?: string; after?: string; limit?: number; signal?: AbortSignal }): AsyncIterableIterator<[string, E]>;
-  /** By key; unchanged values keep their identity. */
+  /** By key; unchanged values keep their identity. Its `current` is kept up only while somebody is subscribed; to read once, use entries(). */
   view(options?: { prefix?: string }): View<ReadonlyMap<string, E>>;
+  /** Its `current` is kept up only while somebody is subscribed. */
   conflicts(options?: { prefix?: string }): View<readonly Conflict<E>[]>;
   /** Sets the key and ends its conflict: every version known here is replaced, also those that are too many to be listed. So do set and delete. */
   resolve(key: string, value: E): Promise<Receipt>;

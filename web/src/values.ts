@@ -302,7 +302,7 @@ class Packer {
 function nameOf(value: object): string {
   const maker: unknown = (value as { readonly constructor?: unknown }).constructor;
   const name: unknown = typeof maker === "function" ? maker.name : undefined;
-  return typeof name === "string" && name !== "" ? `a ${name}` : "an instance of a class";
+  return typeof name === "string" && name !== "" ? `${/^[AEIO]/i.test(name) ? "an" : "a"} ${name}` : "an instance of a class";
 }
 
 const typedName = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;

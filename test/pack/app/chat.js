@@ -4,7 +4,7 @@ export async function chat(openPeer, options = {}) {
   try {
     const anchor = new URLSearchParams(location.search).get("anchor");
     const peer = await openPeer({ app: "chat", anchors: anchor === null ? [] : [anchor], ...options });
-    const topic = location.hash ? await peer.join(location.hash) : await peer.topic("lunch");
+    const topic = location.hash.startsWith("#perdure-") ? await peer.join(location.hash) : await peer.topic("lunch");
     topic.latest().subscribe(({ messages }) => show("messages", messages.map(({ value }) => value.text).join(", ")));
     peer.status.subscribe(({ links, storage }) => show("state", `${links.webrtc} webrtc, ${links.websocket} websocket, ${storage.kind}`));
     await topic.append({ text: "hello" });

@@ -22,13 +22,13 @@ struct View {
   bool operator==(const View&) const = default;
 };
 
-struct Share { u64 held = 0; u64 cut = log::no_cut; };
+struct Share { u64 held = 0; u64 forked = log::no_cut; u64 cut = log::no_cut; };     // cut: by forks, and by the voids that are not behind one
 
 inline View oracle(const World& world, std::vector<Share> shares, u64 now) {
   using crdt::Position;
+  for (Share& share : shares) share.cut = share.forked;
   for (std::size_t l = 0; l < world.logs.size(); ++l) {
-    if (shares[l].held == 0) continue;
-    for (u64 b = 0; b < shares[l].held; ++b)
+    for (u64 b = 0; b < std::min(shares[l].held, shares[l].forked); ++b)
       for (const log::Void& v : world.logs[l].batches[b].voids)
       for (std::size_t o = 0; o < world.logs.size(); ++o)
         if (o != l && world.logs[o].id == v.log && world.logs[o].device == world.logs[l].device)
@@ -87,7 +87,7 @@ inline View oracle(const World& world, std::vector<Share> shares, u64 now) {
 
 inline std::vector<Share> shares_of(Peer& peer) {
   std::vector<Share> shares(peer.world.logs.size());
-  for (auto& [no, k] : peer.kept) shares[k.in_world] = {k.name.held, k.name.cut};
+  for (auto& [no, k] : peer.kept) shares[k.in_world] = {k.name.held, k.name.forked};
   return shares;
 }
 

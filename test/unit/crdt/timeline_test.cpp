@@ -298,3 +298,24 @@ TEST_CASE("an indexes row that cannot be read is reported, and all is there agai
   peer.deliver_all();
   CHECK(view_of(peer) == before);
 }
+
+TEST_CASE("what a forked log voids from there on is void no more, whichever of void and fork was learnt first") {
+  for (int order = 0; order < 3; ++order) {
+    CAPTURE(order);
+    World world(4);
+    const DeviceId device = world.random.fixed<DeviceId>();
+    const auto a = world.open(device), b = world.open(device);
+    world.append(a, noon, {say("1")});
+    world.append(a, noon + 1, {say("2")});
+    world.append(b, noon + 2, {say("3")});
+    world.append(b, at_ms(noon + 3), {say("4")}, {{world.logs[a].id, 1}});
+    Peer peer(world);
+    if (order == 0) peer.deliver(a, 2);
+    if (order == 1) peer.cut(b, 1);
+    peer.deliver(b, 2);
+    peer.deliver(a, 2);
+    if (order != 1) CHECK(latest(peer, 50) == Words{"1", "3", "4"});
+    peer.cut(b, 1);
+    CHECK(latest(peer, 50) == Words{"1", "2", "3"});
+  }
+}

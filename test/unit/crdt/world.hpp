@@ -153,11 +153,22 @@ class Peer : public crdt::Logs {
   void deliver_all() {
     for (std::size_t l = 0; l < world.logs.size(); ++l) deliver(l, world.logs[l].sealed.size());
   }
+  // A fork is learnt: of the log nothing counts from there on, and what it voids there is not void.
   void cut(std::size_t log, u64 from) {
     const auto no = number(log);
-    if (from >= kept[no].name.cut) return;
-    step([&](crdt::Replica& replica, store::Rows&) { replica.cut(no, from, now); });
+    if (from >= kept[no].name.forked) return;
+    std::vector<std::pair<store::LogNo, u64>> left;
+    step([&](crdt::Replica& replica, store::Rows&) {
+      if (from < kept[no].name.cut) replica.cut(no, from, now);
+      left = replica.forked(no, from);
+      for (const auto& [voided, to] : left)
+        if (const u64 cut = std::min(to, kept[voided].state.forked_from); cut != kept[voided].name.cut) replica.cut(voided, cut, now);
+    });
     lower(no, from, &log::LogState::forked_from);
+    for (const auto& [voided, to] : left) {
+      kept[voided].state.voided_from = to;
+      kept[voided].name.cut = kept[voided].state.cut();
+    }
   }
   bool release() {
     bool more = false;
@@ -184,6 +195,7 @@ class Peer : public crdt::Logs {
     Kept& k = kept[no];
     k.state.*which = std::min(k.state.*which, from);
     k.name.cut = k.state.cut();
+    k.name.forked = k.state.forked_from;
   }
 };
 

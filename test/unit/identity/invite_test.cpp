@@ -207,9 +207,9 @@ TEST_CASE("a code says whether it is too short, too long, or no code at all") {
     CHECK(code.error().code == Code::bad_invite);
     return code.error().text;
   };
-  CHECK(error("") == "The code is too short: it has 13 characters. Type all of it.");
+  CHECK(error("") == "The code is too short: a code has 13 characters. Type all of it.");
   CHECK(says(error("0000-0000-0000"), "too short"));
-  CHECK(error("0000-0000-0000-00") == "The code is too long: it has 13 characters. Type it again.");
+  CHECK(error("0000-0000-0000-00") == "The code is too long: a code has 13 characters. Type it again.");
   CHECK(error("0000-0000-0000-1") == "The code has a mistake in it. Compare each character and type it again.");
   CHECK(error("0000-0000-00!0-1") == "The code has a character that no code has. Codes are made of digits and letters without I, L, O and U.");
   CHECK(says(error("U000-0000-0000-0"), "character"));

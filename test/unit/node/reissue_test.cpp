@@ -82,6 +82,36 @@ TEST_CASE("a device whose store is put back to the same copy ten times in a row 
     }
 }
 
+TEST_CASE("the id of a receipt leads to what it was given for, by whatever it is asked, though another life has given it out as well") {
+  Group few;
+  sim::HostId ada = few.add(), bob = few.add();
+  few.say(ada, "0");
+  const sim::Disk::Rows copy = few.world.disk(ada)->rows;
+  const std::string first = few.say(ada, "1");
+  few.meet(ada, bob);
+  few.part(ada, bob);
+  few.restart(ada, [&](sim::Disk& disk) { disk.rows = copy; });
+  const std::string second = few.say(ada, "2");
+  REQUIRE(second == first);
+  few.meet(ada, bob);
+  const u32 topic = few.topic[ada];
+  auto said = [](const MessagePage& page) {
+    Words out;
+    for (const MessageOut& m : page.messages) out.emplace_back(text(ByteView(m.value).subspan(2)));
+    return out;
+  };
+  CHECK(said(few.ask<MessagePage>(ada, GetMessage{topic, second})) == Words{"2"});
+  CHECK(said(few.ask<MessagePage>(bob, GetMessage{few.topic[bob], first})) == Words{"1"});
+  CHECK(said(few.ask<MessagePage>(ada, Messages{topic, second, {}, 10, false})) == Words{"0", "1"});
+  const auto copies = few.ask<CopyList>(ada, GetCopies{topic, second});
+  CHECK(copies.here);
+  CHECK(copies.peers == std::vector{few.world.device(bob)});
+  few.say(bob, "3");
+  few.world.run_for(1'000);
+  (void)few.ask<Nothing>(ada, MarkRead{topic, second});
+  CHECK(few.world.topics(ada)[topic].unread == 1);
+}
+
 TEST_CASE("own batches dated ahead are appended again, of whatever incarnation they are") {
   Solo ada("ada");
   u32 topic = ada.join(secret);

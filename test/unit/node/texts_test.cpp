@@ -233,7 +233,7 @@ TEST_CASE("text: a store that is another's, newer, gone or damaged") {
     s.ada.reopening = Reopening::lost;
     s.ada.next_save = SaveOutcome::failed;
     (void)s.ada.call(Append{s.topic, {}, {Solo::message("x")}});
-    CHECK(trouble_of(s.ada, Code::storage_lost) == "This device's store was taken away while it was in use. Reload the page; what others hold is fetched again.");
+    CHECK(trouble_of(s.ada, Code::storage_lost) == "This device's store was taken away while it was in use. Reload the page, or close the peer and open it again; what others hold is fetched again.");
   }
   {
     Scene s;

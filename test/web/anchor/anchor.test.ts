@@ -49,6 +49,8 @@ describe("an anchor", { timeout: 120_000 }, () => {
     same(await refusal(startAnchor({ data: "" })), "bad-argument");
     same(await refusal(startAnchor({ data: ":memory:", port: -1 })), "bad-argument");
     same(await refusal(startAnchor({ data: ":memory:", port: 0, quotas: { links: 0 } })), "bad-argument");
+    same(await refusal(startAnchor({ data: ":memory:", port: 0, app: "talkbox" } as never)), "bad-argument");
+    same(await refusal(startAnchor({ data: ":memory:", port: 0, quotas: { totalMb: 1 } } as never)), "bad-argument");
     for (const wrong of [null, 5]) for (const name of ["tls", "quotas"]) same(await refusal(startAnchor({ data: ":memory:", port: 0, [name]: wrong as never })), "bad-argument");
     same(await refusal(startAnchor({ data: "/no/such/folder/anchor.db", port: 0 })), "storage-unavailable");
   });

@@ -40,21 +40,25 @@ describe("the command line", () => {
     await refuses(2, ["anchor", "--port"], "--port", "--help");
     await refuses(2, ["anchor", "--port", "http"], "--port", "http");
     await refuses(2, ["anchor", "--cert", "a.pem"], "--key");
-    await refuses(1, ["anchor", "--port", "70000"], "port");
-    await refuses(1, ["anchor", "--total-mb", "0", "--port", "0"], "totalMB");
+    await refuses(2, ["anchor", "--address-mb", "-1"], "--address-mb needs a value that does not begin with a dash, or is written --address-mb=VALUE. Try");
+    await refuses(2, ["anchor", "--address-mb=-1"], "--address-mb", "-1");
+    await refuses(1, ["anchor", "--port", "70000"], "--port", "below 65536");
+    await refuses(1, ["anchor", "--port", "1.5"], "--port", "whole number");
+    await refuses(1, ["anchor", "--total-mb", "0", "--port", "0"], "--total-mb", "totalMB");
+    await refuses(1, ["anchor", "--lease-days", "1.5", "--port", "0"], "--lease-days", "whole number");
     await refuses(1, ["anchor", "--public-url", "https://here", "--port", "0"], "wss://");
-    await refuses(1, ["anchor", "--topic", "lunch", "--port", "0"], "topics[0]", "64 hex digits");
+    await refuses(1, ["anchor", "--topic", "lunch", "--port", "0"], "--topic (topics[0])", "64 hex digits");
     await refuses(1, ["anchor", "--topic", "perdure-AAAA", "--port", "0"], "--invite");
     await refuses(1, ["anchor", "--invite", "perdure-AAAA", "--port", "0"], "invites[0]", "cut short");
     await refuses(1, ["anchor", "--token", "", "--port", "0"], "tokens[0]");
-    await refuses(1, ["anchor", "--memory-mb", "20", "--port", "0"], "memoryMB", "128");
+    await refuses(1, ["anchor", "--memory-mb", "20", "--port", "0"], "--memory-mb (memoryMB)", "128");
     await refuses(2, ["anchor", "--address-mb", "much", "--port", "0"], "--address-mb", "much");
   });
 
   test("says what is wrong with files in one line", async () => {
     using folder = scratch();
     writeFileSync(folder.file("text"), "something else ".repeat(100));
-    await refuses(1, ["anchor", "--port", "0", "--data", folder.file("no/such/folder/anchor.db")], "cannot be written", "anchor.db");
+    await refuses(1, ["anchor", "--port", "0", "--data", folder.file("no/such/folder/anchor.db")], "cannot be written", "anchor.db", "Make its folder");
     await refuses(1, ["anchor", "--port", "0", "--data", folder.file("text")], "database");
     await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--serve", folder.file("none")], "none", "Make it");
     await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--cert", folder.file("c.pem"), "--key", folder.file("k.pem")], "c.pem", "cannot be read");

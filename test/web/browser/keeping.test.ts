@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Page } from "playwright-core";
 import { openBrowser } from "../support/browser.js";
 import { open, story } from "./world.js";
 
@@ -198,3 +199,84 @@ story("storage that the browser has lost is told, and its contents come back fro
   }, link);
   assert.deepEqual(codes, ["storage-lost"]);
 });
+
+/** Keeps a copy of that database in a page that stays. Keys of devices cannot be exported, but copied within a browser. */
+function keepCopy(page: Page, database: string): Promise<void> {
+  return page.evaluate(async name => {
+    const opened = await window.done(indexedDB.open(name));
+    const copy = new Map<string, (readonly [IDBValidKey, unknown])[]>();
+    for (const store of opened.objectStoreNames) {
+      const all = opened.transaction(store).objectStore(store);
+      const [keys, values] = await Promise.all([window.done(all.getAllKeys()), window.done(all.getAll())]);
+      copy.set(store, keys.map((key, at) => [key, values[at]] as const));
+    }
+    opened.close();
+    window.kept["copy"] = copy;
+  }, database);
+}
+
+/** The database holds what it held then, and nothing else. */
+function putBack(page: Page, database: string): Promise<void> {
+  return page.evaluate(async name => {
+    const copy = window.kept["copy"] as Map<string, [IDBValidKey, unknown][]>;
+    const opened = await window.done(indexedDB.open(name));
+    const writing = opened.transaction([...copy.keys()], "readwrite");
+    for (const [store, records] of copy) {
+      writing.objectStore(store).clear();
+      for (const [key, value] of records) writing.objectStore(store).put(value, key);
+    }
+    await new Promise((resolve, reject) => {
+      writing.oncomplete = resolve;
+      writing.onabort = reject;
+    });
+    opened.close();
+  }, database);
+}
+
+story("a peer whose IndexedDB is put back to the same copy ten times in a row loses nothing", async ({ app, person, page, context, anchor }) => {
+  const { url } = await anchor();
+  const hers = await context();
+  // A page of that origin that has no peer.
+  const bare = await page(hers);
+  const database = `perdure:${app}:default`;
+  const first = await person({ anchors: [url] }, hers);
+  const { id, link } = await first.evaluate(async () => {
+    const topic = await window.peer.topic("lunch");
+    await topic.appendAll(["one", "two"]);
+    await (await topic.append("the same")).anchored();
+    return { id: window.peer.id, link: await topic.link(location.href) };
+  });
+  const ben = await person({ anchors: [url] });
+  await ben.evaluate(async invite => { await window.shows(window.topic = await window.peer.join(invite), "one", "two", "the same"); }, link);
+  await first.evaluate(() => window.peer.close());
+  await first.close();
+  await keepCopy(bare, database);
+
+  const said = ["one", "two", "the same"];
+  let ann = bare;
+  for (let round = 0; round < 10; round++) {
+    await putBack(bare, database);
+    ann = await person({ anchors: [url] }, hers);
+    const text = round % 2 === 0 ? "the same" : `said ${round}`;
+    said.push(text);
+    // Two rounds before she hears of what she has forgotten, two rounds after.
+    const again = await ann.evaluate(async ([text, hearFirst]) => {
+      window.topic = await window.peer.topic("lunch");
+      if (hearFirst) await window.topic.synced();
+      await (await window.topic.append(text)).replicated(2);
+      await window.until(window.peer.status, ({ pending }) => pending === 0);
+      return window.peer.id;
+    }, [text, round % 4 >= 2] as const);
+    assert.equal(again, id);
+    if (round === 9) break;
+    await ann.evaluate(() => window.peer.close());
+    await ann.close();
+  }
+  const shown = (where: Page): Promise<unknown[]> => where.evaluate(async count => {
+    await window.eventually(() => window.all(window.topic), ({ length }) => length === count);
+    return window.all(window.topic);
+  }, said.length);
+  const [here, there] = [await shown(ann), await shown(ben)];
+  assert.deepEqual([...here].sort(), said.sort());
+  assert.deepEqual(there, here);
+}, { timeout: 120_000 });

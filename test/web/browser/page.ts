@@ -20,6 +20,8 @@ declare global {
     shows(topic: Topic, ...values: unknown[]): Promise<void>;
     /** All messages in their order. */
     all(topic: Topic): Promise<unknown[]>;
+    /** What a request of IndexedDB answers. */
+    done<T>(request: IDBRequest<T>): Promise<T>;
     /** For tests to leave things at. */
     kept: Record<string, unknown>;
   }
@@ -69,6 +71,11 @@ window.all = async topic => {
   for await (const { value } of topic.messages()) values.push(value);
   return values;
 };
+
+window.done = request => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+});
 
 window.kept = {};
 // Not bundled: it is the file that users get.

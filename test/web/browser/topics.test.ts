@@ -13,7 +13,7 @@ import { story } from "./world.js";
 const fiveLines = `import { openPeer } from "perdure";
 
 const peer  = await openPeer({ app: "talkbox", anchors: ["wss://anchor.example"] });
-const topic = location.hash ? await peer.join(location.hash) : await peer.topic("lunch");
+const topic = location.hash.startsWith("#perdure-") ? await peer.join(location.hash) : await peer.topic("lunch");
 topic.latest(50).subscribe(({ messages }) => render(messages));
 await topic.append({ text: "hello" });
 share(await topic.link(location.href));

@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { PerdureError } from "../../../web/src/errors.js";
 import { nodeEngine } from "../../../web/src/host-node.js";
 import { Opener } from "../../../web/src/open.js";
 import type { Peer, Topic } from "../../../web/src/types.js";
@@ -57,6 +58,34 @@ test("after a second process took its file, a peer says so, with what helps, and
   assert.deepEqual(await values(lunch), ["mine", "theirs"]);
   await lunch.append("mine again");
   await again.close();
+});
+
+for (const [what, take] of [["deleted", rmSync], ["moved away", (file: string) => renameSync(file, `${file}.old`)], ["replaced", (file: string) => { rmSync(file); writeFileSync(file, ""); }]] as const) {
+  test(`a peer whose file is ${what} says so, and takes nothing that it could not keep`, async () => {
+    const file = join(folder, `${what}.db`);
+    const peer = await open(file);
+    const topic = await peer.topic("lunch");
+    await topic.append("kept");
+    take(file);
+    await assert.rejects(topic.append("lost"), PerdureError);
+    await assert.rejects(topic.append("lost"), { code: "storage-lost", message: /was taken away while it was in use/ });
+    assert.deepEqual(peer.status.current.trouble.map(({ code }) => code), ["storage-lost"]);
+    await peer.close();
+  });
+}
+
+test("a peer whose process goes to another folder still finds its file", async () => {
+  const from = process.cwd();
+  process.chdir(folder);
+  try {
+    const peer = await open("relative.db");
+    const topic = await peer.topic("lunch");
+    process.chdir(tmpdir());
+    await topic.append("kept");
+    await peer.close();
+  } finally {
+    process.chdir(from);
+  }
 });
 
 test("a file that a peer of this process has open is no other peer's, by whatever path; closed it is anybody's", async () => {

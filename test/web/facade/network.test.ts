@@ -390,5 +390,43 @@ test("settle says what differs and names the seed", () => network({ seed: 99 }, 
   b.fillDisk(true);
   await ta.append("x");
   net.heal();
-  await assert.rejects(net.settle({ withinMs: 3000 }), /seed 99/);
+  await assert.rejects(net.settle({ withinMs: 3000 }), { name: "PerdureError", code: "not-found", message: /seed 99/ });
+}));
+
+test("partition takes one or a list on each side, and refuses who stands on two and who is a stranger", () => network({ seed: 99 }, async net => {
+  const { a, b, ta, tb } = await two(net);
+  const anchor = await net.anchor();
+  await net.settle();
+  net.partition(a, [b, anchor]);
+  await ta.append("x");
+  await net.advance(5000);
+  assert.deepEqual(await values(tb), []);
+  const refused = { name: "PerdureError", code: "bad-argument", message: /seed 99/ };
+  assert.throws(() => net.partition(a, [b, a]), refused);
+  assert.throws(() => net.partition(...([undefined] as never[])), refused);
+  // What was refused has changed nothing.
+  await net.advance(5000);
+  assert.deepEqual(await values(tb), []);
+  net.heal();
+  await net.settle();
+  assert.deepEqual(await values(tb), ["x"]);
+}));
+
+test("whatever is refused names the seed: options, a full disk, what has crashed, what is closed", () => network({ seed: 99 }, async net => {
+  const { a, ta } = await two(net);
+  const told = (code: string, path?: string) => ({ name: "PerdureError", code, message: /seed 99/, ...(path === undefined ? {} : { path }) });
+  await assert.rejects(net.settle({ withinMs: "x" as never }), told("bad-argument", "withinMs"));
+  await assert.rejects(net.settle(null as never), told("bad-argument"));
+  await assert.rejects(net.advance(-1), told("bad-argument"));
+  await assert.rejects(net.open({ app: "" }), told("bad-argument"));
+  assert.throws(() => a.setClock(Number.NaN), told("bad-argument"));
+  a.fillDisk(true);
+  await assert.rejects(ta.append("x"), told("storage-full"));
+  const lost = assert.rejects(ta.append("y"), told("closed"));
+  a.crash();
+  await lost;
+  await assert.rejects(ta.append("x"), { ...told("closed"), message: /Ada has crashed\. Call its restart\(\) to go on\. \(seed 99\)/ });
+  await net.close();
+  await assert.rejects(a.restart(), told("closed"));
+  await assert.rejects(net.open({ app: "talkbox" }), { ...told("closed"), message: /This network is closed.*seed 99/ });
 }));

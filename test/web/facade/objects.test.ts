@@ -41,8 +41,14 @@ describe("appending", () => {
     await assert.rejects(topic.append({ when: Number.NaN }), { code: "bad-argument", path: "when" });
     await assert.rejects(topic.append(undefined), { code: "bad-argument" });
     await assert.rejects(topic.appendAll([1, { a: [2n] }]), { code: "bad-argument", path: "[1].a[0]" });
-    await assert.rejects(topic.appendAll([]), { code: "bad-argument" });
-    await assert.rejects(topic.batch(() => undefined), { code: "bad-argument" });
+    await assert.rejects(topic.appendAll([]), { code: "bad-argument", message: /appendAll needs at least one value/ });
+    await assert.rejects(topic.map.setAll([]), { code: "bad-argument", message: /setAll needs at least one entry/ });
+    await assert.rejects(topic.batch(() => undefined), { code: "bad-argument", message: /batch is empty/ });
+    for (const option of ["prefix", "after"]) {
+      const told = { code: "bad-argument", path: option, message: new RegExp(`^${option} must be a text`) };
+      await assert.rejects(topic.map.entries({ [option]: 1 }).next(), told);
+      if (option === "prefix") for (const view of ["view", "conflicts"] as const) assert.throws(() => topic.map[view]({ prefix: 1 as never }), told);
+    }
     await assert.rejects(topic.append("x".repeat(300_000)), { code: "too-large" });
     await assert.rejects(topic.appendAll(Array.from({ length: 70 }, () => "x".repeat(250_000))), { code: "too-large" });
     await assert.rejects(topic.map.set("k", undefined), { code: "bad-argument" });
@@ -130,6 +136,8 @@ describe("a topic", () => {
       await assert.rejects(peer.join(none as unknown as string), { code: "bad-argument" });
       await assert.rejects(peer.joinCode(none as unknown as string), { code: "bad-argument" });
     }
+    await assert.rejects(peer.join(""), { message: /^An invite is empty\. Give what topic\.invite\(\)/ });
+    await assert.rejects(peer.joinCode(""), { message: /^A shortcode is empty\. Type the 13 characters/ });
     // What was cut to nothing, or is a page of something else, is an invite that is wrong.
     for (const wrong of ["", "x".repeat(10_000)]) {
       await assert.rejects(peer.join(wrong), { code: "bad-invite" });
@@ -280,6 +288,13 @@ describe("openPeer", () => {
       { app: "x", storage: "memory", signal: {} }, { app: "x", storage: "memory", signal: null }, { app: "x", storage: "memory", wasm: 5 }, { app: "x", storage: "memory", wasm: {} },
     ];
     for (const options of bad) await assert.rejects(open.open(options as PeerOptions), { code: "bad-argument" }, JSON.stringify(options));
+    const given = { app: "x", storage: "memory" };
+    for (const [wrong, path] of [
+      [{ app: 5 }, "app"], [{ name: 5 }, "name"], [{ instance: "" }, "instance"], [{ anchors: "wss://a.example" }, "anchors"], [{ anchors: ["wss://a.example", "here"] }, "anchors[1]"],
+      [{ wasm: 5 }, "wasm"], [{ worker: 5 }, "worker"], [{ rtc: 5 }, "rtc"], [{ storage: "disk" }, "storage"], [{ limits: { links: 0 } }, "limits.links"],
+      [{ anchor: [] }, "anchor"], [{ limits: { memoryMb: 1 } }, "limits.memoryMb"],
+    ] as const) await assert.rejects(open.open({ ...given, ...wrong } as never), { code: "bad-argument", path }, path);
+    await assert.rejects(open.open({ ...given, anchor: [] } as never), { message: 'openPeer has no "anchor". Did you mean "anchors"?' });
     await assert.rejects(open.open({ app: "x" }), (error: Error) => /storage: "memory"/.test(error.message) && /file/.test(error.message));
     assert.equal(engines.length, 0);
   });

@@ -142,6 +142,7 @@ describe("a value that cannot be stored", () => {
     refused({ r: /x/ }, "bad-argument", "r");
     refused({ d: new Date(Number.NaN) }, "bad-argument", "d");
     refused({ b: new ArrayBuffer(2) }, "bad-argument", "b");
+    assert.throws(() => encodeValue(new ArrayBuffer(2)), /^PerdureError: An ArrayBuffer /);
     refused({ b: new Float32Array(2) }, "bad-argument", "b");
     refused({ p: Promise.resolve() }, "bad-argument", "p");
     refused({ n: new Number(3) }, "bad-argument", "n");

@@ -33,6 +33,7 @@ export async function openOpfs(name: string, options: OpfsOptions = {}): Promise
   try {
     const taken = (pool = await takePool(sqlite, name, options.patienceMs ?? 0));
     const { backend, wasEmpty } = SqlBackend.takeOver({
+      name: "The browser's database",
       connect: () => connect(new taken.OpfsSAHPoolDb("/rows.db")),
       pragmas: ["PRAGMA synchronous = FULL", "PRAGMA temp_store = MEMORY"],
       usage,

@@ -26,11 +26,13 @@ const schema = [
 ];
 
 export interface SqlOptions {
+  readonly name: string;                                 // in what users are told: "The file peer.db"
   readonly connect: () => Sql;                           // called again when the connection has to be made anew
   readonly pragmas: readonly string[];                   // after the format is known to be ours
   readonly usage: (sql: Sql) => Usage | Promise<Usage>;
   readonly makeRoom?: (sql: Sql) => void;                // on the disk, after a commit that did not fit
   readonly isFull?: (bytes: number) => Promise<boolean>; // where a full disk shows as an I/O error: was there no room for so much?
+  readonly isThere?: () => boolean;                      // false: its file was taken away, or another one put in its place
   readonly released?: () => void;                        // once the last connection is closed for good
 }
 
@@ -53,7 +55,7 @@ export class SqlBackend implements Backend {
     } catch (error) {
       backend?.close();
       if (error instanceof Error && error.name === "PerdureError") throw error;
-      throw unavailable("The database cannot be opened and written.", error);
+      throw unavailable(`${options.name} cannot be opened and written.`, error);
     }
   }
 
@@ -61,7 +63,7 @@ export class SqlBackend implements Backend {
     const sql = this.#sql;
     const format = numberIn(sql.all("PRAGMA user_version"), "user_version");
     if (format > storeFormat) throw newerFormat();
-    if (format === 0 && sql.all("SELECT 1 FROM sqlite_master LIMIT 1").length > 0) throw unavailable("The file is a database of something else.");
+    if (format === 0 && sql.all("SELECT 1 FROM sqlite_master LIMIT 1").length > 0) throw unavailable(`${this.#options.name} is a database of something else.`);
     for (const pragma of this.#options.pragmas) sql.all(pragma);
     sql.run("BEGIN IMMEDIATE");
     // Another opener may have made the tables in between.
@@ -92,6 +94,7 @@ export class SqlBackend implements Backend {
   }
 
   async #commit(change: Change): Promise<SaveOutcome> {
+    if (this.#isGone()) return "failed";
     const sql = this.#sql;
     let committing = false;
     try {
@@ -117,9 +120,10 @@ export class SqlBackend implements Backend {
     }
   }
 
-  held(): Reopening { return reopening(this.#stored(), this.#generation); }
+  held(): Reopening { return this.#isGone() ? "lost" : reopening(this.#stored(), this.#generation); }
 
   recover(): Reopening {
+    if (this.#isGone()) return "lost";
     try {
       return reopening(this.#stored(), this.#generation);
     } catch {
@@ -168,6 +172,9 @@ export class SqlBackend implements Backend {
     } catch { /* there is not even room for that */ }
     return this.#options.makeRoom !== undefined;
   }
+
+  // An open file that has no name any more can be written on and on, and is gone with the process.
+  #isGone(): boolean { return this.#options.isThere?.() === false; }
 
   #stored(): number { return numberIn(this.#sql.all("SELECT value FROM generation"), "value"); }
 

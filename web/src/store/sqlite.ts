@@ -24,9 +24,11 @@ export async function openSqlite(file: string, options: SqliteOptions = {}): Pro
   const connect = await findLibrary();
   // SQLite would take "file:…" for an address, which may lead to another file than the one that was made private.
   const open = (): Sql => connect(file.startsWith("file:") ? `./${file}` : file);
-  if (file !== ":memory:") await makePrivate(file);
+  const isThere = file === ":memory:" ? undefined : await makePrivate(file);
   const { maxBytes } = options;
   const { backend, wasEmpty } = SqlBackend.takeOver({
+    name: file === ":memory:" ? "The database in memory" : `The file ${file}`,
+    ...(isThere === undefined ? {} : { isThere }),
     connect: open,
     pragmas: [
       "PRAGMA busy_timeout = 5000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
@@ -100,12 +102,30 @@ function connected(database: Database): Sql {
   };
 }
 
-async function makePrivate(file: string): Promise<void> {
+/** Makes the file if it is missing. Returns whether it still stands where it stood. */
+async function makePrivate(file: string): Promise<() => boolean> {
   const { chmodSync, closeSync, openSync, statSync } = (await importInNode("node:fs")) as typeof import("node:fs");
+  const { resolve } = (await importInNode("node:path")) as typeof import("node:path");
+  // The process may go to another folder.
+  const path = resolve(file);
   try {
-    closeSync(openSync(file, "a", 0o600));
-    if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600);
+    closeSync(openSync(path, "a", 0o600));
+    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+    const { dev, ino } = statSync(path, { bigint: true });
+    return () => {
+      try {
+        const now = statSync(path, { bigint: true });
+        return now.dev === dev && now.ino === ino;
+      } catch (error) {
+        return !isMissing(error);
+      }
+    };
   } catch (error) {
-    throw unavailable(`The file ${file} cannot be written.`, error);
+    throw unavailable(`The file ${file} cannot be written.${isMissing(error) ? " Make its folder first." : ""}`, error);
   }
+}
+
+function isMissing(error: unknown): boolean {
+  const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
+  return code === "ENOENT" || code === "ENOTDIR";
 }

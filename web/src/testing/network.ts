@@ -10,7 +10,7 @@ import { apart, differences } from "./agreement.js";
 import { Random } from "./random.js";
 import { Station } from "./station.js";
 import { VirtualTime } from "./time.js";
-import type { TestAnchor, TestNetwork, TestPeer } from "./types.js";
+import type { Cuttable, TestAnchor, TestNetwork, TestPeer } from "./types.js";
 import { Cables, Port } from "./wires.js";
 import { wiredTo } from "./wiring.js";
 
@@ -23,7 +23,7 @@ export class Network implements TestNetwork {
   readonly #random: Random;
   readonly #cables: Cables;
   readonly #stations = new Map<object, Station>();
-  readonly #sides = new Map<Station, number>();
+  #sides: ReadonlyMap<Station, number> = new Map();
   readonly #wasm: WasmSource | undefined;
   #module: Promise<CoreModule> | undefined;
   #anchors = 0;
@@ -32,9 +32,9 @@ export class Network implements TestNetwork {
 
   constructor(options: { seed?: number; latencyMs?: number; loss?: number; wasm?: WasmSource }) {
     const { seed = 1, latencyMs = 30, loss = 0, wasm } = checkObject("options", options);
-    if (!Number.isSafeInteger(seed) || seed < 0) throw badArgument("seed must be a whole number from 0 on.");
-    checkTime("latencyMs", latencyMs);
-    if (!Number.isFinite(loss) || loss < 0 || loss >= 1) throw badArgument("loss must be a number from 0 up to, not including, 1.");
+    if (!Number.isSafeInteger(seed) || seed < 0) throw badArgument("seed must be a whole number from 0 on.", "seed");
+    checkTime("latencyMs", latencyMs, "latencyMs");
+    if (!Number.isFinite(loss) || loss < 0 || loss >= 1) throw badArgument("loss must be a number from 0 up to, not including, 1.", "loss");
     this.seed = seed;
     this.#random = new Random(seed);
     this.#wasm = wasm;
@@ -58,7 +58,7 @@ export class Network implements TestNetwork {
       const station = await this.#station({ label, app, name });
       station.anchors = [...this.#stations.values()].flatMap(({ anchorUrl }) => anchorUrl ?? []);
       await station.start();
-      const peer = new Device(station, this.#time, run => this.#telling(run));
+      const peer = new Device(station, this.#time, run => this.#telling(run), error => this.#told(error));
       this.#stations.set(peer, station);
       // The last of its kind: nobody else's wires change.
       const alike = [...this.#stations.values()].filter(other => other.anchorUrl === undefined && other.app === app && this.#reach(other, station));
@@ -77,7 +77,7 @@ export class Network implements TestNetwork {
       const anchor: TestAnchor = {
         id: station.id,
         crash: () => station.crash(),
-        restart: ({ empty = false } = {}) => this.#telling(() => restart(station, this.#time, empty)),
+        restart: (options = {}) => this.#telling(() => restart(station, this.#time, checkObject("options", options).empty === true)),
       };
       this.#stations.set(anchor, station);
       for (const other of this.#stations.values()) {
@@ -90,20 +90,22 @@ export class Network implements TestNetwork {
     });
   }
 
-  partition(...sides: readonly (TestPeer | TestAnchor)[][]): void {
-    this.#sides.clear();
-    sides.forEach((side, at) => {
-      for (const member of side) {
+  partition(...sides: readonly (Cuttable | readonly Cuttable[])[]): void {
+    const found = new Map<Station, number>();
+    for (const [at, side] of sides.entries()) {
+      for (const member of [side].flat()) {
         const station = this.#stations.get(member);
-        if (station === undefined) throw badArgument("Only peers and anchors of this network can be cut off.");
-        this.#sides.set(station, at + 1);
+        if (station === undefined) throw this.#told(badArgument("Only peers and anchors of this network can be cut off: partition([a, b], c)."));
+        if ((found.get(station) ?? at) !== at) throw this.#told(badArgument(`${station.label} cannot stand on two sides of a partition.`));
+        found.set(station, at);
       }
-    });
+    }
+    this.#sides = found;
     this.#relink();
   }
 
   heal(): void {
-    this.#sides.clear();
+    this.#sides = new Map();
     this.#relink();
   }
 
@@ -114,8 +116,10 @@ export class Network implements TestNetwork {
     });
   }
 
-  settle({ withinMs = 60_000 }: { withinMs?: number } = {}): Promise<number> {
+  settle(options: { withinMs?: number } = {}): Promise<number> {
     return this.#telling(async () => {
+      const { withinMs = 60_000 } = checkObject("options", options);
+      checkTime("withinMs", withinMs, "withinMs");
       const began = this.#time.now;
       for (;;) {
         await this.#time.drain();
@@ -124,7 +128,7 @@ export class Network implements TestNetwork {
         if (late || !apart(groups)) {
           const found = await differences(groups, this.#time);
           if (found.length === 0) return this.#time.now - began;
-          if (late) throw new Error(`After ${withinMs} ms they do not agree:\n${found.map(line => `  ${line}`).join("\n")}\n`);
+          if (late) throw new PerdureError("not-found", `After ${withinMs} ms they do not agree:\n${found.map(line => `  ${line}`).join("\n")}\n`);
         }
         await this.#time.advance(Math.min(lookEveryMs, began + withinMs - this.#time.now));
       }
@@ -145,7 +149,7 @@ export class Network implements TestNetwork {
     // Drawn before anything is awaited: those opened together are told apart by the order of asking.
     const seed = this.#random.u32();
     this.#module ??= loadCoreInNode(this.#wasm);
-    const station = new Station({ ...options, seed }, await this.#module, this.#time, this.#cables, () => {
+    const station = new Station({ ...options, seed, told: error => this.#told(error) }, await this.#module, this.#time, this.#cables, () => {
       // Not for one who is on its way in, or out with all others.
       if (this.#closed === undefined && [...this.#stations.values()].includes(station)) this.#relink();
     });
@@ -166,7 +170,7 @@ export class Network implements TestNetwork {
         if (far !== undefined && !this.#reach(station, far)) port.cut(other);
       }
       if (station.anchorUrl !== undefined || !station.online) continue;
-      const side = JSON.stringify([station.app, this.#sides.get(station) ?? 0]);
+      const side = JSON.stringify([station.app, this.#sides.get(station) ?? -1]);
       const others = edges.get(side);
       if (others === undefined) edges.set(side, [port]);
       else others.push(port);
@@ -194,20 +198,24 @@ export class Network implements TestNetwork {
     return groups;
   }
 
+  #told(error: PerdureError): PerdureError {
+    return new PerdureError(error.code, `${error.message} (seed ${this.seed})`, { cause: error, ...(error.path === undefined ? {} : { path: error.path }) });
+  }
+
   /** Runs it; what goes wrong is told with the seed. */
   async #telling<T>(run: () => Promise<T>): Promise<T> {
     try {
-      if (this.#closed !== undefined) throw closedError("This network");
+      if (this.#closed !== undefined) throw new PerdureError("closed", "This network is closed. Make a new one with createNetwork().");
       return await run();
     } catch (error) {
-      const text = `${error instanceof Error ? error.message : String(error)} (seed ${this.seed})`;
-      throw error instanceof PerdureError ? new PerdureError(error.code, text, { cause: error }) : new Error(text, { cause: error });
+      if (error instanceof PerdureError) throw this.#told(error);
+      throw new Error(`${error instanceof Error ? error.message : String(error)} (seed ${this.seed})`, { cause: error });
     }
   }
 }
 
-function checkTime(what: string, ms: number): void {
-  if (!Number.isFinite(ms) || ms < 0) throw badArgument(`${what} must be a number of milliseconds from 0 on.`);
+function checkTime(what: string, ms: number, path?: string): void {
+  if (!Number.isFinite(ms) || ms < 0) throw badArgument(`${what} must be a number of milliseconds from 0 on.`, path);
 }
 
 /** Wires the port at that place to those before it. */
@@ -231,13 +239,15 @@ class Device extends PeerHandle implements TestPeer {
   readonly #station: Station;
   readonly #time: VirtualTime;
   readonly #telling: (run: () => Promise<void>) => Promise<void>;
+  readonly #told: (error: PerdureError) => PerdureError;
 
-  /** `telling` runs it and tells the seed with what goes wrong. */
-  constructor(station: Station, time: VirtualTime, telling: (run: () => Promise<void>) => Promise<void>) {
+  /** `telling` runs it and tells the seed with what goes wrong, as `told` does. */
+  constructor(station: Station, time: VirtualTime, telling: (run: () => Promise<void>) => Promise<void>, told: (error: PerdureError) => PerdureError) {
     super(station.engine, { frame: run => time.soon(run), random: size => station.random.bytes(size) });
     this.#station = station;
     this.#time = time;
     this.#telling = telling;
+    this.#told = told;
   }
 
   override offline(): void {
@@ -257,6 +267,7 @@ class Device extends PeerHandle implements TestPeer {
   }
 
   setClock(offsetMs: number): void {
+    if (!Number.isFinite(offsetMs)) throw this.#told(badArgument("What setClock() is given must be a number of milliseconds."));
     this.#station.clock.offsetMs = offsetMs;
   }
 

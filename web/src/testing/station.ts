@@ -2,6 +2,7 @@
 import type { CoreConfig } from "../boundary.js";
 import type { CoreModule } from "../core.js";
 import { Driver } from "../driver.js";
+import { closedError, PerdureError } from "../errors.js";
 import { TestDisk } from "./disk.js";
 import { Random } from "./random.js";
 import { SwitchEngine } from "./switch.js";
@@ -20,6 +21,8 @@ export interface StationOptions {
   /** None: an edge. */
   readonly anchorUrl?: string;
   readonly seed: number;
+  /** What its callers hear of an error. */
+  readonly told: (error: PerdureError) => PerdureError;
 }
 
 export class Station {
@@ -54,7 +57,7 @@ export class Station {
     this.#changed = changed;
     this.#deviceSeed = this.random.bytes(32);
     const probe = module.create(this.#config());
-    this.engine = new SwitchEngine(probe.id, () => this.end());
+    this.engine = new SwitchEngine(probe.id, () => this.end(), () => this.#whyGone(), options.told);
     probe.free();
   }
 
@@ -110,6 +113,10 @@ export class Station {
     this.online = online;
     this.engine.driver?.network(online);
     this.#changed();
+  }
+
+  #whyGone(): PerdureError {
+    return this.#ended ? closedError() : new PerdureError("closed", `${this.label} has crashed. Call its restart() to go on.`);
   }
 
   #config(): CoreConfig {

@@ -2,7 +2,7 @@
 import type { CallBody, Notice, ReplyBody } from "../boundary.js";
 import type { Driver } from "../driver.js";
 import type { Engine, EngineInfo } from "../engine.js";
-import { closedError } from "../errors.js";
+import { PerdureError } from "../errors.js";
 import { callEach, NoticeBoard } from "../notices.js";
 
 const gone: EngineInfo = { tab: "leader", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
@@ -28,11 +28,16 @@ export class SwitchEngine implements Engine {
   readonly #infos = new Set<(info: EngineInfo) => void>();
   readonly #open = new Map<number, Open>();
   readonly #onClose: () => Promise<void>;
+  readonly #whyGone: () => PerdureError;
+  readonly #told: (error: PerdureError) => PerdureError;
   #driver: Driver | undefined;
 
-  constructor(id: string, onClose: () => Promise<void>) {
+  /** `whyGone` says why no driver runs; `told` is what callers hear of an error. */
+  constructor(id: string, onClose: () => Promise<void>, whyGone: () => PerdureError, told: (error: PerdureError) => PerdureError) {
     this.id = id;
     this.#onClose = onClose;
+    this.#whyGone = whyGone;
+    this.#told = told;
   }
 
   /** The topics that are open, by their numbers. */
@@ -67,8 +72,11 @@ export class SwitchEngine implements Engine {
 
   async call(body: CallBody, options: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
     const driver = this.#driver;
-    if (driver === undefined) throw closedError();
-    const reply = await driver.call(body, options);
+    if (driver === undefined) throw this.#told(this.#whyGone());
+    const reply = await driver.call(body, options).catch((error: unknown) => {
+      if (!(error instanceof PerdureError) || options.signal?.aborted === true) throw error;
+      throw this.#told(error.code === "closed" && this.#driver === undefined ? this.#whyGone() : error);
+    });
     if (reply.kind === "OpenedTopic") this.#opened(driver, reply.topic, reply.id);
     else if (body.kind === "TopicClose" && this.#handles(body.topic, -1) === 0) this.#open.delete(body.topic);
     else if (body.kind === "TopicLeave") this.#open.delete(body.topic);

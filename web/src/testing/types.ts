@@ -1,23 +1,27 @@
 // What a test network offers.
 import type { Peer, PeerOptions } from "../types.js";
 
+export type Cuttable = TestPeer | TestAnchor;
+
 export interface TestNetwork extends AsyncDisposable {
-  /** Printed by every rejection. */
+  /** Printed by every rejection of the network and of what its peers are asked. */
   readonly seed: number;
   /** The virtual time. */
   readonly now: Date;
-  /** A new device, linked to all others of its app unless cut off from them: up to sixteen each to each, more over some steps. */
+  /** A new device each time, linked to all others of its app unless cut off from them: up to sixteen each to each, more over some steps.
+   *  `instance` stands beside its number in what settle() says of it, no more. */
   open(options: Pick<PeerOptions, "app" | "name" | "instance">): Promise<TestPeer>;
   /** A new anchor, which all peers use from now on. */
   anchor(): Promise<TestAnchor>;
-  /** Cuts all links between the sides. Who is on none of them, or comes later, stands on one more side. */
-  partition(...sides: readonly (TestPeer | TestAnchor)[][]): void;
+  /** Cuts all links between the sides, each one of them or a list. Who is on none, or comes later, stands on one more side.
+   *  `bad-argument` for who stands on two, or is of no such network. */
+  partition(...sides: readonly (Cuttable | readonly Cuttable[])[]): void;
   /** Ends every partition. */
   heal(): void;
   /** Runs what falls due, in order. */
   advance(ms: number): Promise<void>;
   /** Advances until all that can reach each other hold the same. Resolves with the milliseconds that took; rejects with what differs
-   *  and the seed after withinMs, default 60,000. */
+   *  (`not-found`) and the seed after withinMs, default 60,000. */
   settle(options?: { withinMs?: number }): Promise<number>;
   close(): Promise<void>;
 }
