@@ -1,5 +1,7 @@
 #include "crdt/map.hpp"
 
+#include <set>
+
 #include "crypto/hash.hpp"
 
 namespace perdure::crdt {
@@ -151,14 +153,11 @@ bool Map::take_ghosts(Edit& edit, const OpId& id, const Position& at) {
   if (edit.hash.empty()) edit.hash = hash_of(edit.key);
   const Bytes prefix = ghost_prefix(edit.hash, id);
   std::vector<Bytes> found;
-  for (auto c = versions_.seek(prefix); c.valid() && starts_with(c.key(), prefix); c.next()) found.push_back(own(c.key()));
-  bool replaced = false;
-  for (const Bytes& key : found) {
-    if (at >= position_of(ByteView(key).subspan(prefix.size()))) continue;
-    replaced = true;
+  for (auto c = versions_.seek(ghost_key(edit.hash, id, at)); c.valid() && starts_with(c.key(), prefix); c.next())
+    if (position_of(c.key().subspan(prefix.size())) > at) found.push_back(own(c.key()));
+  for (const Bytes& key : found)
     if (versions_.erase(key)) --edit.now().ghosts;
-  }
-  return replaced;
+  return !found.empty();
 }
 
 // ---- an op comes
@@ -225,46 +224,51 @@ void Map::remove(ByteView key, const Removed& removed) {
   Edit edit = begin(key);
   if (!edit.record) return;
   edit.hash = hash_of(key);
-  Left left = left_after(edit, removed);
+  const Left left = left_after(edit, removed);
   for (const auto& [namer, gone] : removed)
     for (const OpId& id : gone.names)
       if (versions_.erase(ghost_key(edit.hash, id, namer))) --edit.now().ghosts;
-  for (const Place& place : losers(key, ~u64{0})) erase_loser(edit, place.at);
-  if (left.places.empty()) {
-    edit.record.reset();
-  } else {
-    edit.now().winner = left.places.rbegin()->second;
-    left.places.erase(std::prev(left.places.end()));
-    for (const auto& [at, place] : left.places) add_loser(edit, place);
-    for (const auto& [id, namer] : left.ghosts) add_ghost(edit, id, namer);
+  for (const auto& [at, gone] : removed) erase_loser(edit, at);
+  for (const auto& [at, place] : left.back) add_loser(edit, place);
+  if (removed.count(edit.now().winner.at)) {
+    const std::vector<Place> greatest = losers(key, 1);
+    if (greatest.empty()) {
+      edit.record.reset();
+      return end(edit);
+    }
+    erase_loser(edit, greatest.front().at);
+    edit.now().winner = greatest.front();
   }
+  for (const auto& [id, namer] : left.ghosts) add_ghost(edit, id, namer);
   end(edit);
 }
 
-// The unreplaced versions without the removed ones, and who names those.
-Map::Left Map::left_after(Edit& edit, const Removed& removed) const {
-  std::vector<Place> unreplaced = losers(edit.key, ~u64{0});
-  unreplaced.push_back(edit.now().winner);
+// What the removed ones alone had replaced, and who names them.
+Map::Left Map::left_after(const Edit& edit, const Removed& removed) const {
   Left left;
-  for (const Place& place : unreplaced)
-    if (!removed.count(place.at)) left.places.emplace(place.at, place);
   // Only what a removed op named can come back, and only if no other names it: these are greater than the least of them. Who names what
   // is removed is greater than that.
   const auto least = least_concerned(edit, removed);
   if (!least) return left;
   Descent descent(standing_, edit.key);
-  for (const Place& place : unreplaced) descent.push(place);
-  std::map<Position, bool> replaced;
+  std::set<Position> freed, replaced;            // by those that go, by those that stay
+  descent.push(edit.record->winner);
+  Bytes prefix = edit.hash;
+  prefix.push_back(kind_loser);
+  for (auto c = versions_.seek(loser_key(edit.hash, *least)); c.valid() && starts_with(c.key(), prefix); c.next()) descent.push(loser(c));
   while (!descent.empty() && descent.top().at >= *least) {
     const Place place = descent.top();
     const auto gone = removed.find(place.at);
-    for (const Position& named : descent.pop(gone == removed.end() ? nullptr : &gone->second.names)) {
-      if (gone != removed.end()) continue;
-      replaced[named] = true;
+    if (gone != removed.end()) {
+      for (const Position& named : descent.pop(&gone->second.names)) freed.insert(named);
+      continue;
+    }
+    for (const Position& named : descent.pop()) {
+      replaced.insert(named);
       if (const auto lost = removed.find(named); lost != removed.end()) left.ghosts.emplace_back(lost->second.id, place.at);
     }
     // All that is greater has been seen.
-    if (gone == removed.end() && !replaced.count(place.at)) left.places.emplace(place.at, place);
+    if (freed.count(place.at) && !replaced.count(place.at)) left.back.emplace(place.at, place);
   }
   return left;
 }

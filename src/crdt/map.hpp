@@ -61,8 +61,8 @@ class Map {
   void add_ghost(Edit& edit, const OpId& id, const Position& namer);
   bool take_ghosts(Edit& edit, const OpId& id, const Position& at);   // true if a greater op names it; the ghosts of lesser ones stay
   // … and who names the removed ones: they are ghosts from then on.
-  struct Left { std::map<Position, Place> places; std::vector<std::pair<OpId, Position>> ghosts; };
-  Left left_after(Edit& edit, const Removed& removed) const;
+  struct Left { std::map<Position, Place> back; std::vector<std::pair<OpId, Position>> ghosts; };
+  Left left_after(const Edit& edit, const Removed& removed) const;
   std::optional<Position> least_concerned(const Edit& edit, const Removed& removed) const;
   Place loser(const store::Index::Cursor& at) const;
 

@@ -123,18 +123,25 @@ Replica::LiveResult Replica::arrived_since(u64 after, u32 limit) {
         const Batches::Ptr opened = batches_.get(a.log, a.from + i);
         const u64 before = taken;
         if (!opened && rows_.missed()) taken += a.messages / a.count + 1;
+        const bool cut = a.from + i >= standing_.cut(a.log);
+        const bool met = opened && sayings_.any_in(standing_.place(a.log, 0, 0).log, static_cast<u32>(a.from + i));
         std::vector<Message> here;
+        const auto tell = [&](const OpId& id, const Position& at, const log::Op& op) {
+          here.push_back({id, at.device, at.time, op.value});
+          bytes += op.value.size();
+        };
         for (u32 p = 0; opened && p < opened->batch.ops.size(); ++p) {
           const log::Op& op = opened->batch.ops[p];
           if (!log::is_message(op)) continue;
           const Standing::Named said = standing_.named(a.log, opened->batch, a.from + i, p);
-          if (!sayings_.none()) {
-            const Position place = standing_.position(a.log, said.at.time, a.from + i, p);
-            if (!sayings_.news(said.id, place).value_or(true)) continue;
-            if (a.from + i >= standing_.cut(a.log) && !standing_.find(said.id)) continue;
+          if (!said.again && !met) {
+            if (!cut) tell(said.id, said.at, op);
+            continue;
           }
-          here.push_back({said.id, said.at.device, said.at.time, op.value});
-          bytes += op.value.size();
+          // Told is what counts, be it said elsewhere. Of what came behind the cut nothing was news.
+          const Position place = standing_.position(a.log, said.at.time, a.from + i, p);
+          if (!sayings_.news(said.id, place).value_or(!cut)) continue;
+          if (const auto found = standing_.find(said.id); found && log::is_message(found->op())) tell(said.id, found->at, found->op());
         }
         taken += here.size();
         if (before > 0 && (taken > limit || bytes > page_bytes_max)) return result;

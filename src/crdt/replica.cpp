@@ -21,6 +21,10 @@ u64 messages_at_home(const log::Batch& batch) {
   return n;
 }
 
+bool is_same_version(const log::Op& a, const log::Op& b) {
+  return log::has_key(a) && a.kind == b.kind && a.key == b.key && a.value == b.value && a.replaces == b.replaces;
+}
+
 // Of a message that stands elsewhere than its batch: where it is said.
 Bytes place_value(store::LogNo log, u32 batch, u32 position) {
   codec::Writer w;
@@ -158,26 +162,36 @@ u64 Replica::come(store::LogNo log, u64 index, const log::Batch& batch, F stand)
   u64 news = 0;
   Offers offers;
   Ceasing ceasing;
+  std::map<OpId, Standing::Found> stood;         // where it counts so far
+  std::vector<std::pair<OpId, Said>> places;     // to be found once it stands
   for (u32 p = 0; p < batch.ops.size(); ++p) {
     const log::Op& op = batch.ops[p];
     if (!op.known()) continue;
     const Standing::Named said = standing_.named(log, batch, index, p);
     const auto before = said.again || met ? standing_.find(said.id) : std::nullopt;
-    if (!before && !offers.count(said.id) && log::is_message(op)) ++news;
-    if (said.again || before) sayings_.add(said.id, {log, {said.at.time, at.device, at.incarnation, at.batch, p}, !before && !offers.count(said.id)});
+    const bool fresh = !before && !offers.count(said.id) && !sayings_.told(said.id), is_news = fresh && log::is_message(op);
+    if (is_news) ++news;
+    if (said.again || !fresh) places.emplace_back(said.id, Said{log, {said.at.time, at.device, at.incarnation, at.batch, p}, is_news});
     const Offer offer{log, at.batch, p, said.at, said.again};
     const auto rank = [](bool again, HybridTime time, u64 incarnation, u32 in, u32 n) { return std::tuple(again, time, incarnation, in, n); };
     const auto own = rank(said.again, said.at.time, at.incarnation, at.batch, p);
     if (before) {
       const LogName* there = standing_.name(before->log);
       if (!(own < rank(before->again, before->at.time, there ? there->incarnation : 0, before->batch, before->position))) continue;
-      if (!ceasing.ids.contains(said.id)) cease(said.id, *before, ceasing);
+      stood.emplace(said.id, *before);
     }
-    const auto [known, fresh] = offers.emplace(said.id, offer);
-    if (!fresh && own < rank(known->second.again, known->second.at.time, at.incarnation, known->second.batch, known->second.position)) known->second = offer;
+    const auto [known, first] = offers.emplace(said.id, offer);
+    if (!first && own < rank(known->second.again, known->second.at.time, at.incarnation, known->second.batch, known->second.position)) known->second = offer;
+  }
+  for (const auto& [id, found] : stood) {
+    const Offer& offer = offers.at(id);
+    // To the map it is the same wherever it is said.
+    if (offer.at == found.at && is_same_version(found.op(), batch.ops[offer.position])) offers.erase(id);
+    else cease(id, found, ceasing);
   }
   carry_out(ceasing);
   stand();
+  for (const auto& [id, said] : places) sayings_.add(id, said);
   if (const u64 messages = messages_at_home(batch); messages > 0) {
     timeline_.insert(batch_key(at), log_value(log), messages);
     changes_.timeline = true;
@@ -399,6 +413,7 @@ void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
   }
   Ceasing ceasing;
   std::vector<Bytes> held_back;
+  std::vector<std::pair<OpId, Said>> gone;
   for (u64 index = from; index < std::min(before, held); ++index) {
     const Batches::Ptr opened = batches_.get(log, index);
     if (!opened) continue;
@@ -407,9 +422,12 @@ void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
       held_back.push_back(batch_key(at));
       continue;
     }
+    const bool met = name && sayings_.any_in(name->id, at.batch);
     for (u32 p = 0; p < opened->batch.ops.size(); ++p) {
-      if (!opened->batch.ops[p].known()) continue;
+      const log::Op& op = opened->batch.ops[p];
+      if (!op.known()) continue;
       const Standing::Named said = standing_.named(log, opened->batch, index, p);
+      if (said.again || met) gone.emplace_back(said.id, Said{log, {said.at.time, at.device, at.incarnation, at.batch, p}, log::is_message(op)});
       Standing::Found here{log, at.batch, p, said.at, said.again, opened};
       if (said.again) {
         const auto counted = standing_.find(said.id);
@@ -422,6 +440,7 @@ void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
   carry_out(ceasing);
   for (const Bytes& key : held_back) let_go(key);
   standing_.set_cut(log, from);
+  for (const auto& [id, said] : gone) sayings_.cut(id, said);
   if (sayings_.none()) return;
   Offers offers;
   for (const auto& [id, read] : ceasing.ids)
@@ -455,7 +474,7 @@ log::Origin Replica::first_said(const Standing::Found& found) {
 
 std::set<std::pair<store::LogNo, u64>> Replica::sayings_of(const OpId& id) const {
   std::set<std::pair<store::LogNo, u64>> out;
-  sayings_.any(id, {}, [&](const Said& said) {
+  sayings_.any(id, [&](const Said& said) {
     out.emplace(said.log, said.place.batch);
     return out.size() >= sayings_max;
   });
@@ -468,7 +487,7 @@ bool Replica::is_taken(const OpId& id, const log::Origin& origin) {
     if (!opened || position >= opened->batch.ops.size()) return false;
     return opened->batch.ops[position].origin != origin;
   };
-  return sayings_.any(id, {}, [&](const Said& said) {
+  return sayings_.any(id, [&](const Said& said) {
     const auto original = standing_.number(id.log);
     return !(original && *original == said.log && said.place.batch == id.batch) && differs(said.log, said.place.batch, said.place.position);
   });
@@ -479,10 +498,9 @@ std::vector<OpId> Replica::places_of(const OpId& id) {
   const auto found = standing_.find(id);
   if (!found) return places;
   places.push_back(standing_.place(found->log, found->batch, found->position));
-  sayings_.any(id, {}, [&](const Said& said) {
+  sayings_.any_that_counts(id, [&](const Said& said) {
     const OpId place = standing_.place(said.log, said.place.batch, said.place.position);
-    const bool counts = said.place.batch < standing_.held(said.log) && said.place.batch < standing_.cut(said.log);
-    if (counts && place != places.front()) places.push_back(place);
+    if (place != places.front()) places.push_back(place);
     return places.size() >= 16;
   });
   return places;

@@ -10,17 +10,22 @@ Bytes Sayings::prefix_of(const OpId& id) {
   return std::move(w).take();
 }
 
-Bytes Sayings::key_of(const OpId& id, const Position& place) {
-  codec::Writer w(prefix_of(id));
+Bytes Sayings::ranked(const OpId& id, Rank rank) {
+  Bytes key = prefix_of(id);
+  key.push_back(static_cast<u8>(rank));
+  return key;
+}
+
+Bytes Sayings::key_of(const OpId& id, Rank rank, const Position& place) {
+  codec::Writer w(ranked(id, rank));
   w.be64(place.time.value).be64(place.incarnation).be32(place.batch).be32(place.position);
   return std::move(w).take();
 }
 
-Said Sayings::decode(const store::Index::Cursor& at, const DeviceId& device) {
-  codec::Reader key(at.key().subspan(LogId::size + 8)), value(at.value());
+Said Sayings::decode(ByteView from, ByteView in) {
+  codec::Reader key(from.subspan(std::min(from.size(), LogId::size + 9))), value(in);
   Said said;
   said.place.time = {key.be64()};
-  said.place.device = device;
   said.place.incarnation = key.be64();
   said.place.batch = key.be32();
   said.place.position = key.be32();
@@ -29,10 +34,30 @@ Said Sayings::decode(const store::Index::Cursor& at, const DeviceId& device) {
   return said;
 }
 
-void Sayings::add(const OpId& id, const Said& said) {
+std::optional<std::pair<Bytes, Said>> Sayings::find(const OpId& id, const Position& place, std::initializer_list<Rank> ranks) const {
+  if (none()) return std::nullopt;
+  for (const Rank rank : ranks)
+    if (const auto entry = index_.find(key_of(id, rank, place))) return std::pair{entry->key, decode(entry->key, entry->value)};
+  return std::nullopt;
+}
+
+void Sayings::put(const OpId& id, Rank rank, const Said& said) {
   codec::Writer value;
   value.varint(said.log).u8(said.news ? 1 : 0);
-  index_.insert(key_of(id, said.place), value.peek(), 0);
+  index_.insert(key_of(id, rank, said.place), value.peek(), 0);
+}
+
+void Sayings::add(const OpId& id, const Said& said) {
+  const auto was = find(id, said.place, {Rank::told, Rank::cut});
+  if (was) index_.erase(was->first);
+  put(id, Rank::counts, was ? was->second : said);
+}
+
+void Sayings::cut(const OpId& id, const Said& said) {
+  const auto was = find(id, said.place, {Rank::counts});
+  if (was) index_.erase(was->first);
+  const Said& now = was ? was->second : said;
+  put(id, now.news ? Rank::told : Rank::cut, now);
 }
 
 bool Sayings::any_in(const LogId& log, u32 batch) const {
@@ -53,11 +78,12 @@ OpId Sayings::complete(const OpId& id) const {
 }
 
 std::optional<bool> Sayings::news(const OpId& id, const Position& place) const {
-  const auto entry = none() ? std::nullopt : index_.find(key_of(id, place));
-  if (!entry) return std::nullopt;
-  codec::Reader value(entry->value);
-  value.varint();
-  return value.u8() == 1;
+  const auto known = find(id, place, {Rank::counts, Rank::told, Rank::cut});
+  return known ? std::optional(known->second.news) : std::nullopt;
+}
+
+bool Sayings::told(const OpId& id) const {
+  return !none() && walk(ranked(id, Rank::told), [](const Said&) { return true; });
 }
 
 }  // namespace perdure::crdt

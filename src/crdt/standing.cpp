@@ -74,7 +74,7 @@ std::optional<Standing::Found> Standing::find(const OpId& given, std::optional<E
   if (log && !excepted(*log, id.batch))
     if (auto original = at_place(*log, id.batch, id.position, id)) return original;
   std::optional<Found> found;
-  sayings_.any(id, {}, [&](const Said& said) {
+  sayings_.any_that_counts(id, [&](const Said& said) {
     const bool original = log && said.log == *log && said.place.batch == id.batch && said.place.position == id.position;
     if (!original && !excepted(said.log, said.place.batch)) found = at_place(said.log, said.place.batch, said.place.position, id);
     return found.has_value();

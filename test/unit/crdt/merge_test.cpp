@@ -115,6 +115,33 @@ std::vector<std::pair<std::size_t, u64>> random_cuts(const World& world, std::mt
   return cuts;
 }
 
+// Ids under which a liar says a message here and a version of a key there.
+std::set<OpId> not_only_messages(const World& world) {
+  std::set<OpId> ids;
+  for (const World::Log& log : world.logs)
+    for (u32 b = 0; b < log.batches.size(); ++b)
+      for (u32 p = 0; p < log.batches[b].ops.size(); ++p) {
+        const log::Op& op = log.batches[b].ops[p];
+        if (log::is_message(op)) continue;
+        ids.insert(op.says ? OpId{identity::log_id(world.network, world.keys.id, log.device, op.says->incarnation), op.says->batch, op.says->position} : OpId{log.id, b, p});
+      }
+  return ids;
+}
+
+// The messages of which those hear who follow from the start, each once.
+std::set<OpId> told(Peer& peer) {
+  std::set<OpId> ids;
+  peer.step([&](crdt::Replica& replica, store::Rows& rows) {
+    ids.clear();
+    u64 after = 0;
+    for (auto live = replica.arrived_since(after, 20); live.next > after && !rows.missed(); live = replica.arrived_since(after, 20)) {
+      for (const crdt::Message& m : live.messages) REQUIRE(ids.insert(m.id).second);
+      after = live.next;
+    }
+  });
+  return ids;
+}
+
 void check_agreement(u64 seed, const Style& style, int peers) {
   CAPTURE(seed);
   const World world = random_world(seed, style);
@@ -131,6 +158,11 @@ void check_agreement(u64 seed, const Style& style, int peers) {
     REQUIRE(view == expected(peer));
     if (!digest) digest = peer.digest();
     REQUIRE(peer.digest() == *digest);
+    std::set<OpId> due(view.timeline.begin(), view.timeline.end());
+    const std::set<OpId> heard = told(peer);
+    REQUIRE(std::includes(due.begin(), due.end(), heard.begin(), heard.end()));
+    for (const OpId& id : not_only_messages(world)) due.erase(id);
+    REQUIRE(std::includes(heard.begin(), heard.end(), due.begin(), due.end()));
   }
 }
 
