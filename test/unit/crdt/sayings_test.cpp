@@ -177,7 +177,7 @@ TEST_CASE("a cut that is lifted leaves everything as it was, what is said again 
     CHECK(all == expected(peer));
     const auto cut = [&](std::size_t log, u64 from) {
       peer.step([&](crdt::Replica& replica, store::Rows&) { replica.cut(peer.number(log), from, peer.now); });
-      peer.kept[peer.number(log)].name.cut = from;
+      peer.kept[peer.number(log)].name.cut = peer.kept[peer.number(log)].name.forked = from;
       CHECK(view_of(peer) == expected(peer));
     };
     for (u32 turn = 0; turn < 2; ++turn) {
