@@ -158,6 +158,7 @@ void check_agreement(u64 seed, const Style& style, int peers) {
     REQUIRE(view == expected(peer));
     if (!digest) digest = peer.digest();
     REQUIRE(peer.digest() == *digest);
+    if (!cuts.empty()) continue;                 // what a fork brings back is told again
     std::set<OpId> due(view.timeline.begin(), view.timeline.end());
     const std::set<OpId> heard = told(peer);
     REQUIRE(std::includes(due.begin(), due.end(), heard.begin(), heard.end()));
