@@ -57,6 +57,13 @@ void Scenario::build() {
   }
   plan_liar();
   if (fork_due_) losses_max_ = 0;           // who forks and who loses is told apart
+  world_.on_notice = [this](HostId host, const Action& action) {
+    auto* status = std::get_if<StatusNotice>(&action);
+    if (!status || std::ranges::none_of(status->trouble, [](const Error& e) { return e.code == Code::storage_lost; })) return;
+    for (auto& device : devices_)
+      if (device.host == host) device.told_lost = true;
+  };
+  plan_store_harm();
   for (u32 i = 0; i < edges_; ++i) world_.after(prng.below(2'000), [this, i] { live(i); });
   world_.after(100, [this] { meet_by_origin(); });
 }
@@ -107,10 +114,13 @@ void Scenario::heal() {
     world_.tell(device.host, Network{true});
     world_.tell(device.host, Visibility{false});
   }
+  held_ = look_at_disks();
+  healed_at_ = world_.now();
   // Once all is well each says one thing more: a device whose clock was far ahead takes back by this what is held.
   world_.run_for(30'000);
   for (u32 i = 0; i < edges_; ++i)
     for (u32 t : devices_[i].member) append(i, t, 1, true);
+  read_rotten();
   world_.run_for(20'000);
 }
 
