@@ -178,13 +178,38 @@ void Scenario::check_unreadable() {
   }
 }
 
-// Once all agree nobody fetches anything: what is on the way then keeps links and presence alive.
+// Messages that some show and others do not.
+std::string Scenario::name_missing(u32 t) {
+  std::map<u32, std::shared_ptr<Seen>> seen;
+  u64 open = 0;
+  for (auto& [i, digest] : topics_[t].digests) {
+    seen[i] = std::make_shared<Seen>();
+    ++open;
+    read_all(i, t, {}, seen[i], [&](bool) { --open; });
+  }
+  if (!world_.run_until([&] { return open == 0; }, 60'000)) fail("a read was not answered");
+  std::string out;
+  for (u32 n = 0; n < ops_.size() && out.size() < 1'000; ++n) {
+    if (ops_[n].topic != t || ops_[n].kind != 1) continue;
+    std::string without;
+    u64 with = 0;
+    for (auto& [i, values] : seen) {
+      if (values->contains(key_of(ops_[n].value))) ++with;
+      else without += " " + std::to_string(i);
+    }
+    if (with > 0 && !without.empty()) out += " op " + std::to_string(n) + " of device " + std::to_string(ops_[n].device) + " is not shown at" + without + ";";
+  }
+  return out;
+}
+
+// Once all agree nobody fetches anything: what is on the way then keeps links and presence alive. A liar is asked again and again.
 void Scenario::check_rest() {
   constexpr u64 rest_ms = 40'000;
-  const u64 bytes = world_.counts.bytes, links = world_.links_up();
+  const World::Counts before = world_.counts;
   world_.run_for(rest_ms);
-  const u64 each = (world_.counts.bytes - bytes) * 1000 / rest_ms / std::max<u64>(links, 1);
-  say("at rest: " + std::to_string(each) + " B/s a link, " + std::to_string(links) + " links");
+  const u64 large = world_.counts.large - before.large, each = (world_.counts.bytes - before.bytes) * 1000 / rest_ms / std::max<u64>(world_.links_up(), 1);
+  say("at rest: " + std::to_string(each) + " B/s a link, " + std::to_string(large) + " large messages");
+  if (large > 0 && std::ranges::none_of(devices_, &Device::liar)) fail(std::to_string(large) + " large messages while all is at rest");
 }
 
 }  // namespace perdure::sim

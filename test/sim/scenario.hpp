@@ -150,6 +150,7 @@ class Scenario {
   void judge(u32 topic, const Seen& seen);
   bool excused(const Op&) const;
   void read_rotten();
+  std::string name_missing(u32 topic);
   void check_unreadable();
   void check_rest();
   bool honest(u32 device) const { return !devices_[device].liar; }
