@@ -4,12 +4,14 @@
 #include <tuple>
 
 #include "clock/hybrid.hpp"
+#include "log/tree.hpp"
 
 namespace perdure::crdt {
 
 namespace {
 constexpr std::size_t keys_noted_max = 256;
 constexpr u32 released_max = 256;
+constexpr std::size_t sayings_max = 64;          // of one op that are looked at for others under its id
 constexpr u32 looked_row = 2;
 
 // The messages that the timeline finds by their batch: those that stand where they were said first.
@@ -429,10 +431,35 @@ void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
 
 // ---- for who says again
 
-bool Replica::is_said_again(const DeviceId& device, const log::Origin& origin, store::LogNo but, u64 from) const {
+bool Replica::is_said_again(const DeviceId& device, const log::Origin& origin, store::LogNo but, u64 from) {
   return marks_.any_again(device, origin, [&](store::LogNo log, u64 batch) {
-    return !(log == but && batch >= from) && batch < standing_.held(log) && batch < standing_.cut(log);
+    if ((log == but && batch >= from) || batch >= standing_.held(log) || batch >= standing_.cut(log)) return false;
+    const Batches::Ptr opened = batches_.get(log, batch);
+    if (!opened) return false;
+    if (standing_.held_back(standing_.position(log, opened->batch.time, batch))) return true;
+    const auto& ops = opened->batch.ops;
+    const auto op = std::ranges::find_if(ops, [&](const log::Op& o) { return o.origin == origin; });
+    if (op == ops.end()) return false;
+    const auto counted = standing_.find(standing_.named(log, opened->batch, batch, static_cast<u32>(op - ops.begin())).id, Standing::Except{but, from});
+    return counted && first_said(*counted) == origin;
   });
+}
+
+log::Origin Replica::first_said(const Standing::Found& found) {
+  if (found.op().origin) return *found.op().origin;
+  const LogName* name = standing_.name(found.log);
+  log::Origin here{name ? name->incarnation : 0, found.batch, found.position, {}};
+  if (const auto sealed = rows_.get(store::key('B', topic_, found.log, found.batch))) std::copy_n(log::leaf_hash(*sealed).bytes.begin(), here.leaf.size(), here.leaf.begin());
+  return here;
+}
+
+std::set<std::pair<store::LogNo, u64>> Replica::sayings_of(const OpId& id) const {
+  std::set<std::pair<store::LogNo, u64>> out;
+  sayings_.any(id, {}, [&](const Said& said) {
+    out.emplace(said.log, said.place.batch);
+    return out.size() >= sayings_max;
+  });
+  return out;
 }
 
 bool Replica::is_taken(const OpId& id, const log::Origin& origin) {

@@ -97,10 +97,13 @@ class Replica {
   const Changes& changes() const;
   Indexes& indexes();
   const Marks& marks() const { return marks_; }
-  // Whether what was said there first is said again where it counts, or will: but for that log from there on.
-  bool is_said_again(const DeviceId& device, const log::Origin& origin, store::LogNo but, u64 from) const;
+  // Whether what was said there first is said again and counts under the id that it names, or will: but for that log from there on. Another life
+  // of the device may have said something else under that id.
+  bool is_said_again(const DeviceId& device, const log::Origin& origin, store::LogNo but, u64 from);
   // Whether some place that is here says an op of this id, but for that origin: counted or not.
   bool is_taken(const OpId&, const log::Origin&);
+  // The batches that say an op of this id again, counted or not.
+  std::set<std::pair<store::LogNo, u64>> sayings_of(const OpId&) const;
   // The places that count and say it, of logs of its device: who holds one of these batches holds the op.
   std::vector<OpId> places_of(const OpId&);
   // Batches [from, to) that a core which knew less has taken in: true if one of them says something to this one.
@@ -166,6 +169,7 @@ class Replica {
   void cease(const OpId&, const Standing::Found&, Ceasing&);
   void carry_out(const Ceasing&);
   void count(const Offers&, const Ceasing&);
+  log::Origin first_said(const Standing::Found&);
   void look_at(store::LogNo, u64 index, const Batches::Opened*);
   bool is_read(const Position& at) const;
   void hold_back(store::LogNo, u64 index, const Batches::Opened&);

@@ -56,7 +56,9 @@ class Standing {
     Batches::Ptr opened;
     const log::Op& op() const { return opened->batch.ops[position]; }
   };
-  std::optional<Found> find(const OpId&) const;                // nothing: does not count, or not at hand
+  struct Except { store::LogNo log; u64 from; };
+  // Nothing: does not count, or not at hand. except: as if that log were cut there.
+  std::optional<Found> find(const OpId&, std::optional<Except> except = std::nullopt) const;
   std::optional<Place> version(const OpId& id, ByteView key) const;   // … or is no version of this key
   bool missed() const { return batches_.missed(); }
   // For a walk that could not go on at `id`: asks for that many batches before it, so that the next run gets further.

@@ -53,7 +53,7 @@ void Node::Impl::remove_anchor(const std::string& url) {
 void Node::Impl::dial_anchors() {
   if (!started_ || !online_ || closing_) return;
   for (auto& [url, a] : anchors_) {
-    if (a.link || a.dialling || a.next_dial_ms > now_.steady_ms) continue;
+    if (a.link || a.through || a.dialling || a.next_dial_ms > now_.steady_ms) continue;
     a.dialling = true;
     if (a.state == AnchorState::unreachable) a.state = AnchorState::connecting;
     actions_.push_back(Dial{url, hex(identity_->network().view())});

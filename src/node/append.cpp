@@ -4,6 +4,7 @@
 
 #include "codec/bytes.hpp"
 #include "codec/value.hpp"
+#include "crypto/hash.hpp"
 #include "log/batch.hpp"
 #include "log/nodes.hpp"
 #include "node/impl.hpp"
@@ -76,6 +77,17 @@ std::vector<log::Op> replacing(log::Op op, const std::vector<OpId>& versions) {
 }  // namespace
 
 // One step of appending. Ids of ops are known before they are sealed, so that a later op can name an earlier one of the same turn.
+// The id of an op whose own was given to another one as well: a function of where it was said, the same for all lives of its device.
+OpId id_apart(const sync::Topic& topic, const DeviceId& device, const log::Origin& origin, log::Saying& says) {
+  codec::Writer place;
+  place.be64(origin.incarnation).be32(origin.batch).be32(origin.position).raw(origin.leaf);
+  const Hash hash = crypto::blake2b({ByteView(reinterpret_cast<const u8*>("perdure/apart/1"), 15), place.peek()});
+  says.incarnation = codec::Reader(hash.view()).be64();
+  says.batch = origin.batch;
+  says.position = origin.position;
+  return {topic.log_id(device, says.incarnation), says.batch, says.position};
+}
+
 class Appender {
  public:
   Appender(store::Rows& rows, Topic& topic, const identity::Identity& self, crypto::Random& random, u64 now_ms)
@@ -142,7 +154,6 @@ class Appender {
   // Each in the place of the op that it stands for. What becomes void stands in a batch behind them: no part of the log shows less than
   // there was before.
   void add_again(std::vector<Again> again, const std::vector<log::Void>& voids) {
-    const u64 incarnation = topic_.logs[no_].working.incarnation;
     std::vector<log::Op> ops;
     for (const Again& one : again) ops.push_back(one.op);
     std::size_t n = 0;
@@ -157,8 +168,8 @@ class Appender {
       }
       op.says->time = std::min(op.says->time, time);
       if (!one.renamed) return;
-      op.says = {incarnation, id.batch, id.position, op.says->time};
-      renamed_[one.id] = id;
+      const OpId apart = id_apart(topic_, self_.id(), *op.origin, *op.says);
+      if (one.ours) renamed_[one.id] = apart;
       for (OpId& name : op.replaces)
         if (auto now = renamed_.find(name); now != renamed_.end()) name = now->second;
     });

@@ -45,8 +45,9 @@ struct Said {                                        // a presence or profile, t
 
 // Own batches that were accepted and do not count: what of them was not appended again yet, is.
 struct Lost {
-  // Somebody holds another branch; dated ahead; voided, or here again behind a void; behind a batch that nobody has any more.
-  enum class Why : u8 { branch, held, voided, hole } why = Why::branch;
+  // Somebody holds another branch; dated ahead; voided, or here again behind a void; behind a batch that nobody has any more; another life
+  // of ours may have said something else under the same id.
+  enum class Why : u8 { branch, held, voided, hole, clash } why = Why::branch;
   sync::Branch branch;
 };
 
@@ -98,8 +99,9 @@ inline constexpr char gone_text[] = "This device's store is gone. Stay online: w
 inline constexpr char unreadable_text[] =
     "Something that this device had said was lost here, and what others hold of it cannot be read. Say it again where it matters.";
 
-// An op to be appended again. renamed: another branch's op has its id, so it stands for itself; held: it gets a new time.
-struct Again { log::Op op; OpId id; bool renamed = false, held = false; };
+// An op to be appended again. renamed: another life's op has its id, so it gets one of its own; held: it gets a new time; ours: the id was
+// given out here.
+struct Again { log::Op op; OpId id; bool renamed = false, held = false, ours = false; };
 
 struct AnchorEntry {
   std::optional<DeviceId> pinned;                    // at first contact
@@ -108,6 +110,7 @@ struct AnchorEntry {
   u64 next_dial_ms = 0;
   u32 failures = 0;
   std::optional<LinkId> link;
+  std::optional<LinkId> through;                     // to the same anchor by another address: this one is not dialled meanwhile
   bool dialling = false;
   std::map<TopicNo, u8> refusing;                    // why it stores nothing more of these, until it holds what we hold
 };
@@ -339,7 +342,7 @@ class Node::Impl final : public sync::SyncHost {
   // ---- reissue.cpp
   void lost_own(const TopicPtr&, sync::Branch) override;
   void voided_own(const TopicPtr&, LogNo) override;
-  void taken_back(const TopicPtr&, LogNo, u64 from) override;
+  void own_came(const TopicPtr&, LogNo, u64 from) override;
   void pass_holes(const TopicPtr&);
   void note_held(TopicExtra&, const std::map<LogNo, u64>& held);
   void look_for_lost(const TopicPtr&);               // once it is loaded

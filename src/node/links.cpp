@@ -344,6 +344,10 @@ void Node::Impl::settle_duplicates(Link& fresh) {
   }
   if (lost) return link_closed(fresh.id, false);
   for (LinkId id : worse) {
+    if (auto a = anchors_.find(links_[id]->url); a != anchors_.end() && a->first != fresh.url) {
+      a->second.link.reset();
+      a->second.through = fresh.id;
+    }
     send_on(*links_[id], wire::Bye{1});
     link_closed(id, false);
   }
@@ -402,6 +406,13 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   waiting_links_.erase(id);
   leave_purse(*link);
   status_dirty_ = peers_dirty_ = true;
+  for (auto& [url, a] : anchors_) {
+    if (a.through != id) continue;
+    a.through.reset();
+    a.state = AnchorState::connecting;
+    a.next_dial_ms = now_.steady_ms;
+    anchors_dirty_ = true;
+  }
   if (auto a = anchors_.find(link->url); a != anchors_.end() && a->second.link == id) {
     AnchorEntry& anchor = a->second;
     anchor.link.reset();

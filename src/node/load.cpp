@@ -231,7 +231,8 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at
   }
   u64 to = std::min(topic->logs[no].held.length, at + rebuild_batches);
   auto updates = std::make_shared<std::vector<sync::LogUpdate>>();
-  desk_.run(topic->queue(), [this, topic, no, at, to, updates](store::Rows& rows) {
+  auto absent = std::make_shared<std::set<LogNo>>();
+  desk_.run(topic->queue(), [this, topic, no, at, to, updates, absent](store::Rows& rows) {
     updates->clear();
     Partial logs(*topic, no, at);
     sync::Merge merge(rows, *topic, logs, corrected_now_ms());
@@ -240,11 +241,13 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at
     crdt::Changes changes;
     sync::Counters numbers;
     merge.finish(*updates, changes, numbers);
+    *absent = merge.replica().absent();
     if (rows.missed()) return;
     for (const sync::LogUpdate& update : *updates) topic->build_on(update);
-  }, [this, topic, reading, no, to, updates](SaveOutcome saved) {
+  }, [this, topic, reading, no, to, updates, absent](SaveOutcome saved) {
     if (saved != SaveOutcome::ok || topic->reading != reading) return;
     for (const sync::LogUpdate& update : *updates) topic->apply(update);
+    for (LogNo log : *absent) begin_search(topic, log);        // no index will name what is lost
     rebuild_on(topic, reading, no, to);
   });
 }

@@ -140,7 +140,7 @@ std::optional<u64> Node::Impl::deadline() const {
   }
   if (started_ && online_)
     for (const auto& [url, a] : anchors_)
-      if (!a.link && !a.dialling) take(a.next_dial_ms);
+      if (!a.link && !a.through && !a.dialling) take(a.next_dial_ms);
   for (LinkId id : waiting_links_) take(rested_at(id));
   if (peers_at_) take(*peers_at_);
   for (const auto& [to, waiting] : introducing_) if (!waiting.nobody()) take(waiting.next_ms);

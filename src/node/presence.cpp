@@ -105,11 +105,13 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
   auto key = std::pair{said->device, said->kind};
   auto known = e.said.find(key);
   if (known != e.said.end() && known->second.sequence >= said->sequence) return;
+  // Of a clock that is ahead no more is remembered than now: once it is put right, what it says is new.
+  const u64 sequence = std::min(said->sequence, corrected_now_ms());
   if (!topic->keys) {
     // Blind: only from the device itself, so nobody speaks for others and nothing circles, and as long as it is linked: that is the bound.
     if (link.peer != said->device || !e.said[key].budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate)) return;
     Said& s = e.said[key];
-    s.sequence = said->sequence;
+    s.sequence = sequence;
     s.heard_ms = now_.steady_ms;
     keep_frame(s, wire::encode({}, *said));
     for (LinkId id : sync_.links(topic))
@@ -125,8 +127,9 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
   const auto at_least = is_anchor(link.peer) ? sync::Nearness::entered : sync::Nearness::away;
   if (known == e.said.end() && e.said.size() >= params::said_max && !room_to_hear(topic, said->device, at_least)) return;
   Said& s = e.said[key];
+  if (known == e.said.end()) s.budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate);
   bool changed = s.value != *value;
-  s.sequence = said->sequence;
+  s.sequence = sequence;
   s.heard_ms = now_.steady_ms;
   if (said->kind == kind_profile) return learn_name(topic, said->device, std::string(text(value->value_or(Bytes{}))), at_least);
   s.value = *value;

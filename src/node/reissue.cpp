@@ -14,6 +14,7 @@ namespace perdure {
 namespace {
 
 constexpr std::size_t lost_max = 64;                 // waiting; more are found again at the next greeting or start
+constexpr u64 apart_batches = 256;                   // looked through in one step
 
 // Ops to be appended again. Each is known by where it was said first and by the batch that said it there, never by what it says: two lives
 // of a device may have given one id to two ops.
@@ -21,7 +22,7 @@ class Gathering {
  public:
   // from: what stands there will not count.
   Gathering(store::Rows& rows, const Topic& topic, LogNo no, u64 from)
-      : done(rows, topic.no, no), rows_(rows), topic_(topic), no_(no), from_(from), name_(topic.logs[no].working), replica_(rows, topic.no, topic, *topic.keys, topic.network) {}
+      : done(rows, topic.no, no), rows_(rows), topic_(topic), no_(no), from_(from), replica_(rows, topic.no, topic, *topic.keys, topic.network) {}
 
   sync::Reissued done;
   std::vector<Again> ops;
@@ -29,40 +30,71 @@ class Gathering {
   u64 opaque = 0;                                    // batches that cannot be read: what they say cannot be said again
 
   void take(u64 index, ByteView sealed, bool held = false) {
-    auto plain = log::unseal_batch(*topic_.keys, {topic_.network, topic_.id, name_.id, index}, sealed);
-    auto batch = plain ? log::decode_batch(*plain, name_.id) : Result<log::Batch>(Error{});
+    auto batch = read(no_, index, sealed);
     if (!batch) return void(++opaque);
-    std::array<u8, 8> leaf{};
-    std::copy_n(log::leaf_hash(sealed).bytes.begin(), leaf.size(), leaf.begin());
     for (const log::Void& v : batch->voids)
       if (index == 0 || batch->format > 1) voids.insert({v.log, v.from});
-    for (u32 p = 0; p < batch->ops.size(); ++p) add(*batch, index, p, leaf, held);
+    for (u32 p = 0; p < batch->ops.size(); ++p) add(no_, *batch, index, p, leaf_of(sealed), held);
   }
   void take_rows(u64 from, u64 to, bool held = false) {
     for (u64 i = from; i < to; ++i)
-      if (auto sealed = rows_.get(store::key('B', topic_.no, no_, static_cast<u32>(i)))) take(i, *sealed, held);
+      if (auto sealed = row(no_, i)) take(i, *sealed, held);
+  }
+  // What those batches say again under ids that count for something else, and what counts no more since they say something under its id.
+  void take_apart(u64 from, u64 to) {
+    std::set<std::pair<LogNo, u64>> places;
+    for (u64 i = from; i < to; ++i) {
+      const auto sealed = row(no_, i);
+      auto batch = sealed ? read(no_, i, *sealed) : Result<log::Batch>(Error{});
+      if (!batch) continue;
+      for (const log::Op& op : batch->ops)
+        if (op.says && op.origin) places.merge(replica_.sayings_of({topic_.log_id(name(no_).device, op.says->incarnation), op.says->batch, op.says->position}));
+    }
+    for (const auto& [no, index] : places) {
+      const auto sealed = row(no, index);
+      auto batch = sealed && index < name(no).cut ? read(no, index, *sealed) : Result<log::Batch>(Error{});
+      for (u32 p = 0; batch && p < batch->ops.size(); ++p)
+        if (batch->ops[p].says && batch->ops[p].origin) add(no, *batch, index, p, {}, false);
+    }
+    for (Again& one : ops) one.renamed = true;
   }
 
  private:
-  void add(log::Batch& batch, u64 index, u32 position, const std::array<u8, 8>& leaf, bool held) {
+  using Leaf = std::array<u8, 8>;
+  static Leaf leaf_of(ByteView sealed) {
+    Leaf leaf{};
+    std::copy_n(log::leaf_hash(sealed).bytes.begin(), leaf.size(), leaf.begin());
+    return leaf;
+  }
+  const crdt::LogName& name(LogNo no) const { return topic_.logs[no].working; }
+  std::optional<ByteView> row(LogNo no, u64 index) { return rows_.get(store::key('B', topic_.no, no, static_cast<u32>(index))); }
+  Result<log::Batch> read(LogNo no, u64 index, ByteView sealed) const {
+    auto plain = log::unseal_batch(*topic_.keys, {topic_.network, topic_.id, name(no).id, index}, sealed);
+    return plain ? log::decode_batch(*plain, name(no).id) : Result<log::Batch>(Error{});
+  }
+
+  void add(LogNo no, log::Batch& batch, u64 index, u32 position, const Leaf& leaf, bool held) {
+    const crdt::LogName& said_in = name(no);
     log::Op& op = batch.ops[position];
-    if (!op.origin) op.origin = log::Origin{name_.incarnation, static_cast<u32>(index), position, leaf};
-    if (!seen_.insert(*op.origin).second || replica_.is_said_again(name_.device, *op.origin, no_, from_)) return;
+    if (!op.origin) op.origin = log::Origin{said_in.incarnation, static_cast<u32>(index), position, leaf};
+    if (!seen_.insert(*op.origin).second || replica_.is_said_again(said_in.device, *op.origin, no_, from_)) return;
     // What a newer core of this device added goes where it has no room beside these two.
     std::size_t bytes = 64, kept = 0;
     while (kept < op.fields.size() && kept + 2 < log::fields_max && (bytes += op.fields[kept].value.size()) <= log::field_bytes_max) ++kept;
     op.fields.resize(kept);
-    if (!op.says) op.says = log::Saying{name_.incarnation, static_cast<u32>(index), position, batch.time};
-    const OpId id{topic_.log_id(name_.device, op.says->incarnation), op.says->batch, op.says->position};
+    if (!op.says) op.says = log::Saying{said_in.incarnation, static_cast<u32>(index), position, batch.time};
+    const OpId id{topic_.log_id(said_in.device, op.says->incarnation), op.says->batch, op.says->position};
     const bool taken = !ids_.insert(id).second || replica_.is_taken(id, *op.origin);
-    ops.push_back({std::move(op), id, taken, held});
+    const auto at = topic_.by_id(topic_.log_id(said_in.device, op.origin->incarnation));
+    const auto here = at ? row(*at, op.origin->batch) : std::nullopt;
+    const bool ours = here && leaf_of(*here) == op.origin->leaf;
+    ops.push_back({std::move(op), id, taken, held, ours});
   }
 
   store::Rows& rows_;
   const Topic& topic_;
   LogNo no_;
   u64 from_;
-  const crdt::LogName& name_;
   crdt::Replica replica_;
   std::set<log::Origin> seen_;
   std::set<OpId> ids_;
@@ -100,10 +132,12 @@ void Node::Impl::voided_own(const TopicPtr& topic, LogNo no) {
   append_waiting(topic);
 }
 
-void Node::Impl::taken_back(const TopicPtr& topic, LogNo no, u64 from) {
+void Node::Impl::own_came(const TopicPtr& topic, LogNo no, u64 from) {
   auto found = extras_.find(topic->no);
   if (found == extras_.end() || !topic->loaded) return;
-  found->second.lost.push_back({Lost::Why::voided, {no, from, 0, {}, {}}});
+  const bool voided = topic->logs[no].working.cut < topic->logs[no].working.held;
+  if (voided) found->second.lost.push_back({Lost::Why::voided, {no, from, 0, {}, {}}});
+  if (topic->counters.said_again > 0) found->second.lost.push_back({Lost::Why::clash, {no, from, 0, {}, {}}});
   append_waiting(topic);
 }
 
@@ -143,25 +177,34 @@ void Node::Impl::note_held(TopicExtra& e, const std::map<LogNo, u64>& held) {
 // Own batches dated ahead, and what stands behind a void that a life before this one had no time to look through.
 void Node::Impl::look_for_lost(const TopicPtr& topic) {
   if (!topic->keys) return settled(topic);
-  std::vector<LogNo> voided;
+  std::vector<LogNo> voided, again;
   for (LogNo no = 0; no < topic->logs.size(); ++no) {
     const crdt::LogName& name = topic->logs[no].working;
-    if (name.device == identity_->id() && name.cut < name.held) voided.push_back(no);
+    if (name.device != identity_->id()) continue;
+    if (name.cut < name.held) voided.push_back(no);
+    if (topic->counters.said_again > 0) again.push_back(no);
   }
-  if (voided.empty() && topic->counters.held_back == 0) return settled(topic);
+  if (voided.empty() && again.empty() && topic->counters.held_back == 0) return settled(topic);
   auto held = std::make_shared<std::map<LogNo, u64>>();
   auto unsettled = std::make_shared<std::vector<LogNo>>();
-  desk_.run(topic->queue(), [this, topic, voided, held, unsettled](store::Rows& rows) {
+  auto together = std::make_shared<std::map<LogNo, u64>>();
+  desk_.run(topic->queue(), [this, topic, voided, again, held, unsettled, together](store::Rows& rows) {
     unsettled->clear();
+    together->clear();
     for (LogNo no : voided) {
       sync::Reissued done(rows, topic->no, no);
       if (!done.settled || *done.settled > topic->logs[no].working.cut) unsettled->push_back(no);
     }
+    for (LogNo no : again) {
+      sync::Reissued done(rows, topic->no, no);
+      if (done.told_apart < std::min(topic->logs[no].working.held, topic->logs[no].working.cut)) together->emplace(no, done.told_apart);
+    }
     *held = crdt::Replica(rows, topic->no, *topic, *topic->keys, topic->network).held_back_of(identity_->id());
-  }, [this, topic, held, unsettled](SaveOutcome saved) {
+  }, [this, topic, held, unsettled, together](SaveOutcome saved) {
     auto found = extras_.find(topic->no);
     if (saved != SaveOutcome::ok || found == extras_.end() || !topic->loaded) return;
     for (LogNo no : *unsettled) voided_own(topic, no);
+    for (const auto& [no, from] : *together) found->second.lost.push_back({Lost::Why::clash, {no, from, 0, {}, {}}});
     note_held(found->second, *held);
     append_waiting(topic);
     settled(topic);
@@ -181,14 +224,15 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
   auto lost = std::make_shared<Lost>(std::move(e.lost.front()));
   e.lost.pop_front();
   e.rescuing = true;
-  struct Result : Written { u64 opaque = 0; bool appended = false, voided = false, filled = false, holed = false; };
+  struct Result : Written { u64 opaque = 0, next = 0; bool appended = false, voided = false, filled = false, holed = false; };
   auto result = std::make_shared<Result>();
   u64 incarnation = random_.next();
   desk_.run(topic->queue(), [this, topic, lost, incarnation, result](store::Rows& rows) {
     *result = {};
     const sync::Branch& branch = lost->branch;
     const crdt::LogName name = topic->logs[branch.no].working;
-    Gathering all(rows, *topic, branch.no, lost->why == Lost::Why::hole ? log::no_cut : branch.from);
+    const bool counts = lost->why == Lost::Why::hole || lost->why == Lost::Why::clash;      // where it stands, too
+    Gathering all(rows, *topic, branch.no, counts ? log::no_cut : branch.from);
     if (rows.missed()) return;
     // What others hold keeps its ids.
     for (std::size_t i = 0; i < branch.sealed.size(); ++i) all.take(branch.first + i, branch.sealed[i]);
@@ -198,6 +242,11 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
       case Lost::Why::hole: all.take_rows(branch.from + 1, std::min(name.held, name.cut)); break;
       case Lost::Why::held: all.take_rows(branch.from, std::min(name.held, name.cut), true); break;
       case Lost::Why::branch: all.take_rows(branch.from, std::min(name.held, name.cut)); break;
+      case Lost::Why::clash:
+        result->next = std::min({name.held, name.cut, branch.from + apart_batches});
+        all.take_apart(branch.from, result->next);
+        all.done.told_apart = std::max(all.done.told_apart, result->next);
+        break;
     }
     if (rows.missed()) return;
     result->filled = fill_hole(rows, *topic, branch);
@@ -209,7 +258,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
     if (branch.root) all.done.add_branch(*branch.root);
     all.done.save(rows);
     std::vector<log::Void> declared;
-    if (lost->why != Lost::Why::hole)
+    if (!counts)
       for (const auto& [log, from] : all.voids) if (log != name.id) declared.push_back({log, from});
     if (voids) declared.push_back({name.id, branch.from});
     if (all.ops.empty() && !voids) return;
@@ -233,6 +282,8 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
       renamed(topic, result->renamed);
       move_waiters(topic);
     }
+    const crdt::LogName& log = topic->logs[lost->branch.no].working;
+    if (lost->why == Lost::Why::clash && result->next < std::min(log.held, log.cut)) found->second.lost.push_back({Lost::Why::clash, {lost->branch.no, result->next, 0, {}, {}}});
     if (result->voided) sync_.look_behind(topic, lost->branch.no);
     if (result->filled) restored(topic, lost->branch.no);
     if (result->holed && result->appended) {   // what was said by the batch that is lost cannot be taken from the indexes one by one

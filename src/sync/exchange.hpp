@@ -59,8 +59,9 @@ struct Lack {                                             // what a peer would t
 
 struct Pull {                                             // a want of ours under way
   wire::LogTag log{};
+  u64 next = 0;                                           // batch that the answer goes on with
   u64 bytes = 0;
-  u64 heard_ms = 0;                                       // when it was sent or last answered, steady
+  u64 heard_ms = 0;                                       // when it was sent or last went on, steady
   u64 ms_max = want_ms_max;                               // … and how long that may be ago
 };
 

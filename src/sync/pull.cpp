@@ -54,7 +54,7 @@ void Sync::pull(TopicSync& t, Exchange& e) {
       if (!t.pulling.emplace(known->second, e.link).second) continue;    // another link brings it
     }
     u32 request = e.next_request++;
-    e.pulls.emplace(request, Pull{tag, want_bytes_max, now_.steady_ms});
+    e.pulls.emplace(request, Pull{tag, from, want_bytes_max, now_.steady_ms});
     e.pull_bytes += want_bytes_max;
     send(e, wire::Want{tag, from, to, want_bytes_max}, request);
   }
@@ -86,7 +86,7 @@ void Sync::ask_for_lost(TopicSync& t, Exchange& e) {
     const u32 request = e.next_request++;
     e.asked[no] = {entry.held.hole, request};
     const auto tag = tag_of(e.session, entry.working.id);
-    e.pulls.emplace(request, Pull{tag, 0, now_.steady_ms, hole_ms_max});
+    e.pulls.emplace(request, Pull{tag, entry.held.hole, 0, now_.steady_ms, hole_ms_max});
     send(e, wire::Want{tag, entry.held.hole, entry.held.length, want_bytes_max}, request);
   }
 }

@@ -7,7 +7,7 @@
 
 namespace perdure::sync {
 
-// u8 1 | varint settled + 1, or 0 | varint count, roots | what 0.1.0 kept besides.
+// u8 1 | varint settled + 1, or 0 | varint count, roots | be32 told apart; 0.1.0 kept 8 bytes each of something else there.
 Reissued::Reissued(store::Rows& rows, store::TopicNo topic, store::LogNo log) : key_(store::key('V', topic, log)) {
   auto row = rows.get(key_);
   if (!row) return;
@@ -21,6 +21,7 @@ Reissued::Reissued(store::Rows& rows, store::TopicNo topic, store::LogNo log) : 
     std::copy(bytes.begin(), bytes.end(), tag.begin());
     roots_.insert(tag);
   }
+  if (r.left() == 4) told_apart = r.be32();
 }
 
 Reissued::Tag Reissued::tag_of(const Hash& hash) {
@@ -33,6 +34,7 @@ void Reissued::save(store::Rows& rows) const {
   codec::Writer w;
   w.u8(1).varint(settled ? *settled + 1 : 0).varint(roots_.size());
   for (const Tag& root : roots_) w.raw(root);
+  w.be32(static_cast<u32>(told_apart));
   rows.put(key_, std::move(w).take());
 }
 

@@ -21,6 +21,7 @@ class Reissued {
   bool knows_branch(const Hash& root) const { return roots_.contains(tag_of(root)); }
 
   std::optional<u64> settled;                // from there on our own batches have been looked through
+  u64 told_apart = 0;                        // up to there it was seen that no other life of ours says other ops under the same ids
 
   void save(store::Rows&) const;
 

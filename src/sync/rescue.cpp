@@ -95,7 +95,7 @@ void Sync::want_rescue(Exchange& e, const wire::LogTag& tag) {
   if (r == e.rescues.end()) return;
   for (const auto& [request, pull] : e.pulls) if (pull.log == tag) return;
   u32 request = e.next_request++;
-  e.pulls.emplace(request, Pull{tag, want_bytes_max, now_.steady_ms});
+  e.pulls.emplace(request, Pull{tag, r->second.peaks.size, want_bytes_max, now_.steady_ms});
   e.pull_bytes += want_bytes_max;
   send(e, wire::Want{tag, r->second.peaks.size, r->second.length, want_bytes_max}, request);
 }

@@ -53,7 +53,7 @@ class SyncHost {
   virtual wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes) = 0;   // anchors: why not to store so much more; null: welcome
   virtual void lost_own(const TopicPtr&, Branch) = 0;         // an own head contradicts our rows, or goes on behind a void of ours
   virtual void voided_own(const TopicPtr&, store::LogNo) = 0; // an own log was voided by a log that came from others
-  virtual void taken_back(const TopicPtr&, store::LogNo, u64 from) = 0;       // batches of an own log came back, from there on, behind its void
+  virtual void own_came(const TopicPtr&, store::LogNo, u64 from) = 0;         // batches of an own log, from there on: of another life, or back again
   virtual void refused(wire::Refusal) = 0;                    // something was not stored for that reason
   virtual void grew(const TopicPtr&, u64 bytes) = 0;          // sealed bytes more are stored
   virtual void count(const char* name, u64 n) = 0;            // metrics

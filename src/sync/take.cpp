@@ -54,7 +54,10 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
     if (message->last) end_pull(t, e, request);
     return want_rescue(e, tag);
   }
-  if (auto asked = e.pulls.find(request); asked != e.pulls.end()) asked->second.heard_ms = now_.steady_ms;
+  if (auto asked = e.pulls.find(request); asked != e.pulls.end() && message->from == asked->second.next) {
+    asked->second.heard_ms = now_.steady_ms;
+    asked->second.next += message->batches.size();
+  }
   u64 size = frame.body.size();
   // The disk has just failed: what is taken in now would fail again, and be sent again. After the pause it is fetched. So is what is
   // pushed by who owes, and what waits for a slow disk beyond what may: later, and in bulk.
@@ -219,7 +222,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
     spread(topic, result.no, link);
     for (const LogUpdate& update : result.updates)
       if (update.no != result.no && is_own(*topic, update.no)) host_.voided_own(topic, update.no);
-    if (is_own(*topic, result.no) && topic->logs[result.no].held.cut < topic->logs[result.no].held.length) host_.taken_back(topic, result.no, result.before);
+    if (is_own(*topic, result.no)) host_.own_came(topic, result.no, result.before);
   }
   if (!e) return;
   TopicSync& t = topics_[topic->no];

@@ -87,6 +87,29 @@ TEST_CASE("an anchor so slow that it does not greet in ten seconds is let go and
   CHECK(c.ada.dials.size() == 2);
 }
 
+TEST_CASE("two addresses of one anchor are one link: the other is dialled once that ends") {
+  Solo ada("ada", client_config({"ws://a", "ws://b"}));
+  (void)ada.join(secret);
+  REQUIRE(ada.dials.size() == 2);
+  Stranger first(ada, "anchor", at_anchor);
+  Stranger::Options options = at_anchor;
+  options.url = "ws://b";
+  Stranger second(ada, "anchor", options);
+  CHECK_FALSE(first.linked());
+  CHECK(second.linked());
+  for (int n = 0; n < 60; ++n) {
+    second.say(wire::Ping{static_cast<u32>(n), 0});
+    second.pass(1'000);
+  }
+  CHECK(second.linked());
+  CHECK(ada.dials.size() == 2);
+  for (const AnchorOut& anchor : ada.anchors) CHECK(anchor.state == AnchorState::connected);
+  second.close();
+  second.pass(2'000);
+  CHECK(ada.dials.size() > 2);
+  for (const AnchorOut& anchor : ada.anchors) CHECK(anchor.state != AnchorState::connected);
+}
+
 TEST_CASE("an address that speaks another protocol says so, and another version of ours is not talked to") {
   Client c;
   c.ada.turn({LinkOpened{{9'001}, LinkKind::websocket, true, "ws://a", 0, {}}});
