@@ -140,7 +140,11 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   log::LogState state;
   if (!out.fresh) {
     auto stored = read_state(rows, topic, no);
-    if (!stored) return void(out.verdict = log::Verdict::gap);
+    if (!stored) {
+      out.verdict = log::Verdict::gap;
+      out.damage.indexes = !rows.missed();           // the log's own row is lost under us: what is left is read again
+      return;
+    }
     state = std::move(*stored);
   }
   if (!opening) page.opening = state.opening;

@@ -1,4 +1,6 @@
 // What must hold, during harm and after.
+#include <algorithm>
+
 #include "sim/scenario.hpp"
 
 namespace perdure::sim {
@@ -23,14 +25,14 @@ void Scenario::read_all(u32 i, u32 t, std::optional<std::string> after, std::sha
 // What this device was told is accepted, it must see itself, from then on.
 void Scenario::check_own_view(u32 i, u32 t) {
   Device& device = devices_[i];
-  if (device.may_void || device.lost || device.forked || device.clock_harmed || device.liar) return;
+  if (device.may_void || device.lost || device.rotten || device.forked || device.clock_harmed || device.liar) return;
   std::vector<u32> expected;
   for (u32 n = 0; n < ops_.size(); ++n)
     if (ops_[n].device == i && ops_[n].topic == t && ops_[n].kind == 1 && ops_[n].accepted) expected.push_back(n);
   auto seen = std::make_shared<Seen>();
   read_all(i, t, {}, seen, [this, i, t, seen, expected = std::move(expected)](bool complete) {
     Device& d = devices_[i];
-    if (!complete || d.may_void || d.lost || d.forked || d.clock_harmed) return;
+    if (!complete || d.may_void || d.lost || d.rotten || d.forked || d.clock_harmed) return;
     for (u32 n : expected)
       if (!seen->contains(key_of(ops_[n].value)))
         return fail("device " + std::to_string(i) + " no longer sees its own op " + std::to_string(n) + " in topic " + std::to_string(t));
@@ -68,7 +70,9 @@ void Scenario::check_everything() {
     std::advance(speaker, static_cast<long>(world_.prng.below(digests.size())));
     check_topic(t, speaker->first);
   }
+  check_unreadable();
   if (!world_.run_until([this] { return open_checks_ == 0 || failed(); }, 60'000)) fail("a read was not answered");
+  if (!failed() && unreadable_said_) check_rest();
 }
 
 void Scenario::check_topic(u32 t, u32 i) {
@@ -96,25 +100,47 @@ void Scenario::read_history(u32 i, u32 t, std::string key, std::optional<std::st
   });
 }
 
+// Ops that say the same are told apart by their number alone.
 void Scenario::judge(u32 t, const Seen& seen) {
-  std::set<std::string> said;
+  struct Same { std::vector<u32> ops; u64 before = 0, after = 0, most = 0; };      // accepted before all was healed, and after
+  std::map<Bytes, Same> said;
   for (u32 n = 0; n < ops_.size(); ++n) {
     const Op& op = ops_[n];
     if (op.topic != t || op.kind == 3) continue;
-    said.insert(key_of(op.value));
-    auto found = seen.find(key_of(op.value));
-    std::string name = "op " + std::to_string(n) + " of device " + std::to_string(op.device) + " in topic " + std::to_string(t);
-    if (found == seen.end() && op.accepted && !excused(op)) fail(name + " was accepted and is lost");
-    if (found != seen.end() && found->second > 1 && !devices_[op.device].lost && !devices_[op.device].forked) fail(name + " counts " + std::to_string(found->second) + " times");
+    Same& same = said[op.value];
+    same.ops.push_back(n);
+    if (op.accepted) ++(op.accepted_at < healed_at_ ? same.before : same.after);
+    // A receipt that was lost with the rows cannot keep the retry from saying it again.
+    const Device& author = devices_[op.device];
+    same.most += op.request && (author.lost || author.rotten) ? std::max(1u, requests_[*op.request].tries) : 1;
   }
-  for (auto& [value, times] : seen)
-    if (!said.contains(value)) fail("topic " + std::to_string(t) + " shows what nobody said");
+  for (auto& [value, same] : said) {
+    const u32 i = ops_[same.ops.front()].device;
+    const Device& author = devices_[i];
+    const std::string name = "op " + std::to_string(same.ops.front()) + " of device " + std::to_string(i) + " in topic " + std::to_string(t) +
+                             (same.ops.size() > 1 ? " and its " + std::to_string(same.ops.size() - 1) + " equals" : "");
+    auto at = seen.find(key_of(value));
+    const u64 found = at == seen.end() ? 0 : at->second;
+    if (found > same.most && !author.forked) fail(name + " counts " + std::to_string(found) + " times");
+    if (author.liar || author.forked || found >= same.before + same.after) continue;
+    auto held = held_.said.find({i, t, value});
+    const u64 kept = std::min<u64>(same.before, held == held_.said.end() ? 0 : held->second.size());
+    if (found < kept + same.after) fail(name + " was accepted, was held by somebody, and is lost: " + std::to_string(found) + " of " + std::to_string(kept + same.after));
+    u64 excuses = 0;
+    for (u32 n : same.ops) excuses += ops_[n].accepted && excused(ops_[n]) ? 1 : 0;
+    if (found + excuses < same.before + same.after) fail(name + " was accepted and is lost" + (author.rotten ? ", and its author was not told" : ""));
+  }
+  for (auto& [value, times] : seen) {
+    auto same = [&, v = &value](auto& one) { return key_of(one.first) == *v; };
+    if (std::ranges::none_of(said, same)) fail("topic " + std::to_string(t) + " shows what nobody said");
+  }
 }
 
-// Lost for good: its author's disk went back behind it, and nobody whose disk stayed is known to have had it by then.
+// Lost for good: its author's disk went back behind it, and nobody whose disk stayed is known to have had it by then; or rows were damaged,
+// and the author knows.
 bool Scenario::excused(const Op& op) const {
   const Device& author = devices_[op.device];
-  if (author.liar || author.forked || (author.lost && author.clock_harmed)) return true;
+  if (author.liar || author.forked || (author.lost && author.clock_harmed) || (author.rotten && author.told_lost)) return true;
   for (auto& loss : losses_) {
     if (loss.device != op.device || loss.at < op.accepted_at || loss.back_to > op.accepted_at) continue;
     if (!op.acked_at || *op.acked_at > loss.at) return true;
@@ -122,6 +148,73 @@ bool Scenario::excused(const Op& op) const {
       if (other.device != op.device && other.at >= op.accepted_at && other.back_to <= *op.acked_at) return true;
   }
   return false;
+}
+
+// Who does not look meets no damage.
+void Scenario::read_rotten() {
+  for (u32 i = 0; i < edges_; ++i)
+    for (u32 t : devices_[i].member) {
+      if (!devices_[i].rotten || !devices_[i].handles.contains(t)) continue;
+      read_all(i, t, {}, std::make_shared<Seen>(), [](bool) {});
+      for (u32 k = 0; k < topics_[t].keys; ++k) read_history(i, t, "key " + std::to_string(k), {}, std::make_shared<Seen>(), [](bool) {});
+    }
+}
+
+// What nobody can read is held by all, and all know how much of it there is.
+void Scenario::check_unreadable() {
+  const Holdings now = look_at_disks();
+  for (u32 t = 0; t < topics_.size(); ++t) {
+    const auto before = std::as_const(held_).unreadable.find(t), there = now.unreadable.find(t);
+    const u64 count = there == now.unreadable.end() ? 0 : there->second.size();
+    if (before != held_.unreadable.end())
+      for (auto& batch : before->second)
+        if (count == 0 || !there->second.contains(batch)) fail("what nobody can read in topic " + std::to_string(t) + " is not kept");
+    // Behind a cut each has what it has.
+    if (count > 0 && std::ranges::any_of(there->second, [&](auto& batch) { return now.cut.contains(batch.first); })) continue;
+    for (auto& [i, digest] : topics_[t].digests) {
+      const u64 told = world_.topics(devices_[i].host)[devices_[i].handles[t]].unreadable;
+      if (told != count) fail("device " + std::to_string(i) + " counts " + std::to_string(told) + " batches that nobody can read in topic " + std::to_string(t) + ", not " + std::to_string(count));
+    }
+  }
+}
+
+// Messages that some show and others do not.
+std::string Scenario::name_missing(u32 t) {
+  std::map<u32, std::shared_ptr<Seen>> seen;
+  u64 open = 0;
+  for (auto& [i, digest] : topics_[t].digests) {
+    seen[i] = std::make_shared<Seen>();
+    ++open;
+    read_all(i, t, {}, seen[i], [&](bool) { --open; });
+  }
+  if (!world_.run_until([&] { return open == 0; }, 60'000)) fail("a read was not answered");
+  std::string out;
+  for (u32 n = 0; n < ops_.size() && out.size() < 1'000; ++n) {
+    if (ops_[n].topic != t || ops_[n].kind != 1) continue;
+    std::string without;
+    u64 with = 0;
+    for (auto& [i, values] : seen) {
+      if (values->contains(key_of(ops_[n].value))) ++with;
+      else without += " " + std::to_string(i);
+    }
+    if (with > 0 && !without.empty()) out += " op " + std::to_string(n) + " of device " + std::to_string(ops_[n].device) + " is not shown at" + without + ";";
+  }
+  return out;
+}
+
+// Once all agree nobody fetches anything: what is on the way then keeps links and presence alive. A liar is asked again and again.
+void Scenario::check_rest() {
+  constexpr u64 rest_ms = 40'000;
+  std::string large;
+  world_.on_large = [&](HostId from, HostId to) {
+    if (large.size() < 300) large += " " + std::to_string(from) + " to " + std::to_string(to) + " at " + std::to_string(world_.now() / 1000) + " s,";
+  };
+  const u64 before = world_.counts.bytes;
+  world_.run_for(rest_ms);
+  world_.on_large = {};
+  const u64 each = (world_.counts.bytes - before) * 1000 / rest_ms / std::max<u64>(world_.links_up(), 1);
+  say("at rest: " + std::to_string(each) + " B/s a link; large messages:" + large);
+  if (!large.empty() && std::ranges::none_of(devices_, &Device::liar)) fail("large messages while all is at rest:" + large);
 }
 
 }  // namespace perdure::sim

@@ -5,11 +5,13 @@ namespace perdure::sim {
 
 void Scenario::harm() {
   if (!harming_) return;
-  switch (world_.prng.below(4)) {
+  const bool stores = restores_due_ + rot_due_ + holes_due_ + unreadable_due_ > 0;
+  switch (world_.prng.below(stores ? 6 : 4)) {
     case 0: harm_links(); break;
     case 1: harm_process(); break;
     case 2: harm_disk(); break;
-    default: harm_clock();
+    case 3: harm_clock(); break;
+    default: harm_store();
   }
   world_.after(world_.prng.between(500, 6'000), [this] { harm(); });
 }
@@ -131,14 +133,7 @@ void Scenario::harm_disk() {
 void Scenario::lose_disk(u32 i, bool entirely) {
   Device& device = devices_[i];
   if (!entirely && !device.backup) return;
-  crash(i);
-  for (HostId old : superseded_)
-    if (world_.disk(old) == world_.disk(device.host)) world_.crash(old);
-  say("device " + std::to_string(i) + (entirely ? " loses its disk" : " is restored from a backup of " + std::to_string(device.backup_at)));
-  device.lost = true;
-  losses_.push_back({i, world_.now(), entirely ? 0 : device.backup_at});
-  world_.disk(device.host)->rows = entirely ? Disk::Rows{} : *device.backup;
-  restart(i);
+  put_rows_back(i, entirely ? Disk::Rows{} : *device.backup, entirely ? 0 : device.backup_at);
 }
 
 void Scenario::harm_clock() {

@@ -146,6 +146,7 @@ void World::transmit(u32 number, u32 side, Bytes bytes) {
   Pipe& pipe = pipes_[number];
   auto& end = pipe.ends[side];
   ++counts.messages;
+  if (bytes.size() > 4'096 && on_large) on_large(end.host, pipe.ends[1 - side].host);
   counts.bytes += bytes.size();
   end.wire_free_at = std::max(end.wire_free_at, now_) + bytes.size() / weather.bytes_per_ms;
   end.buffered += bytes.size();

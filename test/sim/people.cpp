@@ -86,11 +86,14 @@ NewOp Scenario::draw_op(u32 i, u32 t, bool message) {
 }
 
 void Scenario::append(u32 i, u32 t, u32 count, bool last) {
-  Request request{world_.prng.fixed<RequestTag>(), i, t, static_cast<u32>(ops_.size()), count};
-  for (u32 n = 0; n < count; ++n) {
-    NewOp op = draw_op(i, t, last);
-    ops_.push_back({.device = i, .topic = t, .kind = op.kind, .key = op.key, .value = op.value, .acked_at = {}});
-  }
+  std::vector<NewOp> ops;
+  for (u32 n = 0; n < count; ++n) ops.push_back(draw_op(i, t, last));
+  append_ops(i, t, ops);
+}
+
+void Scenario::append_ops(u32 i, u32 t, const std::vector<NewOp>& ops) {
+  Request request{world_.prng.fixed<RequestTag>(), i, t, static_cast<u32>(ops_.size()), static_cast<u32>(ops.size())};
+  for (const NewOp& op : ops) ops_.push_back({.device = i, .topic = t, .kind = op.kind, .key = op.key, .value = op.value, .acked_at = {}, .request = static_cast<u32>(requests_.size())});
   requests_.push_back(request);
   ask(static_cast<u32>(requests_.size() - 1));
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "sim/rows.hpp"
+
 namespace perdure::sim {
 
 Scenario::Scenario(u64 seed, Options options) : seed_(seed), options_(options), world_(seed, options.hashing) {}
@@ -57,6 +59,13 @@ void Scenario::build() {
   }
   plan_liar();
   if (fork_due_) losses_max_ = 0;           // who forks and who loses is told apart
+  world_.on_notice = [this](HostId host, const Action& action) {
+    auto* status = std::get_if<StatusNotice>(&action);
+    if (!status || std::ranges::none_of(status->trouble, [](const Error& e) { return e.code == Code::storage_lost; })) return;
+    for (auto& device : devices_)
+      if (device.host == host) device.told_lost = true;
+  };
+  plan_store_harm();
   for (u32 i = 0; i < edges_; ++i) world_.after(prng.below(2'000), [this, i] { live(i); });
   world_.after(100, [this] { meet_by_origin(); });
 }
@@ -66,6 +75,7 @@ Outcome Scenario::run() {
   // Many devices make in a minute as much happen as few in four.
   u64 harm_ms = options_.harm_s ? u64{options_.harm_s} * 1000 : edges_ < 8 ? world_.prng.between(60, 240) * 1000 : world_.prng.between(30, 60) * 1000;
   world_.after(world_.prng.between(1'000, 10'000), [this] { harm(); });
+  say("seed " + std::to_string(seed_));
   u64 end = world_.now() + harm_ms, steps = 0;
   while (!failed() && world_.now() < end && world_.step())
     if (++steps > 20'000'000) fail("does not come to rest");
@@ -107,10 +117,13 @@ void Scenario::heal() {
     world_.tell(device.host, Network{true});
     world_.tell(device.host, Visibility{false});
   }
+  held_ = look_at_disks();
+  healed_at_ = world_.now();
   // Once all is well each says one thing more: a device whose clock was far ahead takes back by this what is held.
   world_.run_for(30'000);
   for (u32 i = 0; i < edges_; ++i)
     for (u32 t : devices_[i].member) append(i, t, 1, true);
+  read_rotten();
   world_.run_for(20'000);
 }
 
@@ -120,10 +133,17 @@ std::string Scenario::describe(u32 t, u32 i, const std::string& digest) {
   const TopicNotice& notice = world_.topics(devices_[i].host)[devices_[i].handles[t]];
   auto& rows = world_.disk(devices_[i].host)->rows;
   auto logs = std::distance(rows.lower_bound(Bytes{'L'}), rows.lower_bound(Bytes{'L' + 1}));
+  u64 holes = 0, missing = 0;               // logs of this topic that are known to have one, and batches that are not there
+  for (const StoredLog& log : logs_on(*world_.disk(devices_[i].host))) {
+    if (topic_of(log) != t) continue;
+    holes += log.state.hole != log::no_cut ? 1 : 0;
+    for (u64 n = 0; n < log.state.held; ++n) missing += rows.contains(store::key('B', log.topic, log.no, static_cast<u32>(n))) ? 0 : 1;
+  }
   return " [topic " + std::to_string(t) + " device " + std::to_string(i) + " " + digest.substr(0, 8) + ": " + std::to_string(notice.length) + " messages, " +
          std::to_string(notice.map_size) + " keys, " + std::to_string(notice.held) + " held, " + std::to_string(notice.behind) + " behind, " +
          std::to_string(notice.peers) + " peers, " + std::to_string(status.websocket) + "+" + std::to_string(status.webrtc) + "+" +
-         std::to_string(status.relayed) + "+" + std::to_string(status.local) + " links, " + std::to_string(logs) + " logs on disk]";
+         std::to_string(status.relayed) + "+" + std::to_string(status.local) + " links, " + std::to_string(logs) + " logs on disk, " + std::to_string(holes) +
+         " with a hole, " + std::to_string(missing) + " batches missing]";
 }
 
 void Scenario::converge() {
@@ -144,6 +164,7 @@ void Scenario::converge() {
     bool agree = std::all_of(digests.begin(), digests.end(), [&](auto& d) { return d.second == digests.begin()->second; });
     for (auto& [device, digest] : digests)
       if (!agree) why += describe(t, device, digest);
+    if (!agree) why += name_missing(t);
   }
   for (u32 r = 0; r < requests_.size(); ++r)
     if (!requests_[r].accepted && !requests_[r].abandoned && honest(requests_[r].device)) why += " request " + std::to_string(r) + " of device " + std::to_string(requests_[r].device) + " unanswered";

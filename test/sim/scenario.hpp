@@ -4,10 +4,13 @@
 //     if (!outcome.ok) print(outcome.why);
 //
 // Promises held: what was accepted (Appended was replied) never leaves its own device's view; once healed, all honest members of
-// a topic have one digest by a deadline, and everything accepted is counted there exactly once. Excused is only what nobody could
-// save: an op whose author lost its disk before any other device had acknowledged it.
+// a topic have one digest by a deadline, and everything accepted is counted there exactly once, as long as anybody's disk still holds it.
+// Excused is only what nobody could save: an op whose author lost its disk before any other device had acknowledged it, or whose rows were
+// damaged where nobody else had them; and that its author must have been told. What nobody can read is held and counted by all.
 #pragma once
 
+#include "identity/identity.hpp"
+#include "log/batch.hpp"
 #include "sim/world.hpp"
 
 namespace perdure::sim {
@@ -27,6 +30,8 @@ struct Outcome {
   u64 virtual_ms = 0;
 };
 
+struct StoredLog;
+
 class Scenario {
  public:
   Scenario(u64 seed, Options options);
@@ -42,6 +47,7 @@ class Scenario {
     bool accepted = false;
     u64 accepted_at = 0;
     std::optional<u64> acked_at;            // since when another device is known to hold it
+    std::optional<u32> request = {};        // absent: a copy of the device says it
   };
   struct Request {
     RequestTag tag;
@@ -54,12 +60,20 @@ class Scenario {
     HostId host = 0;                        // the seat that owns the disk
     bool edge = true, liar = false;
     bool clock_harmed = false, may_void = false, lost = false, forked = false;
+    bool reliving = false;                  // a copy of it is being put back, again and again
+    bool rotten = false, told_lost = false; // rows of it were damaged; it has said so
     std::optional<Disk::Rows> backup;
     u64 backup_at = 0;
     u32 origin = 0;                         // devices of one origin meet without any server
     std::map<u32, u32> handles;             // topic -> the core's number for it, in this life
     std::set<u32> member;                   // topics that it takes part in
     u32 waiting = 0;                        // WaitCopies that are out
+  };
+  // What honest disks hold. An op is known by where it was said first: two that say the same are two.
+  struct Holdings {
+    std::map<std::tuple<u32, u32, Bytes>, std::set<log::Origin>> said;        // by device, topic and value
+    std::map<u32, std::set<std::pair<LogId, u64>>> unreadable;                // by topic
+    std::set<LogId> cut;                    // logs of which somebody counts only a part
   };
   struct Topic {
     u32 creator = 0;
@@ -91,6 +105,7 @@ class Scenario {
   void accepted(u32 request, const Appended&);
   void not_accepted(u32 request, const ReplyBody*);
   void read_something(u32 device, u32 topic);
+  void append_ops(u32 device, u32 topic, const std::vector<NewOp>&);
   NewOp draw_op(u32 device, u32 topic, bool message);
 
   // harm.cpp
@@ -106,6 +121,23 @@ class Scenario {
   void fork(u32 device);
   void plan_liar();
 
+  // store_harm.cpp
+  void plan_store_harm();
+  void harm_store();
+  void put_back();
+  void relive(u32 device, std::shared_ptr<const Disk::Rows> copy, u64 copied_at, u32 lives, bool equal);
+  void speak_again(u32 device, u32 topic, bool equal);
+  void put_rows_back(u32 device, const Disk::Rows&, u64 back_to);
+  void rot();
+  void crowd();
+  void make_hole();
+  void write_unreadable();
+
+  // held.cpp
+  identity::TopicKeys keys_of(u32 topic) const;
+  std::optional<u32> topic_of(const StoredLog&) const;
+  Holdings look_at_disks() const;
+
   // check.cpp
   using Seen = std::map<std::string, u32>;                    // value -> how often it is counted
   void check_own_view(u32 device, u32 topic);
@@ -117,6 +149,10 @@ class Scenario {
   void check_topic(u32 topic, u32 device);
   void judge(u32 topic, const Seen& seen);
   bool excused(const Op&) const;
+  void read_rotten();
+  std::string name_missing(u32 topic);
+  void check_unreadable();
+  void check_rest();
   bool honest(u32 device) const { return !devices_[device].liar; }
 
   u64 seed_;
@@ -131,7 +167,11 @@ class Scenario {
   std::vector<Loss> losses_;
   std::vector<HostId> superseded_;          // cores that another one has replaced
   bool harming_ = true, years_ = false, fork_due_ = false;
-  u32 losses_max_ = 0;
+  u32 losses_max_ = 0, restores_due_ = 0, rot_due_ = 0, holes_due_ = 0, unreadable_due_ = 0;
+  std::optional<u32> crowd_topic_;          // has more logs than a greeting names
+  bool unreadable_said_ = false;
+  Holdings held_;                           // when all was healed
+  u64 healed_at_ = ~u64{0};
   u32 open_checks_ = 0;
   u64 next_value_ = 0;
 };

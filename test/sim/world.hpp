@@ -103,6 +103,7 @@ class World {
 
   Prng prng;
   OnNotice on_notice;
+  std::function<void(HostId from, HostId to)> on_large = {};  // a message over 4 KiB
   std::function<void(const std::string&)> on_fault = {};     // a core broke a rule of the boundary
   std::string hash() const { return log_.hex(); }
   struct Counts { u64 turns = 0, messages = 0, bytes = 0, saves = 0, links = 0, rtc = 0; } counts;
