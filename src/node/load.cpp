@@ -1,4 +1,6 @@
 // A topic from its rows: logs, what the indexes know, acknowledgements, names; and its indexes anew where they cannot be trusted.
+#include <algorithm>
+
 #include "codec/bytes.hpp"
 #include "node/impl.hpp"
 
@@ -11,6 +13,16 @@ constexpr u32 look_entries = 64;
 constexpr u64 rebuild_batches = 32;                  // a step: some milliseconds, some pages
 
 Bytes rebuild_mark(const Topic& topic) { return store::key('I', topic.no, 1); }
+
+// Numbers of logs whose own rows are lost. The indexes speak of them until they are made anew; how many there were then is in a row.
+Bytes nameless_row(const Topic& topic) { return store::key('I', topic.no, 3); }
+u64 nameless(const Topic& topic) {
+  return static_cast<u64>(std::ranges::count_if(topic.logs, [](const sync::LogEntry& entry) { return entry.working.id.is_zero(); }));
+}
+u64 nameless_then(store::Rows& rows, const Topic& topic) {
+  const auto row = rows.get(nameless_row(topic));
+  return row ? codec::Reader(*row).varint() : 0;
+}
 
 // The logs as they stand in the middle of a rebuild: those before `no` whole, that one up to `at`, the others empty.
 class Partial final : public crdt::Logs {
@@ -101,7 +113,7 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
       const crdt::Looked looked = crdt::read_looked(out, topic->no);
       const bool older = (looked.second && !crdt::needs_second(merge.replica().indexes())) || merge.replica().marks().outdated();
       result->looked = looked.upto <= result->counters.arrived ? looked.upto : 0;
-      result->rebuild = lost || older || extra(topic).rebuild_wanted || merge.replica().corrupt() || out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
+      result->rebuild = lost || older || nameless(*topic) > nameless_then(out, *topic) || extra(topic).rebuild_wanted || merge.replica().corrupt() || out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
     }, [this, topic, reading, result](SaveOutcome saved) {
       if (saved != SaveOutcome::ok || topic->reading != reading) return;
       for (const sync::LogUpdate& update : result->updates) topic->apply(update);
@@ -211,6 +223,11 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at
   if (no == topic->logs.size()) {
     return desk_.run(topic->queue(), [this, topic, counters](store::Rows& rows) {
       rows.erase(rebuild_mark(*topic));
+      if (const u64 lost = nameless(*topic); lost != nameless_then(rows, *topic)) {
+        codec::Writer w;
+        w.varint(lost);
+        rows.put(nameless_row(*topic), std::move(w).take());
+      }
       if (topic->keys) {
         sync::Merge merge(rows, *topic, corrected_now_ms());
         merge.replica().read_to_mark();

@@ -89,7 +89,8 @@ void Node::Impl::note_hole(const TopicPtr& topic, LogNo no, u64 hole) {
     if (saved != SaveOutcome::ok || !topic->open) return;
     auto searching = extra(topic).searching.extract(no);
     if (!searching.empty() && searching.mapped()) return begin_search(topic, no);
-    if (!*update || no >= topic->logs.size()) return;
+    if (no >= topic->logs.size()) return;
+    if (!*update) return damaged(topic, {true, false, {}});   // its own row is lost: what is left is read again
     u64 before = topic->logs[no].held.hole, after = (*update)->held.hole;
     bool closed = after == log::no_cut && (before != after || extra(topic).rebuild_wanted);
     topic->apply(**update);

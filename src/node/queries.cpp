@@ -175,8 +175,10 @@ void Node::Impl::call(u32 id, GetDigest& c) {
   auto damage = std::make_shared<sync::Damage>();
   desk_.run(topic->queue(), [this, topic, digest, damage](store::Rows& rows) {
     std::vector<std::pair<LogNo, log::LogState>> logs;
+    bool lost = false;                               // a log's own row, under a running core: what is left is read again
     for (const auto& [log_id, no] : topic->numbers) {
       auto state = sync::read_state(rows, *topic, no);
+      lost |= !state;
       if (!state) continue;
       // Behind a cut replicas may hold different batches; none of them counts.
       const u64 end = std::min(state->cut(), state->hole);      // … nor behind what is lost here: it is said again
@@ -192,6 +194,7 @@ void Node::Impl::call(u32 id, GetDigest& c) {
     sync::Merge merge(rows, *topic, corrected_now_ms());
     *digest = merge.replica().digest(logs);
     merge.gave_up(*damage);
+    damage->indexes |= lost && topic->loaded;
   }, [this, topic, id, c, digest, damage](SaveOutcome saved) {
     if (saved == SaveOutcome::ok && *damage) damaged(topic, *damage);
     if (saved == SaveOutcome::ok && damage->indexes) return once_mended(topic, id, [this, id, c]() mutable { call(id, c); });
