@@ -116,6 +116,7 @@ void Scenario::heal() {
     if (!world_.up(device.host)) restart(i);
     world_.tell(device.host, Network{true});
     world_.tell(device.host, Visibility{false});
+    world_.tell(device.host, Room{});                          // as hosts do that watch their disk; else an anchor finds out in its time
   }
   held_ = look_at_disks();
   healed_at_ = world_.now();
