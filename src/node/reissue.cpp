@@ -286,7 +286,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
     if (lost->why == Lost::Why::clash && result->next < std::min(log.held, log.cut)) found->second.lost.push_back({Lost::Why::clash, {lost->branch.no, result->next, 0, {}, {}}});
     if (result->voided) sync_.look_behind(topic, lost->branch.no);
     if (result->filled) restored(topic, lost->branch.no);
-    if (result->holed && result->appended) {   // what was said by the batch that is lost cannot be taken from the indexes one by one
+    if (result->holed && (result->appended || lost->why == Lost::Why::hole)) {   // what was said by the batch that is lost cannot be taken from the indexes one by one
       found->second.rebuild_wanted = true;
       return reload_topic(topic);
     }

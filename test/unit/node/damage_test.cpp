@@ -342,3 +342,17 @@ TEST_CASE("a long log of our own goes on with its tree nodes lost, and others ge
     CHECK(two.digest(eve) == two.digest(two.bob));
   }
 }
+
+TEST_CASE("a batch that is lost before anybody had it is reported, and its author shows what all others show") {
+  Group few;
+  sim::HostId ada = few.add(), eve = few.add();
+  for (const char* word : {"0", "1", "2"}) few.say(ada, word);
+  few.restart(ada, [&](sim::Disk& disk) { disk.rows.erase(few.rows(ada, 'B').at(2)); });
+  (void)few.words(ada);
+  few.meet(ada, eve);
+  few.world.run_for(30'000);
+  CHECK(few.troubled(ada, Code::storage_lost));
+  CHECK(few.words(ada) == Words{"0", "1"});
+  CHECK(few.world.topics(ada)[few.topic[ada]].length == 2);
+  CHECK(few.digest(ada) == few.digest(eve));
+}
