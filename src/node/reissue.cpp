@@ -24,6 +24,7 @@ class Gathering {
   Gathering(store::Rows& rows, const Topic& topic, LogNo no, u64 from)
       : done(rows, topic.no, no), rows_(rows), topic_(topic), no_(no), from_(from), replica_(rows, topic.no, topic, *topic.keys, topic.network) {}
 
+  using Leaf = std::array<u8, 8>;
   sync::Reissued done;
   std::vector<Again> ops;
   std::set<std::pair<LogId, u64>> voids;             // that stand there, too
@@ -34,7 +35,8 @@ class Gathering {
     if (!batch) return void(++opaque);
     for (const log::Void& v : batch->voids)
       if (index == 0 || batch->format > 1) voids.insert({v.log, v.from});
-    for (u32 p = 0; p < batch->ops.size(); ++p) add(no_, *batch, index, p, leaf_of(sealed), held);
+    const Leaf leaf = leaf_of(sealed);
+    for (u32 p = 0; p < batch->ops.size(); ++p) add(no_, *batch, index, p, leaf, held);
   }
   void take_rows(u64 from, u64 to, bool held = false) {
     for (u64 i = from; i < to; ++i)
@@ -60,7 +62,6 @@ class Gathering {
   }
 
  private:
-  using Leaf = std::array<u8, 8>;
   static Leaf leaf_of(ByteView sealed) {
     Leaf leaf{};
     std::copy_n(log::leaf_hash(sealed).bytes.begin(), leaf.size(), leaf.begin());
