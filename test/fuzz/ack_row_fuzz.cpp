@@ -28,7 +28,7 @@ class Host final : public sync::SyncHost {
   wire::Refusal* quota(const sync::Topic&, const DeviceId&, u64) override { return nullptr; }
   void lost_own(const sync::TopicPtr&, sync::Branch) override {}
   void voided_own(const sync::TopicPtr&, store::LogNo) override {}
-  void taken_back(const sync::TopicPtr&, store::LogNo, u64) override {}
+  void own_came(const sync::TopicPtr&, store::LogNo, u64) override {}
   void refused(wire::Refusal) override {}
   void grew(const sync::TopicPtr&, u64) override {}
   std::vector<sync::Nearness> nearness(const sync::TopicPtr&, const std::vector<DeviceId>& devices) const override { return std::vector(devices.size(), sync::Nearness::away); }
