@@ -39,6 +39,13 @@ async function rot(file, seed) {
   return `${flips} bits flipped${kind === 1 ? "" : " in 4 KiB"}`;
 }
 
+/** What is not answered in that time hangs: who called would wait for ever. */
+function within(ms, promise) {
+  let timer;
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`no answer in ${ms / 1000} s`)), ms)));
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 async function until(what, ms) {
   for (const end = Date.now() + ms; Date.now() < end; await new Promise(resolve => setTimeout(resolve, 100))) if (await what()) return true;
   return false;
@@ -73,24 +80,24 @@ export async function run({ seeds, first }, { must, spread }) {
     const began = performance.now();
     let outcome = "", fine = true;
     try {
-      const again = await open(file);
-      const found = await again.topic("all");
+      const again = await within(waitMs, open(file));
+      const found = await within(waitMs, again.topic("all"));
       const all = async () => (await count(found.messages({ limit: 1000 }))) === messages + 1 && (await count(found.map.entries({ limit: 1000 }))) === keys;
-      if (await until(() => all().catch(() => false), 3_000)) outcome = "all there";
-      else if (await until(() => all().catch(() => false), waitMs)) outcome = "all back";
+      if (await until(() => within(waitMs, all()).catch(() => false), 3_000)) outcome = "all there";
+      else if (await until(() => within(waitMs, all()).catch(() => false), waitMs)) outcome = "all back";
       else {
         const told = again.status.current.trouble.map(({ code }) => code).join(" ");
         outcome = told === "" ? "lost in silence" : `not all, told: ${told}`;
         fine = told !== "";
       }
-      await again.close();
+      await within(waitMs, again.close());
     } catch (error) {
       fine = error instanceof PerdureError;
       outcome = fine ? `rejected: ${error.code}` : `raw: ${String(error)}`;
     }
     took.push((performance.now() - began) / 1000);
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-    if (!fine) console.log(`seed ${seed}: ${how}: ${outcome}`);
+    if (outcome !== "all there") console.log(`seed ${seed}: ${how}: ${outcome}`);
     holds &&= fine;
     rmSync(file, { force: true });
   }
