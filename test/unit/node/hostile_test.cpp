@@ -6,6 +6,13 @@
 using namespace perdure;
 using namespace perdure::test;
 
+namespace {
+void visit(Group& few, sim::HostId a, sim::HostId b) {
+  few.meet(a, b);
+  few.part(a, b);
+}
+}  // namespace
+
 TEST_CASE("a peer that trickles known pages keeps nobody else from being asked for a log") {
   for (bool trickles : {false, true}) {
   CAPTURE(trickles);
@@ -165,12 +172,10 @@ TEST_CASE("who comes later is counted as a copy of what stands before a void") {
   Group few;
   sim::HostId ada = few.add(), bob = few.add(), eve = few.add(), carol = few.add(), dan = few.add();
   const std::string zero = few.say(ada, "0");
-  few.meet(ada, bob);
-  few.part(ada, bob);
+  visit(few, ada, bob);
   sim::Disk::Rows copy = few.world.disk(ada)->rows;
   few.say(ada, "1");
-  few.meet(ada, eve);
-  few.part(ada, eve);
+  visit(few, ada, eve);
   few.restart(ada, [&](sim::Disk& disk) { disk.rows = copy; });
   few.say(ada, "2");
   few.meet(ada, eve);
@@ -193,8 +198,7 @@ TEST_CASE("a device whose store is put back to one copy again and again loses no
   const sim::Disk::Rows copy = few.world.disk(ada)->rows;
   auto life = [&](const char* word, sim::HostId other) {
     few.say(ada, word);
-    few.meet(ada, other);
-    few.part(ada, other);
+    visit(few, ada, other);
     few.restart(ada, [&](sim::Disk& disk) { disk.rows = copy; });
   };
   life("1", bob);
@@ -203,12 +207,9 @@ TEST_CASE("a device whose store is put back to one copy again and again loses no
   life("4", eve);                                              // takes "x" back, under its first id, which is the same
   few.say(ada, "5");
   for (int n = 0; n < 3; ++n) {
-    few.meet(ada, bob);
-    few.part(ada, bob);
-    few.meet(ada, eve);
-    few.part(ada, eve);
-    few.meet(bob, eve);
-    few.part(bob, eve);
+    visit(few, ada, bob);
+    visit(few, ada, eve);
+    visit(few, bob, eve);
   }
   few.say(ada, "6");
   few.meet(ada, bob);
@@ -234,8 +235,7 @@ TEST_CASE("what was said under a clock ahead before and after a store was put ba
     few.world.set_skew(ada, 0);
     few.world.run_for(2'000);
     if (word[0] == '2') break;
-    few.meet(ada, bob);
-    few.part(ada, bob);
+    visit(few, ada, bob);
     few.restart(ada, [&](sim::Disk& disk) { disk.rows = copy; });
   }
   few.meet(ada, bob);
@@ -253,15 +253,13 @@ TEST_CASE("what two lives have each said again under a new id is shown once") {
   few.say(ada, "0");
   const sim::Disk::Rows first = few.world.disk(ada)->rows;
   few.say(ada, "3");
-  for (sim::HostId other : {bob, eve}) few.meet(ada, other), few.part(ada, other);
+  for (sim::HostId other : {bob, eve}) visit(few, ada, other);
   few.restart(ada, [&](sim::Disk& disk) { disk.rows = first; });
   few.say(ada, "5");                                           // in the place of "3"
   const sim::Disk::Rows second = few.world.disk(ada)->rows;
-  few.meet(ada, bob);
-  few.part(ada, bob);
+  visit(few, ada, bob);
   few.restart(ada, [&](sim::Disk& disk) { disk.rows = second; });
-  few.meet(ada, eve);
-  few.part(ada, eve);
+  visit(few, ada, eve);
   for (int n = 0; n < 2; ++n) {
     few.meet(bob, eve);
     few.meet(ada, bob);
@@ -288,11 +286,9 @@ TEST_CASE("a damaged row of an own log of a former life is mended from who holds
         sim::HostId ada = few.add(), eve = few.add();
         const sim::Disk::Rows empty = few.world.disk(ada)->rows;
         for (const char* word : {"0", "1", "2"}) few.say(ada, word);
-        few.meet(ada, eve);
-        few.part(ada, eve);
+        visit(few, ada, eve);
         few.restart(ada, [&](sim::Disk& disk) { disk.rows = empty; });
-        few.meet(ada, eve);
-        few.part(ada, eve);
+        visit(few, ada, eve);
         few.restart(ada, [&](sim::Disk& disk) { harm(disk, few.rows(ada, 'B').at(nth), static_cast<Harm>(how)); });
         if (read) (void)few.words(ada);
         few.say(ada, "3");
@@ -314,8 +310,7 @@ TEST_CASE("a batch that is lost together with the indexes is noticed, reported a
       sim::HostId ada = few.add(), eve = few.add();
       const sim::HostId victim = own ? ada : eve;
       for (const char* word : {"0", "1", "2"}) few.say(ada, word);
-      few.meet(ada, eve);
-      few.part(ada, eve);
+      visit(few, ada, eve);
       few.restart(victim, [&](sim::Disk& disk) {
         harm(disk, few.rows(victim, 'B').at(2), how);
         for (const Bytes& key : few.rows(victim, 'X')) harm(disk, key, Harm::bent);
@@ -341,8 +336,7 @@ TEST_CASE("a map entry that was set after a store was put back is not lost to on
   auto put = [&](const char* key, const char* value) { (void)few.ask<Appended>(ada, Append{few.topic[ada], {}, {Solo::set(key, value)}}); };
   auto life = [&](const char* key, sim::HostId other) {
     put(key, "v");
-    few.meet(ada, other);
-    few.part(ada, other);
+    visit(few, ada, other);
     few.restart(ada, [&](sim::Disk& disk) { disk.rows = copy; });
   };
   life("a", bob);
@@ -351,12 +345,9 @@ TEST_CASE("a map entry that was set after a store was put back is not lost to on
   life("d", eve);
   put("e", "v");
   for (int n = 0; n < 3; ++n) {
-    few.meet(ada, bob);
-    few.part(ada, bob);
-    few.meet(ada, eve);
-    few.part(ada, eve);
-    few.meet(bob, eve);
-    few.part(bob, eve);
+    visit(few, ada, bob);
+    visit(few, ada, eve);
+    visit(few, bob, eve);
   }
   for (sim::HostId host : {ada, bob, eve}) {
     Words keys;
