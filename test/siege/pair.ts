@@ -14,7 +14,7 @@ export const { openPeer } = (await import(`${root}/dist/index.js`)) as Package;
 /** Of one question. An answer that has not come yet has no end. */
 export interface Sample { readonly atMs: number; pairMs?: number; echoMs?: number }
 
-const everyMs = 100;
+export const questionsPerSecond = 10;
 
 /** Questions that may wait for their answers. */
 const waitingMax = 200;
@@ -72,7 +72,7 @@ export class Pair implements AsyncDisposable {
 
   /** Asks ten times a second from here on, whether or not answers come. */
   begin(): void {
-    this.#timer = setInterval(() => this.#ask(), everyMs);
+    this.#timer = setInterval(() => this.#ask(), 1000 / questionsPerSecond);
   }
 
   /** Asks no more. */
@@ -89,6 +89,10 @@ export class Pair implements AsyncDisposable {
     this.#echoes.set(number, sample);
     this.echo.send(String(number));
     void this.topic.append({ ask: number });
+  }
+
+  askedSince(fromMs: number): number {
+    return this.samples.filter(({ atMs }) => atMs >= fromMs).length;
   }
 
   /** Resolves once that many more have been answered than had been when it was called, or so many milliseconds have gone by. */
