@@ -73,6 +73,8 @@ struct TopicExtra {
   bool looked_for_held = false;                      // since the last append
   std::vector<Resumed> endings;                      // what follows once it is closed: it closes when all that was accepted is answered
   bool failed = false;                               // loaded again after a failed save
+  u32 load_failures = 0;                             // saves that failed before it was loaded, in a row
+  std::optional<Error> unusable;                     // … too often: what its calls are told, until it is loaded after all
   u64 rebuild_at = 0;                                // when to try again to index it anew; 0: no need
   bool rebuild_wanted = false;                       // an index could not be read
   bool own_unreadable = false;                       // a batch of our own is opaque
@@ -172,6 +174,10 @@ class Node::Impl final : public sync::SyncHost {
   void read_again();
   void give_up(Code code, std::string text, u64 until = 0);
   void fail_waiting(const Error& why);
+  void fail_waiting(TopicNo, TopicExtra&, const Error& why);
+  void give_up_topic(TopicNo, SaveOutcome);
+  void usable(const TopicPtr&);
+  bool all_usable() const;
   void save_failed(u32 call, SaveOutcome outcome, const char* what);
   void read_failed(u32 call);
   void trouble(Code code, std::string text);
@@ -304,6 +310,7 @@ class Node::Impl final : public sync::SyncHost {
   void rebuild(const TopicPtr&);                     // index all batches anew
   void rebuild_on(const TopicPtr&, u32 reading, LogNo no, u64 at);
   void look_through(const TopicPtr&, u32 reading, u64 from);       // what an older core took in
+  u64 rebuild_again_at(const TopicExtra&) const;
   bool dated_ahead(const Topic&, HybridTime greatest) const;
   void end_topic(const TopicPtr&, u32 call, Task<void()> then);
   void end_if_idle(const TopicPtr&);

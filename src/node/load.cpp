@@ -52,6 +52,8 @@ bool Node::Impl::dated_ahead(const Topic& topic, HybridTime greatest) const {
   return topic.keys && greatest.ms() > corrected_now_ms() + clock::hold_back_ms;
 }
 
+u64 Node::Impl::rebuild_again_at(const TopicExtra& e) const { return now_.steady_ms + (e.unusable ? params::unusable_pause_ms : sync::failed_pause_ms); }
+
 // Behind the steps that are under way: they build on what is in memory, and what they write must be in it when it is read again.
 void Node::Impl::reload_topic(const TopicPtr& topic) {
   topic->loaded = false;                             // from here on nothing new begins
@@ -123,7 +125,7 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
       e.own_unreadable = result->unreadable;
       report_holes();
       if (!result->rebuild) look_through(topic, reading, topic->keys ? result->looked : topic->counters.arrived);
-      else if (e.failed) e.rebuild_at = now_.steady_ms + sync::failed_pause_ms;   // the disk that just failed would fail again
+      else if (e.failed) e.rebuild_at = rebuild_again_at(e);   // the disk that just failed would fail again
       else rebuild(topic);
     });
   });
@@ -161,7 +163,7 @@ void Node::Impl::look_through(const TopicPtr& topic, u32 reading, u64 from) {
     if (saved != SaveOutcome::ok || topic->reading != reading) return;
     TopicExtra& e = extra(topic);
     e.arrivals_lost |= result->damage.arrivals;
-    if ((result->news || result->damage.indexes) && resting) return void(e.rebuild_at = now_.steady_ms + sync::failed_pause_ms);
+    if ((result->news || result->damage.indexes) && resting) return void(e.rebuild_at = rebuild_again_at(e));
     if (result->news || result->damage.indexes) return rebuild(topic);
     topic->counters = result->counters;
     look_through(topic, reading, result->next);
@@ -242,7 +244,8 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at
     }, [this, topic, reading, counters](SaveOutcome saved) {
       if (saved != SaveOutcome::ok || topic->reading != reading) return;
       topic->counters = *counters;
-      no_trouble(Code::storage_unavailable);
+      usable(topic);
+      if (all_usable()) no_trouble(Code::storage_unavailable);
       load_rest(topic);
     });
   }

@@ -1,4 +1,6 @@
 // Reading the store at the start and after a failure; closing.
+#include <algorithm>
+
 #include "codec/bytes.hpp"
 #include "crdt/indexes.hpp"
 #include "node/impl.hpp"
@@ -12,6 +14,9 @@ constexpr const char* superseded_text = "Another tab or process of this device h
 constexpr const char* taken_text = "This device's store was taken away while it was in use. Reload the page, or close the peer and open it again; what others hold is fetched again.";
 constexpr const char* unopened_text = "The store could not be opened again; that is tried on. Reload the page if it lasts.";
 constexpr const char* failing_text = "The store fails again and again; it is given time. Reload the page if it lasts.";
+constexpr const char* unusable_text =
+    "This device's store refuses what has to be written before a topic can be read: it may be damaged. Reload the page; if it lasts, give the app a new store: what others hold is fetched again.";
+constexpr const char* full_topic_text = "The disk is full: what has to be written before this topic can be read has no room. Free some space; it is tried again every minute.";
 }
 
 void Node::Impl::start(const Start& event) {
@@ -208,11 +213,16 @@ void Node::Impl::storage_failed(SaveOutcome outcome) {
   bool soon = failed_at_ != 0 && failed_at_ + sync::failed_pause_ms > now_.steady_ms;
   failures_ = soon && outcome != SaveOutcome::full ? failures_ + 1 : 1;
   failed_at_ = now_.steady_ms;
-  for (auto& [no, topic] : topics_) topic->loaded = false;         // what is in memory is ahead of the rows: nothing builds on it
+  for (auto& [no, topic] : topics_) {
+    if (topic->open && !topic->loaded) ++extra(topic).load_failures;
+    topic->loaded = false;                           // what is in memory is ahead of the rows: nothing builds on it
+  }
   if (outcome == SaveOutcome::superseded) return give_up(Code::storage_unavailable, superseded_text);
   if (outcome == SaveOutcome::full && config_.anchor) no_room();
   if (outcome == SaveOutcome::full) trouble(Code::storage_full, "The disk is full: nothing new is stored. What was accepted before is kept; free some space.");
   else trouble(Code::storage_unavailable, "The store could not be written to; it is being opened again. Reload the page if it lasts.");
+  for (auto& [no, e] : extras_)
+    if (e.load_failures >= params::load_failures_max) give_up_topic(no, outcome);
   // Whether a batch of ours is in there is not known: the next append begins a new incarnation.
   if (outcome == SaveOutcome::unknown) for (auto& [no, topic] : topics_) topic->own_unsure = true;
   reopening_ = true;
@@ -243,7 +253,7 @@ void Node::Impl::try_store() {
 void Node::Impl::read_again() {
   gone_.reset();
   reopen_at_ = 0;
-  no_trouble(Code::storage_unavailable);
+  if (all_usable()) no_trouble(Code::storage_unavailable);
   if (!started_) return start(Start{});
   // A save that ended in doubt may have been written: who asks again with the same tag must hear what became of it.
   Bytes receipts = store::key('R');
@@ -264,6 +274,25 @@ void Node::Impl::give_up(Code code, std::string text, u64 until) {
   fail_waiting(*gone_);
 }
 
+// The store opens, and refuses what this topic has to write before it can be read: whoever waits for it is told, and so is whoever calls.
+void Node::Impl::give_up_topic(TopicNo no, SaveOutcome outcome) {
+  TopicExtra& e = extras_[no];
+  e.unusable = outcome == SaveOutcome::full ? Error{Code::storage_full, full_topic_text} : Error{Code::storage_unavailable, unusable_text};
+  if (outcome != SaveOutcome::full) trouble(Code::storage_unavailable, unusable_text);
+  fail_waiting(no, e, *e.unusable);
+}
+
+void Node::Impl::usable(const TopicPtr& topic) {
+  TopicExtra& e = extra(topic);
+  e.load_failures = 0;
+  const auto was = std::exchange(e.unusable, std::nullopt);
+  if (was && all_usable()) no_trouble(was->code);
+}
+
+bool Node::Impl::all_usable() const {
+  return std::ranges::none_of(extras_, [](const auto& e) { return e.second.unusable.has_value(); });
+}
+
 // What failed because the store is gone fails for the reason for which that is so.
 void Node::Impl::save_failed(u32 call, SaveOutcome outcome, const char* what) {
   if (gone_) return reply(call, *gone_);
@@ -278,17 +307,24 @@ void Node::Impl::read_failed(u32 call) {
 
 // All calls that wait for rows, for saves or for others. What was accepted has been answered.
 void Node::Impl::fail_waiting(const Error& why) {
-  auto tell = [&](u32 call) { reply(call, why); };
   for (Call& call : std::exchange(early_calls_, {})) on_call(call);
-  for (auto& [no, e] : extras_) {
-    for (u32 call : std::exchange(e.opening_calls, {})) tell(call);
-    for (const WaitingAppend& append : std::exchange(e.waiting, {})) tell(append.call);
-    e.waiting_bytes = 0;
-    for (const Resumed& r : std::exchange(e.endings, {})) tell(r.call);
-    for (const Resumed& r : std::exchange(e.retries, {})) tell(r.call);
-    for (const Call& call : std::exchange(e.deferred, {})) tell(call.call);
-  }
-  for (const auto& [call, waiter] : std::exchange(waiters_, {})) tell(call);
+  for (auto& [no, e] : extras_) fail_waiting(no, e, why);
+  for (const auto& [call, waiter] : std::exchange(waiters_, {})) reply(call, why);
+}
+
+void Node::Impl::fail_waiting(TopicNo no, TopicExtra& e, const Error& why) {
+  auto tell = [&](u32 call) { reply(call, why); };
+  for (u32 call : std::exchange(e.opening_calls, {})) tell(call);
+  for (const WaitingAppend& append : std::exchange(e.waiting, {})) tell(append.call);
+  e.waiting_bytes = 0;
+  for (const Resumed& r : std::exchange(e.endings, {})) tell(r.call);
+  for (const Resumed& r : std::exchange(e.retries, {})) tell(r.call);
+  for (const Call& call : std::exchange(e.deferred, {})) tell(call.call);
+  std::erase_if(waiters_, [&](const auto& waiter) {
+    if (waiter.second.topic != no) return false;
+    tell(waiter.first);
+    return true;
+  });
 }
 
 bool Node::Impl::rolled_back(const TopicPtr& topic) {

@@ -27,6 +27,7 @@ void Node::Impl::on_call(Call& call) {
       // Its rows are being read (again): the call waits for that.
       auto topic = topics_.find(body.topic);
       bool waits = topic != topics_.end() && topic->second->open && (!topic->second->loaded || extra(topic->second).settling);
+      if (waits && extra(topic->second).unusable) return reply(call.call, *extra(topic->second).unusable);
       if (waits) return defer(topic->second, std::move(call));
     }
     this->call(call.call, body);
@@ -118,6 +119,7 @@ void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
     e.last_members.clear();
     return;
   }
+  if (call && e.unusable) return reply(*call, *e.unusable);
   if (call) e.opening_calls.push_back(*call);
   if (topic->open) return;                            // on its way
   topic->open = true;
@@ -127,6 +129,7 @@ void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
 
 void Node::Impl::topic_loaded(const TopicPtr& topic) {
   topic->loaded = true;
+  usable(topic);
   if (config_.anchor) count_bytes(topic, topic->bytes);
   TopicExtra& e = extra(topic);
   e.dirty = e.members_dirty = true;

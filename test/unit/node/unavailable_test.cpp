@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "catch_amalgamated.hpp"
+#include "store/keys.hpp"
 #include "unit/support/scene.hpp"
 
 using namespace perdure;
@@ -148,6 +149,43 @@ TEST_CASE("a store that opens and cannot be read is not asked without end, and c
   }
 }
 
+TEST_CASE("a topic for which the store refuses what it must write first answers its calls, and works once the store takes it") {
+  for (auto [outcome, code] : {std::pair{SaveOutcome::failed, Code::storage_unavailable}, {SaveOutcome::full, Code::storage_full}}) {
+    CAPTURE(outcome);
+    Solo ada("ada");
+    const u32 topic = ada.join(secret), other = ada.join(named_secret("another"));
+    const std::string id = ada.append(topic, "kept");
+    (void)ada.append(other, "elsewhere");
+    // Its indexes are lost, and the pages on disk where they would be written are damaged: each such save fails, the others do not.
+    ada.disk.rows.erase(store::key('I', topic));
+    ada.refused_as = outcome;
+    ada.refuses = [&](const Save& save) { return std::ranges::any_of(save.puts, [&](const auto& put) { return put.first == store::key('I', topic); }); };
+    ada.start();
+    const u32 opening = ada.call(ada.joining(secret));
+    CHECK(ada.join(named_secret("another")) == other);
+    ada.pass(20'000);
+    fails(ada, {opening}, code);
+    CHECK(told(ada, code));
+    CHECK(ada.messages(other) == std::vector<std::string>{"elsewhere"});
+    (void)ada.append(other, "and on");
+    fails(ada, {ada.call(ada.joining(secret))}, code);
+    fails(ada, {ada.call(Append{topic, {}, {Solo::message("late")}}), ada.call(Latest{topic, 50}), ada.call(TopicClose{topic}), ada.call(WaitCopies{topic, id, 1, false})}, code);
+    const u32 before = ada.reopens;
+    ada.pass(600'000);
+    CHECK(ada.reopens <= before + 11);
+    CHECK(told(ada, code));
+    ada.refuses = {};
+    ada.pass(70'000);
+    CHECK_FALSE(told(ada, code));
+    CHECK(ada.join(secret) == topic);
+    CHECK(ada.messages(topic) == std::vector<std::string>{"kept"});
+    CHECK(ada.messages(other).size() == 2);
+    (void)ada.append(topic, "again");
+    (void)ada.ask<Nothing>(TopicClose{topic});
+    (void)ada.ask<Nothing>(Close{});
+  }
+}
+
 TEST_CASE("a peer that is closed while its store cannot be read closes") {
   Solo ada("ada");
   ada.readable = false;
@@ -185,10 +223,7 @@ TEST_CASE("a topic that could not be stored when it was joined is stored when it
     ada.next_save = SaveOutcome::full;
     auto enter = [&]() -> CallBody {
       if (named) return TopicNamed{"mine"};
-      identity::Invite invite;
-      std::copy_n(ada.identity().network().bytes.begin(), 4, invite.network_tag.begin());
-      invite.secret = secret;
-      return TopicJoin{identity::encode_invite(invite), {}};
+      return ada.joining(secret);
     };
     CHECK(ada.error(ada.call(enter())) == Code::storage_full);
     u32 topic = ada.ask<OpenedTopic>(enter()).topic;

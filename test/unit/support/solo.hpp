@@ -10,6 +10,7 @@
 
 #include <perdure/node.hpp>
 
+#include <functional>
 #include <map>
 #include <set>
 
@@ -50,6 +51,8 @@ class Solo {
  public:
   sim::Disk disk;
   SaveOutcome next_save = SaveOutcome::ok;                    // of the next save; then ok again, once it was reopened
+  std::function<bool(const Save&)> refuses;                   // these saves end as refused_as, each time
+  SaveOutcome refused_as = SaveOutcome::failed;
   bool answers_saves = true, answers_reads = true;            // false: they wait until it is true again and time passes
   std::optional<Reopening> reopening = Reopening::ok;         // what comes of opening the store again; none: it takes for ever
   bool readable = true;                                       // false: reads fail
@@ -139,12 +142,13 @@ class Solo {
     if (it == replies.end() || !std::holds_alternative<Error>(it->second)) return std::nullopt;
     return std::get<Error>(it->second).code;
   }
-  u32 join(const Secret& secret) {
+  TopicJoin joining(const Secret& secret) const {
     identity::Invite invite;
     std::copy_n(identity::network_id(config_.app).bytes.begin(), 4, invite.network_tag.begin());
     invite.secret = secret;
-    return ask<OpenedTopic>(TopicJoin{identity::encode_invite(invite), {}}).topic;
+    return {identity::encode_invite(invite), {}};
   }
+  u32 join(const Secret& secret) { return ask<OpenedTopic>(joining(secret)).topic; }
   static NewOp message(std::string_view text) {
     Bytes value{0xd9, static_cast<u8>(text.size())};
     value.insert(value.end(), text.begin(), text.end());
@@ -162,7 +166,7 @@ class Solo {
   void perform(Action& action) {
     if (auto* save = std::get_if<Save>(&action)) {
       ++saves;
-      SaveOutcome outcome = failed_ ? SaveOutcome::failed : std::exchange(next_save, SaveOutcome::ok);
+      SaveOutcome outcome = failed_ ? SaveOutcome::failed : refuses && refuses(*save) ? refused_as : std::exchange(next_save, SaveOutcome::ok);
       if (outcome == SaveOutcome::ok) disk.apply(*save);
       else failed_ = true;
       Saved saved{save->save, outcome};
