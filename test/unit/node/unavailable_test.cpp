@@ -150,7 +150,11 @@ TEST_CASE("a store that opens and cannot be read is not asked without end, and c
 }
 
 TEST_CASE("a topic for which the store refuses what it must write first answers its calls, and works once the store takes it") {
-  for (auto [outcome, code] : {std::pair{SaveOutcome::failed, Code::storage_unavailable}, {SaveOutcome::full, Code::storage_full}}) {
+  struct Case { SaveOutcome outcome; Code code; const char* text; };
+  for (const auto& [outcome, code, text] : {
+           Case{SaveOutcome::failed, Code::storage_unavailable,
+                "This device's store refuses what has to be written before a topic can be read: it may be damaged. Reload the page; if it lasts, give the app a new store: what others hold is fetched again."},
+           Case{SaveOutcome::full, Code::storage_full, "The disk is full: what has to be written before this topic can be read has no room. Free some space; it is tried again every minute."}}) {
     CAPTURE(outcome);
     Solo ada("ada");
     const u32 topic = ada.join(secret), other = ada.join(named_secret("another"));
@@ -165,6 +169,7 @@ TEST_CASE("a topic for which the store refuses what it must write first answers 
     CHECK(ada.join(named_secret("another")) == other);
     ada.pass(20'000);
     fails(ada, {opening}, code);
+    CHECK(std::get<Error>(ada.replies.at(opening)).text == text);
     CHECK(told(ada, code));
     CHECK(ada.messages(other) == std::vector<std::string>{"elsewhere"});
     (void)ada.append(other, "and on");
