@@ -19,15 +19,20 @@ const lastWordsMax = 4_000;
 /** Files in `folder`, and one level below, whose name ends so. */
 function found(folder, ending) {
   return existsSync(folder)
-    ? readdirSync(folder, { recursive: true }).filter(name => name.endsWith(ending) && !name.includes("node_modules")).map(name => `${folder}/${name}`).sort()
+    ? readdirSync(folder, { recursive: true })
+        .filter(name => name.endsWith(ending) && !name.includes("node_modules"))
+        .map(name => `${folder}/${name}`)
+        .sort()
     : [];
 }
 
 const build = (preset, ...targets) => ["wasm/build.sh", preset, ...targets];
 const node = (...args) => [process.execPath, ...args];
 /** Both halves of the unit tests at a time. */
-const halves = command => [0, 1].map(index => [...command, "--colour-mode", "none", "--shard-count", "2", "--shard-index", String(index)]);
-const testsOf = (folder, ...options) => node(...options, "--test", "--test-reporter=spec", "--test-concurrency=2", ...found(folder, ".test.mjs"));
+const halves = command =>
+  [0, 1].map(index => [...command, "--colour-mode", "none", "--shard-count", "2", "--shard-index", String(index)]);
+const testsOf = (folder, ...options) =>
+  node(...options, "--test", "--test-reporter=spec", "--test-concurrency=2", ...found(folder, ".test.mjs"));
 const script = path => ({ when: () => existsSync(path), steps: () => [node(path)] });
 
 // In this order. `takes`: roughly how many seconds it needs on two cores in a fresh clone, with its compiling; they are kept back
@@ -47,7 +52,11 @@ const suites = [
     takes: 200,
     limit: 900,
     when: () => found("test/unit", "_test.cpp").length > 0,
-    steps: () => [node("test/vectors/vectors.mjs"), build("wasm-test", "perdure_unit"), halves(node("build/wasm-test/perdure_unit.cjs"))],
+    steps: () => [
+      node("test/vectors/vectors.mjs"),
+      build("wasm-test", "perdure_unit"),
+      halves(node("build/wasm-test/perdure_unit.cjs")),
+    ],
   },
   {
     name: "web",
@@ -81,10 +90,25 @@ const suites = [
     when: () => existsSync("test/siege/run.mjs"),
     steps: () => [node("web/build.mjs"), node("test/siege/run.mjs")],
   },
-  { name: "replay", takes: 180, limit: 600, when: () => existsSync("test/replay/run.mjs"), steps: () => [node("test/replay/run.mjs", "--brief")] },
+  {
+    name: "replay",
+    takes: 180,
+    limit: 600,
+    when: () => existsSync("test/replay/run.mjs"),
+    steps: () => [node("test/replay/run.mjs", "--brief")],
+  },
   { name: "sim", takes: 160, limit: 900, elastic: true, share: 0.5, most: 480, ...script("test/sim/run.mjs") },
   // Under our own driver, with the core as the unit tests have built it.
-  { name: "fuzz", takes: 110, limit: 900, elastic: true, share: 0.25, most: 240, when: () => existsSync("test/fuzz/run.mjs"), steps: () => [node("test/fuzz/run.mjs", "--seed", "1", "--driver", "own")] },
+  {
+    name: "fuzz",
+    takes: 110,
+    limit: 900,
+    elastic: true,
+    share: 0.25,
+    most: 240,
+    when: () => existsSync("test/fuzz/run.mjs"),
+    steps: () => [node("test/fuzz/run.mjs", "--seed", "1", "--driver", "own")],
+  },
 ];
 
 /** Resolves with whether all of them, at a time, ended well. */
@@ -96,7 +120,11 @@ async function runAll(commands, options) {
 /** Resolves with whether it ended well. What it prints is shown, and told to `heard`. What it started dies with it when the time is over. */
 function run([command, ...args], { env, seconds, heard }) {
   return new Promise(resolve => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], detached: true, env: { ...process.env, ...env } });
+    const child = spawn(command, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+      env: { ...process.env, ...env },
+    });
     for (const from of ["stdout", "stderr"]) {
       child[from].setEncoding("utf8").on("data", text => {
         process[from].write(text);
@@ -152,20 +180,32 @@ for (const [index, suite] of chosen.entries()) {
   const at = Date.now();
   const later = chosen.slice(index + 1);
   const free = left() - later.reduce((sum, { takes }) => sum + takes, 0);
-  const env = suite.elastic ? { PERDURE_BUDGET_SECONDS: String(Math.min(suite.most, Math.max(suite.takes, Math.floor(free * suite.share)))) } : {};
+  const env = suite.elastic
+    ? { PERDURE_BUDGET_SECONDS: String(Math.min(suite.most, Math.max(suite.takes, Math.floor(free * suite.share)))) }
+    : {};
   const until = suite.limit;
   const steps = [...(suite.setup ? [["wasm/setup.sh", ...suite.setup]] : []), ...suite.steps()];
-  let ok = true, said = "";
+  let ok = true,
+    said = "";
   const heard = text => (said = (said + text).slice(-lastWordsMax));
-  for (const step of steps) ok = ok && (await runAll(Array.isArray(step[0]) ? step : [step], { env, seconds: Math.max(1, until - (Date.now() - at) / 1000), heard }));
+  for (const step of steps)
+    ok =
+      ok &&
+      (await runAll(Array.isArray(step[0]) ? step : [step], {
+        env,
+        seconds: Math.max(1, until - (Date.now() - at) / 1000),
+        heard,
+      }));
   const seconds = (Date.now() - at) / 1000;
   verdicts.push({ name: suite.name, ok, seconds, said });
   console.log(`== ${suite.name}: ${ok ? "passed" : "FAILED"} in ${seconds.toFixed(1)} s`);
 }
 
-for (const { name, ok, said } of verdicts) if (!ok) console.log(`\n== ${name} failed; its last words:\n${said.trimEnd()}`);
+for (const { name, ok, said } of verdicts)
+  if (!ok) console.log(`\n== ${name} failed; its last words:\n${said.trimEnd()}`);
 console.log("");
-for (const { name, ok, seconds } of verdicts) console.log(`${ok ? "passed" : "FAILED"}  ${seconds.toFixed(1).padStart(7)} s  ${name}`);
+for (const { name, ok, seconds } of verdicts)
+  console.log(`${ok ? "passed" : "FAILED"}  ${seconds.toFixed(1).padStart(7)} s  ${name}`);
 const failed = verdicts.filter(({ ok }) => !ok).length;
 console.log(`${verdicts.length - failed} passed, ${failed} failed`);
 process.exit(failed > 0 ? 1 : 0);

@@ -8,7 +8,8 @@ import { dirname, join } from "node:path";
 
 const [cache, started = String(Date.now() / 1000)] = process.argv.slice(2);
 if (cache === undefined) throw new Error("usage: node wasm/modules.mjs CACHE [SECONDS]");
-const say = text => console.log(`[set-up ${String(Math.round(Date.now() / 1000 - Number(started))).padStart(3)}s] ${text}`);
+const say = text =>
+  console.log(`[set-up ${String(Math.round(Date.now() / 1000 - Number(started))).padStart(3)}s] ${text}`);
 
 // Packages whose install script makes something that we load, and what it makes.
 const addons = [
@@ -29,8 +30,13 @@ function packages(file) {
 /** Does node_modules hold what the lock file names? Optional packages of other platforms are absent rightly. */
 function complete() {
   const have = packages("node_modules/.package-lock.json");
-  return Object.entries(packages("package-lock.json")).every(([path, wanted]) =>
-    path === "" || (have[path] === undefined ? wanted.optional === true || wanted.devOptional === true && wanted.peer === true : have[path].version === wanted.version));
+  return Object.entries(packages("package-lock.json")).every(
+    ([path, wanted]) =>
+      path === "" ||
+      (have[path] === undefined
+        ? wanted.optional === true || (wanted.devOptional === true && wanted.peer === true)
+        : have[path].version === wanted.version),
+  );
 }
 
 function npm(...args) {
@@ -55,7 +61,11 @@ for (const { name, built, needed } of addons) {
   const folder = join("node_modules", name);
   if (!needed || !existsSync(folder) || existsSync(join(folder, built))) continue;
   const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-  const kept = join(cache, "addons", `${name}-${version}-${process.platform}-${process.arch}-abi${process.versions.modules}.node`);
+  const kept = join(
+    cache,
+    "addons",
+    `${name}-${version}-${process.platform}-${process.arch}-abi${process.versions.modules}.node`,
+  );
   if (!existsSync(kept)) {
     say(`${name} ${version}: fetching or compiling its native part (up to three minutes, once).`);
     npm("rebuild", name);

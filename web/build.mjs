@@ -34,19 +34,36 @@ function fail(text) {
 }
 
 function run(command, args) {
-  if (spawnSync(command, args, { stdio: ["ignore", "inherit", "inherit"] }).status !== 0) fail(`this failed: ${command} ${args.join(" ")}`);
+  if (spawnSync(command, args, { stdio: ["ignore", "inherit", "inherit"] }).status !== 0)
+    fail(`this failed: ${command} ${args.join(" ")}`);
 }
 
 function files(folder) {
   return existsSync(folder)
-    ? readdirSync(folder, { withFileTypes: true, recursive: true }).filter(entry => entry.isFile()).map(entry => join(entry.parentPath ?? entry.path, entry.name)).sort()
+    ? readdirSync(folder, { withFileTypes: true, recursive: true })
+        .filter(entry => entry.isFile())
+        .map(entry => join(entry.parentPath ?? entry.path, entry.name))
+        .sort()
     : [];
 }
 
 function inputs() {
   const hash = createHash("sha256");
-  for (const file of ["package.json", "package-lock.json", "tsconfig.json", "web/build.mjs", "web/NOTICES.txt", ...files("web/src"), ...files("web/anchor"), ...files("web/demo"), ...wasm]) {
-    hash.update(`${file}\0`).update(existsSync(file) ? readFileSync(file) : "").update("\0");
+  for (const file of [
+    "package.json",
+    "package-lock.json",
+    "tsconfig.json",
+    "web/build.mjs",
+    "web/NOTICES.txt",
+    ...files("web/src"),
+    ...files("web/anchor"),
+    ...files("web/demo"),
+    ...wasm,
+  ]) {
+    hash
+      .update(`${file}\0`)
+      .update(existsSync(file) ? readFileSync(file) : "")
+      .update("\0");
   }
   return hash.digest("hex");
 }
@@ -81,9 +98,21 @@ const toldWhere = {
   name: "told-where",
   setup({ onLoad }) {
     onLoad({ filter: /perdure\.mjs$/ }, ({ path }) => {
-      const without = (text, what, instead) => what.test(text) ? text.replace(what, instead) : fail(`${path} does not hold ${what}.`);
-      const glue = without(readFileSync(path, "utf8"), /new URL\("perdure\.wasm",\s*import\.meta\.url\)/, '{href:"perdure.wasm"}');
-      return { contents: without(glue, /typeof document!="undefined"&&document\.currentScript&&\(\w+=document\.currentScript\.src\),/, ""), loader: "js" };
+      const without = (text, what, instead) =>
+        what.test(text) ? text.replace(what, instead) : fail(`${path} does not hold ${what}.`);
+      const glue = without(
+        readFileSync(path, "utf8"),
+        /new URL\("perdure\.wasm",\s*import\.meta\.url\)/,
+        '{href:"perdure.wasm"}',
+      );
+      return {
+        contents: without(
+          glue,
+          /typeof document!="undefined"&&document\.currentScript&&\(\w+=document\.currentScript\.src\),/,
+          "",
+        ),
+        loader: "js",
+      };
     });
   },
 };
@@ -92,7 +121,9 @@ const toldWhere = {
 const nothingBeside = {
   name: "nothing-beside",
   setup({ onResolve }) {
-    onResolve({ filter: /\/beside\/\w+\.js$/ }, ({ path }) => ({ path: join(process.cwd(), "web/src/inside", basename(path).replace(/\.js$/, ".ts")) }));
+    onResolve({ filter: /\/beside\/\w+\.js$/ }, ({ path }) => ({
+      path: join(process.cwd(), "web/src/inside", basename(path).replace(/\.js$/, ".ts")),
+    }));
   },
 };
 
@@ -112,7 +143,10 @@ const settings = {
 const withoutOpfs = {
   name: "without-opfs",
   setup({ onLoad }) {
-    onLoad({ filter: /store[/\\]opfs\.ts$/ }, () => ({ contents: 'export const openOpfs = () => Promise.reject(new Error("not in the demo"));', loader: "js" }));
+    onLoad({ filter: /store[/\\]opfs\.ts$/ }, () => ({
+      contents: 'export const openOpfs = () => Promise.reject(new Error("not in the demo"));',
+      loader: "js",
+    }));
   },
 };
 
@@ -126,10 +160,16 @@ function leaveToNode(out) {
 
 async function bundle(out, entryPoints, workers, plugins = []) {
   const both = { ...settings, outdir: out, plugins: [...plugins, sqliteInside, toldWhere] };
-  await Promise.all([build({ ...both, entryPoints, splitting: true, chunkNames: "chunk-[hash]" }), build({ ...both, entryPoints: workers })]);
+  await Promise.all([
+    build({ ...both, entryPoints, splitting: true, chunkNames: "chunk-[hash]" }),
+    build({ ...both, entryPoints: workers }),
+  ]);
   cpSync("build/wasm/perdure.wasm", join(out, "perdure.wasm"));
 
-  const scripts = files(out).filter(file => file.endsWith(".js")).map(file => readFileSync(file, "utf8")).join("\n");
+  const scripts = files(out)
+    .filter(file => file.endsWith(".js"))
+    .map(file => readFileSync(file, "utf8"))
+    .join("\n");
   const urls = scripts.match(/new URL\(\s*["'`][^"'`]*\.wasm["'`]/g) ?? [];
   if (urls.length !== 1) fail(`the bundles name ${urls.length} wasm files instead of one: ${urls.join(" ")}`);
 }
@@ -138,8 +178,18 @@ async function bundle(out, entryPoints, workers, plugins = []) {
 async function inline(out) {
   const one = { ...settings, define: { "import.meta.url": '""' }, plugins: [nothingBeside, toldWhere] };
   // The page hands its worker the bytes. A classic one starts from a Blob anywhere; a module does not where a page has no origin of its own.
-  const worker = await build({ ...one, format: "iife", define: { ...one.define, PERDURE_WASM: '""', PERDURE_WORKER: '""' }, entryPoints: ["web/src/worker.ts"], write: false });
-  const define = { ...one.define, PERDURE_WASM: packed("build/wasm/perdure.wasm"), PERDURE_WORKER: JSON.stringify(worker.outputFiles[0].text) };
+  const worker = await build({
+    ...one,
+    format: "iife",
+    define: { ...one.define, PERDURE_WASM: '""', PERDURE_WORKER: '""' },
+    entryPoints: ["web/src/worker.ts"],
+    write: false,
+  });
+  const define = {
+    ...one.define,
+    PERDURE_WASM: packed("build/wasm/perdure.wasm"),
+    PERDURE_WORKER: JSON.stringify(worker.outputFiles[0].text),
+  };
   await build({ ...one, define, entryPoints: ["web/src/index.ts"], outfile: join(out, "inline.js") });
   const script = readFileSync(join(out, "inline.js"), "utf8");
   if (/new URL\(\s*["'`]/.test(script) || script.includes("import.meta")) fail("inline.js names a file beside it.");
@@ -148,18 +198,38 @@ async function inline(out) {
 
 /** A folder for any static host. */
 async function demo(out) {
-  await bundle(out, { stage: "web/demo/stage.ts", room: "web/demo/room.ts" }, { worker: workers.worker }, [withoutOpfs]);
-  for (const name of ["index.html", "room.html", "style.css", "stage.css", "icon.svg"]) cpSync(join("web/demo", name), join(out, name));
+  await bundle(out, { stage: "web/demo/stage.ts", room: "web/demo/room.ts" }, { worker: workers.worker }, [
+    withoutOpfs,
+  ]);
+  for (const name of ["index.html", "room.html", "style.css", "stage.css", "icon.svg"])
+    cpSync(join("web/demo", name), join(out, name));
   cpSync("web/NOTICES.txt", join(out, "NOTICES.txt"));
 }
 
 /** Declarations of all that users can import, and no more: the rest would drag in types of packages they do not have. */
 async function declare(out) {
   const types = join(out, "types");
-  const args = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--stripInternal",
-    "--rootDir", "web", "--outDir", types, "--incremental", "--tsBuildInfoFile", "build/web.tsbuildinfo"];
+  const args = [
+    "node_modules/typescript/bin/tsc",
+    "-p",
+    "tsconfig.json",
+    "--noEmit",
+    "false",
+    "--declaration",
+    "--emitDeclarationOnly",
+    "--stripInternal",
+    "--rootDir",
+    "web",
+    "--outDir",
+    types,
+    "--incremental",
+    "--tsBuildInfoFile",
+    "build/web.tsbuildinfo",
+  ];
   rmSync("build/web.tsbuildinfo", { force: true });
-  const status = await new Promise(resolve => spawn(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] }).on("close", resolve));
+  const status = await new Promise(resolve =>
+    spawn(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] }).on("close", resolve),
+  );
   if (status !== 0) fail("the types do not hold.");
 
   const kept = new Set();
@@ -175,11 +245,17 @@ async function declare(out) {
     const inner = source.replace(/^web\//, "types/").replace(/\.ts$/, "");
     follow(normalize(join(out, `${inner}.d.ts`)));
     // AsyncDisposable, for users whose `lib` stops at ES2022.
-    writeFileSync(join(out, `${name}.d.ts`), `/// <reference lib="esnext.disposable" />\nexport * from "./${inner}.js";\n`);
+    writeFileSync(
+      join(out, `${name}.d.ts`),
+      `/// <reference lib="esnext.disposable" />\nexport * from "./${inner}.js";\n`,
+    );
   }
   cpSync(join(out, "index.d.ts"), join(out, "inline.d.ts"));
   for (const name of Object.keys(workers)) writeFileSync(join(out, `${name}.d.ts`), "export {};\n");
-  writeFileSync(join(out, "perdure.wasm.d.ts"), "/** Its address, where the bundler makes one of it. */\ndeclare const url: string;\nexport default url;\n");
+  writeFileSync(
+    join(out, "perdure.wasm.d.ts"),
+    "/** Its address, where the bundler makes one of it. */\ndeclare const url: string;\nexport default url;\n",
+  );
   for (const file of files(types)) if (!kept.has(normalize(file))) rmSync(file);
 }
 
@@ -200,7 +276,11 @@ for (let before; before !== now; now = inputs()) {
   before = now;
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true });
-  await Promise.all([bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source])), workers), inline(fresh), declare(fresh)]);
+  await Promise.all([
+    bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source])), workers),
+    inline(fresh),
+    declare(fresh),
+  ]);
   leaveToNode(fresh);
   if (existsSync("web/demo/room.ts")) await demo(join(fresh, "demo"));
   // What is compiled and bundled in asks to be named wherever it goes.

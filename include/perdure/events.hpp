@@ -14,6 +14,7 @@ namespace perdure {
 // ---- storage -----------------------------------------------------------------------------------------------------------
 // Saves take effect in order; a read sees every save issued before it. After a save that is not `ok`, all later ones fail until
 // `Reopen` was answered.
+// clang-format off: a table
 enum class SaveOutcome : u8 {
   ok = 0,
   full = 1,          // nothing of it was written
@@ -156,5 +157,6 @@ struct Turn {
   std::vector<Action> actions;       // to be carried out in this order
   std::optional<u64> deadline_ms;    // steady time at which to call handle again, with no events if there are none
 };
+// clang-format on
 
 }  // namespace perdure

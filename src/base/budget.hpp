@@ -12,7 +12,10 @@ namespace perdure {
 
 class Budget {
  public:
-  struct Rate { u64 burst = 1; u64 per_minute = 1; };
+  struct Rate {
+    u64 burst = 1;
+    u64 per_minute = 1;
+  };
   // True if there is one left; it is taken then. now_ms never goes back.
   bool take(u64 now_ms, Rate rate) {
     refill(now_ms, rate);

@@ -20,7 +20,8 @@ class Task<R(A...)> {
   Task() = default;
   template <class F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Task>)
-  Task(F&& run) : body_(new Of<std::remove_cvref_t<F>>(std::forward<F>(run))) {}   // NOLINT: what can be called is a task
+  // NOLINT: what can be called is a task
+  Task(F&& run) : body_(new Of<std::remove_cvref_t<F>>(std::forward<F>(run))) {}
   explicit operator bool() const { return body_ != nullptr; }
   R operator()(A... with) const { return body_->run(std::forward<A>(with)...); }
 

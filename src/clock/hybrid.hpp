@@ -13,8 +13,8 @@ namespace perdure::clock {
 // carries over into the milliseconds.
 HybridTime next(HybridTime greatest_applied, u64 corrected_wall_ms);
 
-inline constexpr u64 hold_back_ms = 5 * 60'000;        // a batch further ahead of the corrected clock is held back
-inline constexpr i64 offset_ignored_ms = 30'000;       // below, clocks simply differ
+inline constexpr u64 hold_back_ms = 5 * 60'000;   // a batch further ahead of the corrected clock is held back
+inline constexpr i64 offset_ignored_ms = 30'000;  // below, clocks simply differ
 
 // Median offset (theirs - ours, ms) to configured anchors, else to three other peers or more; none otherwise, or when it is
 // under 30 s. Even counts take the lower middle.

@@ -14,17 +14,19 @@ namespace perdure::codec {
 class Writer {
  public:
   Writer() = default;
-  explicit Writer(Bytes begun) : out_(std::move(begun)) {}           // goes on behind it
+  explicit Writer(Bytes begun) : out_(std::move(begun)) {}  // goes on behind it
   Writer& u8(perdure::u8 v);
   Writer& be16(u16 v) { return big_endian(v, 2); }
   Writer& be32(u32 v) { return big_endian(v, 4); }
   Writer& be64(u64 v) { return big_endian(v, 8); }
-  Writer& varint(u64 v);            // LEB128, minimal
-  Writer& raw(ByteView v);          // as it is
-  Writer& bytes(ByteView v);        // varint length, then the bytes
+  Writer& varint(u64 v);      // LEB128, minimal
+  Writer& raw(ByteView v);    // as it is
+  Writer& bytes(ByteView v);  // varint length, then the bytes
   Writer& bytes(std::string_view v) { return bytes(view(v)); }
   template <class Tag, std::size_t N>
-  Writer& fixed(const Fixed<Tag, N>& f) { return raw(f.view()); }
+  Writer& fixed(const Fixed<Tag, N>& f) {
+    return raw(f.view());
+  }
   std::size_t size() const { return out_.size(); }
   const Bytes& peek() const { return out_; }
   Bytes take() && { return std::move(out_); }
@@ -51,11 +53,14 @@ class Reader {
     ByteView v = raw(F::size);
     return v.size() == F::size ? F::from(v) : F{};
   }
-  ByteView rest();                  // all that is left
+  ByteView rest();  // all that is left
   std::size_t left() const { return in_.size() - at_; }
   bool ok() const { return ok_; }
   bool done() const { return ok_ && at_ == in_.size(); }
-  void fail() { ok_ = false; at_ = in_.size(); }
+  void fail() {
+    ok_ = false;
+    at_ = in_.size();
+  }
 
  private:
   ByteView in_;
@@ -63,6 +68,6 @@ class Reader {
   bool ok_ = true;
 };
 
-std::size_t varint_size(u64 v);     // 1 to 10
+std::size_t varint_size(u64 v);  // 1 to 10
 
 }  // namespace perdure::codec

@@ -7,7 +7,7 @@ namespace perdure::codec {
 namespace {
 
 constexpr u32 prime1 = 0x9e3779b1, prime2 = 0x85ebca77, prime3 = 0xc2b2ae3d, prime4 = 0x27d4eb2f, prime5 = 0x165667b1;
-constexpr std::size_t stripe = 16;                    // four lanes of four bytes
+constexpr std::size_t stripe = 16;  // four lanes of four bytes
 
 u32 le32(ByteView in, std::size_t at) {
   return u32{in[at]} | u32{in[at + 1]} << 8 | u32{in[at + 2]} << 16 | u32{in[at + 3]} << 24;

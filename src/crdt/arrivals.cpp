@@ -77,18 +77,20 @@ std::optional<ArrivalHash> Arrivals::hash_at(u64 number) const {
   return a->hash_after;
 }
 
-std::vector<Arrival> read_arrivals(store::Rows& rows, store::TopicNo topic, const Indexes& indexes, u64 number, u32 limit) {
+std::vector<Arrival> read_arrivals(store::Rows& rows, store::TopicNo topic, const Indexes& indexes, u64 number,
+                                   u32 limit) {
   Indexes copy = indexes;
   return Arrivals(rows, topic, copy).read(number, limit);
 }
 
-std::optional<ArrivalHash> arrival_hash_at(store::Rows& rows, store::TopicNo topic, const Indexes& indexes, u64 number) {
+std::optional<ArrivalHash> arrival_hash_at(store::Rows& rows, store::TopicNo topic, const Indexes& indexes,
+                                           u64 number) {
   Indexes copy = indexes;
   return Arrivals(rows, topic, copy).hash_at(number);
 }
 
-void append_arrival(store::Rows& rows, store::TopicNo topic, Indexes& indexes, store::LogNo log, const LogId& id, u64 from,
-                    u64 count) {
+void append_arrival(store::Rows& rows, store::TopicNo topic, Indexes& indexes, store::LogNo log, const LogId& id,
+                    u64 from, u64 count) {
   Arrivals arrivals(rows, topic, indexes);
   arrivals.append(log, id, from, count);
   arrivals.flush();

@@ -16,20 +16,23 @@ namespace perdure::crdt {
 using ArrivalHash = std::array<u8, 8>;
 
 struct Arrival {
-  u64 number = 0;                 // of its first batch
+  u64 number = 0;  // of its first batch
   store::LogNo log = 0;
   u64 from = 0;
-  u64 count = 0;                  // batches
-  bool silent = false;            // held back when they came; they come again, not silently, when they are released
-  u64 messages = 0;               // that came to count with it; 0 where nobody can tell
-  ArrivalHash hash_after{};       // running hash behind the whole entry
+  u64 count = 0;             // batches
+  bool silent = false;       // held back when they came; they come again, not silently, when they are released
+  u64 messages = 0;          // that came to count with it; 0 where nobody can tell
+  ArrivalHash hash_after{};  // running hash behind the whole entry
 };
 
 class Arrivals {
  public:
   Arrivals(store::Rows& rows, store::TopicNo topic, Indexes& indexes);
 
-  struct Extra { bool silent = false; u64 messages = 0; };
+  struct Extra {
+    bool silent = false;
+    u64 messages = 0;
+  };
   void append(store::LogNo log, const LogId& id, u64 from, u64 count, Extra extra);
   void append(store::LogNo log, const LogId& id, u64 from, u64 count) { append(log, id, from, count, Extra{}); }
   // Entries from this number on, at most `limit`. Of an entry that began before, what is left of it.

@@ -68,7 +68,8 @@ void Batches::keep(Kept kept) {
   kept_bytes_ += bytes_of(kept.opened);
   kept_.push_back(std::move(kept));
   while (kept_.size() > kept_max || (kept_bytes_ > kept_bytes_max && kept_.size() > 1)) {
-    auto oldest = std::min_element(kept_.begin(), kept_.end(), [](const Kept& a, const Kept& b) { return a.used < b.used; });
+    auto oldest = std::min_element(kept_.begin(), kept_.end(),
+                                   [](const Kept& a, const Kept& b) { return a.used < b.used; });
     kept_bytes_ -= bytes_of(oldest->opened);
     kept_.erase(oldest);
   }

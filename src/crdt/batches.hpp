@@ -18,7 +18,8 @@ namespace perdure::crdt {
 
 class Batches {
  public:
-  Batches(store::Rows& rows, store::TopicNo topic, const Logs& logs, const identity::TopicKeys& keys, const NetworkId& network)
+  Batches(store::Rows& rows, store::TopicNo topic, const Logs& logs, const identity::TopicKeys& keys,
+          const NetworkId& network)
       : rows_(rows), topic_(topic), logs_(logs), keys_(keys), network_(network) {}
 
   struct Opened {
@@ -47,7 +48,7 @@ class Batches {
     store::LogNo log = 0;
     u64 index = 0;
     u64 used = 0;
-    Ptr opened;                   // null: opaque
+    Ptr opened;  // null: opaque
   };
   Ptr open(store::LogNo log, u64 index, ByteView sealed, std::optional<Unread>* why = nullptr) const;
   void keep(Kept kept);

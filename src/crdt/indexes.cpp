@@ -12,8 +12,8 @@ constexpr std::size_t kept_bytes = 512;
 
 template <class I, class F>
 void each_root(I& indexes, u8 format, F f) {
-  for (auto* root : {&indexes.timeline, &indexes.keys, &indexes.versions, &indexes.conflicts, &indexes.held, &indexes.arrivals,
-                     &indexes.voids})
+  for (auto* root : {&indexes.timeline, &indexes.keys, &indexes.versions, &indexes.conflicts, &indexes.held,
+                     &indexes.arrivals, &indexes.voids})
     f(*root);
   if (format == format_second)
     for (auto* root : {&indexes.sayings, &indexes.marks}) f(*root);
@@ -56,7 +56,8 @@ Result<Indexes> decode_indexes(ByteView in) {
   indexes.read_mark = own(r.bytes(position_key_size));
   indexes.read_messages = r.varint();
   const bool mark = indexes.read_mark.empty() || indexes.read_mark.size() == position_key_size;
-  if (!r.done() || !sane || !mark || (format == format_second) != needs_second(indexes)) return Error{Code::malformed, "indexes that contradict themselves"};
+  if (!r.done() || !sane || !mark || (format == format_second) != needs_second(indexes))
+    return Error{Code::malformed, "indexes that contradict themselves"};
   return indexes;
 }
 

@@ -14,9 +14,9 @@ struct LogName {
   LogId id;
   DeviceId device;
   u64 incarnation = 0;
-  u64 held = 0;                   // batches [0, held) have been added
+  u64 held = 0;  // batches [0, held) have been added
   u64 cut = log::no_cut;
-  u64 forked = log::no_cut;       // … for that the author signed two histories: voids from here on are none either
+  u64 forked = log::no_cut;  // … for that the author signed two histories: voids from here on are none either
 };
 
 class Logs {
@@ -24,7 +24,7 @@ class Logs {
   virtual ~Logs() = default;
   virtual const LogName* by_number(store::LogNo) const = 0;
   virtual std::optional<store::LogNo> by_id(const LogId&) const = 0;
-  virtual LogId id_of(const DeviceId&, u64 incarnation) const = 0;   // also of logs that are not here
+  virtual LogId id_of(const DeviceId&, u64 incarnation) const = 0;  // also of logs that are not here
 };
 
 }  // namespace perdure::crdt

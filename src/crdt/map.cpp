@@ -8,7 +8,8 @@ namespace perdure::crdt {
 
 namespace {
 constexpr u8 kind_loser = 0, kind_ghost = 1;
-constexpr u8 flag_erased = 1, flag_more = 2, flag_incarnation = 4;   // the last: of another log than the one that is named
+// the last: of another log than the one that is named
+constexpr u8 flag_erased = 1, flag_more = 2, flag_incarnation = 4;
 // Up to here the losers are looked through; with more the batch is read to know the place.
 constexpr u64 losers_scanned_max = 64;
 
@@ -44,7 +45,8 @@ bool starts_with(ByteView key, ByteView prefix) {
 Bytes encode(const Map::Record& record, bool own) {
   codec::Writer w;
   const bool more = record.losers > 0 || record.ghosts > 0;
-  w.u8(static_cast<u8>((record.winner.erased ? flag_erased : 0) | (more ? flag_more : 0) | (own ? 0 : flag_incarnation)));
+  w.u8(static_cast<u8>((record.winner.erased ? flag_erased : 0) | (more ? flag_more : 0) |
+                       (own ? 0 : flag_incarnation)));
   w.be64(record.winner.at.time.value).varint(record.winner.log);
   if (!own) w.be64(record.winner.at.incarnation);
   w.varint(record.winner.at.batch).varint(record.winner.at.position);
@@ -107,7 +109,8 @@ std::vector<Place> Map::losers(ByteView key, u64 limit) const {
   from.push_back(kind_loser);
   Bytes behind = from;
   ++behind.back();
-  for (auto c = versions_.seek_before(behind); c.valid() && starts_with(c.key(), from) && out.size() < limit; c.previous())
+  for (auto c = versions_.seek_before(behind); c.valid() && starts_with(c.key(), from) && out.size() < limit;
+       c.previous())
     out.push_back(loser(c));
   return out;
 }
@@ -125,7 +128,8 @@ void Map::end(Edit& edit) {
   if (!edit.record) return void(keys_.erase(edit.key));
   const Place& winner = edit.record->winner;
   const LogName* name = standing_.name(winner.log);
-  keys_.insert(edit.key, encode(*edit.record, !name || name->incarnation == winner.at.incarnation), winner.erased ? 0 : 1);
+  keys_.insert(edit.key, encode(*edit.record, !name || name->incarnation == winner.at.incarnation),
+               winner.erased ? 0 : 1);
 }
 
 void Map::add_loser(Edit& edit, const Place& place) {
@@ -145,7 +149,7 @@ void Map::add_ghost(Edit& edit, const OpId& id, const Position& namer) {
   if (edit.hash.empty()) edit.hash = hash_of(edit.key);
   const u64 before = indexes_.versions.entries;
   versions_.insert(ghost_key(edit.hash, id, namer), {}, 0);
-  edit.now().ghosts += indexes_.versions.entries - before;      // an op may say a name twice
+  edit.now().ghosts += indexes_.versions.entries - before;  // an op may say a name twice
 }
 
 bool Map::take_ghosts(Edit& edit, const OpId& id, const Position& at) {
@@ -251,11 +255,12 @@ Map::Left Map::left_after(const Edit& edit, const Removed& removed) const {
   const auto least = least_concerned(edit, removed);
   if (!least) return left;
   Descent descent(standing_, edit.key);
-  std::set<Position> freed, replaced;            // by those that go, by those that stay
+  std::set<Position> freed, replaced;  // by those that go, by those that stay
   descent.push(edit.record->winner);
   Bytes prefix = edit.hash;
   prefix.push_back(kind_loser);
-  for (auto c = versions_.seek(loser_key(edit.hash, *least)); c.valid() && starts_with(c.key(), prefix); c.next()) descent.push(loser(c));
+  for (auto c = versions_.seek(loser_key(edit.hash, *least)); c.valid() && starts_with(c.key(), prefix); c.next())
+    descent.push(loser(c));
   while (!descent.empty() && descent.top().at >= *least) {
     const Place place = descent.top();
     const auto gone = removed.find(place.at);
@@ -265,7 +270,8 @@ Map::Left Map::left_after(const Edit& edit, const Removed& removed) const {
     }
     for (const Position& named : descent.pop()) {
       replaced.insert(named);
-      if (const auto lost = removed.find(named); lost != removed.end()) left.ghosts.emplace_back(lost->second.id, place.at);
+      if (const auto lost = removed.find(named); lost != removed.end())
+        left.ghosts.emplace_back(lost->second.id, place.at);
     }
     // All that is greater has been seen.
     if (freed.count(place.at) && !replaced.count(place.at)) left.back.emplace(place.at, place);

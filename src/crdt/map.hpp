@@ -24,7 +24,10 @@ class Map {
   void apply(const Place& version, const log::Op& op);
 
   // What ceases to count, by position: its id, and the names that it made.
-  struct Gone { OpId id; std::vector<OpId> names; };
+  struct Gone {
+    OpId id;
+    std::vector<OpId> names;
+  };
   using Removed = std::map<Position, Gone>;
   // While `standing` still says that all of it counts.
   void remove(ByteView key, const Removed& removed);
@@ -36,7 +39,7 @@ class Map {
   };
   std::optional<Record> record(ByteView key) const;
   Record decode(ByteView value) const;
-  std::vector<Place> losers(ByteView key, u64 limit) const;      // greatest first
+  std::vector<Place> losers(ByteView key, u64 limit) const;  // greatest first
 
   const store::Index& keys() const { return keys_; }
   const store::Index& conflicts() const { return conflicts_; }
@@ -59,9 +62,13 @@ class Map {
   void add_loser(Edit& edit, const Place& place);
   void erase_loser(Edit& edit, const Position& at);
   void add_ghost(Edit& edit, const OpId& id, const Position& namer);
-  bool take_ghosts(Edit& edit, const OpId& id, const Position& at);   // true if a greater op names it; the ghosts of lesser ones stay
+  // true if a greater op names it; the ghosts of lesser ones stay
+  bool take_ghosts(Edit& edit, const OpId& id, const Position& at);
   // … and who names the removed ones: they are ghosts from then on.
-  struct Left { std::map<Position, Place> back; std::vector<std::pair<OpId, Position>> ghosts; };
+  struct Left {
+    std::map<Position, Place> back;
+    std::vector<std::pair<OpId, Position>> ghosts;
+  };
   Left left_after(const Edit& edit, const Removed& removed) const;
   std::optional<Position> least_concerned(const Edit& edit, const Removed& removed) const;
   Place loser(const store::Index::Cursor& at) const;

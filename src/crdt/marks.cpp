@@ -27,11 +27,14 @@ void Marks::unread(store::LogNo log, u64 batch, Unread why) {
   index_.insert(batch_key(kind_unread, log, batch), value.peek(), weight);
 }
 
-bool Marks::is_unread(store::LogNo log, u64 batch) const { return root_.entries > 0 && index_.find(batch_key(kind_unread, log, batch)); }
+bool Marks::is_unread(store::LogNo log, u64 batch) const {
+  return root_.entries > 0 && index_.find(batch_key(kind_unread, log, batch));
+}
 
 bool Marks::any_opaque(store::LogNo log) const {
   if (root_.entries == 0) return false;
-  for (auto c = index_.seek(batch_key(kind_unread, log, 0)); c.valid() && c.key().size() == 9 && c.key()[0] == kind_unread; c.next()) {
+  for (auto c = index_.seek(batch_key(kind_unread, log, 0));
+       c.valid() && c.key().size() == 9 && c.key()[0] == kind_unread; c.next()) {
     if (codec::Reader(c.key().subspan(1)).be32() != log) return false;
     if (static_cast<Unread>(codec::Reader(c.value()).u8()) == Unread::opaque) return true;
   }

@@ -23,18 +23,19 @@ class Marks {
 
   void unread(store::LogNo log, u64 batch, Unread why);
   bool is_unread(store::LogNo log, u64 batch) const;
-  bool any_opaque(store::LogNo log) const;                      // a batch of this log that nobody can read
+  bool any_opaque(store::LogNo log) const;  // a batch of this log that nobody can read
   // Whether some batch was judged by a core that knew less than this one.
   bool outdated() const;
   void declares(store::LogNo log, u64 batch);
-  u64 declared_to(store::LogNo log, u64 before) const;          // one past the last batch under `before` that voids others; 0: none
+  // one past the last batch under `before` that voids others; 0: none
+  u64 declared_to(store::LogNo log, u64 before) const;
   void origin(const DeviceId& device, const log::Origin& origin, store::LogNo log, u64 batch);
   // `use(log, batch)` for each batch that says again what was said there, until it says true.
   template <class F>
   bool any_again(const DeviceId& device, const log::Origin& origin, F use) const;
 
-  u64 newer() const { return root_.weight >> 32; }              // batches that a newer core can read
-  u64 opaque() const { return root_.weight & ~u32{0}; }         // … and all that cannot be read here
+  u64 newer() const { return root_.weight >> 32; }       // batches that a newer core can read
+  u64 opaque() const { return root_.weight & ~u32{0}; }  // … and all that cannot be read here
   void flush() { index_.flush(); }
   bool corrupt() const { return index_.corrupt(); }
 
@@ -48,7 +49,9 @@ template <class F>
 bool Marks::any_again(const DeviceId& device, const log::Origin& origin, F use) const {
   if (root_.entries == 0) return false;
   const Bytes prefix = origin_key(device, origin);
-  for (auto c = index_.seek(prefix); c.valid() && c.key().size() == prefix.size() + 8 && store::equal(c.key().subspan(0, prefix.size()), prefix); c.next()) {
+  for (auto c = index_.seek(prefix);
+       c.valid() && c.key().size() == prefix.size() + 8 && store::equal(c.key().subspan(0, prefix.size()), prefix);
+       c.next()) {
     codec::Reader r(c.key().subspan(prefix.size()));
     const auto log = static_cast<store::LogNo>(r.be32());
     if (use(log, u64{r.be32()})) return true;

@@ -66,7 +66,8 @@ bool Replica::made_way(const Place& place, ByteView key) {
   if (!found || found->position + std::size_t{1} >= found->opened->batch.ops.size()) return false;
   const log::Op& op = found->op();
   const log::Op& then = found->opened->batch.ops[found->position + 1];
-  return op.kind == log::Op::Kind::erase && op.replaces.size() == log::names_max && store::equal(then.key, key) && std::ranges::count(then.replaces, standing_.id(place)) > 0;
+  return op.kind == log::Op::Kind::erase && op.replaces.size() == log::names_max && store::equal(then.key, key) &&
+         std::ranges::count(then.replaces, standing_.id(place)) > 0;
 }
 
 u64 Replica::map_size() { return indexes_.keys.weight; }
@@ -100,7 +101,8 @@ Replica::EntriesResult Replica::entries(const EntriesOptions& options) {
   const u32 limit = std::min(options.limit, page_max);
   std::size_t bytes = 0;
   u32 seen = 0;
-  for (auto c = map_.keys().seek(start_of(options), limit); c.valid() && starts_with(c.key(), view(options.prefix)); c.next()) {
+  for (auto c = map_.keys().seek(start_of(options), limit); c.valid() && starts_with(c.key(), view(options.prefix));
+       c.next()) {
     if (c.weight() == 0) continue;
     if (seen++ == limit) {
       result.more = true;
@@ -123,7 +125,8 @@ Replica::ConflictsResult Replica::conflicts(const EntriesOptions& options) {
   const u32 limit = std::min(options.limit, page_max);
   std::size_t bytes = 0;
   u32 seen = 0;
-  for (auto c = map_.conflicts().seek(start_of(options), limit); c.valid() && starts_with(c.key(), view(options.prefix)); c.next()) {
+  for (auto c = map_.conflicts().seek(start_of(options), limit);
+       c.valid() && starts_with(c.key(), view(options.prefix)); c.next()) {
     if (seen++ == limit) {
       result.more = true;
       break;

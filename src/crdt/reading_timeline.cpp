@@ -15,7 +15,11 @@ store::LogNo log_of(ByteView value) {
 }
 
 // Of a message that stands elsewhere than the batch that says it: which one; else nothing.
-struct Elsewhere { store::LogNo log; u32 batch; u32 position; };
+struct Elsewhere {
+  store::LogNo log;
+  u32 batch;
+  u32 position;
+};
 std::optional<Elsewhere> elsewhere(const store::Index::Cursor& at) {
   if (at.key().size() != position_key_size) return std::nullopt;
   codec::Reader r(at.value());
@@ -30,7 +34,7 @@ std::optional<Elsewhere> elsewhere(const store::Index::Cursor& at) {
 class Filler {
  public:
   Filler(const Standing& standing, u32 limit) : standing_(standing), limit_(std::min(limit, page_max)) {}
-  std::optional<Position> after, before;         // exclusive
+  std::optional<Position> after, before;  // exclusive
   Replica::PageResult result;
 
   // False once the page is full.
@@ -65,7 +69,8 @@ class Filler {
 
 Result<Replica::PageResult> Replica::messages(const PageOptions& options) {
   Filler filler(standing_, options.limit);
-  for (const auto& [id, bound] : {std::pair{&options.after, &filler.after}, std::pair{&options.before, &filler.before}}) {
+  for (const auto& [id, bound] :
+       {std::pair{&options.after, &filler.after}, std::pair{&options.before, &filler.before}}) {
     if (!*id) continue;
     const auto found = standing_.find(**id);
     if (!found && rows_.missed()) return PageResult{};
@@ -76,7 +81,8 @@ Result<Replica::PageResult> Replica::messages(const PageOptions& options) {
   auto c = options.reverse ? timeline_.last(ahead) : timeline_.first(ahead);
   if (!options.reverse && filler.after) c = timeline_.seek(batch_key(*filler.after), ahead);
   if (options.reverse && filler.before) {
-    c = timeline_.seek_before(position_key(*filler.before), ahead);      // a batch's own entry is lesser than what stands in it
+    // a batch's own entry is lesser than what stands in it
+    c = timeline_.seek_before(position_key(*filler.before), ahead);
   }
   for (; c.valid(); options.reverse ? c.previous() : c.next()) {
     const Position at = position_of(c.key());
@@ -110,7 +116,7 @@ std::optional<Message> Replica::message(const OpId& id) {
 Replica::LiveResult Replica::arrived_since(u64 after, u32 limit) {
   constexpr u32 entries_at_once = 64;
   LiveResult result{{}, after};
-  u64 taken = 0;                                 // messages, those of batches that are not at hand estimated
+  u64 taken = 0;  // messages, those of batches that are not at hand estimated
   std::size_t bytes = 0;
   for (;;) {
     const auto entries = arrivals_.read(result.next, entries_at_once);
@@ -118,7 +124,8 @@ Replica::LiveResult Replica::arrived_since(u64 after, u32 limit) {
     for (const Arrival& a : entries) {
       const u64 begun = result.next;
       // Behind the cut of its log an op may still count: said again elsewhere, where it was no news.
-      const u64 counted = std::min({a.from + a.count, sayings_.none() ? standing_.cut(a.log) : log::no_cut, standing_.held(a.log)});
+      const u64 counted = std::min(
+          {a.from + a.count, sayings_.none() ? standing_.cut(a.log) : log::no_cut, standing_.held(a.log)});
       for (u64 i = 0; a.messages > 0 && a.from + i < counted; ++i) {
         const Batches::Ptr opened = batches_.get(a.log, a.from + i);
         const u64 before = taken;
@@ -141,11 +148,13 @@ Replica::LiveResult Replica::arrived_since(u64 after, u32 limit) {
           // Told is what counts, be it said elsewhere. Of what came behind the cut nothing was news.
           const Position place = standing_.position(a.log, said.at.time, a.from + i, p);
           if (!sayings_.news(said.id, place).value_or(!cut)) continue;
-          if (const auto found = standing_.find(said.id); found && log::is_message(found->op())) tell(said.id, found->at, found->op());
+          if (const auto found = standing_.find(said.id); found && log::is_message(found->op()))
+            tell(said.id, found->at, found->op());
         }
         taken += here.size();
         if (before > 0 && (taken > limit || bytes > page_bytes_max)) return result;
-        result.messages.insert(result.messages.end(), std::make_move_iterator(here.begin()), std::make_move_iterator(here.end()));
+        result.messages.insert(result.messages.end(), std::make_move_iterator(here.begin()),
+                               std::make_move_iterator(here.end()));
         result.next = a.number + i + 1;
       }
       result.next = std::max(begun + 1, a.number + a.count);
@@ -181,7 +190,8 @@ void Replica::read_to_mark() {
   const Bytes batch = batch_key(mark);
   indexes_.read_messages = timeline_.weight_before(batch);
   // What stands in the batch of the mark: as a whole, and what is said of it elsewhere.
-  for (auto c = timeline_.seek(batch); c.valid() && c.key().size() >= batch.size() && store::equal(c.key().subspan(0, batch.size()), batch); c.next()) {
+  for (auto c = timeline_.seek(batch);
+       c.valid() && c.key().size() >= batch.size() && store::equal(c.key().subspan(0, batch.size()), batch); c.next()) {
     if (elsewhere(c)) {
       indexes_.read_messages += position_of(c.key()) <= mark ? c.weight() : 0;
     } else if (mark.position == ~u32{0}) {

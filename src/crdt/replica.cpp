@@ -11,7 +11,7 @@ namespace perdure::crdt {
 namespace {
 constexpr std::size_t keys_noted_max = 256;
 constexpr u32 released_max = 256;
-constexpr std::size_t sayings_max = 64;          // of one op that are looked at for others under its id
+constexpr std::size_t sayings_max = 64;  // of one op that are looked at for others under its id
 constexpr u32 looked_row = 2;
 
 // The messages that the timeline finds by their batch: those that stand where they were said first.
@@ -40,7 +40,8 @@ Bytes log_value(store::LogNo log, u64 sealed_bytes = 0) {
 }
 }  // namespace
 
-Replica::Replica(store::Rows& rows, store::TopicNo topic, const Logs& logs, const identity::TopicKeys& keys, const NetworkId& network)
+Replica::Replica(store::Rows& rows, store::TopicNo topic, const Logs& logs, const identity::TopicKeys& keys,
+                 const NetworkId& network)
     : rows_(rows),
       topic_(topic),
       indexes_(load(rows, topic, corrupt_)),
@@ -66,7 +67,8 @@ const Changes& Replica::changes() const { return changes_; }
 Indexes& Replica::indexes() { return indexes_; }
 
 bool Replica::corrupt() const {
-  return corrupt_ || timeline_.corrupt() || held_.corrupt() || voids_tree_.corrupt() || sayings_.corrupt() || marks_.corrupt() || map_.corrupt() || arrivals_.corrupt();
+  return corrupt_ || timeline_.corrupt() || held_.corrupt() || voids_tree_.corrupt() || sayings_.corrupt() ||
+         marks_.corrupt() || map_.corrupt() || arrivals_.corrupt();
 }
 
 void Replica::finish() {
@@ -79,7 +81,8 @@ void Replica::finish() {
   arrivals_.flush();
   save_indexes(rows_, topic_, indexes_);
   if (looks_back_) return;
-  if (look_ || arrived_before_ / looked_every != indexes_.arrived / looked_every) save_looked(rows_, topic_, indexes_, indexes_.arrived);
+  if (look_ || arrived_before_ / looked_every != indexes_.arrived / looked_every)
+    save_looked(rows_, topic_, indexes_, indexes_.arrived);
 }
 
 Looked read_looked(store::Rows& rows, store::TopicNo topic) {
@@ -104,7 +107,9 @@ void Replica::add(store::LogNo log, u64 from, u64 to, u64 corrected_now_ms) {
   if (!name || from >= to) return;
   if (standing_.held(log) == 0) recall_voids(log);
   Arrival run{0, log, from, 0, false, 0, {}};
-  const auto arrive = [&] { if (!quiet_) arrivals_.append(log, name->id, run.from, run.count, {run.silent, run.messages}); };
+  const auto arrive = [&] {
+    if (!quiet_) arrivals_.append(log, name->id, run.from, run.count, {run.silent, run.messages});
+  };
   for (u64 index = from; index < to; ++index) {
     const Batches::Ptr opened = batches_.get(log, index);
     look_at(log, index, opened.get());
@@ -146,7 +151,9 @@ void Replica::look_at(store::LogNo log, u64 index, const Batches::Opened* opened
   if (!known) marks_.unread(log, index, Unread::partly);
 }
 
-bool Replica::due(HybridTime time, u64 corrected_now_ms) const { return time.ms() <= corrected_now_ms + clock::hold_back_ms; }
+bool Replica::due(HybridTime time, u64 corrected_now_ms) const {
+  return time.ms() <= corrected_now_ms + clock::hold_back_ms;
+}
 
 // A batch comes to count once `stand` is called. Of the places that say an op the original one counts, else the least.
 template <class F>
@@ -162,26 +169,34 @@ u64 Replica::come(store::LogNo log, u64 index, const log::Batch& batch, F stand)
   u64 news = 0;
   Offers offers;
   Ceasing ceasing;
-  std::map<OpId, Standing::Found> stood;         // where it counts so far
-  std::vector<std::pair<OpId, Said>> places;     // to be found once it stands
+  std::map<OpId, Standing::Found> stood;      // where it counts so far
+  std::vector<std::pair<OpId, Said>> places;  // to be found once it stands
   for (u32 p = 0; p < batch.ops.size(); ++p) {
     const log::Op& op = batch.ops[p];
     if (!op.known()) continue;
     const Standing::Named said = standing_.named(log, batch, index, p);
     const auto before = said.again || met ? standing_.find(said.id) : std::nullopt;
-    const bool fresh = !before && !offers.count(said.id) && !sayings_.told(said.id), is_news = fresh && log::is_message(op);
+    const bool fresh = !before && !offers.count(said.id) && !sayings_.told(said.id),
+               is_news = fresh && log::is_message(op);
     if (is_news) ++news;
-    if (said.again || !fresh) places.emplace_back(said.id, Said{log, {said.at.time, at.device, at.incarnation, at.batch, p}, is_news});
+    if (said.again || !fresh)
+      places.emplace_back(said.id, Said{log, {said.at.time, at.device, at.incarnation, at.batch, p}, is_news});
     const Offer offer{log, at.batch, p, said.at, said.again};
-    const auto rank = [](bool again, HybridTime time, u64 incarnation, u32 in, u32 n) { return std::tuple(again, time, incarnation, in, n); };
+    const auto rank = [](bool again, HybridTime time, u64 incarnation, u32 in, u32 n) {
+      return std::tuple(again, time, incarnation, in, n);
+    };
     const auto own = rank(said.again, said.at.time, at.incarnation, at.batch, p);
     if (before) {
       const LogName* there = standing_.name(before->log);
-      if (!(own < rank(before->again, before->at.time, there ? there->incarnation : 0, before->batch, before->position))) continue;
+      if (!(own <
+            rank(before->again, before->at.time, there ? there->incarnation : 0, before->batch, before->position)))
+        continue;
       stood.emplace(said.id, *before);
     }
     const auto [known, first] = offers.emplace(said.id, offer);
-    if (!first && own < rank(known->second.again, known->second.at.time, at.incarnation, known->second.batch, known->second.position)) known->second = offer;
+    if (!first && own < rank(known->second.again, known->second.at.time, at.incarnation, known->second.batch,
+                             known->second.position))
+      known->second = offer;
   }
   for (const auto& [id, found] : stood) {
     const Offer& offer = offers.at(id);
@@ -260,7 +275,9 @@ void Replica::count(const Offers& offers, const Ceasing& ceasing) {
   }
 }
 
-bool Replica::is_read(const Position& at) const { return !indexes_.read_mark.empty() && at <= position_of(indexes_.read_mark); }
+bool Replica::is_read(const Position& at) const {
+  return !indexes_.read_mark.empty() && at <= position_of(indexes_.read_mark);
+}
 
 void Replica::note_key(ByteView key) {
   if (changes_.all_keys || !keys_noted_.insert(own(key)).second) return;
@@ -333,7 +350,7 @@ std::optional<u64> Replica::next_due_ms() const {
 void Replica::declare(store::LogNo log, u64 index, const log::Batch& batch) {
   const LogName* name = standing_.name(log);
   if (batch.voids.empty() || !name || (index > 0 && batch.format == 1) || index >= name->forked) return;
-  if (index > 0) marks_.declares(log, index);    // the first batch of a log always travels
+  if (index > 0) marks_.declares(log, index);  // the first batch of a log always travels
   for (const log::Void& v : batch.voids) {
     if (v.log == name->id) continue;
     const auto other = standing_.number(v.log);
@@ -358,7 +375,8 @@ std::optional<u64> Replica::furthest_void(store::LogNo log) const {
     const LogName* declarer = standing_.name(static_cast<store::LogNo>(key.be32()));
     const u64 index = key.left() > 0 ? key.be32() : 0;
     const u64 from = value.varint();
-    if (declarer && declarer->device == name->device && index < declarer->forked && (!furthest || from < *furthest)) furthest = from;
+    if (declarer && declarer->device == name->device && index < declarer->forked && (!furthest || from < *furthest))
+      furthest = from;
   }
   return furthest;
 }
@@ -392,7 +410,7 @@ std::vector<std::pair<store::LogNo, u64>> Replica::forked(store::LogNo log, u64 
 void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
   const u64 before = standing_.cut(log), held = standing_.held(log);
   const LogName* name = standing_.name(log);
-  if (from > before) {                           // a void was taken back
+  if (from > before) {  // a void was taken back
     for (u64 index = before; index < std::min(from, held); ++index) {
       const Batches::Ptr opened = batches_.get(log, index);
       const auto stand = [&] { standing_.set_cut(log, index + 1); };
@@ -427,7 +445,9 @@ void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
       const log::Op& op = opened->batch.ops[p];
       if (!op.known()) continue;
       const Standing::Named said = standing_.named(log, opened->batch, index, p);
-      if (said.again || met) gone.emplace_back(said.id, Said{log, {said.at.time, at.device, at.incarnation, at.batch, p}, log::is_message(op)});
+      if (said.again || met)
+        gone.emplace_back(said.id,
+                          Said{log, {said.at.time, at.device, at.incarnation, at.batch, p}, log::is_message(op)});
       Standing::Found here{log, at.batch, p, said.at, said.again, opened};
       if (said.again) {
         const auto counted = standing_.find(said.id);
@@ -444,7 +464,8 @@ void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
   if (sayings_.none()) return;
   Offers offers;
   for (const auto& [id, read] : ceasing.ids)
-    if (const auto found = standing_.find(id)) offers.emplace(id, Offer{found->log, found->batch, found->position, found->at, found->again});
+    if (const auto found = standing_.find(id))
+      offers.emplace(id, Offer{found->log, found->batch, found->position, found->at, found->again});
   count(offers, ceasing);
 }
 
@@ -459,7 +480,8 @@ bool Replica::is_said_again(const DeviceId& device, const log::Origin& origin, s
     const auto& ops = opened->batch.ops;
     const auto op = std::ranges::find_if(ops, [&](const log::Op& o) { return o.origin == origin; });
     if (op == ops.end()) return false;
-    const auto counted = standing_.find(standing_.named(log, opened->batch, batch, static_cast<u32>(op - ops.begin())).id, Standing::Except{but, from});
+    const auto counted = standing_.find(
+        standing_.named(log, opened->batch, batch, static_cast<u32>(op - ops.begin())).id, Standing::Except{but, from});
     return counted && first_said(*counted) == origin;
   });
 }
@@ -468,7 +490,8 @@ log::Origin Replica::first_said(const Standing::Found& found) {
   if (found.op().origin) return *found.op().origin;
   const LogName* name = standing_.name(found.log);
   log::Origin here{name ? name->incarnation : 0, found.batch, found.position, {}};
-  if (const auto sealed = rows_.get(store::key('B', topic_, found.log, found.batch))) std::copy_n(log::leaf_hash(*sealed).bytes.begin(), here.leaf.size(), here.leaf.begin());
+  if (const auto sealed = rows_.get(store::key('B', topic_, found.log, found.batch)))
+    std::copy_n(log::leaf_hash(*sealed).bytes.begin(), here.leaf.size(), here.leaf.begin());
   return here;
 }
 
@@ -489,7 +512,8 @@ bool Replica::is_taken(const OpId& id, const log::Origin& origin) {
   };
   return sayings_.any(id, [&](const Said& said) {
     const auto original = standing_.number(id.log);
-    return !(original && *original == said.log && said.place.batch == id.batch) && differs(said.log, said.place.batch, said.place.position);
+    return !(original && *original == said.log && said.place.batch == id.batch) &&
+           differs(said.log, said.place.batch, said.place.position);
   });
 }
 

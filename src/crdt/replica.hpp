@@ -31,8 +31,8 @@
 namespace perdure::crdt {
 
 // What a caller is told who asks for one.
-inline constexpr const char* no_message_text =
-    "There is no message with this id here. If it is of this topic it may still be on its way: await synced() and try again.";
+inline constexpr const char*
+    no_message_text = "There is no message with this id here. If it is of this topic it may still be on its way: await synced() and try again.";
 
 struct Message {
   OpId id;
@@ -44,11 +44,11 @@ struct Version {
   OpId id;
   DeviceId author;
   HybridTime time;
-  std::optional<Bytes> value;     // nothing: deleted
+  std::optional<Bytes> value;  // nothing: deleted
 };
 struct KeyState {
   Version winner;
-  std::vector<Version> losers;    // greatest first, at most 256 and 1 MiB of values
+  std::vector<Version> losers;  // greatest first, at most 256 and 1 MiB of values
 };
 
 // What changed in the course of a Replica's life, for those who watch.
@@ -62,8 +62,11 @@ struct Changes {
 
 // Up to which arrival a core that knows all that this one does has looked at what came, in a row of its own: what an older core took in
 // later is behind it. second: the indexes held what an older core does not know; if it has written them since, they are its own.
-struct Looked { u64 upto = 0; bool second = false; };
-inline constexpr u64 looked_every = 1024;        // arrivals: so many are looked through again at most
+struct Looked {
+  u64 upto = 0;
+  bool second = false;
+};
+inline constexpr u64 looked_every = 1024;  // arrivals: so many are looked through again at most
 Looked read_looked(store::Rows&, store::TopicNo);
 void save_looked(store::Rows&, store::TopicNo, const Indexes&, u64 upto);
 
@@ -76,8 +79,10 @@ class Replica {
   // `logs` still shows the state before the step (held = from); the batches are in rows. corrected_now_ms decides what is held back.
   void add(store::LogNo, u64 from, u64 to, u64 corrected_now_ms);
   // What a batch that is to be added says, from its author: then it is not opened to know. It must be one that can be decoded.
-  void give(store::LogNo log, u64 index, log::Batch batch, std::size_t sealed_bytes) { batches_.give(log, index, std::move(batch), sealed_bytes); }
-  void quiet() { quiet_ = true; }                // add() notes no arrivals: what is indexed anew has arrived before
+  void give(store::LogNo log, u64 index, log::Batch batch, std::size_t sealed_bytes) {
+    batches_.give(log, index, std::move(batch), sealed_bytes);
+  }
+  void quiet() { quiet_ = true; }  // add() notes no arrivals: what is indexed anew has arrived before
   // From `from` on nothing of the log counts any more, and all before it does.
   void cut(store::LogNo, u64 from, u64 corrected_now_ms);
   // The author signed two histories from there on: what it voided in those is not void. The logs that it is about, with the cuts by the
@@ -85,8 +90,9 @@ class Replica {
   std::vector<std::pair<store::LogNo, u64>> forked(store::LogNo, u64 from);
   // Counts held-back batches that are due, at most 256; true if more are waiting.
   bool release(u64 corrected_now_ms);
-  std::map<store::LogNo, u64> held_back_of(const DeviceId&);             // logs with batches held back, and the first such batch of each
-  std::optional<u64> next_due_ms() const;        // corrected wall time at which release() has work
+  // logs with batches held back, and the first such batch of each
+  std::map<store::LogNo, u64> held_back_of(const DeviceId&);
+  std::optional<u64> next_due_ms() const;  // corrected wall time at which release() has work
   void finish();
 
   // Voids that concern logs of this step, by the number of the voided log: those that the batches added declare (of format 1 only in
@@ -108,8 +114,8 @@ class Replica {
   std::vector<OpId> places_of(const OpId&);
   // Batches [from, to) that a core which knew less has taken in: true if one of them says something to this one.
   bool has_news(store::LogNo log, u64 from, u64 to);
-  void looks_back() { looks_back_ = true; }      // at what came before: the caller says how far that has come
-  bool looked() const { return look_; }          // something that came here, or was looked at, is not as an older core knows it
+  void looks_back() { looks_back_ = true; }  // at what came before: the caller says how far that has come
+  bool looked() const { return look_; }  // something that came here, or was looked at, is not as an older core knows it
   // An index page or row cannot be read: say so only of a run that missed nothing, and keep nothing of what it wrote.
   // The indexes can be rebuilt: erase the rows I and X of the topic and add all batches to logs that hold nothing.
   bool corrupt() const;
@@ -119,38 +125,58 @@ class Replica {
 
   // ---- reading; nothing is written. An empty answer with rows.missed() means: again later.
   struct PageOptions {
-    std::optional<OpId> before, after;           // exclusive; an id that is not counted or not known gives not_found
-    u32 limit = 50;                              // at most 256, and at most 1 MiB of values (at least one message)
+    std::optional<OpId> before, after;  // exclusive; an id that is not counted or not known gives not_found
+    u32 limit = 50;                     // at most 256, and at most 1 MiB of values (at least one message)
     bool reverse = false;
   };
-  struct PageResult { std::vector<Message> messages; bool more = false; };
+  struct PageResult {
+    std::vector<Message> messages;
+    bool more = false;
+  };
   Result<PageResult> messages(const PageOptions&);
-  Result<PageResult> latest(u32 limit);          // the newest, oldest first
-  std::optional<Message> message(const OpId&);   // counted messages only
+  Result<PageResult> latest(u32 limit);         // the newest, oldest first
+  std::optional<Message> message(const OpId&);  // counted messages only
   // Each message newly counted after arrival `after`, once, in order of arrival. Returns the arrival number to go on from.
   // Ends with a whole batch, so it may give up to 255 more than `limit`. Start from indexes().arrived to hear what is new.
-  struct LiveResult { std::vector<Message> messages; u64 next = 0; };
+  struct LiveResult {
+    std::vector<Message> messages;
+    u64 next = 0;
+  };
   LiveResult arrived_since(u64 after, u32 limit);
-  u64 length();                                  // messages counted
+  u64 length();  // messages counted
   u64 unread();
   // Read is what stands before the mark when it is set; what comes late to a place before it is unread like anything else. All of these
   // need finish().
-  void mark_read(std::optional<OpId> id);        // up to there, or all; never back
-  void read_to_mark();                           // all before the mark that stands
-  void read_own(u64 messages);                   // so many were just appended here
+  void mark_read(std::optional<OpId> id);  // up to there, or all; never back
+  void read_to_mark();                     // all before the mark that stands
+  void read_own(u64 messages);             // so many were just appended here
 
   u64 map_size();
-  std::optional<KeyState> key(std::string_view);                       // nothing: never set, or nothing of it counts
-  struct EntriesOptions { std::string prefix; std::optional<std::string> after; u32 limit = 256; };
-  struct EntriesResult { std::vector<std::pair<std::string, Version>> entries; bool more = false; };   // winners that are no deletions, by key
+  std::optional<KeyState> key(std::string_view);  // nothing: never set, or nothing of it counts
+  struct EntriesOptions {
+    std::string prefix;
+    std::optional<std::string> after;
+    u32 limit = 256;
+  };
+  // winners that are no deletions, by key
+  struct EntriesResult {
+    std::vector<std::pair<std::string, Version>> entries;
+    bool more = false;
+  };
   EntriesResult entries(const EntriesOptions&);
-  struct ConflictsResult { std::vector<std::pair<std::string, KeyState>> conflicts; bool more = false; };
+  struct ConflictsResult {
+    std::vector<std::pair<std::string, KeyState>> conflicts;
+    bool more = false;
+  };
   ConflictsResult conflicts(const EntriesOptions&);
   // The key's counted versions, greatest first, after `after`; at most `limit`. Walks the versions that each one replaced. An erasure that only
   // helps the next op of its batch to name more than one op can (made_way) was never a version that anybody saw.
-  struct HistoryResult { std::vector<Version> versions; bool more = false; };
+  struct HistoryResult {
+    std::vector<Version> versions;
+    bool more = false;
+  };
   HistoryResult history(std::string_view key, std::optional<OpId> after, u32 limit);
-  std::vector<OpId> unreplaced(std::string_view key, u64 most);        // what a new set or delete must name, greatest first
+  std::vector<OpId> unreplaced(std::string_view key, u64 most);  // what a new set or delete must name, greatest first
 
   // One digest over what equal replicas agree on: batches by log (held, last root), timeline order, map with conflicts, voids. For
   // tests, simulator and replay; reads everything. The order of the logs does not matter.
@@ -160,11 +186,19 @@ class Replica {
   static Indexes load(store::Rows&, store::TopicNo, bool& corrupt);
   bool due(HybridTime time, u64 corrected_now_ms) const;
   // A place that comes to count, or a message, by id.
-  struct Offer { store::LogNo log = 0; u32 batch = 0, position = 0; Position at; bool again = false; };
+  struct Offer {
+    store::LogNo log = 0;
+    u32 batch = 0, position = 0;
+    Position at;
+    bool again = false;
+  };
   using Offers = std::map<OpId, Offer>;
-  struct Ceasing { std::map<Bytes, Map::Removed> keys; std::map<OpId, bool> ids; };   // ids: whether it was read
+  struct Ceasing {
+    std::map<Bytes, Map::Removed> keys;
+    std::map<OpId, bool> ids;
+  };  // ids: whether it was read
   template <class F>
-  u64 come(store::LogNo, u64 index, const log::Batch&, F stand);         // messages that are news
+  u64 come(store::LogNo, u64 index, const log::Batch&, F stand);  // messages that are news
   u64 count_plain(store::LogNo, Position at, const log::Batch&);
   void cease(const OpId&, const Standing::Found&, Ceasing&);
   void carry_out(const Ceasing&);
@@ -175,11 +209,11 @@ class Replica {
   void hold_back(store::LogNo, u64 index, const Batches::Opened&);
   void let_go(const Bytes& held_key);
   void declare(store::LogNo, u64 index, const log::Batch&);
-  std::optional<u64> furthest_void(store::LogNo) const;                  // from where on it is void
+  std::optional<u64> furthest_void(store::LogNo) const;  // from where on it is void
   void recall_voids(store::LogNo);
   void note_key(ByteView key);
   Version version(const Place&, const log::Op&) const;
-  std::optional<Version> version(const Place&);                          // nothing: not at hand
+  std::optional<Version> version(const Place&);  // nothing: not at hand
   bool made_way(const Place&, ByteView key);
   std::optional<KeyState> state_of(ByteView key, const Map::Record&);
 
@@ -199,7 +233,7 @@ class Replica {
   Changes changes_;
   std::set<Bytes> keys_noted_;
   bool looks_back_ = false;
-  bool look_ = false;                                                    // what came is not all as an older core knows it
+  bool look_ = false;  // what came is not all as an older core knows it
   u64 arrived_before_ = 0;
 };
 

@@ -34,10 +34,12 @@ Said Sayings::decode(ByteView from, ByteView in) {
   return said;
 }
 
-std::optional<std::pair<Bytes, Said>> Sayings::find(const OpId& id, const Position& place, std::initializer_list<Rank> ranks) const {
+std::optional<std::pair<Bytes, Said>> Sayings::find(const OpId& id, const Position& place,
+                                                    std::initializer_list<Rank> ranks) const {
   if (none()) return std::nullopt;
   for (const Rank rank : ranks)
-    if (const auto entry = index_.find(key_of(id, rank, place))) return std::pair{entry->key, decode(entry->key, entry->value)};
+    if (const auto entry = index_.find(key_of(id, rank, place)))
+      return std::pair{entry->key, decode(entry->key, entry->value)};
   return std::nullopt;
 }
 
@@ -73,7 +75,9 @@ OpId Sayings::complete(const OpId& id) const {
   OpId whole = id;
   if (none()) return whole;
   const auto c = index_.seek(id.log.view());
-  if (c.valid() && c.key().size() > LogId::size && store::equal(c.key().subspan(0, known), id.log.view().subspan(0, known))) whole.log = LogId::from(c.key());
+  if (c.valid() && c.key().size() > LogId::size &&
+      store::equal(c.key().subspan(0, known), id.log.view().subspan(0, known)))
+    whole.log = LogId::from(c.key());
   return whole;
 }
 

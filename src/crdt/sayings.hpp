@@ -22,8 +22,8 @@ namespace perdure::crdt {
 
 struct Said {
   store::LogNo log = 0;
-  Position place;                 // time: that of the op that is said, the first's; the rest is where it is said again
-  bool news = false;              // a message that nobody said before, when this came
+  Position place;     // time: that of the op that is said, the first's; the rest is where it is said again
+  bool news = false;  // a message that nobody said before, when this came
 };
 
 class Sayings {
@@ -32,19 +32,23 @@ class Sayings {
       : root_(indexes.sayings), index_(rows, topic, static_cast<u8>(Tree::sayings), indexes.sayings) {}
 
   bool none() const { return root_.entries == 0; }
-  void add(const OpId& id, const Said& said);                   // one that is cut counts again, and is news as it was
-  void cut(const OpId& id, const Said& said);                   // said: how it is if the tree does not hold it
+  void add(const OpId& id, const Said& said);  // one that is cut counts again, and is news as it was
+  void cut(const OpId& id, const Said& said);  // said: how it is if the tree does not hold it
   // `use(said)` for each, the least first, until it says true; of all those that count come before those that are cut.
   template <class F>
-  bool any_that_counts(const OpId& id, F use) const { return none() ? false : walk(ranked(id, Rank::counts), use); }
+  bool any_that_counts(const OpId& id, F use) const {
+    return none() ? false : walk(ranked(id, Rank::counts), use);
+  }
   template <class F>
-  bool any(const OpId& id, F use) const { return none() ? false : walk(prefix_of(id), use); }
-  bool any_in(const LogId& log, u32 batch) const;               // something that stands for an op of that batch
+  bool any(const OpId& id, F use) const {
+    return none() ? false : walk(prefix_of(id), use);
+  }
+  bool any_in(const LogId& log, u32 batch) const;  // something that stands for an op of that batch
   // The id whose log begins with these 16 bytes, the rest being zero.
   OpId complete(const OpId& id) const;
   // Whether what is said at that place was news when it came; nothing if the tree does not hold it.
   std::optional<bool> news(const OpId& id, const Position& place) const;
-  bool told(const OpId& id) const;                              // some place that is cut was news when it came
+  bool told(const OpId& id) const;  // some place that is cut was news when it came
   void flush() { index_.flush(); }
   bool corrupt() const { return index_.corrupt(); }
 
@@ -54,7 +58,9 @@ class Sayings {
   static Bytes ranked(const OpId& id, Rank rank);
   static Bytes key_of(const OpId& id, Rank rank, const Position& place);
   static Said decode(ByteView key, ByteView value);
-  std::optional<std::pair<Bytes, Said>> find(const OpId& id, const Position& place, std::initializer_list<Rank> ranks) const;   // with its key
+  // with its key
+  std::optional<std::pair<Bytes, Said>> find(const OpId& id, const Position& place,
+                                             std::initializer_list<Rank> ranks) const;
   void put(const OpId& id, Rank rank, const Said& said);
   template <class F>
   bool walk(const Bytes& prefix, F use) const;
@@ -64,7 +70,8 @@ class Sayings {
 
 template <class F>
 bool Sayings::walk(const Bytes& prefix, F use) const {
-  for (auto c = index_.seek(prefix); c.valid() && c.key().size() > prefix.size() && store::equal(c.key().subspan(0, prefix.size()), prefix); c.next())
+  for (auto c = index_.seek(prefix);
+       c.valid() && c.key().size() > prefix.size() && store::equal(c.key().subspan(0, prefix.size()), prefix); c.next())
     if (use(decode(c.key(), c.value()))) return true;
   return false;
 }

@@ -70,13 +70,16 @@ std::optional<Standing::Found> Standing::at_place(store::LogNo log, u32 batch, u
 std::optional<Standing::Found> Standing::find(const OpId& given, std::optional<Except> except) const {
   const auto log = number(given.log);
   const OpId id = log ? given : sayings_.complete(given);
-  const auto excepted = [&](store::LogNo of, u64 batch) { return except && of == except->log && batch >= except->from; };
+  const auto excepted = [&](store::LogNo of, u64 batch) {
+    return except && of == except->log && batch >= except->from;
+  };
   if (log && !excepted(*log, id.batch))
     if (auto original = at_place(*log, id.batch, id.position, id)) return original;
   std::optional<Found> found;
   sayings_.any_that_counts(id, [&](const Said& said) {
     const bool original = log && said.log == *log && said.place.batch == id.batch && said.place.position == id.position;
-    if (!original && !excepted(said.log, said.place.batch)) found = at_place(said.log, said.place.batch, said.place.position, id);
+    if (!original && !excepted(said.log, said.place.batch))
+      found = at_place(said.log, said.place.batch, said.place.position, id);
     return found.has_value();
   });
   return found;

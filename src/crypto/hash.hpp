@@ -7,8 +7,8 @@
 
 namespace perdure::crypto {
 
-Hash blake2b(std::initializer_list<ByteView> parts);                             // 256 bit
-Hash blake2b_keyed(ByteView key, std::initializer_list<ByteView> parts);         // key: 16 to 64 bytes
+Hash blake2b(std::initializer_list<ByteView> parts);                                        // 256 bit
+Hash blake2b_keyed(ByteView key, std::initializer_list<ByteView> parts);                    // key: 16 to 64 bytes
 void blake2b_into(std::span<u8> out, ByteView key, std::initializer_list<ByteView> parts);  // out: 1 to 64 bytes
 Hash sha256(ByteView in);
 

@@ -11,7 +11,7 @@ class Random {
   explicit Random(const Seed& seed) : key_(seed) {}
   void fill(std::span<u8> out);
   u64 next();
-  u64 below(u64 n);                // 0 to n-1 without bias; n > 0
+  u64 below(u64 n);  // 0 to n-1 without bias; n > 0
   template <class F>
   F fixed() {
     F f;
@@ -22,7 +22,7 @@ class Random {
  private:
   Seed key_;
   u64 block_ = 0;
-  std::array<u8, 256> pool_{};     // blocks made ahead, so that a number costs no call
+  std::array<u8, 256> pool_{};  // blocks made ahead, so that a number costs no call
   std::size_t at_ = 256;
 };
 

@@ -36,8 +36,8 @@ BoxKey box_key(const X25519& shared, ByteView ephemeral, const X25519& to) {
 Bytes seal(const Seed& key, const Nonce24& nonce, ByteView aad, ByteView plain) {
   need_sodium();
   Bytes out(plain.size() + seal_overhead);
-  crypto_aead_xchacha20poly1305_ietf_encrypt(out.data(), nullptr, plain.data(), plain.size(), aad.data(), aad.size(), nullptr,
-                                             nonce.data(), key.bytes.data());
+  crypto_aead_xchacha20poly1305_ietf_encrypt(out.data(), nullptr, plain.data(), plain.size(), aad.data(), aad.size(),
+                                             nullptr, nonce.data(), key.bytes.data());
   return out;
 }
 
@@ -45,8 +45,8 @@ std::optional<Bytes> unseal(const Seed& key, const Nonce24& nonce, ByteView aad,
   if (sealed.size() < seal_overhead) return std::nullopt;
   need_sodium();
   Bytes out(sealed.size() - seal_overhead);
-  int bad = crypto_aead_xchacha20poly1305_ietf_decrypt(out.data(), nullptr, nullptr, sealed.data(), sealed.size(), aad.data(),
-                                                       aad.size(), nonce.data(), key.bytes.data());
+  int bad = crypto_aead_xchacha20poly1305_ietf_decrypt(out.data(), nullptr, nullptr, sealed.data(), sealed.size(),
+                                                       aad.data(), aad.size(), nonce.data(), key.bytes.data());
   if (bad) return std::nullopt;
   return out;
 }
@@ -80,7 +80,8 @@ std::optional<Bytes> unseal_from(const SigningKey& own, ByteView sealed) {
   if (crypto_sign_ed25519_pk_to_curve25519(pub.data(), own.pub.data()) != 0) return std::nullopt;
   crypto_sign_ed25519_sk_to_curve25519(secret.data(), own.secret.data());
   ByteView ephemeral = sealed.first(point_size);
-  bool agreed = crypto_scalarmult(shared.data(), secret.data(), ephemeral.data()) == 0;  // not for a point of small order
+  // not for a point of small order
+  bool agreed = crypto_scalarmult(shared.data(), secret.data(), ephemeral.data()) == 0;
   sodium_memzero(secret.data(), secret.size());
   if (!agreed) return std::nullopt;
 

@@ -9,7 +9,7 @@
 namespace perdure::crypto {
 
 struct SigningKey {
-  std::array<u8, 64> secret{};     // libsodium's form: seed | public key
+  std::array<u8, 64> secret{};  // libsodium's form: seed | public key
   std::array<u8, 32> pub{};
 };
 

@@ -12,8 +12,8 @@ std::optional<Secret> stretch(ByteView code, ByteView salt) {
   constexpr unsigned long long passes = 3;
   constexpr std::size_t memory = 32 * 1024 * 1024;
   Secret out;
-  int failed = crypto_pwhash_argon2id(out.bytes.data(), out.bytes.size(), reinterpret_cast<const char*>(code.data()), code.size(),
-                                      salt.data(), passes, memory, crypto_pwhash_argon2id_ALG_ARGON2ID13);
+  int failed = crypto_pwhash_argon2id(out.bytes.data(), out.bytes.size(), reinterpret_cast<const char*>(code.data()),
+                                      code.size(), salt.data(), passes, memory, crypto_pwhash_argon2id_ALG_ARGON2ID13);
   if (failed) return std::nullopt;
   return out;
 }

@@ -55,7 +55,8 @@ Signature open_log(const NetworkId& network, const TopicKeys& keys, const Device
   return crypto::sign(keys.topic_key, {view(open_label), log_name(network, keys.id, device, incarnation)});
 }
 
-bool may_open(const NetworkId& network, const TopicId& topic, const DeviceId& device, u64 incarnation, const Signature& signature) {
+bool may_open(const NetworkId& network, const TopicId& topic, const DeviceId& device, u64 incarnation,
+              const Signature& signature) {
   return crypto::verify(topic.view(), {view(open_label), log_name(network, topic, device, incarnation)}, signature);
 }
 

@@ -22,15 +22,15 @@ class Identity {
 };
 
 NetworkId network_id(std::string_view app);
-std::array<u8, 8> short_id(const DeviceId& id);        // first 8 bytes of SHA-256(public key)
+std::array<u8, 8> short_id(const DeviceId& id);  // first 8 bytes of SHA-256(public key)
 
 // What a topic's secret yields. Whoever has the secret may read and write.
 struct TopicKeys {
   Secret secret;
-  crypto::SigningKey topic_key;                        // its public half is the topic's id
+  crypto::SigningKey topic_key;  // its public half is the topic's id
   TopicId id;
-  Seed seal_key;                                       // the first epoch key
-  std::array<u8, 16> epoch_id{};                       // BLAKE2b-128 of the epoch key: the key is committed to
+  Seed seal_key;                  // the first epoch key
+  std::array<u8, 16> epoch_id{};  // BLAKE2b-128 of the epoch key: the key is committed to
   Seed match_key;
 };
 TopicKeys topic_keys(const Secret& secret);

@@ -22,10 +22,14 @@ constexpr std::size_t symbols_max = (invite_max * 4 + 2) / 3;
 constexpr std::string_view base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 Error bad(std::string text) { return {Code::bad_invite, std::move(text)}; }
-Error not_an_invite() { return bad("This holds no invite. Invites begin with \"perdure-\": copy the whole invite or link."); }
+Error not_an_invite() {
+  return bad("This holds no invite. Invites begin with \"perdure-\": copy the whole invite or link.");
+}
 Error cut() { return bad("The invite is cut short. Copy all of it, to its last letter."); }
 Error mistyped() { return bad("The invite has a mistake in it. Copy it again, or ask for a new one."); }
-Error newer() { return bad("The invite is from a newer version of this app. Update the app, then open the invite again."); }
+Error newer() {
+  return bad("The invite is from a newer version of this app. Update the app, then open the invite again.");
+}
 Error other_network() { return bad("The invite is for another app. Open it in the app it was made with."); }
 
 std::string to_base64(ByteView in) {
@@ -42,7 +46,7 @@ std::string to_base64(ByteView in) {
 
 struct Decoded {
   Bytes bytes;
-  bool whole = false;                                  // exactly what to_base64 makes of them
+  bool whole = false;  // exactly what to_base64 makes of them
 };
 Decoded from_base64(std::string_view in) {
   Decoded out;
@@ -62,7 +66,8 @@ Decoded from_base64(std::string_view in) {
 
 bool is_anchor(std::string_view url) {
   auto printable = [](char c) { return c > ' ' && c < '\x7f'; };
-  return url.size() <= anchor_max && (url.starts_with("ws://") || url.starts_with("wss://")) && std::all_of(url.begin(), url.end(), printable);
+  return url.size() <= anchor_max && (url.starts_with("ws://") || url.starts_with("wss://")) &&
+         std::all_of(url.begin(), url.end(), printable);
 }
 
 std::array<u8, checksum_size> checksum(ByteView of) {
@@ -173,13 +178,15 @@ Result<std::string> normalize_shortcode(std::string_view text) {
     code += forgiven(c);
     std::size_t symbol = crockford.find(code.back());
     if (symbol == crockford.npos || (symbol >= 32 && code.size() <= code_size))
-      return bad("The code has a character that no code has. Codes are made of digits and letters without I, L, O and U.");
+      return bad(
+          "The code has a character that no code has. Codes are made of digits and letters without I, L, O and U.");
     if (code.size() > code_size + 1) return bad("The code is too long: a code has 13 characters. Type it again.");
   }
   if (code.size() <= code_size) return bad("The code is too short: a code has 13 characters. Type all of it.");
   u64 value = 0;
   for (std::size_t i = 0; i < code_size; ++i) value = value << 5 | crockford.find(code[i]);
-  if (check_symbol(value) != code.back()) return bad("The code has a mistake in it. Compare each character and type it again.");
+  if (check_symbol(value) != code.back())
+    return bad("The code has a mistake in it. Compare each character and type it again.");
   return code;
 }
 
@@ -187,7 +194,9 @@ Result<Secret> secret_of_shortcode(std::string_view text, const NetworkId& netwo
   auto code = normalize_shortcode(text);
   if (!code) return code.error();
   auto secret = crypto::stretch(view(std::string_view(*code).substr(0, code_size)), network.view());
-  if (!secret) return Error{Code::wasm_failed, "There is not enough memory to open a code: 32 MiB are needed. Close other tabs and try again."};
+  if (!secret)
+    return Error{Code::wasm_failed,
+                 "There is not enough memory to open a code: 32 MiB are needed. Close other tabs and try again."};
   return *secret;
 }
 

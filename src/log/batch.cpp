@@ -25,7 +25,8 @@ enum OpField : u64 { field_saying = 1, field_origin = 64 };
 // The most that a lone op has around its value: head, deps, voids, table, key, replaced versions.
 constexpr std::size_t around_max = 1 + 8 + 10 + deps_max * (8 + 10 + 8) + 1 + voids_max * (32 + 10) + 2 +
                                    names_max * 32 + 1 + 2 + key_max + names_max * (1 + 5 + 2) +
-                                   2 + 3 + 5 + 3 * (1 + 1 + 2) + 8 + 5 + 2 + 10 + 8 + 5 + 2 + 8;    // format 2: lengths, counts, tags, what is said again
+                                   // format 2: lengths, counts, tags, what is said again
+                                   2 + 3 + 5 + 3 * (1 + 1 + 2) + 8 + 5 + 2 + 10 + 8 + 5 + 2 + 8;
 static_assert(value_max + around_max + sealing <= sealed_max);
 static_assert(deps_max <= shape_deps && (names_max << kind_bits) + 3 <= 0xff);
 
@@ -74,7 +75,8 @@ void check_limits(const Batch& b) {
   PERDURE_ASSERT((!b.ops.empty() || !b.voids.empty()) && b.ops.size() <= ops_max);
   for (const Op& op : b.ops) {
     if (!op.known()) {
-      PERDURE_ASSERT(op.kind != Op::Kind{0} && op.body.size() <= value_max && op.key.empty() && op.value.empty() && op.replaces.empty());
+      PERDURE_ASSERT(op.kind != Op::Kind{0} && op.body.size() <= value_max && op.key.empty() && op.value.empty() &&
+                     op.replaces.empty());
       continue;
     }
     PERDURE_ASSERT(op.body.empty() && (!op.says || op.says->time <= b.time));
@@ -89,10 +91,8 @@ void put_op(codec::Writer& w, const Op& op, const Table& table, bool lone) {
   if (has_key(op.kind)) w.bytes(op.key);
   for (const OpId& id : op.replaces) w.varint(table.number(id.log)).varint(id.batch).varint(id.position);
   if (!has_value(op.kind)) return;
-  if (lone)
-    w.raw(op.value);
-  else
-    w.bytes(op.value);
+  if (lone) w.raw(op.value);
+  else w.bytes(op.value);
 }
 
 // ---- format 2
@@ -109,7 +109,10 @@ Bytes op_of_2(const Op& op, const Table& table, HybridTime time) {
   std::vector<std::pair<u64, Bytes>> fields;
   if (op.says) {
     codec::Writer says;
-    says.be64(op.says->incarnation).varint(op.says->batch).varint(op.says->position).varint(time.value - op.says->time.value);
+    says.be64(op.says->incarnation)
+        .varint(op.says->batch)
+        .varint(op.says->position)
+        .varint(time.value - op.says->time.value);
     fields.emplace_back(field_saying, std::move(says).take());
   }
   if (op.origin) {
@@ -144,7 +147,7 @@ void put_batch_2(codec::Writer& w, const Batch& b, const Table& table) {
 class BatchReader {
  public:
   BatchReader(ByteView in, const LogId& self) : r_(in), size_(in.size()), self_(self) {}
-  bool newer() const { return newer_; }                      // it says what only a newer core can read
+  bool newer() const { return newer_; }  // it says what only a newer core can read
 
   std::optional<Batch> batch() {
     Batch b;
@@ -191,7 +194,8 @@ class BatchReader {
       if (!op_2(b.ops.emplace_back(), r_.bytes(sealed_max), b.time)) return std::nullopt;
     }
     const bool lone = b.ops.size() <= 1;
-    if (!r_.done() || (b.ops.empty() && b.voids.empty()) || used_ != table_.size() || (!lone && size_ > plain_max)) return std::nullopt;
+    if (!r_.done() || (b.ops.empty() && b.voids.empty()) || used_ != table_.size() || (!lone && size_ > plain_max))
+      return std::nullopt;
     return b;
   }
 

@@ -13,19 +13,23 @@
 
 namespace perdure::log {
 
-inline constexpr std::size_t ops_max = 256;                  // of one batch
-inline constexpr std::size_t plain_max = 64 * 1024;          // of one batch of several ops
-inline constexpr std::size_t value_max = 256 * 1024 + 5;     // of one op, which then has the batch to itself: 256 KiB of text or of bytes, packed
-inline constexpr std::size_t key_max = 1024;                 // bytes of a map key, UTF-8
-inline constexpr std::size_t names_max = 16;                 // versions that one op may replace
+inline constexpr std::size_t ops_max = 256;          // of one batch
+inline constexpr std::size_t plain_max = 64 * 1024;  // of one batch of several ops
+// of one op, which then has the batch to itself: 256 KiB of text or of bytes, packed
+inline constexpr std::size_t value_max = 256 * 1024 + 5;
+inline constexpr std::size_t key_max = 1024;  // bytes of a map key, UTF-8
+inline constexpr std::size_t names_max = 16;  // versions that one op may replace
 inline constexpr std::size_t deps_max = 8;
 inline constexpr std::size_t voids_max = 8;
-inline constexpr std::size_t sealed_max = value_max + 8 * 1024;   // bytes of a sealed batch
-inline constexpr u64 newest_format = 2;                      // … that this core reads and writes
-inline constexpr u64 field_skippable = 64;                   // fields from here on may be unknown; below, a batch with one cannot be read
-inline constexpr std::size_t fields_max = 16;                // of a batch, of an op
-inline constexpr std::size_t field_bytes_max = 4096;         // of all fields of an op; of a batch as much again for deps and voids
-inline constexpr std::size_t sealing = 1 + 8 + crypto::seal_overhead;   // what sealing adds in the first epoch; no sealed batch is this short
+inline constexpr std::size_t sealed_max = value_max + 8 * 1024;  // bytes of a sealed batch
+inline constexpr u64 newest_format = 2;                          // … that this core reads and writes
+// fields from here on may be unknown; below, a batch with one cannot be read
+inline constexpr u64 field_skippable = 64;
+inline constexpr std::size_t fields_max = 16;  // of a batch, of an op
+// of all fields of an op; of a batch as much again for deps and voids
+inline constexpr std::size_t field_bytes_max = 4096;
+// what sealing adds in the first epoch; no sealed batch is this short
+inline constexpr std::size_t sealing = 1 + 8 + crypto::seal_overhead;
 
 // Whose place an op takes: that of the op that the same device said first, in that incarnation. Where it names its own place it stands
 // for itself, at an earlier time.
@@ -33,7 +37,7 @@ struct Saying {
   u64 incarnation = 0;
   u32 batch = 0;
   u32 position = 0;
-  HybridTime time;                                           // of the first; never later than the batch that says it again
+  HybridTime time;  // of the first; never later than the batch that says it again
   bool operator==(const Saying&) const = default;
 };
 
@@ -49,21 +53,21 @@ struct Origin {
 
 // What a newer core added and this one skips and keeps.
 struct Field {
-  u64 tag = 0;                                               // from field_skippable on
+  u64 tag = 0;  // from field_skippable on
   Bytes value;
   bool operator==(const Field&) const = default;
 };
 
 struct Op {
   enum class Kind : u32 { message = 1, set = 2, erase = 3 };
-  Kind kind = Kind::message;                                 // or one of a newer core: then `body` holds what it says
-  Bytes key;                                                 // set, erase; valid UTF-8, 1 to key_max bytes
-  Bytes value;                                               // message, set; one MessagePack value
-  std::vector<OpId> replaces;                                // set, erase: versions of the key that the author saw unreplaced
-  std::optional<Saying> says = {};                           // nothing: it stands for itself
+  Kind kind = Kind::message;        // or one of a newer core: then `body` holds what it says
+  Bytes key;                        // set, erase; valid UTF-8, 1 to key_max bytes
+  Bytes value;                      // message, set; one MessagePack value
+  std::vector<OpId> replaces;       // set, erase: versions of the key that the author saw unreplaced
+  std::optional<Saying> says = {};  // nothing: it stands for itself
   std::optional<Origin> origin = {};
-  std::vector<Field> fields = {};                            // in ascending order
-  Bytes body = {};                                           // of an unknown kind
+  std::vector<Field> fields = {};  // in ascending order
+  Bytes body = {};                 // of an unknown kind
   bool known() const { return kind >= Kind::message && kind <= Kind::erase; }
   bool operator==(const Op&) const = default;
 };
@@ -73,9 +77,9 @@ inline bool is_message(const Op& op) { return op.kind == Op::Kind::message; }
 
 // Helps fetching and says what the author had seen; decides nothing.
 struct Dep {
-  std::array<u8, 8> log{};                                   // first bytes of the log's id
+  std::array<u8, 8> log{};  // first bytes of the log's id
   u64 length = 0;
-  std::array<u8, 8> last_leaf{};                             // first bytes of its last leaf's hash
+  std::array<u8, 8> last_leaf{};  // first bytes of its last leaf's hash
   bool operator==(const Dep&) const = default;
 };
 
@@ -88,12 +92,12 @@ struct Void {
 
 struct Batch {
   HybridTime time;
-  u64 first_op = 0;                                          // ops of this log before this batch; one without ops counts as one
+  u64 first_op = 0;  // ops of this log before this batch; one without ops counts as one
   std::vector<Dep> deps;
   std::vector<Void> voids;
-  std::vector<Op> ops;                                       // 1 to ops_max; with voids in format 2 there may be none
-  u64 format = 1;                                            // as it was read; written is what is needed, at least this
-  std::vector<Field> fields = {};                            // in ascending order
+  std::vector<Op> ops;             // 1 to ops_max; with voids in format 2 there may be none
+  u64 format = 1;                  // as it was read; written is what is needed, at least this
+  std::vector<Field> fields = {};  // in ascending order
   bool operator==(const Batch&) const = default;
 };
 

@@ -84,7 +84,8 @@ std::optional<Hash> StoredNodes::stored(u32 level, u64 index) const {
   return perfect(std::move(hashes));
 }
 
-std::optional<u64> mend_leaves(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state, u64 group) {
+std::optional<u64> mend_leaves(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state,
+                               u64 group) {
   const u64 first = group * group_size, end = std::min(state.held, first + group_size);
   std::optional<u64> hole;
   Bytes leaves;
@@ -95,14 +96,15 @@ std::optional<u64> mend_leaves(store::Rows& rows, store::TopicNo topic, store::L
     const Hash leaf = leaf_hash(*row);
     leaves.insert(leaves.end(), leaf.bytes.begin(), leaf.bytes.end());
   }
-  const bool whole = !hole && end == first + group_size;        // what is unfinished stands in the state
+  const bool whole = !hole && end == first + group_size;  // what is unfinished stands in the state
   const Bytes key = row_key(topic, log, 0, group);
   const bool lost = whole && !rows.get(key);
   if (!rows.missed() && lost) rows.put(key, std::move(leaves));
   return hole;
 }
 
-bool mend_nodes(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state, u32 level, u64 group) {
+bool mend_nodes(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state, u32 level,
+                u64 group) {
   const u64 all = state.held >> level, first = group * group_size;
   if (first >= all) return false;
   const u64 count = std::min(all - first, group_size);
@@ -113,7 +115,8 @@ bool mend_nodes(store::Rows& rows, store::TopicNo topic, store::LogNo log, const
   for (u64 i = first; i < first + count; ++i) {
     std::optional<Hash> hash = nodes.node(level, i);
     patchy = patchy || !hash;
-    const auto left = hash ? hash : nodes.node(level - 1, 2 * i), right = hash ? hash : nodes.node(level - 1, 2 * i + 1);
+    const auto left = hash ? hash : nodes.node(level - 1, 2 * i),
+               right = hash ? hash : nodes.node(level - 1, 2 * i + 1);
     if (!hash) hash = left && right ? blake2b_tree.node(*left, *right) : Hash{};
     row.insert(row.end(), hash->bytes.begin(), hash->bytes.end());
   }

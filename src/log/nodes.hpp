@@ -29,10 +29,10 @@ class StoredNodes : public Nodes {
   store::TopicNo topic_;
   store::LogNo log_;
   const LogState& state_;
-  std::vector<Stretch> beyond_;                               // of the hashes of state.beyond
+  std::vector<Stretch> beyond_;  // of the hashes of state.beyond
 };
 
-inline constexpr u64 group_size = 64;                         // hashes in a row
+inline constexpr u64 group_size = 64;  // hashes in a row
 
 // Looks at the rows of batches [group * 64, …) of a log and their leaf hashes: writes the row of leaves anew if that is lost, from the
 // batches. The first batch that is lost; nothing if all are there. Nothing is written if a row missed.
@@ -53,12 +53,12 @@ class Growth {
 
  private:
   struct Grown {
-    u64 first = 0;                                            // place of the first new hash in its row
+    u64 first = 0;  // place of the first new hash in its row
     std::vector<Hash> hashes;
   };
   Peaks peaks_;
   std::vector<Hash> tail_;
-  std::map<std::pair<u32, u64>, Grown> grown_;                // by level and group
+  std::map<std::pair<u32, u64>, Grown> grown_;  // by level and group
 };
 
 }  // namespace perdure::log

@@ -75,7 +75,8 @@ Verdict accept(store::Rows& rows, store::TopicNo topic, store::LogNo log, LogSta
   if (!root) return Verdict::malformed;
   // The pages of one answer come under one head, which is verified with the first of them.
   const bool verified = opened && page.head == state.head && *root == state.root;
-  if (!verified && !verify_head(network, topic_id, opening.device, opening.incarnation, *root, page.head)) return Verdict::mismatch;
+  if (!verified && !verify_head(network, topic_id, opening.device, opening.incarnation, *root, page.head))
+    return Verdict::mismatch;
 
   // The verdict of a step that runs again is of no account, but `accepted` would promise a changed state.
   if (!extend(rows, topic, log, state, growth, fresh)) return Verdict::known;
@@ -90,7 +91,8 @@ Verdict accept(store::Rows& rows, store::TopicNo topic, store::LogNo log, LogSta
 namespace {
 
 // The peaks of the first `size` leaves, though the row of the last leaves may be lost: those are hashed again.
-std::optional<Peaks> peaks_anew(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state, u64 size) {
+std::optional<Peaks> peaks_anew(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state,
+                                u64 size) {
   auto peaks = peaks_of(StoredNodes(rows, topic, log, state), size - size % group_size);
   for (u64 i = size - size % group_size; peaks && i < size; ++i) {
     auto row = rows.get(batch_key(topic, log, i));
@@ -120,7 +122,8 @@ bool restore(store::Rows& rows, store::TopicNo topic, store::LogNo log, LogState
     if (!peaks) return false;
     for (const Bytes& b : page.batches) peaks->append(leaf_hash(b));
     const auto root = complete(*peaks, page.head.length, page.completion);
-    if (!root || !verify_head(network, topic_id, state.opening.device, state.opening.incarnation, *root, page.head)) return false;
+    if (!root || !verify_head(network, topic_id, state.opening.device, state.opening.incarnation, *root, page.head))
+      return false;
   }
   for (u64 i = state.hole; i < upto; ++i) rows.put(batch_key(topic, log, i), page.batches[i - page.from]);
   state.hole = upto < state.held ? upto : no_cut;

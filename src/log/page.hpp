@@ -11,24 +11,24 @@
 namespace perdure::log {
 
 inline constexpr std::size_t page_batches_max = 256;
-inline constexpr std::size_t page_bytes_max = 64 * 1024;      // of several batches; a single one may be up to sealed_max
+inline constexpr std::size_t page_bytes_max = 64 * 1024;  // of several batches; a single one may be up to sealed_max
 
 // A stretch of a log as it travels.
 struct Page {
   Opening opening;
-  u64 from = 0;                                               // index of the first batch
-  std::vector<Bytes> batches;                                 // sealed; 1 to page_batches_max; page_bytes_max together, or one longer
-  Proof completion;                                           // to the root at head.length
+  u64 from = 0;                // index of the first batch
+  std::vector<Bytes> batches;  // sealed; 1 to page_batches_max; page_bytes_max together, or one longer
+  Proof completion;            // to the root at head.length
   Head head;
 };
 
 enum class Verdict : u8 {
   accepted,
-  known,                                                      // nothing new in it
-  gap,                                                        // starts behind what is held
-  not_opened,                                                 // certificate does not verify
-  malformed,                                                  // lengths that contradict each other, a batch over its limit
-  mismatch,                                                   // head does not verify for the root that these batches give: fork or forgery
+  known,       // nothing new in it
+  gap,         // starts behind what is held
+  not_opened,  // certificate does not verify
+  malformed,   // lengths that contradict each other, a batch over its limit
+  mismatch,    // head does not verify for the root that these batches give: fork or forgery
 };
 
 // Checks a page against the state (a fresh LogState for an unknown log) and, if accepted, writes batches, nodes and the
@@ -52,6 +52,7 @@ void append(store::Rows&, store::TopicNo, store::LogNo, LogState&, const identit
 // Batches [from, …) up to `bytes_max` and a page's own limits (at least one), never beyond `to` or `held`, with what proves them
 // under state.head.
 // Nothing if a row missed or is corrupt, or from >= held.
-std::optional<Page> read_page(store::Rows&, store::TopicNo, store::LogNo, const LogState&, u64 from, u64 to, std::size_t bytes_max);
+std::optional<Page> read_page(store::Rows&, store::TopicNo, store::LogNo, const LogState&, u64 from, u64 to,
+                              std::size_t bytes_max);
 
 }  // namespace perdure::log

@@ -54,10 +54,8 @@ std::optional<Proof> subtrees(const Nodes& nodes, const std::vector<Stretch>& st
   bool whole = true;
   for (const Stretch& s : stretches) {
     std::optional<Hash> hash = nodes.subtree(s, h);
-    if (hash)
-      proof.push_back(*hash);
-    else
-      whole = false;
+    if (hash) proof.push_back(*hash);
+    else whole = false;
   }
   if (!whole) return std::nullopt;
   return proof;
@@ -85,10 +83,8 @@ std::optional<Hash> Nodes::subtree(const Stretch& s, const TreeHash& h) const {
     const u64 size = std::bit_floor(left);
     const u32 level = static_cast<u32>(std::countr_zero(size));
     std::optional<Hash> hash = node(level, at >> level);
-    if (hash)
-      hashes.push_back(*hash);
-    else
-      whole = false;
+    if (hash) hashes.push_back(*hash);
+    else whole = false;
     at += size;
     left -= size;
   }
@@ -246,10 +242,8 @@ std::optional<Peaks> peaks_of(const Nodes& nodes, u64 size) {
   for (u64 left = size; left > 0; left -= std::bit_floor(left)) {
     const u32 level = static_cast<u32>(std::bit_width(left) - 1);
     std::optional<Hash> hash = nodes.node(level, (size - left) >> level);
-    if (hash)
-      peaks.hashes.push_back(*hash);
-    else
-      whole = false;
+    if (hash) peaks.hashes.push_back(*hash);
+    else whole = false;
   }
   if (!whole) return std::nullopt;
   peaks.size = size;

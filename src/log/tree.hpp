@@ -18,12 +18,12 @@ struct TreeHash {
   Hash (*empty)();
 };
 extern const TreeHash blake2b_tree;
-extern const TreeHash sha256_tree;                            // for the published vectors
+extern const TreeHash sha256_tree;  // for the published vectors
 
 // The roots of the perfect subtrees that a tree of `size` leaves falls into, largest (leftmost) first.
 struct Peaks {
   u64 size = 0;
-  std::vector<Hash> hashes;                                   // popcount(size) of them
+  std::vector<Hash> hashes;  // popcount(size) of them
   // Calls on_node(level, index, hash) for the leaf and each interior node that this leaf completes (level 0 first).
   template <class F>
   void append(const Hash& leaf, const TreeHash& h, F on_node) {
@@ -66,9 +66,11 @@ using Proof = std::vector<Hash>;
 // tree extends the empty one needs no proof, and none is taken for it.
 // Proofs ask for all their nodes even when one is not to be had, so that rows which miss are noted together.
 std::optional<Proof> inclusion_proof(const Nodes&, u64 index, u64 size, const TreeHash& h = blake2b_tree);
-bool verify_inclusion(const Hash& leaf, u64 index, u64 size, const Proof&, const Hash& root, const TreeHash& h = blake2b_tree);
+bool verify_inclusion(const Hash& leaf, u64 index, u64 size, const Proof&, const Hash& root,
+                      const TreeHash& h = blake2b_tree);
 std::optional<Proof> consistency_proof(const Nodes&, u64 old_size, u64 size, const TreeHash& h = blake2b_tree);
-bool verify_consistency(u64 old_size, const Hash& old_root, u64 size, const Hash& root, const Proof&, const TreeHash& h = blake2b_tree);
+bool verify_consistency(u64 old_size, const Hash& old_root, u64 size, const Hash& root, const Proof&,
+                        const TreeHash& h = blake2b_tree);
 
 // What completes the peaks of the first `from` leaves to the root of `size` leaves: the hashes of the maximal subtrees of
 // [from, size) in the RFC's recursion, left to right. Empty if from == size.

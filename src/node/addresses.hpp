@@ -19,11 +19,11 @@ namespace perdure {
 
 class Addresses {
  public:
-  struct Alone {                                     // one address has entered
+  struct Alone {  // one address has entered
     Bytes address;
     u64 bytes = 0;
-    bool stored = false;                             // a row says so
-    bool refused = false;                            // something was, for what the address has brought
+    bool stored = false;   // a row says so
+    bool refused = false;  // something was, for what the address has brought
   };
 
   void first(store::TopicNo topic, const Bytes& address, bool stored = false) {
@@ -54,7 +54,8 @@ class Addresses {
   void forget(store::TopicNo topic) {
     auto it = alone_.find(topic);
     if (it == alone_.end()) return;
-    if (auto sum = brought_.find(it->second.address); sum != brought_.end() && (sum->second -= it->second.bytes) == 0) brought_.erase(sum);
+    if (auto sum = brought_.find(it->second.address); sum != brought_.end() && (sum->second -= it->second.bytes) == 0)
+      brought_.erase(sum);
     alone_.erase(it);
   }
   Alone* of(store::TopicNo topic) {
@@ -64,7 +65,7 @@ class Addresses {
 
  private:
   std::map<store::TopicNo, Alone> alone_;
-  std::map<Bytes, u64> brought_;                     // bytes, by address
+  std::map<Bytes, u64> brought_;  // bytes, by address
 };
 
 }  // namespace perdure

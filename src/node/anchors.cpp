@@ -62,7 +62,8 @@ void Node::Impl::dial_anchors() {
 }
 
 bool Node::Impl::is_anchor(const DeviceId& id) const {
-  for (const auto& [url, a] : anchors_) if (a.pinned == id) return true;
+  for (const auto& [url, a] : anchors_)
+    if (a.pinned == id) return true;
   return false;
 }
 

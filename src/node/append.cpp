@@ -32,12 +32,14 @@ std::vector<std::vector<log::Op>> cut_into_batches(std::vector<log::Op> ops, con
   std::size_t room = 0;
   for (std::size_t n = 0; n < ops.size(); ++n) {
     log::Op& op = ops[n];
-    bool fits = !batches.empty() && batches.back().size() < log::ops_max && room + room_of(op) <= log::plain_max - 1024 && !alone(op);
+    bool fits = !batches.empty() && batches.back().size() < log::ops_max &&
+                room + room_of(op) <= log::plain_max - 1024 && !alone(op);
     if (auto run = runs.find(n); run != runs.end() && fits) {
       std::size_t whole = 0;
       for (std::size_t i = n; i < n + run->second; ++i) whole += room_of(ops[i]);
       bool possible = whole <= log::plain_max - 1024 && run->second <= log::ops_max;
-      fits = !possible || (room + whole <= log::plain_max - 1024 && batches.back().size() + run->second <= log::ops_max);
+      fits = !possible ||
+             (room + whole <= log::plain_max - 1024 && batches.back().size() + run->second <= log::ops_max);
     }
     if (!fits) {
       batches.emplace_back();
@@ -99,7 +101,8 @@ class Appender {
       auto state = sync::read_state(rows_, topic_, *topic_.own_log);
       // Behind a head that is dated ahead a batch would be dated ahead itself: nobody would see it, not even its author.
       bool due = state && state->head.time.ms() <= now_ms_ + clock::hold_back_ms;
-      bool whole = state && state->held == state->head.length && state->cut() == log::no_cut && state->hole == log::no_cut;
+      bool whole = state && state->held == state->head.length && state->cut() == log::no_cut &&
+                   state->hole == log::no_cut;
       if (due && whole && can_grow(*state)) {
         no_ = *topic_.own_log;
         state_ = std::move(*state);
@@ -116,13 +119,15 @@ class Appender {
     fresh_ = true;
     no_ = topic_.add_log(self_.id(), fresh_incarnation);
     state_ = {};
-    state_.opening = {self_.id(), fresh_incarnation, identity::open_log(topic_.network, *topic_.keys, self_.id(), fresh_incarnation)};
+    state_.opening = {self_.id(), fresh_incarnation,
+                      identity::open_log(topic_.network, *topic_.keys, self_.id(), fresh_incarnation)};
     state_.own = true;
   }
 
   // A row may hold anything: what is no log of ours, or has no room for another step, is left as it is.
   bool can_grow(const log::LogState& state) const {
-    return state.opening.device == self_.id() && state.held + 4096 < log::batches_max && state.head.ops < u64{log::batches_max} * log::ops_max;
+    return state.opening.device == self_.id() && state.held + 4096 < log::batches_max &&
+           state.head.ops < u64{log::batches_max} * log::ops_max;
   }
 
   void undo() {
@@ -137,7 +142,7 @@ class Appender {
     Runs runs;
     std::vector<log::Op> ops = name_all(std::move(given), runs);
     for (log::Op& op : ops)
-      if (op.kind != log::Op::Kind::message) op.replaces.push_back({});            // room for an op of this turn
+      if (op.kind != log::Op::Kind::message) op.replaces.push_back({});  // room for an op of this turn
     if (rows_.missed()) return;
     std::map<Bytes, OpId> set_here;
     write(cut_into_batches(std::move(ops), runs), {}, seen, [&](log::Op& op, const OpId& id, HybridTime&) {
@@ -187,7 +192,8 @@ class Appender {
     return last_;
   }
 
-  void finish(std::vector<sync::LogUpdate>& updates, crdt::Changes& changes, sync::Counters& counters, sync::Damage& damage) {
+  void finish(std::vector<sync::LogUpdate>& updates, crdt::Changes& changes, sync::Counters& counters,
+              sync::Damage& damage) {
     merge_.finish(updates, changes, counters);
     if (merge_.gave_up(damage)) return undo();
     if (auto now = sync::read_state(rows_, topic_, no_)) state_ = std::move(*now);
@@ -213,7 +219,8 @@ class Appender {
  private:
   // `finish(op, id, time)` for each op, in order, once its place is known; it may move the batch's time on.
   template <class F>
-  void write(std::vector<std::vector<log::Op>> batches, const std::vector<log::Void>& voids, const std::map<LogNo, u64>& seen, F finish) {
+  void write(std::vector<std::vector<log::Op>> batches, const std::vector<log::Void>& voids,
+             const std::map<LogNo, u64>& seen, F finish) {
     const LogId self = topic_.logs[no_].working.id;
     std::vector<Bytes> sealed;
     u64 index = state_.held, first_op = state_.head.ops;
@@ -226,7 +233,8 @@ class Appender {
       batch.time = time;
       batch.first_op = first_op;
       if (index == state_.held) batch.deps = deps(seen);
-      sealed.push_back(log::seal_batch(*topic_.keys, {topic_.network, topic_.id, self, index}, log::encode_batch(batch, self), random_));
+      sealed.push_back(log::seal_batch(*topic_.keys, {topic_.network, topic_.id, self, index},
+                                       log::encode_batch(batch, self), random_));
       first_op += std::max<std::size_t>(batch.ops.size(), 1);
       merge_.replica().give(no_, index, std::move(batch), sealed.back().size());
       ++index;
@@ -235,7 +243,8 @@ class Appender {
     };
     for (auto& ops : batches) {
       log::Batch batch;
-      for (std::size_t i = 0; i < ops.size(); ++i) finish(ops[i], OpId{self, static_cast<u32>(index), static_cast<u32>(i)}, time);
+      for (std::size_t i = 0; i < ops.size(); ++i)
+        finish(ops[i], OpId{self, static_cast<u32>(index), static_cast<u32>(i)}, time);
       last_ = OpId{self, static_cast<u32>(index), static_cast<u32>(ops.size() - 1)};
       places_.push_back({static_cast<u32>(index), static_cast<u32>(ops.size())});
       batch.ops = std::move(ops);
@@ -314,7 +323,7 @@ class Appender {
   HybridTime last_time_;
   std::vector<std::pair<u32, u32>> places_;
   std::map<OpId, OpId> renamed_;
-  std::vector<std::size_t> given_;                   // where the ops that were given stand among those that are written
+  std::vector<std::size_t> given_;  // where the ops that were given stand among those that are written
 };
 
 void Node::Impl::call(u32 id, Append& c) {
@@ -322,25 +331,34 @@ void Node::Impl::call(u32 id, Append& c) {
   if (!topic) return;
   if (auto known = receipts_.find(c.tag); known != receipts_.end()) return reply(id, Appended{known->second});
   std::size_t bytes = 0;
-  if (c.ops.empty()) return fail(id, Code::bad_argument, "There is nothing to append. Give at least one value or change.");
+  if (c.ops.empty())
+    return fail(id, Code::bad_argument, "There is nothing to append. Give at least one value or change.");
   for (const NewOp& op : c.ops) {
     bytes += op.key.size() + op.value.size();
-    if (op.kind < 1 || op.kind > 3) return fail(id, Code::bad_argument, "What is appended is a message, a set or a delete.");
+    if (op.kind < 1 || op.kind > 3)
+      return fail(id, Code::bad_argument, "What is appended is a message, a set or a delete.");
     if (op.kind != 1 && op.key.empty()) return fail(id, Code::bad_argument, "A key has at least one character.");
     if (op.key.size() > log::key_max) return fail(id, Code::too_large, "A key has at most 1,024 bytes of UTF-8.");
-    if (op.kind != 1 && !log::is_key(view(op.key))) return fail(id, Code::bad_argument, "A key is text in valid UTF-8.");
-    if (op.value.size() > log::value_max) return fail(id, Code::too_large, "A value has at most 256 KiB; keep files elsewhere and store where they are.");
-    if (op.kind != 3 && !codec::is_value(op.value)) return fail(id, Code::bad_argument, "The value is not one MessagePack value, or nested more than 64 deep.");
+    if (op.kind != 1 && !log::is_key(view(op.key)))
+      return fail(id, Code::bad_argument, "A key is text in valid UTF-8.");
+    if (op.value.size() > log::value_max)
+      return fail(id, Code::too_large, "A value has at most 256 KiB; keep files elsewhere and store where they are.");
+    if (op.kind != 3 && !codec::is_value(op.value))
+      return fail(id, Code::bad_argument, "The value is not one MessagePack value, or nested more than 64 deep.");
   }
   if (bytes > params::append_bytes_max) return fail(id, Code::too_large, "One call appends at most 16 MiB; split it.");
   TopicExtra& e = extra(topic);
-  if (!e.endings.empty()) return fail(id, Code::closed, "The topic is being closed; open it again with topic() or join().");
+  if (!e.endings.empty())
+    return fail(id, Code::closed, "The topic is being closed; open it again with topic() or join().");
   if (e.waiting_bytes + bytes > params::waiting_bytes_max)
-    return fail(id, Code::too_large, "64 MiB are waiting for the disk already; await earlier appends before making more.");
+    return fail(id, Code::too_large,
+                "64 MiB are waiting for the disk already; await earlier appends before making more.");
   for (const WaitingAppend& w : e.waiting)
-    if (w.tag == c.tag && w.call != id && !c.tag.is_zero()) return fail(id, Code::bad_argument, "That append is under way already. Await it.");
+    if (w.tag == c.tag && w.call != id && !c.tag.is_zero())
+      return fail(id, Code::bad_argument, "That append is under way already. Await it.");
   if (quota(*topic, identity_->id(), e.waiting_bytes + bytes))
-    return fail(id, Code::storage_full, "The storage that this app allows is used up: this was not stored. Raise limits.storageMB.");
+    return fail(id, Code::storage_full,
+                "The storage that this app allows is used up: this was not stored. Raise limits.storageMB.");
   e.waiting_bytes += bytes;
   e.waiting.push_back({id, c.tag, std::move(c.ops), bytes});
   append_waiting(topic);
@@ -366,7 +384,7 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
 
   struct Result : Written {
     std::vector<std::string> receipts;
-    std::map<LogNo, u64> held;                       // own batches dated ahead: they are appended again first
+    std::map<LogNo, u64> held;  // own batches dated ahead: they are appended again first
   };
   auto result = std::make_shared<Result>();
   u64 incarnation = random_.next();
@@ -374,61 +392,65 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
   bool look = !std::exchange(e.looked_for_held, true) && !resting;
   u32 receipt_row = next_receipt_row_++ % params::receipt_rows;
   auto seen = std::make_shared<std::map<LogNo, u64>>(e.dep_lengths);
-  desk_.run(topic->queue(), [this, topic, calls, result, incarnation, unsure, look, receipt_row, seen](store::Rows& rows) {
-    *result = {};
-    Appender appender(rows, *topic, *identity_, random_, corrected_now_ms());
-    if (look) result->held = appender.merge().replica().held_back_of(identity_->id());
-    if (rows.missed() || !result->held.empty()) return;
-    appender.open(incarnation, unsure);
-    if (rows.missed()) return appender.undo();
-    std::vector<log::Op> ops;
-    for (const WaitingAppend& call : *calls)
-      for (const NewOp& op : call.ops) ops.push_back({static_cast<log::Op::Kind>(op.kind), own(view(op.key)), op.value, {}});
-    appender.add(std::move(ops), *seen);
-    if (rows.missed()) return appender.undo();
-    codec::Writer receipts;
-    std::size_t n = 0;
-    for (const WaitingAppend& call : *calls) {
-      n += call.ops.size();
-      result->receipts.push_back(op_text(appender.id_of(n - 1)));
-      if (!call.tag.is_zero()) receipts.fixed(call.tag).bytes(std::string_view(result->receipts.back()));
-    }
-    if (receipts.size() > 0) rows.put(store::key('R', receipt_row), std::move(receipts).take());
-    appender.finish(result->updates, result->changes, result->counters, result->damage);
-    if (rows.missed()) return appender.undo();
-    result->no = appender.no();
-  }, [this, topic, calls, result, unsure](SaveOutcome saved) {
-    auto found = extras_.find(topic->no);
-    if (found != extras_.end()) found->second.appending = false;
-    if (saved != SaveOutcome::ok) {
-      for (const WaitingAppend& call : *calls) save_failed(call.call, saved, "this was not stored.");
-      topic->own_unsure |= unsure;
-      if (found != extras_.end()) found->second.looked_for_held = false;
-      return;
-    }
-    if (found == extras_.end()) return;               // a topic is not forgotten while appends are under way
-    TopicExtra& now = found->second;
-    if (result->damage) damaged(topic, result->damage);
-    if (!result->held.empty() || result->damage.indexes) {
-      topic->own_unsure |= unsure;
-      for (; !calls->empty(); calls->pop_back()) {
-        now.waiting_bytes += calls->back().bytes;
-        now.waiting.push_front(std::move(calls->back()));
-      }
-      note_held(now, result->held);
-      if (result->damage.indexes) now.looked_for_held = false;
-      return append_waiting(topic);                  // not before damaged indexes are made anew
-    }
-    for (std::size_t i = 0; i < calls->size(); ++i) {
-      remember_receipt((*calls)[i].tag, result->receipts[i]);
-      reply((*calls)[i].call, Appended{result->receipts[i]});
-    }
-    written(topic, *result);
-    now.looked_for_held = false;
-    now.dep_lengths.clear();
-    for (LogNo n = 0; n < topic->logs.size(); ++n) now.dep_lengths[n] = topic->logs[n].working.held;
-    append_waiting(topic);
-  });
+  desk_.run(
+      topic->queue(),
+      [this, topic, calls, result, incarnation, unsure, look, receipt_row, seen](store::Rows& rows) {
+        *result = {};
+        Appender appender(rows, *topic, *identity_, random_, corrected_now_ms());
+        if (look) result->held = appender.merge().replica().held_back_of(identity_->id());
+        if (rows.missed() || !result->held.empty()) return;
+        appender.open(incarnation, unsure);
+        if (rows.missed()) return appender.undo();
+        std::vector<log::Op> ops;
+        for (const WaitingAppend& call : *calls)
+          for (const NewOp& op : call.ops)
+            ops.push_back({static_cast<log::Op::Kind>(op.kind), own(view(op.key)), op.value, {}});
+        appender.add(std::move(ops), *seen);
+        if (rows.missed()) return appender.undo();
+        codec::Writer receipts;
+        std::size_t n = 0;
+        for (const WaitingAppend& call : *calls) {
+          n += call.ops.size();
+          result->receipts.push_back(op_text(appender.id_of(n - 1)));
+          if (!call.tag.is_zero()) receipts.fixed(call.tag).bytes(std::string_view(result->receipts.back()));
+        }
+        if (receipts.size() > 0) rows.put(store::key('R', receipt_row), std::move(receipts).take());
+        appender.finish(result->updates, result->changes, result->counters, result->damage);
+        if (rows.missed()) return appender.undo();
+        result->no = appender.no();
+      },
+      [this, topic, calls, result, unsure](SaveOutcome saved) {
+        auto found = extras_.find(topic->no);
+        if (found != extras_.end()) found->second.appending = false;
+        if (saved != SaveOutcome::ok) {
+          for (const WaitingAppend& call : *calls) save_failed(call.call, saved, "this was not stored.");
+          topic->own_unsure |= unsure;
+          if (found != extras_.end()) found->second.looked_for_held = false;
+          return;
+        }
+        if (found == extras_.end()) return;  // a topic is not forgotten while appends are under way
+        TopicExtra& now = found->second;
+        if (result->damage) damaged(topic, result->damage);
+        if (!result->held.empty() || result->damage.indexes) {
+          topic->own_unsure |= unsure;
+          for (; !calls->empty(); calls->pop_back()) {
+            now.waiting_bytes += calls->back().bytes;
+            now.waiting.push_front(std::move(calls->back()));
+          }
+          note_held(now, result->held);
+          if (result->damage.indexes) now.looked_for_held = false;
+          return append_waiting(topic);  // not before damaged indexes are made anew
+        }
+        for (std::size_t i = 0; i < calls->size(); ++i) {
+          remember_receipt((*calls)[i].tag, result->receipts[i]);
+          reply((*calls)[i].call, Appended{result->receipts[i]});
+        }
+        written(topic, *result);
+        now.looked_for_held = false;
+        now.dep_lengths.clear();
+        for (LogNo n = 0; n < topic->logs.size(); ++n) now.dep_lengths[n] = topic->logs[n].working.held;
+        append_waiting(topic);
+      });
 }
 
 void Node::Impl::remember_receipt(const RequestTag& tag, const std::string& id) {
@@ -441,9 +463,12 @@ void Node::Impl::remember_receipt(const RequestTag& tag, const std::string& id) 
 }
 
 // Ops of ours that do not count where they were said, once more; in a new incarnation if the one at hand cannot go on.
-void Node::Impl::append_again(store::Rows& rows, Topic& topic, u64 incarnation, std::vector<Again> again, std::vector<log::Void> voids, Written& out) {
+void Node::Impl::append_again(store::Rows& rows, Topic& topic, u64 incarnation, std::vector<Again> again,
+                              std::vector<log::Void> voids, Written& out) {
   Appender appender(rows, topic, *identity_, random_, corrected_now_ms());
-  const bool own = topic.own_log && std::ranges::any_of(voids, [&](const log::Void& v) { return v.log == topic.logs[*topic.own_log].working.id; });
+  const bool own = topic.own_log && std::ranges::any_of(voids, [&](const log::Void& v) {
+                     return v.log == topic.logs[*topic.own_log].working.id;
+                   });
   appender.open(incarnation, own);
   if (rows.missed()) return appender.undo();
   appender.add_again(std::move(again), voids);
@@ -464,28 +489,38 @@ void Node::Impl::written(const TopicPtr& topic, const Written& w) {
 }
 
 void Node::Impl::release_due(const TopicPtr& topic) {
-  if (!topic->open || !topic->loaded || !topic->keys || !topic->counters.next_due_ms || *topic->counters.next_due_ms > corrected_now_ms()) return;
+  if (!topic->open || !topic->loaded || !topic->keys || !topic->counters.next_due_ms ||
+      *topic->counters.next_due_ms > corrected_now_ms())
+    return;
   auto found = extras_.find(topic->no);
   if (found == extras_.end() || found->second.releasing || resting_until_ > now_.steady_ms) return;
   found->second.releasing = true;
-  struct Result { std::vector<sync::LogUpdate> updates; crdt::Changes changes; sync::Counters counters; sync::Damage damage; };
+  struct Result {
+    std::vector<sync::LogUpdate> updates;
+    crdt::Changes changes;
+    sync::Counters counters;
+    sync::Damage damage;
+  };
   auto result = std::make_shared<Result>();
-  desk_.run(topic->queue(), [this, topic, result](store::Rows& rows) {
-    *result = {};
-    sync::Merge merge(rows, *topic, corrected_now_ms());
-    merge.release();
-    merge.finish(result->updates, result->changes, result->counters);
-    if (merge.gave_up(result->damage) || rows.missed()) return;
-    for (const sync::LogUpdate& update : result->updates) topic->build_on(update);
-  }, [this, topic, result](SaveOutcome saved) {
-    if (auto e = extras_.find(topic->no); e != extras_.end()) e->second.releasing = false;
-    if (saved == SaveOutcome::ok && result->damage) damaged(topic, result->damage);
-    if (saved != SaveOutcome::ok || result->damage.indexes) return;
-    for (const sync::LogUpdate& update : result->updates) topic->apply(update);
-    topic->counters = result->counters;
-    stored(topic, result->changes);
-    append_waiting(topic);
-  });
+  desk_.run(
+      topic->queue(),
+      [this, topic, result](store::Rows& rows) {
+        *result = {};
+        sync::Merge merge(rows, *topic, corrected_now_ms());
+        merge.release();
+        merge.finish(result->updates, result->changes, result->counters);
+        if (merge.gave_up(result->damage) || rows.missed()) return;
+        for (const sync::LogUpdate& update : result->updates) topic->build_on(update);
+      },
+      [this, topic, result](SaveOutcome saved) {
+        if (auto e = extras_.find(topic->no); e != extras_.end()) e->second.releasing = false;
+        if (saved == SaveOutcome::ok && result->damage) damaged(topic, result->damage);
+        if (saved != SaveOutcome::ok || result->damage.indexes) return;
+        for (const sync::LogUpdate& update : result->updates) topic->apply(update);
+        topic->counters = result->counters;
+        stored(topic, result->changes);
+        append_waiting(topic);
+      });
 }
 
 }  // namespace perdure

@@ -10,16 +10,26 @@ namespace perdure {
 namespace boundary {
 
 // ---- what kind of thing is a T? ------------------------------------------------------------------------------------------
-template <class T> inline constexpr bool is_fixed = false;
-template <class Tag, std::size_t N> inline constexpr bool is_fixed<Fixed<Tag, N>> = true;
-template <class T> inline constexpr bool is_vector = false;
-template <class T> inline constexpr bool is_vector<std::vector<T>> = true;
-template <class T> inline constexpr bool is_optional = false;
-template <class T> inline constexpr bool is_optional<std::optional<T>> = true;
-template <class T> inline constexpr bool is_pair = false;
-template <class A, class B> inline constexpr bool is_pair<std::pair<A, B>> = true;
-template <class T> inline constexpr bool is_variant = false;
-template <class... Ts> inline constexpr bool is_variant<std::variant<Ts...>> = true;
+template <class T>
+inline constexpr bool is_fixed = false;
+template <class Tag, std::size_t N>
+inline constexpr bool is_fixed<Fixed<Tag, N>> = true;
+template <class T>
+inline constexpr bool is_vector = false;
+template <class T>
+inline constexpr bool is_vector<std::vector<T>> = true;
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+template <class T>
+inline constexpr bool is_pair = false;
+template <class A, class B>
+inline constexpr bool is_pair<std::pair<A, B>> = true;
+template <class T>
+inline constexpr bool is_variant = false;
+template <class... Ts>
+inline constexpr bool is_variant<std::variant<Ts...>> = true;
 
 // ---- writing -------------------------------------------------------------------------------------------------------------
 template <class T>
@@ -134,7 +144,9 @@ Result<T> decode(ByteView in, const char* what) {
 }  // namespace boundary
 
 Bytes encode_events(const std::vector<Event>& events) { return boundary::encode(events); }
-Result<std::vector<Event>> decode_events(ByteView in) { return boundary::decode<std::vector<Event>>(in, "a list of events"); }
+Result<std::vector<Event>> decode_events(ByteView in) {
+  return boundary::decode<std::vector<Event>>(in, "a list of events");
+}
 
 Bytes encode_turn(const Turn& turn) {
   // Rows are nearly all of a turn: then it is written once and not moved while it grows.

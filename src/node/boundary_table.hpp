@@ -8,6 +8,7 @@
 
 namespace perdure::boundary {
 
+// clang-format off: a table
 // ---- tags: 1 events, 32 actions, 64 calls, 128 replies ------------------------------------------------------------------
 template <class T>
 inline constexpr u8 tag = 0;
@@ -204,5 +205,6 @@ constexpr bool known(PeerState v) { return v >= PeerState::connected && v <= Pee
 constexpr bool known(AnchorState v) { return v >= AnchorState::connected && v <= AnchorState::refused; }
 constexpr bool known(TopicState v) { return v >= TopicState::live && v <= TopicState::alone; }
 constexpr bool known(Code v) { return (v >= Code::bad_invite && v <= Code::wasm_failed) || v == Code::malformed; }
+// clang-format on
 
 }  // namespace perdure::boundary

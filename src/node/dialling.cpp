@@ -69,11 +69,12 @@ void Node::Impl::introductions_time() {
 }
 
 void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Introduce& message) {
-  if (config_.anchor) return;                         // it dials nobody, and shows nobody members
+  if (config_.anchor) return;  // it dials nobody, and shows nobody members
   auto& [known, budget] = link.introduced[topic->no];
   bool news = false;
   for (const wire::Introduced& other : message.present) {
-    if (other.device == identity_->id() || known.contains(other.device) || known.size() >= params::contacts_max) continue;
+    if (other.device == identity_->id() || known.contains(other.device) || known.size() >= params::contacts_max)
+      continue;
     if (!budget.take(now_.steady_ms, wire::introduced)) {
       metrics_["introductions_dropped"] += 1;
       continue;
@@ -85,11 +86,12 @@ void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Int
   }
   for (const DeviceId& gone : message.gone) {
     auto c = contacts_.find(gone);
-    std::set<TopicNo>* through = c != contacts_.end() && c->second.hubs.contains(link.id) ? &c->second.hubs[link.id] : nullptr;
-    if (known.erase(gone) == 0 && !through) continue; // nobody that this peer has told us of
+    std::set<TopicNo>* through = c != contacts_.end() && c->second.hubs.contains(link.id) ? &c->second.hubs[link.id]
+                                                                                          : nullptr;
+    if (known.erase(gone) == 0 && !through) continue;  // nobody that this peer has told us of
     news = true;
     if (through) through->erase(topic->no);
-    if (!through || through->empty()) {               // else it shares other topics with us still
+    if (!through || through->empty()) {  // else it shares other topics with us still
       if (through) {
         c->second.hubs.erase(link.id);
         if (c->second.hubs.empty()) contacts_.erase(c);
@@ -134,8 +136,11 @@ bool Node::Impl::make_room_for(const DeviceId& newcomer, LinkId hub) {
   for (const auto& [id, contact] : contacts_)
     for (const auto& [by, topics] : contact.hubs) brought[by] += 1;
   enum Place { said, entered, direct };
-  using Claim = std::pair<Place, std::size_t>;        // the lesser, and of those the one that shares its introducer with more, makes room
-  auto weaker = [](const Claim& a, const Claim& b) { return a.first != b.first ? a.first < b.first : a.second > b.second; };
+  // the lesser, and of those the one that shares its introducer with more, makes room
+  using Claim = std::pair<Place, std::size_t>;
+  auto weaker = [](const Claim& a, const Claim& b) {
+    return a.first != b.first ? a.first < b.first : a.second > b.second;
+  };
   const Claim claim{linked.contains(newcomer) ? direct : anchors.contains(hub) ? entered : said, brought[hub] + 1};
   auto weakest = contacts_.end();
   Claim least = claim;
@@ -178,7 +183,9 @@ void Node::Impl::forget_hub(LinkId hub, std::optional<TopicNo> topic) {
 
 // ---- dialling ------------------------------------------------------------------------------------------------------------------------
 
-std::size_t Node::Impl::links_wanted() const { return std::clamp<std::size_t>(config_.links_max, 1, params::links_direct_max); }
+std::size_t Node::Impl::links_wanted() const {
+  return std::clamp<std::size_t>(config_.links_max, 1, params::links_direct_max);
+}
 
 // The highest affinity that still gets a DataChannel: that of the last contact for which there is room.
 Hash Node::Impl::reach() const {
@@ -195,7 +202,8 @@ Hash Node::Impl::reach() const {
 void Node::Impl::dial_contacts() {
   if (config_.anchor || closing_) return;
   std::vector<u32> late;
-  for (auto& [no, attempt] : attempts_) if (attempt.deadline_ms <= now_.steady_ms) late.push_back(no);
+  for (auto& [no, attempt] : attempts_)
+    if (attempt.deadline_ms <= now_.steady_ms) late.push_back(no);
   for (u32 no : late) {
     // The link that may have opened is not greeted yet; it goes with the attempt.
     auto link = attempts_[no].link;
@@ -205,13 +213,13 @@ void Node::Impl::dial_contacts() {
   note_missed_contacts();
   std::optional<Hash> farthest;
   for (auto& [id, contact] : contacts_) {
-    if (!(identity_->id() < id)) continue;            // the lower id begins
+    if (!(identity_->id() < id)) continue;  // the lower id begins
     if (contact.next_try_ms > now_.steady_ms || contact.hubs.empty()) continue;
     if (!farthest) farthest = reach();
     if (contact.affinity > *farthest) continue;
     Link* link = link_to(id);
     if (link && link->kind == LinkKind::datachannel) {
-      contact.next_try_ms = now_.steady_ms + params::rtc_retry_ms;      // or as soon as that link closes
+      contact.next_try_ms = now_.steady_ms + params::rtc_retry_ms;  // or as soon as that link closes
       continue;
     }
     bool trying = std::any_of(attempts_.begin(), attempts_.end(), [&](const auto& a) { return a.second.peer == id; });
@@ -232,7 +240,8 @@ bool Node::Impl::room_for_attempt(LinkId via) {
   for (const auto& [no, attempt] : attempts_) brought[attempt.via] += 1;
   auto most = std::ranges::max_element(brought, {}, [](const auto& b) { return b.second; });
   if (most->second <= brought[via] + 1) return false;
-  auto last = std::ranges::find_if(attempts_.rbegin(), attempts_.rend(), [&](const auto& a) { return a.second.via == most->first && !a.second.link; });
+  auto last = std::ranges::find_if(attempts_.rbegin(), attempts_.rend(),
+                                   [&](const auto& a) { return a.second.via == most->first && !a.second.link; });
   if (last == attempts_.rend()) return false;
   rtc_ended(last->first);
   return true;
@@ -241,7 +250,8 @@ bool Node::Impl::room_for_attempt(LinkId via) {
 const Topic* Node::Impl::shared_with(const Contact& contact) const {
   for (const auto& [hub, topics] : contact.hubs)
     for (TopicNo no : topics)
-      if (auto topic = topics_.find(no); topic != topics_.end() && topic->second->open && topic->second->keys) return topic->second.get();
+      if (auto topic = topics_.find(no); topic != topics_.end() && topic->second->open && topic->second->keys)
+        return topic->second.get();
   return nullptr;
 }
 
@@ -259,7 +269,8 @@ std::size_t Node::Impl::linked_in(TopicNo no) const {
 std::vector<std::string> Node::Impl::stun_urls() const {
   std::vector<std::string> urls;
   for (const auto& [id, link] : links_) {
-    if (!link->greeted || !link->anchor || !link->stun_port || link->url.empty() || urls.size() == params::stun_max) continue;
+    if (!link->greeted || !link->anchor || !link->stun_port || link->url.empty() || urls.size() == params::stun_max)
+      continue;
     urls.push_back("stun:" + peers::host_of(link->url) + ":" + std::to_string(link->stun_port));
   }
   return urls;
@@ -281,7 +292,9 @@ void Node::Impl::attempt_rtc(const DeviceId& id, Contact& contact) {
 
 void Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
   contact.next_try_ms = now_.steady_ms + peers::handshake_ms_max;
-  bool wanted = std::ranges::any_of(contact.hubs, [&](const auto& hub) { return std::ranges::any_of(hub.second, [&](TopicNo no) { return linked_in(no) < links_wanted(); }); });
+  bool wanted = std::ranges::any_of(contact.hubs, [&](const auto& hub) {
+    return std::ranges::any_of(hub.second, [&](TopicNo no) { return linked_in(no) < links_wanted(); });
+  });
   if (!wanted) return;
   for (const auto& [hub, topics] : contact.hubs) {
     auto carrier = links_.find(hub);
@@ -294,7 +307,8 @@ void Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
     link->expected = id;
     link->self = identity_;
     link->shared = carrier->second->shared;
-    link->session = std::make_unique<session::Session>(*identity_, static_key_, random_, session::Session::Options{true, LinkKind::relayed, {}, greeting(*link)});
+    link->session = std::make_unique<session::Session>(
+        *identity_, static_key_, random_, session::Session::Options{true, LinkKind::relayed, {}, greeting(*link)});
     Link& l = *(links_[link->id] = std::move(link));
     return open_session(l);
   }
@@ -326,38 +340,47 @@ void Node::Impl::send_signal(const DeviceId& to, const peers::SignalText& text) 
   if (!signal) return;
   if (Link* direct = link_to(to)) return send_on(*direct, *signal);
   for (const auto& [hub, n] : c->second.hubs)
-    if (auto link = links_.find(hub); link != links_.end() && link->second->greeted) return send_on(*link->second, *signal);
+    if (auto link = links_.find(hub); link != links_.end() && link->second->greeted)
+      return send_on(*link->second, *signal);
 }
 
 void Node::Impl::on_signal(Link& link, const wire::Signal& signal) {
   if (signal.to != identity_->id()) {
     // Forwarded for whoever is linked to us under its own name, at a bounded rate.
-    if (signal.from != link.peer || !link.signals_passed.take(now_.steady_ms, wire::signals_passed)) return void(metrics_["signals_dropped"] += 1);
+    if (signal.from != link.peer || !link.signals_passed.take(now_.steady_ms, wire::signals_passed))
+      return void(metrics_["signals_dropped"] += 1);
     Link* target = link_to(signal.to);
-    if (!target || target->self->network() != link.self->network() || !carries_for(link) || !carries_for(*target)) return send_on(link, wire::Unreachable{signal.to});
+    if (!target || target->self->network() != link.self->network() || !carries_for(link) || !carries_for(*target))
+      return send_on(link, wire::Unreachable{signal.to});
     metrics_["signals"] += 1;
     return send_on(*target, signal);
   }
   if (config_.anchor) return;
   auto opened = peers::open_signal(*identity_, signal);
-  if (!opened) return;                                // whoever forwarded it could not know
+  if (!opened) return;  // whoever forwarded it could not know
   for (auto& [no, topic] : topics_) {
-    if (!topic->open || !topic->keys || peers::signal_proof(*topic->keys, signal.from, signal.to, opened->text.nonce) != opened->proof) continue;
+    if (!topic->open || !topic->keys ||
+        peers::signal_proof(*topic->keys, signal.from, signal.to, opened->text.nonce) != opened->proof)
+      continue;
     if (!contacts_.contains(signal.from)) note_contact(signal.from, true, link.id, no);
     return on_signal_text(signal.from, opened->text);
   }
 }
 
 void Node::Impl::on_signal_text(const DeviceId& from, const peers::SignalText& text) {
-  auto same = std::find_if(attempts_.begin(), attempts_.end(), [&](const auto& a) { return a.second.peer == from && a.second.nonce == text.nonce; });
+  auto same = std::find_if(attempts_.begin(), attempts_.end(),
+                           [&](const auto& a) { return a.second.peer == from && a.second.nonce == text.nonce; });
   switch (text.kind) {
     case SignalKind::offer: {
       auto contact = contacts_.find(from);
-      if (!config_.rtc || !(from < identity_->id()) || same != attempts_.end() || contact == contacts_.end() || contact->second.hubs.empty()) return;
+      if (!config_.rtc || !(from < identity_->id()) || same != attempts_.end() || contact == contacts_.end() ||
+          contact->second.hubs.empty())
+        return;
       auto fingerprint = peers::fingerprint_of(text.text);
       if (!fingerprint || peers::affinity(identity_->id(), from) > reach()) return;
       std::vector<u32> older;
-      for (auto& [no, a] : attempts_) if (a.peer == from) older.push_back(no);
+      for (auto& [no, a] : attempts_)
+        if (a.peer == from) older.push_back(no);
       for (u32 no : older) rtc_ended(no);
       const LinkId via = contact->second.hubs.begin()->first;
       if (!room_for_attempt(via)) return;
@@ -402,17 +425,19 @@ void Node::Impl::on_rtc_signal(const RtcSignal& signal) {
 void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
   if (!relay.arriving) {
     Link* target = link_to(relay.other);
-    bool full = target && buffered(target->id) > peers::relay_bytes_max;         // it takes less than is sent to it
+    bool full = target && buffered(target->id) > peers::relay_bytes_max;  // it takes less than is sent to it
     // Only for two that are in a topic together, here: nobody is sent anything by strangers.
-    if (!target || full || target->kind == LinkKind::relayed || !both_in(link, *target)) return send_on(link, wire::Unreachable{relay.other});
+    if (!target || full || target->kind == LinkKind::relayed || !both_in(link, *target))
+      return send_on(link, wire::Unreachable{relay.other});
     metrics_["relayed_bytes"] += relay.bytes.size();
     return send_on(*target, wire::Relay{link.peer, true, relay.bytes});
   }
-  if (config_.anchor || link.kind == LinkKind::relayed) return;   // nobody relays over a relay
+  if (config_.anchor || link.kind == LinkKind::relayed) return;  // nobody relays over a relay
   for (auto& [id, l] : links_)
-    if (l->kind == LinkKind::relayed && l->hub == link.id && l->expected == relay.other) return link_received(id, relay.bytes);
+    if (l->kind == LinkKind::relayed && l->hub == link.id && l->expected == relay.other)
+      return link_received(id, relay.bytes);
   auto c = contacts_.find(relay.other);
-  if (c == contacts_.end() || !(relay.other < identity_->id())) return;   // nobody we know, or ours to begin
+  if (c == contacts_.end() || !(relay.other < identity_->id())) return;  // nobody we know, or ours to begin
   if (!link.relayed_sessions.take(now_.steady_ms, wire::relayed_sessions)) return;
   auto fresh = std::make_unique<Link>();
   fresh->id = LinkId{next_relayed_++};
@@ -421,7 +446,8 @@ void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
   fresh->expected = relay.other;
   fresh->self = identity_;
   fresh->shared = link.shared;
-  fresh->session = std::make_unique<session::Session>(*identity_, static_key_, random_, session::Session::Options{false, LinkKind::relayed, {}, greeting(*fresh)});
+  fresh->session = std::make_unique<session::Session>(
+      *identity_, static_key_, random_, session::Session::Options{false, LinkKind::relayed, {}, greeting(*fresh)});
   LinkId id = fresh->id;
   Link& l = *(links_[id] = std::move(fresh));
   open_session(l);
@@ -430,7 +456,8 @@ void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
 
 void Node::Impl::on_unreachable(Link& link, const wire::Unreachable& message) {
   std::vector<LinkId> dead;
-  for (auto& [id, l] : links_) if (l->kind == LinkKind::relayed && l->hub == link.id && l->expected == message.other) dead.push_back(id);
+  for (auto& [id, l] : links_)
+    if (l->kind == LinkKind::relayed && l->hub == link.id && l->expected == message.other) dead.push_back(id);
   for (LinkId id : dead) link_closed(id, true);
   end_unheard(message.other);
 }
@@ -438,14 +465,16 @@ void Node::Impl::on_unreachable(Link& link, const wire::Unreachable& message) {
 // Our offer may have gone to where it is no more. It is not waited for, so that whoever comes back is dialled at once; so often, because
 // who tells of them can let them come and go without end.
 void Node::Impl::lost_sight(const DeviceId& peer) {
-  bool offered = std::ranges::any_of(attempts_, [&](const auto& a) { return a.second.peer == peer && a.second.initiator && !a.second.remote; });
+  bool offered = std::ranges::any_of(
+      attempts_, [&](const auto& a) { return a.second.peer == peer && a.second.initiator && !a.second.remote; });
   if (offered && redials_.take(now_.steady_ms, wire::redials)) end_unheard(peer);
 }
 
 // A signal of ours did not get there: what waits for its answer need not.
 void Node::Impl::end_unheard(const DeviceId& peer) {
   std::vector<u32> unheard;
-  for (auto& [no, attempt] : attempts_) if (attempt.peer == peer && attempt.initiator && !attempt.remote) unheard.push_back(no);
+  for (auto& [no, attempt] : attempts_)
+    if (attempt.peer == peer && attempt.initiator && !attempt.remote) unheard.push_back(no);
   for (u32 no : unheard) rtc_ended(no);
 }
 

@@ -18,10 +18,10 @@
 
 namespace perdure {
 
-using sync::Topic;
-using sync::TopicPtr;
 using store::LogNo;
 using store::TopicNo;
+using sync::Topic;
+using sync::TopicPtr;
 
 struct WaitingAppend {
   u32 call = 0;
@@ -30,16 +30,16 @@ struct WaitingAppend {
   std::size_t bytes = 0;
 };
 
-struct Resumed {                                     // a call, and how it goes on
+struct Resumed {  // a call, and how it goes on
   u32 call = 0;
   Task<void()> go;
 };
 
-struct Said {                                        // a presence or profile, the newest of its device
+struct Said {  // a presence or profile, the newest of its device
   u64 sequence = 0;
-  u64 heard_ms = 0;                                  // steady
-  Budget budget;                                     // anchors: how often it is passed on
-  Bytes frame;                                       // as it came, for who enters later
+  u64 heard_ms = 0;  // steady
+  Budget budget;     // anchors: how often it is passed on
+  Bytes frame;       // as it came, for who enters later
   std::optional<Bytes> value;
 };
 
@@ -57,79 +57,92 @@ struct TopicExtra {
   std::deque<WaitingAppend> waiting;
   std::size_t waiting_bytes = 0;
   bool appending = false;
-  std::map<LogNo, u64> dep_lengths;                  // as of our last batch
-  std::vector<u32> opening_calls;                    // topic() and join() that wait until it is loaded
-  std::deque<Call> deferred;                         // other calls made meanwhile
-  std::map<std::pair<DeviceId, u8>, Said> said;      // by device and kind
+  std::map<LogNo, u64> dep_lengths;              // as of our last batch
+  std::vector<u32> opening_calls;                // topic() and join() that wait until it is loaded
+  std::deque<Call> deferred;                     // other calls made meanwhile
+  std::map<std::pair<DeviceId, u8>, Said> said;  // by device and kind
   std::optional<Bytes> own_presence;
-  u64 own_presence_at = 0;                           // last sent, steady
+  u64 own_presence_at = 0;  // last sent, steady
   u64 own_sequence = 0;
   bool own_presence_due = false;
-  std::map<DeviceId, std::string> names;             // kept in W rows
-  std::map<DeviceId, u64> last_seen_ms;              // wall
+  std::map<DeviceId, std::string> names;  // kept in W rows
+  std::map<DeviceId, u64> last_seen_ms;   // wall
   bool releasing = false;
   bool rescuing = false;
-  bool settling = false;                             // just loaded: calls wait until own batches that do not count are appended again
-  bool looked_for_held = false;                      // since the last append
-  std::vector<Resumed> endings;                      // what follows once it is closed: it closes when all that was accepted is answered
-  bool failed = false;                               // loaded again after a failed save
-  u32 load_failures = 0;                             // saves that failed before it was loaded, in a row
-  std::optional<Error> unusable;                     // … too often: what its calls are told, until it is loaded after all
-  u64 rebuild_at = 0;                                // when to try again to index it anew; 0: no need
-  bool rebuild_wanted = false;                       // an index could not be read
-  bool own_unreadable = false;                       // a batch of our own is opaque
-  bool arrivals_lost = false;                        // … that of the order of arrival
-  u64 rebuilt_ms = 0;                                // when it was last indexed anew
-  std::vector<Resumed> retries;                      // calls that met damaged indexes
-  std::set<LogNo> searched;                          // logs of which a row was missed, since the topic was read
-  std::map<LogNo, u64> passed;                       // own logs that end in a hole for others: what is behind it is appended again
-  std::map<OpId, OpId> renamed;                      // receipts of this life whose ids another branch has: what they speak of now
-  std::map<LogNo, bool> searching;                   // … that are being looked through; true: once more after that
-  TopicNotice pending_notice;                        // keys and flags gathered since the last notice
+  bool settling = false;            // just loaded: calls wait until own batches that do not count are appended again
+  bool looked_for_held = false;     // since the last append
+  std::vector<Resumed> endings;     // what follows once it is closed: it closes when all that was accepted is answered
+  bool failed = false;              // loaded again after a failed save
+  u32 load_failures = 0;            // saves that failed before it was loaded, in a row
+  std::optional<Error> unusable;    // … too often: what its calls are told, until it is loaded after all
+  u64 rebuild_at = 0;               // when to try again to index it anew; 0: no need
+  bool rebuild_wanted = false;      // an index could not be read
+  bool own_unreadable = false;      // a batch of our own is opaque
+  bool arrivals_lost = false;       // … that of the order of arrival
+  u64 rebuilt_ms = 0;               // when it was last indexed anew
+  std::vector<Resumed> retries;     // calls that met damaged indexes
+  std::set<LogNo> searched;         // logs of which a row was missed, since the topic was read
+  std::map<LogNo, u64> passed;      // own logs that end in a hole for others: what is behind it is appended again
+  std::map<OpId, OpId> renamed;     // receipts of this life whose ids another branch has: what they speak of now
+  std::map<LogNo, bool> searching;  // … that are being looked through; true: once more after that
+  TopicNotice pending_notice;       // keys and flags gathered since the last notice
   TopicNotice last_notice;
-  Budget epochs;                                     // begun because a backup was put back
+  Budget epochs;  // begun because a backup was put back
   bool dirty = false;
   bool members_dirty = false;
-  std::optional<u64> members_at;                     // when to tell of members, steady
+  std::optional<u64> members_at;  // when to tell of members, steady
   std::vector<MemberOut> last_members;
-  u64 unlinked_ms = 0;                               // anchors: since when nobody uses it
+  u64 unlinked_ms = 0;  // anchors: since when nobody uses it
 };
 
-struct Waiter { u32 call = 0; TopicNo topic = 0; OpId id; std::vector<OpId> places; u32 copies = 0; bool anchored = false; bool synced = false; };
+struct Waiter {
+  u32 call = 0;
+  TopicNo topic = 0;
+  OpId id;
+  std::vector<OpId> places;
+  u32 copies = 0;
+  bool anchored = false;
+  bool synced = false;
+};
 
 inline constexpr char gone_text[] = "This device's store is gone. Stay online: what others hold is fetched again.";
-inline constexpr char unreadable_text[] =
-    "Something that this device had said was lost here, and what others hold of it cannot be read. Say it again where it matters.";
+inline constexpr char unreadable_text
+    [] = "Something that this device had said was lost here, and what others hold of it cannot be read. Say it again where it matters.";
 
 // An op to be appended again. renamed: another life's op has its id, so it gets one of its own; held: it gets a new time; ours: the id was
 // given out here.
-struct Again { log::Op op; OpId id; bool renamed = false, held = false, ours = false; };
+struct Again {
+  log::Op op;
+  OpId id;
+  bool renamed = false, held = false, ours = false;
+};
 
 struct AnchorEntry {
-  std::optional<DeviceId> pinned;                    // at first contact
+  std::optional<DeviceId> pinned;  // at first contact
   AnchorState state = AnchorState::connecting;
   std::string reason;
   u64 next_dial_ms = 0;
   u32 failures = 0;
   std::optional<LinkId> link;
-  std::optional<LinkId> through;                     // to the same anchor by another address: this one is not dialled meanwhile
+  std::optional<LinkId> through;  // to the same anchor by another address: this one is not dialled meanwhile
   bool dialling = false;
-  std::map<TopicNo, u8> refusing;                    // why it stores nothing more of these, until it holds what we hold
+  std::map<TopicNo, u8> refusing;  // why it stores nothing more of these, until it holds what we hold
 };
 
 // Somebody who shares a topic with us and whom we might link to.
 struct Contact {
   bool rtc = false;
-  std::map<LinkId, std::set<TopicNo>> hubs;          // links that introduced it, and in which topics: with none left it is out of reach
+  // links that introduced it, and in which topics: with none left it is out of reach
+  std::map<LinkId, std::set<TopicNo>> hubs;
   u64 next_try_ms = 0;
   u32 failures = 0;
   u64 known_since_ms = 0;
-  Hash affinity;                                     // of the pair: the lowest are linked directly
+  Hash affinity;  // of the pair: the lowest are linked directly
 };
 
 // Whom a link is yet to be told of in a topic, and when it may be.
 struct Introducing {
-  std::map<DeviceId, bool> present;                  // who came; true: can make DataChannels
+  std::map<DeviceId, bool> present;  // who came; true: can make DataChannels
   std::set<DeviceId> gone;
   u64 next_ms = 0;
   bool nobody() const { return present.empty() && gone.empty(); }
@@ -141,8 +154,8 @@ struct Attempt {
   peers::Nonce nonce{};
   std::optional<std::array<u8, 32>> local, remote;
   u64 deadline_ms = 0;
-  LinkId via;                                        // who introduced it
-  std::optional<LinkId> link;                        // once the channel stands
+  LinkId via;                  // who introduced it
+  std::optional<LinkId> link;  // once the channel stands
 };
 
 class Node::Impl final : public sync::SyncHost {
@@ -191,24 +204,27 @@ class Node::Impl final : public sync::SyncHost {
   void link_closed(LinkId, bool told);
   void open_session(peers::Link&);
   void on_frame(peers::Link&, ByteView);
-  bool afford(peers::Link&, const wire::Frame&);            // or what the table says has followed
+  bool afford(peers::Link&, const wire::Frame&);  // or what the table says has followed
   void wait(peers::Link&, ByteView frame);
   void hear_waiting();
   void hear(peers::Link&, const wire::Frame&);
   void say_abilities(peers::Link&);
   void set_buffered(peers::Link&, u64 bytes);
   void choke(peers::Link&);
-  void make_room();                                         // where more waits to be sent than may
+  void make_room();  // where more waits to be sent than may
   void join_purse(peers::Link&, Bytes purse);
   void leave_purse(const peers::Link&);
-  Bytes greeting(const peers::Link&) const;                 // ours, for that link
+  Bytes greeting(const peers::Link&) const;  // ours, for that link
   void on_greeting(peers::Link&);
   void settle_duplicates(peers::Link& fresh);
   void link_up(peers::Link&);
   void ping(peers::Link&);
   void on_pong(peers::Link&, const wire::Pong&);
   void transmit(peers::Link&, ByteView bytes);
-  template <class M> void send_on(peers::Link& link, const M& message, u32 alias = 0) { send(link.id, wire::encode({.alias = alias}, message)); }
+  template <class M>
+  void send_on(peers::Link& link, const M& message, u32 alias = 0) {
+    send(link.id, wire::encode({.alias = alias}, message));
+  }
   peers::Link* link_to(const DeviceId&);
   void links_time();
   bool shares(const peers::Link&) const;
@@ -224,7 +240,7 @@ class Node::Impl final : public sync::SyncHost {
   void matched(peers::Link&, const TopicPtr&, const peers::Shown& theirs);
   void on_topics(peers::Link&, const wire::Topics&);
   void expect(peers::Link&);
-  bool both_in(const peers::Link&, const peers::Link&) const;        // some topic
+  bool both_in(const peers::Link&, const peers::Link&) const;  // some topic
   void on_enter(peers::Link&, u32 alias, const wire::Enter&);
   bool serves_all() const { return config_.topics.empty() && !config_.tokens; }
   bool serves(const peers::Link&, const TopicId&) const;
@@ -252,7 +268,7 @@ class Node::Impl final : public sync::SyncHost {
   void dial_anchors();
   void add_anchor(const std::string& url, bool persist);
   void remove_anchor(const std::string& url);
-  bool is_anchor(const DeviceId&) const;             // a configured one
+  bool is_anchor(const DeviceId&) const;  // a configured one
 
   // ---- dialling.cpp
   void introduce(peers::Link& fresh, const TopicPtr&);
@@ -265,13 +281,13 @@ class Node::Impl final : public sync::SyncHost {
   bool make_room_for(const DeviceId& newcomer, LinkId hub);
   void note_missed_contacts();
   bool room_for_attempt(LinkId via);
-  void forget_hub(LinkId, std::optional<TopicNo> topic);               // none: all of them
+  void forget_hub(LinkId, std::optional<TopicNo> topic);  // none: all of them
   void lost_sight(const DeviceId& peer);
   void end_unheard(const DeviceId& peer);
   void dial_contacts();
   std::size_t links_wanted() const;
-  std::size_t linked_in(TopicNo) const;              // to members, not to anchors
-  const Topic* shared_with(const Contact&) const;    // one of the topics, open here
+  std::size_t linked_in(TopicNo) const;            // to members, not to anchors
+  const Topic* shared_with(const Contact&) const;  // one of the topics, open here
   Hash reach() const;
   std::vector<std::string> stun_urls() const;
   void attempt_rtc(const DeviceId&, Contact&);
@@ -286,7 +302,7 @@ class Node::Impl final : public sync::SyncHost {
 
   // ---- topics.cpp
   void on_call(Call& call);
-  void defer(const TopicPtr&, Call call);            // until its rows are read and what they owe is done
+  void defer(const TopicPtr&, Call call);  // until its rows are read and what they owe is done
   void call(u32 id, TopicNamed&);
   void call(u32 id, TopicCreate&);
   void call(u32 id, TopicJoin&);
@@ -304,19 +320,19 @@ class Node::Impl final : public sync::SyncHost {
   void open_topic(const TopicPtr&, std::optional<u32> call);
   void load_topic(const TopicPtr&);
   void topic_loaded(const TopicPtr&);
-  void load_rest(const TopicPtr&);                   // behind the logs: acknowledgements and names
+  void load_rest(const TopicPtr&);  // behind the logs: acknowledgements and names
   void note_lost_logs();
   void reload_topic(const TopicPtr&);
-  void rebuild(const TopicPtr&);                     // index all batches anew
+  void rebuild(const TopicPtr&);  // index all batches anew
   void rebuild_on(const TopicPtr&, u32 reading, LogNo no, u64 at);
-  void look_through(const TopicPtr&, u32 reading, u64 from);       // what an older core took in
+  void look_through(const TopicPtr&, u32 reading, u64 from);  // what an older core took in
   u64 rebuild_again_at(const TopicExtra&) const;
   bool dated_ahead(const Topic&, HybridTime greatest) const;
   void end_topic(const TopicPtr&, u32 call, Task<void()> then);
   void end_if_idle(const TopicPtr&);
   void close_topic(const TopicPtr&);
   void end_following(const TopicPtr&);
-  TopicPtr open_one(u32 call, TopicNo);              // or replies that it is not open
+  TopicPtr open_one(u32 call, TopicNo);  // or replies that it is not open
   TopicPtr make_topic(const NetworkId&, const TopicId&);
   TopicExtra& extra(const TopicPtr& topic) { return extras_[topic->no]; }
 
@@ -333,16 +349,16 @@ class Node::Impl final : public sync::SyncHost {
   // ---- append.cpp
   void call(u32 id, Append&);
   void append_waiting(const TopicPtr&);
-  struct Written {                                   // what a step that appended has changed
+  struct Written {  // what a step that appended has changed
     std::vector<sync::LogUpdate> updates;
     crdt::Changes changes;
     sync::Counters counters;
-    sync::Damage damage;                             // if of indexes, it has changed nothing
+    sync::Damage damage;  // if of indexes, it has changed nothing
     LogNo no = 0;
-    std::map<OpId, OpId> renamed;                    // ids that ops had which stand for themselves now
+    std::map<OpId, OpId> renamed;  // ids that ops had which stand for themselves now
   };
   void append_again(store::Rows&, Topic&, u64 incarnation, std::vector<Again>, std::vector<log::Void>, Written&);
-  void written(const TopicPtr&, const Written&);     // durable: tell everybody
+  void written(const TopicPtr&, const Written&);  // durable: tell everybody
   void release_due(const TopicPtr&);
   void remember_receipt(const RequestTag&, const std::string& id);
 
@@ -352,12 +368,12 @@ class Node::Impl final : public sync::SyncHost {
   void own_came(const TopicPtr&, LogNo, u64 from) override;
   void pass_holes(const TopicPtr&);
   void note_held(TopicExtra&, const std::map<LogNo, u64>& held);
-  void look_for_lost(const TopicPtr&);               // once it is loaded
+  void look_for_lost(const TopicPtr&);  // once it is loaded
   void append_lost(const TopicPtr&);
   void settled(const TopicPtr&);
   void renamed(const TopicPtr&, const std::map<OpId, OpId>&);
   std::optional<OpId> op_named(const Topic&, std::string_view text) const;
-  u64 uncounted(const TopicPtr&) const;              // own ops that wait to be appended again
+  u64 uncounted(const TopicPtr&) const;  // own ops that wait to be appended again
 
   // ---- queries.cpp
   void call(u32 id, Messages&);
@@ -375,8 +391,10 @@ class Node::Impl final : public sync::SyncHost {
   void call(u32 id, WaitCopies&);
   void call(u32 id, WaitSynced&);
   void call(u32 id, Close&) { close(id); }
-  template <class F> void query(u32 id, TopicNo, F ask);
-  std::pair<std::vector<DeviceId>, std::vector<DeviceId>> copies_of(const TopicPtr&, const std::vector<OpId>& places, bool acked_only) const;
+  template <class F>
+  void query(u32 id, TopicNo, F ask);
+  std::pair<std::vector<DeviceId>, std::vector<DeviceId>> copies_of(const TopicPtr&, const std::vector<OpId>& places,
+                                                                    bool acked_only) const;
   void find_places(const TopicPtr&, const std::vector<OpId>& ids, Task<void(std::vector<std::vector<OpId>>)> use);
   void move_waiters(const TopicPtr&);
   void check_waiters();
@@ -386,11 +404,12 @@ class Node::Impl final : public sync::SyncHost {
   void say(const TopicPtr&, u8 kind, const std::optional<Bytes>& value, std::optional<LinkId> only);
   void say_to_newcomer(peers::Link&, const TopicPtr&);
   void presence_time();
-  void keep_frame(Said&, Bytes frame);               // for newcomers, as far as there is room
+  void keep_frame(Said&, Bytes frame);  // for newcomers, as far as there is room
   void member_gone(const TopicPtr&, const DeviceId&);
   struct Sight;
   Sight sight(const TopicPtr&) const;
-  std::optional<DeviceId> makes_room(const TopicPtr&, const DeviceId& newcomer, const std::set<DeviceId>& others, sync::Nearness at_least) const;
+  std::optional<DeviceId> makes_room(const TopicPtr&, const DeviceId& newcomer, const std::set<DeviceId>& others,
+                                     sync::Nearness at_least) const;
   bool room_to_hear(const TopicPtr&, const DeviceId& newcomer, sync::Nearness at_least);
   void saw(const TopicPtr&, const DeviceId&, u64 wall_ms);
   void learn_name(const TopicPtr&, const DeviceId&, std::string name, sync::Nearness at_least);
@@ -439,62 +458,68 @@ class Node::Impl final : public sync::SyncHost {
   Instant now_;
   std::vector<Action> actions_;
   bool started_ = false, closing_ = false, over_ = false, online_ = true, hidden_ = false;
-  std::optional<Error> gone_;                        // the store is not to be had: what every call is told
+  std::optional<Error> gone_;  // the store is not to be had: what every call is told
   int start_reads_ = 0;
   std::deque<Call> early_calls_;
   std::vector<u32> close_calls_;
   wire::Epoch epoch_{};
   TopicNo next_topic_ = 1;
-  u64 openings_ = 1;                                 // how often a topic was opened or closed
+  u64 openings_ = 1;  // how often a topic was opened or closed
   bool meta_lost_ = false, numbers_known_ = false;
-  std::map<TopicNo, log::Opening> orphans_;          // numbers whose rows are there, but not what topic they are of
+  std::map<TopicNo, log::Opening> orphans_;  // numbers whose rows are there, but not what topic they are of
   std::map<TopicNo, TopicPtr> topics_;
   std::map<TopicNo, TopicExtra> extras_;
   std::map<std::pair<NetworkId, TopicId>, TopicNo> topic_numbers_;
   std::map<LinkId, std::unique_ptr<peers::Link>> links_;
   std::vector<LinkId> closing_links_;
-  std::vector<std::unique_ptr<peers::Link>> closed_; // of this turn: whoever was in the middle of a frame still holds them
+  // of this turn: whoever was in the middle of a frame still holds them
+  std::vector<std::unique_ptr<peers::Link>> closed_;
   u32 next_relayed_ = 1u << 31;
-  struct Purse { std::shared_ptr<peers::Spent> spent; std::size_t links = 0; };
-  std::map<Bytes, Purse> purses_;                    // by address: at most addresses_max without a link
-  u64 said_bytes_ = 0;                               // of presences kept for newcomers
-  u64 unsent_ = 0, unfinished_ = 0;                  // bytes of all links: sent and not taken, and of frames of which pieces are missing or that wait
-  std::set<LinkId> waiting_links_;                   // who owes and has said more
+  struct Purse {
+    std::shared_ptr<peers::Spent> spent;
+    std::size_t links = 0;
+  };
+  std::map<Bytes, Purse> purses_;  // by address: at most addresses_max without a link
+  u64 said_bytes_ = 0;             // of presences kept for newcomers
+  // bytes of all links: sent and not taken, and of frames of which pieces are missing or that wait
+  u64 unsent_ = 0, unfinished_ = 0;
+  std::set<LinkId> waiting_links_;  // who owes and has said more
   std::map<std::string, AnchorEntry> anchors_;
   std::map<std::pair<LinkId, TopicNo>, Introducing> introducing_;
   std::map<DeviceId, Contact> contacts_;
-  bool contacts_missed_ = false;                     // there was no room for somebody who may still be in reach
+  bool contacts_missed_ = false;  // there was no room for somebody who may still be in reach
   std::map<u32, Attempt> attempts_;
   u32 next_attempt_ = 1;
   Budget redials_;
   std::map<u32, Waiter> waiters_;
-  bool waiters_dirty_ = false;                       // one of them may be ready
+  bool waiters_dirty_ = false;  // one of them may be ready
   std::map<RequestTag, std::string> receipts_;
   std::deque<RequestTag> receipt_order_;
   u32 next_receipt_row_ = 0;
   std::optional<i64> offset_;
   std::optional<i64> skew_;
   std::map<Code, std::string> trouble_;
-  bool rows_lost_ = false, unreadable_lost_ = false; // rows that only others could give again; what they gave of it cannot be read
-  const char* holes_reported_ = nullptr;             // what the app was told of that
+  // rows that only others could give again; what they gave of it cannot be read
+  bool rows_lost_ = false, unreadable_lost_ = false;
+  const char* holes_reported_ = nullptr;  // what the app was told of that
   std::map<std::string, u64> metrics_;
   wire::Refusal refusal_{};
-  std::set<TopicId> served_;                         // anchors: what they were told to serve
-  Addresses addresses_;                              // anchors
-  std::optional<u64> room_;                          // anchors: larger saves did not fit on the disk, of late …
-  u64 room_at_ = 0, room_pause_ms_ = 0;              // … until then, after so long
-  std::set<TopicNo> unstored_;                       // … and in these something was refused for it
-  u64 total_bytes_ = 0;                              // anchors: sealed bytes of all topics
+  std::set<TopicId> served_;             // anchors: what they were told to serve
+  Addresses addresses_;                  // anchors
+  std::optional<u64> room_;              // anchors: larger saves did not fit on the disk, of late …
+  u64 room_at_ = 0, room_pause_ms_ = 0;  // … until then, after so long
+  std::set<TopicNo> unstored_;           // … and in these something was refused for it
+  u64 total_bytes_ = 0;                  // anchors: sealed bytes of all topics
   bool status_dirty_ = true, peers_dirty_ = true, anchors_dirty_ = true, topics_dirty_ = true;
-  std::optional<u64> peers_at_;                      // when to tell of peers, steady
-  std::size_t peers_told_ = 0;                       // how many there were last
+  std::optional<u64> peers_at_;  // when to tell of peers, steady
+  std::size_t peers_told_ = 0;   // how many there were last
   u64 metrics_at_ = 0;
   u64 leases_at_ = 0;
-  u64 failed_at_ = 0;                                // when a save or a read failed last, steady
-  u32 failures_ = 0;                                 // … and how often in a row
-  u64 reopen_at_ = 0;                                // when the store is tried again, or has taken too long; 0: no need, or no use
-  bool reopening_ = false;                           // the host was asked to
-  u64 resting_until_ = 0;                            // after a failed save nothing is written of our own accord
+  u64 failed_at_ = 0;       // when a save or a read failed last, steady
+  u32 failures_ = 0;        // … and how often in a row
+  u64 reopen_at_ = 0;       // when the store is tried again, or has taken too long; 0: no need, or no use
+  bool reopening_ = false;  // the host was asked to
+  u64 resting_until_ = 0;   // after a failed save nothing is written of our own accord
 };
 
 }  // namespace perdure

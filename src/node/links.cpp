@@ -26,13 +26,14 @@ std::optional<NetworkId> parse_network(std::string_view text) {
 Bytes purse_of(const LinkOpened& event) {
   if (!event.address.empty()) return event.address;
   codec::Writer w;
-  w.raw(view("perdure/link/")).be32(event.link.value);       // longer than any address
+  w.raw(view("perdure/link/")).be32(event.link.value);  // longer than any address
   return std::move(w).take();
 }
 
 // What was spent has come back: who comes again is as new.
 bool untouched(peers::Spent& spent, u64 now_ms) {
-  return spent.work.untouched(now_ms, wire::address_work) && spent.frames[wire::price_index(wire::Tag::enter)].untouched(now_ms, wire::price_of(wire::Tag::enter).rate);
+  return spent.work.untouched(now_ms, wire::address_work) &&
+         spent.frames[wire::price_index(wire::Tag::enter)].untouched(now_ms, wire::price_of(wire::Tag::enter).rate);
 }
 
 }  // namespace
@@ -57,7 +58,8 @@ void Node::Impl::link_opened(const LinkOpened& event) {
     bool served = config_.apps.empty();
     for (const std::string& app : config_.apps) served |= network && identity::network_id(app) == *network;
     served = served && (serves_all() || link->admitted || !served_.empty());
-    const auto told = static_cast<std::size_t>(std::ranges::count_if(links_, [](const auto& l) { return l.second->refusal.has_value(); }));
+    const auto told = static_cast<std::size_t>(
+        std::ranges::count_if(links_, [](const auto& l) { return l.second->refusal.has_value(); }));
     bool full = served && links_.size() - told >= config_.links_max;
     if (Link* least = full && network ? least_wanted() : nullptr) {
       metrics_["links_made_room"] += 1;
@@ -90,8 +92,10 @@ void Node::Impl::link_opened(const LinkOpened& event) {
     binding = peers::binding_of(*a->second.local, *a->second.remote);
   }
   auto key = static_key_;
-  if (config_.anchor) key = session::make_static_key(*link->self, random_);   // signed for that network
-  link->session = std::make_unique<session::Session>(*link->self, key, random_, session::Session::Options{link->dialler, link->kind, std::move(binding), greeting(*link)});
+  if (config_.anchor) key = session::make_static_key(*link->self, random_);  // signed for that network
+  link->session = std::make_unique<session::Session>(
+      *link->self, key, random_,
+      session::Session::Options{link->dialler, link->kind, std::move(binding), greeting(*link)});
   Link& l = *(links_[event.link] = std::move(link));
   open_session(l);
 }
@@ -130,7 +134,8 @@ void Node::Impl::choke(Link& link) {
 
 void Node::Impl::make_room() {
   while (unsent_ > memory_.unsent) {
-    auto most = std::ranges::max_element(links_, {}, [](const auto& l) { return l.second->choked ? 0 : l.second->buffered; });
+    auto most = std::ranges::max_element(links_, {},
+                                         [](const auto& l) { return l.second->choked ? 0 : l.second->buffered; });
     choke(*most->second);
     metrics_["links_choked"] += 1;
   }
@@ -139,7 +144,8 @@ void Node::Impl::make_room() {
 void Node::Impl::join_purse(Link& link, Bytes purse) {
   if (purses_.size() >= params::addresses_max)
     std::erase_if(purses_, [&](auto& a) { return a.second.links == 0 && untouched(*a.second.spent, now_.steady_ms); });
-  for (auto a = purses_.begin(); a != purses_.end() && purses_.size() >= params::addresses_max;) a = a->second.links == 0 ? purses_.erase(a) : std::next(a);
+  for (auto a = purses_.begin(); a != purses_.end() && purses_.size() >= params::addresses_max;)
+    a = a->second.links == 0 ? purses_.erase(a) : std::next(a);
   link.purse = std::move(purse);
   Purse& a = purses_[link.purse];
   if (!a.spent) a.spent = std::make_shared<peers::Spent>();
@@ -149,7 +155,7 @@ void Node::Impl::join_purse(Link& link, Bytes purse) {
 
 void Node::Impl::leave_purse(const Link& link) {
   auto a = purses_.find(link.purse);
-  if (a == purses_.end()) return;                     // a relayed one, which shares that of the link that carries it
+  if (a == purses_.end()) return;  // a relayed one, which shares that of the link that carries it
   --a->second.links;
   if (a->second.links == 0 && untouched(*a->second.spent, now_.steady_ms)) purses_.erase(a);
 }
@@ -167,7 +173,8 @@ void Node::Impl::link_received(LinkId id, ByteView bytes) {
   for (Bytes& b : in.to_send) transmit(link, b);
   if (in.fault != session::Fault::none) {
     metrics_["faults"] += 1;
-    if (auto a = anchors_.find(link.url); a != anchors_.end()) a->second.reason = "What answers at this address does not speak Perdure, or not for this app. Check the address.";
+    if (auto a = anchors_.find(link.url); a != anchors_.end())
+      a->second.reason = "What answers at this address does not speak Perdure, or not for this app. Check the address.";
     return link_closed(id, false);
   }
   if (!before && link.session->established()) {
@@ -177,11 +184,13 @@ void Node::Impl::link_received(LinkId id, ByteView bytes) {
   }
   for (const Bytes& frame : in.frames) {
     auto again = links_.find(id);
-    if (again == links_.end()) return;                // a frame before this one cost it its life
+    if (again == links_.end()) return;  // a frame before this one cost it its life
     on_frame(*again->second, frame);
   }
   if (unfinished_ <= memory_.unfinished) return;
-  auto most = std::ranges::max_element(links_, {}, [](const auto& l) { return (l.second->session ? l.second->session->unfinished() : 0) + l.second->waiting_bytes; });
+  auto most = std::ranges::max_element(links_, {}, [](const auto& l) {
+    return (l.second->session ? l.second->session->unfinished() : 0) + l.second->waiting_bytes;
+  });
   fault(most->first, sync::Fault::too_much);
 }
 
@@ -198,7 +207,7 @@ void Node::Impl::hear_waiting() {
   for (bool heard = true; heard;) {
     heard = false;
     for (LinkId id : std::set<LinkId>(waiting_links_)) {
-      if (!waiting_links_.contains(id) || rested_at(id) > now_.steady_ms) continue;      // gone, or owes still
+      if (!waiting_links_.contains(id) || rested_at(id) > now_.steady_ms) continue;  // gone, or owes still
       Link& link = *links_.at(id);
       const Bytes frame = std::move(link.waiting.front());
       link.waiting.pop_front();
@@ -228,7 +237,8 @@ bool Node::Impl::afford(Link& link, const wire::Frame& frame) {
 }
 
 void Node::Impl::say_abilities(Link& link) {
-  wire::Able able{{}, link.kind == LinkKind::relayed ? 0 : u64{session::piece_max}, params::batch_format_newest, config_.version};
+  wire::Able able{
+      {}, link.kind == LinkKind::relayed ? 0 : u64{session::piece_max}, params::batch_format_newest, config_.version};
   for (u32 tag = 128; tag < 256; ++tag)
     if (wire::known(static_cast<wire::Tag>(tag))) able.numbers.insert(tag);
   send_on(link, wire::say(able));
@@ -240,7 +250,8 @@ void Node::Impl::on_frame(Link& link, ByteView bytes) {
   const bool known = wire::known(frame->tag);
   if (!known && !wire::may_skip(frame->tag)) return fault(link.id, sync::Fault::malformed);
   if (!afford(link, *frame) || !known) return;
-  if (wire::waits(frame->tag) && (!link.waiting.empty() || rested_at(link.id) > now_.steady_ms)) return wait(link, bytes);
+  if (wire::waits(frame->tag) && (!link.waiting.empty() || rested_at(link.id) > now_.steady_ms))
+    return wait(link, bytes);
   hear(link, *frame);
 }
 
@@ -253,7 +264,8 @@ void Node::Impl::hear(Link& link, const wire::Frame& heard) {
     else fault(link.id, sync::Fault::malformed);
   };
   switch (frame->tag) {
-    case wire::Tag::ping: return handle.template operator()<wire::Ping>([&](auto& m) { send_on(link, wire::Pong{m.id, now_.wall_ms}); });
+    case wire::Tag::ping:
+      return handle.template operator()<wire::Ping>([&](auto& m) { send_on(link, wire::Pong{m.id, now_.wall_ms}); });
     case wire::Tag::pong: return handle.template operator()<wire::Pong>([&](auto& m) { on_pong(link, m); });
     case wire::Tag::bye: return handle.template operator()<wire::Bye>([&](auto&) { link_closed(link.id, false); });
     case wire::Tag::abilities:
@@ -263,11 +275,14 @@ void Node::Impl::hear(Link& link, const wire::Frame& heard) {
         peers_dirty_ = true;
       });
     case wire::Tag::topics: return handle.template operator()<wire::Topics>([&](auto& m) { on_topics(link, m); });
-    case wire::Tag::enter: return handle.template operator()<wire::Enter>([&](auto& m) { on_enter(link, frame->header.alias, m); });
-    case wire::Tag::refused: return handle.template operator()<wire::Refused>([&](auto& m) { on_refused(link, frame->header.alias, m); });
+    case wire::Tag::enter:
+      return handle.template operator()<wire::Enter>([&](auto& m) { on_enter(link, frame->header.alias, m); });
+    case wire::Tag::refused:
+      return handle.template operator()<wire::Refused>([&](auto& m) { on_refused(link, frame->header.alias, m); });
     case wire::Tag::signal: return handle.template operator()<wire::Signal>([&](auto& m) { on_signal(link, m); });
     case wire::Tag::relay: return handle.template operator()<wire::Relay>([&](auto& m) { on_relay(link, m); });
-    case wire::Tag::unreachable: return handle.template operator()<wire::Unreachable>([&](auto& m) { on_unreachable(link, m); });
+    case wire::Tag::unreachable:
+      return handle.template operator()<wire::Unreachable>([&](auto& m) { on_unreachable(link, m); });
     default: break;
   }
   // All others speak of a topic. An alias that we do not know (yet, or no longer) is no fault: the topic may just have been closed.
@@ -277,14 +292,18 @@ void Node::Impl::hear(Link& link, const wire::Frame& heard) {
   if (found == topics_.end()) return;
   TopicPtr topic = found->second;
   if (frame->tag == wire::Tag::closed) return unshare(link, topic), member_gone(topic, link.peer);
-  if (frame->tag == wire::Tag::introduce) return handle.template operator()<wire::Introduce>([&](auto& m) { on_introduce(link, topic, m); });
+  if (frame->tag == wire::Tag::introduce)
+    return handle.template operator()<wire::Introduce>([&](auto& m) { on_introduce(link, topic, m); });
   if (frame->tag == wire::Tag::presence) return on_presence(link, topic, *frame);
   sync_.on_frame(now_, topic, link.id, *frame);
 }
 
 Bytes Node::Impl::greeting(const Link& link) const {
   const u32 port = config_.stun_port;
-  return wire::encode_body(wire::Greeting{wire::wire_version, static_cast<u8>(config_.anchor ? 1 : 0), config_.rtc, epoch_,
+  return wire::encode_body(wire::Greeting{wire::wire_version,
+                                          static_cast<u8>(config_.anchor ? 1 : 0),
+                                          config_.rtc,
+                                          epoch_,
                                           {static_cast<u8>(port >> 8), static_cast<u8>(port)},
                                           link.refusal ? static_cast<u8>(*link.refusal) : u8{0}});
 }
@@ -311,7 +330,8 @@ void Node::Impl::on_greeting(Link& link) {
     AnchorEntry& anchor = a->second;
     if (anchor.pinned && *anchor.pinned != link.peer) {
       anchor.state = AnchorState::refused;
-      anchor.reason = "Another key answers at this address than at first contact. Remove the anchor and add it again if that is right.";
+      anchor
+          .reason = "Another key answers at this address than at first contact. Remove the anchor and add it again if that is right.";
       anchor.next_dial_ms = now_.steady_ms + params::anchor_retry_ms_max;
       anchors_dirty_ = true;
       return link_closed(link.id, false);
@@ -337,7 +357,9 @@ void Node::Impl::settle_duplicates(Link& fresh) {
   std::vector<LinkId> worse;
   bool lost = false;
   for (auto& [id, other] : links_) {
-    if (id == fresh.id || !other->greeted || other->peer != fresh.peer || other->self->network() != fresh.self->network()) continue;
+    if (id == fresh.id || !other->greeted || other->peer != fresh.peer ||
+        other->self->network() != fresh.self->network())
+      continue;
     bool before = !fresh.anchor && other->session->peer_key() != fresh.session->peer_key();
     if (!before && peers::rank(other->kind) > peers::rank(fresh.kind)) lost = true;
     else worse.push_back(id);
@@ -357,7 +379,8 @@ void Node::Impl::link_up(Link& link) {
   metrics_["links_opened"] += 1;
   peers_dirty_ = status_dirty_ = true;
   if (link.attempt != 0) attempts_.erase(link.attempt);
-  if (auto c = contacts_.find(link.peer); c != contacts_.end() && link.kind == LinkKind::datachannel) c->second.failures = 0;
+  if (auto c = contacts_.find(link.peer); c != contacts_.end() && link.kind == LinkKind::datachannel)
+    c->second.failures = 0;
   say_abilities(link);
   ping(link);
   if (started_) say_topics(link);
@@ -371,7 +394,9 @@ bool Node::Impl::shares(const Link& link) const {
     if (++looked > params::aliases_looked_at) break;
     auto topic = topics_.find(no);
     if (topic == topics_.end()) continue;
-    if (!topic->second->loaded || !topic->second->logs.empty() || served_.contains(topic->second->id) || sync_.links(topic->second).size() > 1) return true;
+    if (!topic->second->loaded || !topic->second->logs.empty() || served_.contains(topic->second->id) ||
+        sync_.links(topic->second).size() > 1)
+      return true;
   }
   return false;
 }
@@ -379,7 +404,10 @@ bool Node::Impl::shares(const Link& link) const {
 // Who makes room for one more: of the links that share nothing the oldest, of the address that has most of them. Nobody if all do, or
 // have only just come.
 Link* Node::Impl::least_wanted() {
-  struct Idle { std::size_t count = 0; Link* oldest = nullptr; };
+  struct Idle {
+    std::size_t count = 0;
+    Link* oldest = nullptr;
+  };
   std::map<Bytes, Idle> idle;
   for (auto& [id, link] : links_) {
     if (link->refusal || link->kind != LinkKind::websocket || shares(*link)) continue;
@@ -390,7 +418,8 @@ Link* Node::Impl::least_wanted() {
   const Idle* most = nullptr;
   for (const auto& [address, of] : idle) {
     if (of.count <= params::idle_links_max && of.oldest->opened_ms + params::settling_ms > now_.steady_ms) continue;
-    if (!most || of.count > most->count || (of.count == most->count && of.oldest->opened_ms < most->oldest->opened_ms)) most = &of;
+    if (!most || of.count > most->count || (of.count == most->count && of.oldest->opened_ms < most->oldest->opened_ms))
+      most = &of;
   }
   return most ? most->oldest : nullptr;
 }
@@ -416,16 +445,20 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   if (auto a = anchors_.find(link->url); a != anchors_.end() && a->second.link == id) {
     AnchorEntry& anchor = a->second;
     anchor.link.reset();
-    if (anchor.state != AnchorState::refused) anchor.state = link->greeted ? AnchorState::connecting : AnchorState::unreachable;
+    if (anchor.state != AnchorState::refused)
+      anchor.state = link->greeted ? AnchorState::connecting : AnchorState::unreachable;
     if (!link->greeted) {
       ++anchor.failures;
-      if (anchor.reason.empty()) anchor.reason = "What answers at this address ends the link before it is greeted. It is tried again; check the address if that lasts.";
+      if (anchor.reason.empty())
+        anchor
+            .reason = "What answers at this address ends the link before it is greeted. It is tried again; check the address if that lasts.";
     }
     u64 wait = std::min(params::anchor_retry_ms << std::min(anchor.failures, 6u), params::anchor_retry_ms_max);
     anchor.next_dial_ms = std::max(anchor.next_dial_ms, now_.steady_ms + wait / 2 + random_.below(wait / 2 + 1));
     anchors_dirty_ = true;
   }
-  if (auto c = contacts_.find(link->peer); c != contacts_.end() && link->greeted && link->kind == LinkKind::datachannel) c->second.next_try_ms = now_.steady_ms;
+  if (auto c = contacts_.find(link->peer); c != contacts_.end() && link->greeted && link->kind == LinkKind::datachannel)
+    c->second.next_try_ms = now_.steady_ms;
   if (link->attempt != 0) rtc_ended(link->attempt);
   std::set<TopicNo> shared;
   for (const auto& [alias, no] : link->their_aliases) shared.insert(no);
@@ -433,7 +466,8 @@ void Node::Impl::link_closed(LinkId id, bool told) {
     if (auto t = topics_.find(no); t != topics_.end()) unshare(*link, t->second);
   forget_hub(id, std::nullopt);
   std::vector<LinkId> carried;
-  for (auto& [other, l] : links_) if (l->kind == LinkKind::relayed && l->hub == id) carried.push_back(other);
+  for (auto& [other, l] : links_)
+    if (l->kind == LinkKind::relayed && l->hub == id) carried.push_back(other);
   for (LinkId other : carried) link_closed(other, true);
   for (TopicNo no : shared)
     if (auto t = topics_.find(no); t != topics_.end()) member_gone(t->second, link->peer);
@@ -450,13 +484,15 @@ u64 Node::Impl::idle_ms(u64 usual, u64 most) const {
     if (topic == topics_.end()) continue;
     u64 others = sync_.links(topic->second).size();
     bytes += others * sync::check_bytes * 60'000 / sync::check_interval_ms;
-    if (e.own_presence) bytes += others * (e.own_presence->size() + params::said_bytes) * 60'000 / params::presence_again_ms;
+    if (e.own_presence)
+      bytes += others * (e.own_presence->size() + params::said_bytes) * 60'000 / params::presence_again_ms;
   }
   return std::clamp(usual * bytes / (60 * u64{config_.idle_bytes_per_second}), usual, most);
 }
 
 Link* Node::Impl::link_to(const DeviceId& peer) {
-  for (auto& [id, link] : links_) if (link->greeted && link->peer == peer) return link.get();
+  for (auto& [id, link] : links_)
+    if (link->greeted && link->peer == peer) return link.get();
   return nullptr;
 }
 
@@ -497,7 +533,8 @@ void Node::Impl::links_time() {
   std::vector<LinkId> dead;
   const u64 interval = ping_interval();
   for (auto& [id, link] : links_) {
-    bool late = !link->greeted && link->opened_ms + (link->refusal ? params::told_ms_max : peers::handshake_ms_max) <= now_.steady_ms;
+    bool late = !link->greeted &&
+                link->opened_ms + (link->refusal ? params::told_ms_max : peers::handshake_ms_max) <= now_.steady_ms;
     bool silent = link->greeted && link->heard_ms + peers::silence_ms_max <= now_.steady_ms;
     if (late || silent || link->choked) dead.push_back(id);
     else if (link->greeted && link->pinged_ms + interval <= now_.steady_ms) ping(*link);

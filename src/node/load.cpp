@@ -8,16 +8,17 @@ namespace perdure {
 
 namespace {
 
-constexpr u64 look_batches = 256;                    // a step: they are unsealed and no more
+constexpr u64 look_batches = 256;  // a step: they are unsealed and no more
 constexpr u32 look_entries = 64;
-constexpr u64 rebuild_batches = 32;                  // a step: some milliseconds, some pages
+constexpr u64 rebuild_batches = 32;  // a step: some milliseconds, some pages
 
 Bytes rebuild_mark(const Topic& topic) { return store::key('I', topic.no, 1); }
 
 // Numbers of logs whose own rows are lost. The indexes speak of them until they are made anew; how many there were then is in a row.
 Bytes nameless_row(const Topic& topic) { return store::key('I', topic.no, 3); }
 u64 nameless(const Topic& topic) {
-  return static_cast<u64>(std::ranges::count_if(topic.logs, [](const sync::LogEntry& entry) { return entry.working.id.is_zero(); }));
+  return static_cast<u64>(
+      std::ranges::count_if(topic.logs, [](const sync::LogEntry& entry) { return entry.working.id.is_zero(); }));
 }
 u64 nameless_then(store::Rows& rows, const Topic& topic) {
   const auto row = rows.get(nameless_row(topic));
@@ -52,23 +53,27 @@ bool Node::Impl::dated_ahead(const Topic& topic, HybridTime greatest) const {
   return topic.keys && greatest.ms() > corrected_now_ms() + clock::hold_back_ms;
 }
 
-u64 Node::Impl::rebuild_again_at(const TopicExtra& e) const { return now_.steady_ms + (e.unusable ? params::unusable_pause_ms : sync::failed_pause_ms); }
+u64 Node::Impl::rebuild_again_at(const TopicExtra& e) const {
+  return now_.steady_ms + (e.unusable ? params::unusable_pause_ms : sync::failed_pause_ms);
+}
 
 // Behind the steps that are under way: they build on what is in memory, and what they write must be in it when it is read again.
 void Node::Impl::reload_topic(const TopicPtr& topic) {
-  topic->loaded = false;                             // from here on nothing new begins
+  topic->loaded = false;  // from here on nothing new begins
   const u32 reading = ++topic->reading;
-  desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic, reading](SaveOutcome saved) {
-    if (saved != SaveOutcome::ok || topic->reading != reading) return;      // or it was closed, and may be open again
-    topic->forget();
-    TopicExtra& e = extra(topic);
-    e.appending = e.releasing = e.rescuing = e.looked_for_held = e.settling = false;
-    e.searched.clear();
-    e.searching.clear();
-    e.passed.clear();
-    e.dep_lengths.clear();
-    load_topic(topic);
-  });
+  desk_.run(
+      topic->queue(), [](store::Rows&) {},
+      [this, topic, reading](SaveOutcome saved) {
+        if (saved != SaveOutcome::ok || topic->reading != reading) return;  // or it was closed, and may be open again
+        topic->forget();
+        TopicExtra& e = extra(topic);
+        e.appending = e.releasing = e.rescuing = e.looked_for_held = e.settling = false;
+        e.searched.clear();
+        e.searching.clear();
+        e.passed.clear();
+        e.dep_lengths.clear();
+        load_topic(topic);
+      });
 }
 
 void Node::Impl::load_topic(const TopicPtr& topic) {
@@ -76,98 +81,127 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
   // The last batch of the last log: a log whose own row is lost is known by it.
   auto last = std::make_shared<LogNo>(0);
   Bytes batches = store::key('B', topic->no);
-  desk_.read_range(batches, store::prefix_end(batches), 1, true, [last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-    if (ok && !rows.empty() && rows[0].first.size() == 1 + 4 + 4 + 4) *last = codec::Reader(ByteView(rows[0].first).subspan(5)).be32() + 1;
-  });
+  desk_.read_range(batches, store::prefix_end(batches), 1, true,
+                   [last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+                     if (ok && !rows.empty() && rows[0].first.size() == 1 + 4 + 4 + 4)
+                       *last = codec::Reader(ByteView(rows[0].first).subspan(5)).be32() + 1;
+                   });
   Bytes from = store::key('L', topic->no);
-  desk_.read_range(from, store::prefix_end(from), 0, false, [this, topic, reading, last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-    if (!ok || topic->reading != reading) return;
-    topic->forget();
-    bool lost_logs = sync::load_logs(*topic, rows);
-    lost_logs |= *last > topic->logs.size();
-    while (topic->logs.size() < std::min<std::size_t>(*last, sync::log_numbers_max)) topic->logs.emplace_back();
-    if (lost_logs) note_lost_logs();
-    report_holes();
-    struct Result { sync::Counters counters; std::vector<sync::LogUpdate> updates; bool rebuild = false, unreadable = false; u64 looked = 0; };
-    auto result = std::make_shared<Result>();
-    desk_.run(topic->queue(), [this, topic, reading, result](store::Rows& out) {
-      *result = {};
-      if (topic->reading != reading) return;
-      if (auto epoch = out.get(store::key('O', topic->no)); epoch && epoch->size() == 8) std::copy(epoch->begin(), epoch->end(), topic->epoch.emplace().begin());
-      for (LogNo no = 0; no < topic->logs.size(); ++no) {
-        const sync::LogEntry& entry = topic->logs[no];
-        if (entry.held.spoken() == entry.held.length) continue;
-        if (auto state = sync::read_state(out, *topic, no)) result->updates.push_back({no, sync::held_of(out, *topic, no, *state)});
-      }
-      if (!topic->keys) {
-        crdt::Indexes indexes = crdt::load_indexes(out, topic->no);
-        result->counters.arrived = indexes.arrived;
-        result->counters.arrival_hash = indexes.arrival_hash;
-        result->rebuild = extra(topic).rebuild_wanted;
-        return;
-      }
-      sync::Merge merge(out, *topic, corrected_now_ms());
-      result->counters = merge.counters();
-      for (LogNo no = 0; no < topic->logs.size() && result->counters.opaque > 0; ++no)
-        result->unreadable |= topic->logs[no].working.device == identity_->id() && merge.replica().marks().any_opaque(no);
-      bool lost = !topic->numbers.empty() && !out.get(store::key('I', topic->no));
-      // Written by an older core since, or by one that knew less: what it could not read counts from now on.
-      const crdt::Looked looked = crdt::read_looked(out, topic->no);
-      const bool older = (looked.second && !crdt::needs_second(merge.replica().indexes())) || merge.replica().marks().outdated();
-      result->looked = looked.upto <= result->counters.arrived ? looked.upto : 0;
-      result->rebuild = lost || older || nameless(*topic) > nameless_then(out, *topic) || extra(topic).rebuild_wanted || merge.replica().corrupt() || out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
-    }, [this, topic, reading, result](SaveOutcome saved) {
-      if (saved != SaveOutcome::ok || topic->reading != reading) return;
-      for (const sync::LogUpdate& update : result->updates) topic->apply(update);
-      topic->counters = result->counters;
-      topic->closed = {};
-      TopicExtra& e = extra(topic);
-      e.own_unreadable = result->unreadable;
-      report_holes();
-      if (!result->rebuild) look_through(topic, reading, topic->keys ? result->looked : topic->counters.arrived);
-      else if (e.failed) e.rebuild_at = rebuild_again_at(e);   // the disk that just failed would fail again
-      else rebuild(topic);
-    });
-  });
+  desk_.read_range(from, store::prefix_end(from), 0, false,
+                   [this, topic, reading, last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+                     if (!ok || topic->reading != reading) return;
+                     topic->forget();
+                     bool lost_logs = sync::load_logs(*topic, rows);
+                     lost_logs |= *last > topic->logs.size();
+                     while (topic->logs.size() < std::min<std::size_t>(*last, sync::log_numbers_max))
+                       topic->logs.emplace_back();
+                     if (lost_logs) note_lost_logs();
+                     report_holes();
+                     struct Result {
+                       sync::Counters counters;
+                       std::vector<sync::LogUpdate> updates;
+                       bool rebuild = false, unreadable = false;
+                       u64 looked = 0;
+                     };
+                     auto result = std::make_shared<Result>();
+                     desk_.run(
+                         topic->queue(),
+                         [this, topic, reading, result](store::Rows& out) {
+                           *result = {};
+                           if (topic->reading != reading) return;
+                           if (auto epoch = out.get(store::key('O', topic->no)); epoch && epoch->size() == 8)
+                             std::copy(epoch->begin(), epoch->end(), topic->epoch.emplace().begin());
+                           for (LogNo no = 0; no < topic->logs.size(); ++no) {
+                             const sync::LogEntry& entry = topic->logs[no];
+                             if (entry.held.spoken() == entry.held.length) continue;
+                             if (auto state = sync::read_state(out, *topic, no))
+                               result->updates.push_back({no, sync::held_of(out, *topic, no, *state)});
+                           }
+                           if (!topic->keys) {
+                             crdt::Indexes indexes = crdt::load_indexes(out, topic->no);
+                             result->counters.arrived = indexes.arrived;
+                             result->counters.arrival_hash = indexes.arrival_hash;
+                             result->rebuild = extra(topic).rebuild_wanted;
+                             return;
+                           }
+                           sync::Merge merge(out, *topic, corrected_now_ms());
+                           result->counters = merge.counters();
+                           for (LogNo no = 0; no < topic->logs.size() && result->counters.opaque > 0; ++no)
+                             result->unreadable |= topic->logs[no].working.device == identity_->id() &&
+                                                   merge.replica().marks().any_opaque(no);
+                           bool lost = !topic->numbers.empty() && !out.get(store::key('I', topic->no));
+                           // Written by an older core since, or by one that knew less: what it could not read counts from now on.
+                           const crdt::Looked looked = crdt::read_looked(out, topic->no);
+                           const bool older = (looked.second && !crdt::needs_second(merge.replica().indexes())) ||
+                                              merge.replica().marks().outdated();
+                           result->looked = looked.upto <= result->counters.arrived ? looked.upto : 0;
+                           result->rebuild = lost || older || nameless(*topic) > nameless_then(out, *topic) ||
+                                             extra(topic).rebuild_wanted || merge.replica().corrupt() ||
+                                             out.get(rebuild_mark(*topic)) ||
+                                             dated_ahead(*topic, result->counters.greatest);
+                         },
+                         [this, topic, reading, result](SaveOutcome saved) {
+                           if (saved != SaveOutcome::ok || topic->reading != reading) return;
+                           for (const sync::LogUpdate& update : result->updates) topic->apply(update);
+                           topic->counters = result->counters;
+                           topic->closed = {};
+                           TopicExtra& e = extra(topic);
+                           e.own_unreadable = result->unreadable;
+                           report_holes();
+                           if (!result->rebuild)
+                             look_through(topic, reading, topic->keys ? result->looked : topic->counters.arrived);
+                           else if (e.failed)
+                             e.rebuild_at = rebuild_again_at(e);  // the disk that just failed would fail again
+                           else rebuild(topic);
+                         });
+                   });
 }
 
 // What an older core has taken in is looked at once: what it could not read may say something to this one, and is indexed then.
 void Node::Impl::look_through(const TopicPtr& topic, u32 reading, u64 from) {
   if (from >= topic->counters.arrived) return load_rest(topic);
-  struct Result { u64 next = 0; bool news = false; sync::Damage damage; sync::Counters counters; };
+  struct Result {
+    u64 next = 0;
+    bool news = false;
+    sync::Damage damage;
+    sync::Counters counters;
+  };
   auto result = std::make_shared<Result>();
-  const bool resting = resting_until_ > now_.steady_ms;       // the disk that just failed would fail again
-  desk_.run(topic->queue(), [this, topic, from, resting, result](store::Rows& rows) {
-    *result = {};
-    sync::Merge merge(rows, *topic, corrected_now_ms());
-    merge.replica().looks_back();
-    const crdt::Indexes indexes = merge.replica().indexes();
-    u64 batches = 0;
-    result->next = topic->counters.arrived;
-    result->counters = topic->counters;
-    for (const crdt::Arrival& a : crdt::read_arrivals(rows, topic->no, indexes, from, look_entries)) {
-      const u64 count = std::min(a.count, look_batches - batches);
-      result->news = merge.replica().has_news(a.log, a.from, a.from + count) || result->news;
-      result->next = a.number + count;
-      if ((batches += count) == look_batches) break;
-    }
-    if (merge.gave_up(result->damage)) return;
-    // What is news is found again, if this life ends before all is indexed anew.
-    const bool far = result->next >= indexes.arrived;
-    if (resting || result->news || (!merge.replica().looked() && !far)) return;
-    std::vector<sync::LogUpdate> none;
-    crdt::Changes changes;
-    if (merge.replica().looked()) merge.finish(none, changes, result->counters);
-    crdt::save_looked(rows, topic->no, merge.replica().indexes(), result->next);
-  }, [this, topic, reading, resting, result](SaveOutcome saved) {
-    if (saved != SaveOutcome::ok || topic->reading != reading) return;
-    TopicExtra& e = extra(topic);
-    e.arrivals_lost |= result->damage.arrivals;
-    if ((result->news || result->damage.indexes) && resting) return void(e.rebuild_at = rebuild_again_at(e));
-    if (result->news || result->damage.indexes) return rebuild(topic);
-    topic->counters = result->counters;
-    look_through(topic, reading, result->next);
-  });
+  const bool resting = resting_until_ > now_.steady_ms;  // the disk that just failed would fail again
+  desk_.run(
+      topic->queue(),
+      [this, topic, from, resting, result](store::Rows& rows) {
+        *result = {};
+        sync::Merge merge(rows, *topic, corrected_now_ms());
+        merge.replica().looks_back();
+        const crdt::Indexes indexes = merge.replica().indexes();
+        u64 batches = 0;
+        result->next = topic->counters.arrived;
+        result->counters = topic->counters;
+        for (const crdt::Arrival& a : crdt::read_arrivals(rows, topic->no, indexes, from, look_entries)) {
+          const u64 count = std::min(a.count, look_batches - batches);
+          result->news = merge.replica().has_news(a.log, a.from, a.from + count) || result->news;
+          result->next = a.number + count;
+          if ((batches += count) == look_batches) break;
+        }
+        if (merge.gave_up(result->damage)) return;
+        // What is news is found again, if this life ends before all is indexed anew.
+        const bool far = result->next >= indexes.arrived;
+        if (resting || result->news || (!merge.replica().looked() && !far)) return;
+        std::vector<sync::LogUpdate> none;
+        crdt::Changes changes;
+        if (merge.replica().looked()) merge.finish(none, changes, result->counters);
+        crdt::save_looked(rows, topic->no, merge.replica().indexes(), result->next);
+      },
+      [this, topic, reading, resting, result](SaveOutcome saved) {
+        if (saved != SaveOutcome::ok || topic->reading != reading) return;
+        TopicExtra& e = extra(topic);
+        e.arrivals_lost |= result->damage.arrivals;
+        if ((result->news || result->damage.indexes) && resting) return void(e.rebuild_at = rebuild_again_at(e));
+        if (result->news || result->damage.indexes) return rebuild(topic);
+        topic->counters = result->counters;
+        look_through(topic, reading, result->next);
+      });
 }
 
 // Whose logs they were is not known any more, nor whether some were ours. Their batches stay where they are; what others hold comes
@@ -180,12 +214,15 @@ void Node::Impl::note_lost_logs() {
 void Node::Impl::load_rest(const TopicPtr& topic) {
   Bytes acks = store::key('K', topic->no), names = store::key('W', topic->no);
   const u32 reading = topic->reading;
-  desk_.read_range(acks, store::prefix_end(acks), 0, false, [this, topic, reading](bool ok, const auto& rows) { if (ok && topic->reading == reading) sync_.load_acks(topic, rows); });
-  desk_.read_range(names, store::prefix_end(names), 0, false, [this, topic, reading](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-    if (!ok || topic->reading != reading) return;
-    load_names(topic, rows);
-    topic_loaded(topic);
+  desk_.read_range(acks, store::prefix_end(acks), 0, false, [this, topic, reading](bool ok, const auto& rows) {
+    if (ok && topic->reading == reading) sync_.load_acks(topic, rows);
   });
+  desk_.read_range(names, store::prefix_end(names), 0, false,
+                   [this, topic, reading](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+                     if (!ok || topic->reading != reading) return;
+                     load_names(topic, rows);
+                     topic_loaded(topic);
+                   });
 }
 
 // ---- all batches indexed anew ----------------------------------------------------------------------------------------------------
@@ -207,15 +244,22 @@ void Node::Impl::rebuild(const TopicPtr& topic) {
   }
   desk_.erase_ranges(std::move(ranges), [](SaveOutcome) {});
   const u32 reading = topic->reading;
-  desk_.run(topic->queue(), [topic, arrivals_lost](store::Rows& rows) {
-    crdt::Indexes old = crdt::load_indexes(rows, topic->no), fresh;
-    if (!arrivals_lost) fresh.arrivals = old.arrivals;         // else cursors into it fit no more, and the whole frontier is told
-    fresh.arrived = old.arrived;
-    fresh.arrival_hash = old.arrival_hash;
-    fresh.read_mark = old.read_mark;
-    crdt::save_indexes(rows, topic->no, fresh);
-    rows.put(rebuild_mark(*topic), {1});
-  }, [this, topic, reading](SaveOutcome saved) { if (saved == SaveOutcome::ok) rebuild_on(topic, reading, topic->keys ? 0 : static_cast<LogNo>(topic->logs.size()), 0); });
+  desk_.run(
+      topic->queue(),
+      [topic, arrivals_lost](store::Rows& rows) {
+        crdt::Indexes old = crdt::load_indexes(rows, topic->no), fresh;
+        // else cursors into it fit no more, and the whole frontier is told
+        if (!arrivals_lost) fresh.arrivals = old.arrivals;
+        fresh.arrived = old.arrived;
+        fresh.arrival_hash = old.arrival_hash;
+        fresh.read_mark = old.read_mark;
+        crdt::save_indexes(rows, topic->no, fresh);
+        rows.put(rebuild_mark(*topic), {1});
+      },
+      [this, topic, reading](SaveOutcome saved) {
+        if (saved == SaveOutcome::ok)
+          rebuild_on(topic, reading, topic->keys ? 0 : static_cast<LogNo>(topic->logs.size()), 0);
+      });
 }
 
 void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at) {
@@ -223,53 +267,59 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at
   while (no < topic->logs.size() && at >= topic->logs[no].held.length) ++no, at = 0;
   auto counters = std::make_shared<sync::Counters>();
   if (no == topic->logs.size()) {
-    return desk_.run(topic->queue(), [this, topic, counters](store::Rows& rows) {
-      rows.erase(rebuild_mark(*topic));
-      if (const u64 lost = nameless(*topic); lost != nameless_then(rows, *topic)) {
-        codec::Writer w;
-        w.varint(lost);
-        rows.put(nameless_row(*topic), std::move(w).take());
-      }
-      if (topic->keys) {
-        sync::Merge merge(rows, *topic, corrected_now_ms());
-        merge.replica().read_to_mark();
-        merge.replica().finish();
-        crdt::save_looked(rows, topic->no, merge.replica().indexes(), merge.replica().indexes().arrived);
-        *counters = merge.counters();
-      } else {
-        crdt::Indexes indexes = crdt::load_indexes(rows, topic->no);
-        counters->arrived = indexes.arrived;
-        counters->arrival_hash = indexes.arrival_hash;
-      }
-    }, [this, topic, reading, counters](SaveOutcome saved) {
-      if (saved != SaveOutcome::ok || topic->reading != reading) return;
-      topic->counters = *counters;
-      usable(topic);
-      if (all_usable()) no_trouble(Code::storage_unavailable);
-      load_rest(topic);
-    });
+    return desk_.run(
+        topic->queue(),
+        [this, topic, counters](store::Rows& rows) {
+          rows.erase(rebuild_mark(*topic));
+          if (const u64 lost = nameless(*topic); lost != nameless_then(rows, *topic)) {
+            codec::Writer w;
+            w.varint(lost);
+            rows.put(nameless_row(*topic), std::move(w).take());
+          }
+          if (topic->keys) {
+            sync::Merge merge(rows, *topic, corrected_now_ms());
+            merge.replica().read_to_mark();
+            merge.replica().finish();
+            crdt::save_looked(rows, topic->no, merge.replica().indexes(), merge.replica().indexes().arrived);
+            *counters = merge.counters();
+          } else {
+            crdt::Indexes indexes = crdt::load_indexes(rows, topic->no);
+            counters->arrived = indexes.arrived;
+            counters->arrival_hash = indexes.arrival_hash;
+          }
+        },
+        [this, topic, reading, counters](SaveOutcome saved) {
+          if (saved != SaveOutcome::ok || topic->reading != reading) return;
+          topic->counters = *counters;
+          usable(topic);
+          if (all_usable()) no_trouble(Code::storage_unavailable);
+          load_rest(topic);
+        });
   }
   u64 to = std::min(topic->logs[no].held.length, at + rebuild_batches);
   auto updates = std::make_shared<std::vector<sync::LogUpdate>>();
   auto absent = std::make_shared<std::set<LogNo>>();
-  desk_.run(topic->queue(), [this, topic, no, at, to, updates, absent](store::Rows& rows) {
-    updates->clear();
-    Partial logs(*topic, no, at);
-    sync::Merge merge(rows, *topic, logs, corrected_now_ms());
-    merge.replica().quiet();
-    merge.add(no, at, to);                             // voids that an older core could not read are carried out
-    crdt::Changes changes;
-    sync::Counters numbers;
-    merge.finish(*updates, changes, numbers);
-    *absent = merge.replica().absent();
-    if (rows.missed()) return;
-    for (const sync::LogUpdate& update : *updates) topic->build_on(update);
-  }, [this, topic, reading, no, to, updates, absent](SaveOutcome saved) {
-    if (saved != SaveOutcome::ok || topic->reading != reading) return;
-    for (const sync::LogUpdate& update : *updates) topic->apply(update);
-    for (LogNo log : *absent) begin_search(topic, log);        // no index will name what is lost
-    rebuild_on(topic, reading, no, to);
-  });
+  desk_.run(
+      topic->queue(),
+      [this, topic, no, at, to, updates, absent](store::Rows& rows) {
+        updates->clear();
+        Partial logs(*topic, no, at);
+        sync::Merge merge(rows, *topic, logs, corrected_now_ms());
+        merge.replica().quiet();
+        merge.add(no, at, to);  // voids that an older core could not read are carried out
+        crdt::Changes changes;
+        sync::Counters numbers;
+        merge.finish(*updates, changes, numbers);
+        *absent = merge.replica().absent();
+        if (rows.missed()) return;
+        for (const sync::LogUpdate& update : *updates) topic->build_on(update);
+      },
+      [this, topic, reading, no, to, updates, absent](SaveOutcome saved) {
+        if (saved != SaveOutcome::ok || topic->reading != reading) return;
+        for (const sync::LogUpdate& update : *updates) topic->apply(update);
+        for (LogNo log : *absent) begin_search(topic, log);  // no index will name what is lost
+        rebuild_on(topic, reading, no, to);
+      });
 }
 
 }  // namespace perdure

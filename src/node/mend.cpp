@@ -6,14 +6,15 @@
 namespace perdure {
 
 namespace {
-constexpr u32 levels[] = {6, 12, 18, 24, 30};        // of the rows of tree nodes above the leaves
-constexpr const char* lost_text = "Rows of this device's store are damaged or lost. Stay online: what others hold is fetched again.";
+constexpr u32 levels[] = {6, 12, 18, 24, 30};  // of the rows of tree nodes above the leaves
+constexpr const char*
+    lost_text = "Rows of this device's store are damaged or lost. Stay online: what others hold is fetched again.";
 }  // namespace
 
 // A step met them. What it was for is done again once they are mended.
 void Node::Impl::damaged(const TopicPtr& topic, const sync::Damage& damage) {
   auto found = extras_.find(topic->no);
-  if (found == extras_.end() || !topic->open || !topic->loaded) return;       // being read again already
+  if (found == extras_.end() || !topic->open || !topic->loaded) return;  // being read again already
   TopicExtra& e = found->second;
   for (LogNo no : damage.logs)
     if (no < topic->logs.size() && e.searched.insert(no).second) begin_search(topic, no);
@@ -24,14 +25,16 @@ void Node::Impl::damaged(const TopicPtr& topic, const sync::Damage& damage) {
   // A store that damages what was just made anew is no store: it is given time, and those who wait are told.
   bool again = e.rebuilt_ms != 0 && e.rebuilt_ms + params::rebuild_pause_ms > now_.steady_ms;
   e.failed |= again;
-  if (again) trouble(Code::storage_unavailable, "The store damages what is written to it. Check the disk of this device.");
+  if (again)
+    trouble(Code::storage_unavailable, "The store damages what is written to it. Check the disk of this device.");
   reload_topic(topic);
 }
 
 // The call is answered once the topic's indexes are whole again.
 void Node::Impl::once_mended(const TopicPtr& topic, u32 call, Task<void()> again) {
   auto found = extras_.find(topic->no);
-  if (found == extras_.end()) return fail(call, Code::closed, "The topic was closed. Open it again with topic() or join().");
+  if (found == extras_.end())
+    return fail(call, Code::closed, "The topic was closed. Open it again with topic() or join().");
   if (topic->loaded) return again();
   TopicExtra& e = found->second;
   if (e.failed || e.retries.size() >= params::early_calls_max) return read_failed(call);
@@ -43,63 +46,72 @@ void Node::Impl::once_mended(const TopicPtr& topic, u32 call, Task<void()> again
 void Node::Impl::begin_search(const TopicPtr& topic, LogNo no) {
   auto [running, fresh] = extra(topic).searching.emplace(no, false);
   if (fresh) search(topic, no, 0, log::no_cut);
-  else running->second = true;                       // what it has passed may have changed: once more then
+  else running->second = true;  // what it has passed may have changed: once more then
 }
 
 void Node::Impl::search(const TopicPtr& topic, LogNo no, u64 group, u64 hole) {
   auto next = std::make_shared<u64>(hole);
   auto more = std::make_shared<bool>(false);
-  desk_.run(topic->queue(), [topic, no, group, hole, next, more](store::Rows& rows) {
-    auto state = sync::read_state(rows, *topic, no);
-    *more = state && (group + 1) * log::group_size < state->held;
-    if (!state) return;
-    auto lost = log::mend_leaves(rows, topic->no, no, *state, group);
-    *next = std::min(hole, lost.value_or(log::no_cut));
-  }, [this, topic, no, group, next, more](SaveOutcome saved) {
-    if (saved != SaveOutcome::ok || !topic->open) return;
-    if (*more) search(topic, no, group + 1, *next);
-    else mend_tree(topic, no, 0, 0, *next);
-  });
+  desk_.run(
+      topic->queue(),
+      [topic, no, group, hole, next, more](store::Rows& rows) {
+        auto state = sync::read_state(rows, *topic, no);
+        *more = state && (group + 1) * log::group_size < state->held;
+        if (!state) return;
+        auto lost = log::mend_leaves(rows, topic->no, no, *state, group);
+        *next = std::min(hole, lost.value_or(log::no_cut));
+      },
+      [this, topic, no, group, next, more](SaveOutcome saved) {
+        if (saved != SaveOutcome::ok || !topic->open) return;
+        if (*more) search(topic, no, group + 1, *next);
+        else mend_tree(topic, no, 0, 0, *next);
+      });
 }
 
 void Node::Impl::mend_tree(const TopicPtr& topic, LogNo no, std::size_t level, u64 group, u64 hole) {
   if (level == std::size(levels)) return note_hole(topic, no, hole);
   auto more = std::make_shared<bool>(false);
-  desk_.run(topic->queue(), [topic, no, level, group, more](store::Rows& rows) {
-    auto state = sync::read_state(rows, *topic, no);
-    *more = state && log::mend_nodes(rows, topic->no, no, *state, levels[level], group);
-  }, [this, topic, no, level, group, hole, more](SaveOutcome saved) {
-    if (saved != SaveOutcome::ok || !topic->open) return;
-    if (*more) mend_tree(topic, no, level, group + 1, hole);
-    else mend_tree(topic, no, level + 1, 0, hole);
-  });
+  desk_.run(
+      topic->queue(),
+      [topic, no, level, group, more](store::Rows& rows) {
+        auto state = sync::read_state(rows, *topic, no);
+        *more = state && log::mend_nodes(rows, topic->no, no, *state, levels[level], group);
+      },
+      [this, topic, no, level, group, hole, more](SaveOutcome saved) {
+        if (saved != SaveOutcome::ok || !topic->open) return;
+        if (*more) mend_tree(topic, no, level, group + 1, hole);
+        else mend_tree(topic, no, level + 1, 0, hole);
+      });
 }
 
 // The log ends at its hole for others, and everybody who has more is asked for it.
 void Node::Impl::note_hole(const TopicPtr& topic, LogNo no, u64 hole) {
   auto update = std::make_shared<std::optional<sync::LogUpdate>>();
-  desk_.run(topic->queue(), [topic, no, hole, update](store::Rows& rows) {
-    update->reset();
-    auto state = sync::read_state(rows, *topic, no);
-    if (!state) return;
-    state->hole = hole < state->held ? hole : log::no_cut;
-    log::save_state(rows, topic->no, no, *state);
-    *update = sync::LogUpdate{no, sync::held_of(rows, *topic, no, *state)};
-  }, [this, topic, no, update](SaveOutcome saved) {
-    if (saved != SaveOutcome::ok || !topic->open) return;
-    auto searching = extra(topic).searching.extract(no);
-    if (!searching.empty() && searching.mapped()) return begin_search(topic, no);
-    if (no >= topic->logs.size()) return;
-    if (!*update) return damaged(topic, {true, false, {}});   // its own row is lost: what is left is read again
-    u64 before = topic->logs[no].held.hole, after = (*update)->held.hole;
-    bool closed = after == log::no_cut && (before != after || extra(topic).rebuild_wanted);
-    topic->apply(**update);
-    report_holes();
-    if (!topic->loaded || (before == after && !closed)) return;   // whoever met it was wrong, or it is known
-    if (!closed) return sync_.reload(topic, now_, false), append_waiting(topic);
-    extra(topic).rebuild_wanted = true;              // the indexes may have been made without what was lost
-    reload_topic(topic);
-  });
+  desk_.run(
+      topic->queue(),
+      [topic, no, hole, update](store::Rows& rows) {
+        update->reset();
+        auto state = sync::read_state(rows, *topic, no);
+        if (!state) return;
+        state->hole = hole < state->held ? hole : log::no_cut;
+        log::save_state(rows, topic->no, no, *state);
+        *update = sync::LogUpdate{no, sync::held_of(rows, *topic, no, *state)};
+      },
+      [this, topic, no, update](SaveOutcome saved) {
+        if (saved != SaveOutcome::ok || !topic->open) return;
+        auto searching = extra(topic).searching.extract(no);
+        if (!searching.empty() && searching.mapped()) return begin_search(topic, no);
+        if (no >= topic->logs.size()) return;
+        if (!*update) return damaged(topic, {true, false, {}});  // its own row is lost: what is left is read again
+        u64 before = topic->logs[no].held.hole, after = (*update)->held.hole;
+        bool closed = after == log::no_cut && (before != after || extra(topic).rebuild_wanted);
+        topic->apply(**update);
+        report_holes();
+        if (!topic->loaded || (before == after && !closed)) return;  // whoever met it was wrong, or it is known
+        if (!closed) return sync_.reload(topic, now_, false), append_waiting(topic);
+        extra(topic).rebuild_wanted = true;  // the indexes may have been made without what was lost
+        reload_topic(topic);
+      });
 }
 
 // A page filled the hole, or its beginning.
@@ -107,9 +119,10 @@ void Node::Impl::restored(const TopicPtr& topic, LogNo no) {
   metrics_["batches_mended"] += 1;
   if (!topic->open) return;
   TopicExtra& e = extra(topic);
-  e.rebuild_wanted = true;                           // the indexes may have been made without them
+  e.rebuild_wanted = true;  // the indexes may have been made without them
   const sync::LogEntry& entry = topic->logs[no];
-  if (entry.working.device == identity_->id() && entry.held.cut < entry.held.length) e.lost.push_back({Lost::Why::voided, {no, entry.held.cut, 0, {}, {}}});
+  if (entry.working.device == identity_->id() && entry.held.cut < entry.held.length)
+    e.lost.push_back({Lost::Why::voided, {no, entry.held.cut, 0, {}, {}}});
   begin_search(topic, no);
 }
 
@@ -118,7 +131,8 @@ void Node::Impl::report_holes() {
   for (const auto& [no, e] : extras_) unreadable |= e.own_unreadable;
   for (const auto& [no, topic] : topics_)
     for (const sync::LogEntry& entry : topic->logs) {
-      bool passed = entry.working.device == identity_->id() && entry.held.hole == entry.held.cut && entry.held.hole != log::no_cut;
+      bool passed = entry.working.device == identity_->id() && entry.held.hole == entry.held.cut &&
+                    entry.held.hole != log::no_cut;
       any |= entry.held.hole < entry.held.cut || passed;
     }
   const char* text = unreadable ? unreadable_text : any ? lost_text : nullptr;

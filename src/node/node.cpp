@@ -43,7 +43,7 @@ Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
     for (LinkId link : std::exchange(closing_links_, {})) actions_.push_back(CloseLink{link});
   } else {
     for (Event& event : events)
-      if (auto* call = std::get_if<Call>(&event)) on_call(*call);     // each hears why
+      if (auto* call = std::get_if<Call>(&event)) on_call(*call);  // each hears why
   }
   closed_.clear();
   Turn turn;
@@ -56,7 +56,8 @@ void Node::Impl::on_event(Event& event) {
   std::visit(
       [this]<class E>(E& e) {
         if constexpr (std::is_same_v<E, Start>) start(e);
-        else if constexpr (std::is_same_v<E, RowsRead> || std::is_same_v<E, Saved> || std::is_same_v<E, Reopened>) desk_.on_event(e);
+        else if constexpr (std::is_same_v<E, RowsRead> || std::is_same_v<E, Saved> || std::is_same_v<E, Reopened>)
+          desk_.on_event(e);
         else if constexpr (std::is_same_v<E, LinkOpened>) link_opened(e);
         else if constexpr (std::is_same_v<E, LinkReceived>) link_received(e.link, e.bytes);
         else if constexpr (std::is_same_v<E, LinkClosed>) link_closed(e.link, true);
@@ -80,15 +81,19 @@ void Node::Impl::on_event(Event& event) {
         else if constexpr (std::is_same_v<E, Network>) {
           online_ = e.online;
           status_dirty_ = true;
-          if (online_) for (auto& [url, a] : anchors_) a.next_dial_ms = now_.steady_ms;
+          if (online_)
+            for (auto& [url, a] : anchors_) a.next_dial_ms = now_.steady_ms;
         } else if constexpr (std::is_same_v<E, Room>) room_again();
         else if constexpr (std::is_same_v<E, Visibility>) hidden_ = e.hidden;
         else if constexpr (std::is_same_v<E, Goodbye>) {
           for (auto& [id, link] : links_)
             if (link->greeted) send_on(*link, wire::Bye{});
         } else if constexpr (std::is_same_v<E, Call>) {
-          if (!gone_ && !started_ && early_calls_.size() < params::early_calls_max) early_calls_.push_back(std::move(e));
-          else if (!gone_ && !started_) fail(e.call, Code::storage_unavailable, "4,096 calls wait for the store to be read already. Await earlier ones before making more.");
+          if (!gone_ && !started_ && early_calls_.size() < params::early_calls_max)
+            early_calls_.push_back(std::move(e));
+          else if (!gone_ && !started_)
+            fail(e.call, Code::storage_unavailable,
+                 "4,096 calls wait for the store to be read already. Await earlier ones before making more.");
           else on_call(e);
         }
       },
@@ -107,10 +112,14 @@ void Node::Impl::on_time() {
     bool ahead = topic->open && topic->loaded && dated_ahead(*topic, topic->counters.greatest);
     if (ahead && resting_until_ <= now_.steady_ms) reload_topic(topic);
     release_due(topic);
-    if (auto e = extras_.find(no); e != extras_.end() && !(e->second.waiting.empty() && e->second.lost.empty()) && resting_until_ <= now_.steady_ms) append_waiting(topic);
+    if (auto e = extras_.find(no); e != extras_.end() && !(e->second.waiting.empty() && e->second.lost.empty()) &&
+                                   resting_until_ <= now_.steady_ms)
+      append_waiting(topic);
   }
   for (auto& [no, topic] : topics_)
-    if (auto e = extras_.find(no); e != extras_.end() && e->second.rebuild_at != 0 && e->second.rebuild_at <= now_.steady_ms) rebuild(topic);
+    if (auto e = extras_.find(no);
+        e != extras_.end() && e->second.rebuild_at != 0 && e->second.rebuild_at <= now_.steady_ms)
+      rebuild(topic);
   if (config_.anchor && started_ && leases_at_ <= now_.steady_ms) check_leases();
   if (config_.anchor && started_ && metrics_at_ <= now_.steady_ms) {
     metrics_at_ = now_.steady_ms + 1'000;
@@ -130,7 +139,9 @@ void Node::Impl::on_time() {
 std::optional<u64> Node::Impl::deadline() const {
   if (over_) return std::nullopt;
   std::optional<u64> at = sync_.deadline();
-  auto take = [&](u64 t) { if (!at || t < *at) at = t; };
+  auto take = [&](u64 t) {
+    if (!at || t < *at) at = t;
+  };
   if (reopen_at_ != 0) take(reopen_at_);
   if (room_) take(room_at_);
   const u64 interval = ping_interval();
@@ -143,21 +154,30 @@ std::optional<u64> Node::Impl::deadline() const {
       if (!a.link && !a.through && !a.dialling) take(a.next_dial_ms);
   for (LinkId id : waiting_links_) take(rested_at(id));
   if (peers_at_) take(*peers_at_);
-  for (const auto& [to, waiting] : introducing_) if (!waiting.nobody()) take(waiting.next_ms);
+  for (const auto& [to, waiting] : introducing_)
+    if (!waiting.nobody()) take(waiting.next_ms);
   for (const auto& [no, attempt] : attempts_) take(attempt.deadline_ms);
-  for (const auto& [id, contact] : contacts_) if (contact.next_try_ms > now_.steady_ms) take(contact.next_try_ms);
+  for (const auto& [id, contact] : contacts_)
+    if (contact.next_try_ms > now_.steady_ms) take(contact.next_try_ms);
   for (const auto& [no, e] : extras_) {
     if (e.rebuild_at != 0) take(e.rebuild_at);
     if (!(e.waiting.empty() && e.lost.empty()) && resting_until_ > now_.steady_ms) take(resting_until_);
     if (auto topic = topics_.find(no); topic == topics_.end() || !topic->second->loaded) continue;
     if (e.members_at && !config_.anchor) take(*e.members_at);
-    if (e.own_presence) take(e.own_presence_at + (e.own_presence_due ? params::presence_interval_ms : idle_ms(params::presence_again_ms, params::presence_again_ms_max)));
+    if (e.own_presence)
+      take(e.own_presence_at + (e.own_presence_due
+                                    ? params::presence_interval_ms
+                                    : idle_ms(params::presence_again_ms, params::presence_again_ms_max)));
     else if (e.own_presence_due) take(e.own_presence_at + params::presence_interval_ms);
-    for (const auto& [who, said] : e.said) if (who.second == 1 && said.value) take(said.heard_ms + params::presence_silence_ms);
+    for (const auto& [who, said] : e.said)
+      if (who.second == 1 && said.value) take(said.heard_ms + params::presence_silence_ms);
   }
   u64 corrected = clock::corrected(now_.wall_ms, offset_);
   for (const auto& [no, topic] : topics_)
-    if (topic->counters.next_due_ms && topic->open && topic->loaded) take(std::max(resting_until_, now_.steady_ms + (*topic->counters.next_due_ms > corrected ? *topic->counters.next_due_ms - corrected : 1)));
+    if (topic->counters.next_due_ms && topic->open && topic->loaded)
+      take(std::max(
+          resting_until_,
+          now_.steady_ms + (*topic->counters.next_due_ms > corrected ? *topic->counters.next_due_ms - corrected : 1)));
   if (config_.anchor && started_) take(metrics_at_);
   if (at && *at <= now_.steady_ms) at = now_.steady_ms + 1;
   return at;
@@ -171,7 +191,8 @@ void Node::Impl::send(LinkId id, Bytes frame) {
   const auto tag = static_cast<wire::Tag>(frame[0]);
   if (wire::may_skip(tag) && tag != wire::Tag::abilities && !it->second->able.knows(tag)) return;
   // It is said again soon, and by then this one would be old.
-  if (tag == wire::Tag::presence && (buffered(id) > params::presence_unsent_max || unsent_ > memory_.unsent / 2)) return void(metrics_["presence_dropped"] += 1);
+  if (tag == wire::Tag::presence && (buffered(id) > params::presence_unsent_max || unsent_ > memory_.unsent / 2))
+    return void(metrics_["presence_dropped"] += 1);
   for (Bytes& piece : it->second->session->send(frame)) transmit(*it->second, piece);
 }
 
@@ -192,7 +213,8 @@ void Node::Impl::charge(LinkId id, u64 work) {
 u64 Node::Impl::rested_at(LinkId id) const {
   auto link = links_.find(id);
   if (link == links_.end()) return now_.steady_ms;
-  return std::max(link->second->spent.work.left_at(now_.steady_ms, wire::link_work), link->second->shared->work.left_at(now_.steady_ms, wire::address_work));
+  return std::max(link->second->spent.work.left_at(now_.steady_ms, wire::link_work),
+                  link->second->shared->work.left_at(now_.steady_ms, wire::address_work));
 }
 
 void Node::Impl::fault(LinkId id, sync::Fault) {
@@ -203,7 +225,7 @@ void Node::Impl::fault(LinkId id, sync::Fault) {
 void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   if (!topic->open) return;
   TopicExtra& e = extra(topic);
-  if (config_.anchor) topic->stored = true;           // with what was said in it
+  if (config_.anchor) topic->stored = true;  // with what was said in it
   e.dirty = true;
   status_dirty_ |= topic->counters.newer > 0;
   for (LogNo no : changes.opaque) e.own_unreadable |= topic->logs[no].working.device == identity_->id();
@@ -254,7 +276,9 @@ std::string name_of(wire::Refusal why) {
 void Node::Impl::refused(wire::Refusal why) {
   metrics_["refused_" + name_of(why)] += 1;
   if (!config_.anchor && why == wire::Refusal::total_quota)
-    trouble(Code::storage_full, "The storage that this app allows is used up: what comes from others is not stored. Raise limits.storageMB.");
+    trouble(
+        Code::storage_full,
+        "The storage that this app allows is used up: what comes from others is not stored. Raise limits.storageMB.");
 }
 
 // Topics that nobody has used for the length of a lease make room.

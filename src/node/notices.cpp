@@ -8,13 +8,14 @@ namespace perdure {
 namespace {
 
 bool same(const TopicNotice& a, const TopicNotice& b) {
-  return a.state == b.state && a.length == b.length && a.unread == b.unread && a.pending == b.pending && a.behind == b.behind && a.held == b.held && a.peers == b.peers &&
-         a.map_size == b.map_size;
+  return a.state == b.state && a.length == b.length && a.unread == b.unread && a.pending == b.pending &&
+         a.behind == b.behind && a.held == b.held && a.peers == b.peers && a.map_size == b.map_size;
 }
 
 bool same(const std::vector<MemberOut>& a, const std::vector<MemberOut>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const MemberOut& x, const MemberOut& y) {
-    return x.id == y.id && x.name == y.name && x.online == y.online && x.own == y.own && (x.online || x.last_seen_ms == y.last_seen_ms);
+    return x.id == y.id && x.name == y.name && x.online == y.online && x.own == y.own &&
+           (x.online || x.last_seen_ms == y.last_seen_ms);
   });
 }
 
@@ -43,13 +44,17 @@ StatusNotice Node::Impl::status() {
   }
   for (const auto& [url, a] : anchors_) connecting |= a.dialling;
   s.state = s.webrtc + s.websocket + s.relayed + s.local > 0 ? 1 : connecting && online_ ? 2 : 3;
-  for (auto& [no, topic] : topics_) if (topic->open && topic->keys) s.pending += sync_.pending(topic) + uncounted(topic);
+  for (auto& [no, topic] : topics_)
+    if (topic->open && topic->keys) s.pending += sync_.pending(topic) + uncounted(topic);
   s.skew_ms = skew_;
   for (const auto& [code, text] : trouble_) s.trouble.push_back({code, text});
   std::string newer;
   for (const auto& [no, topic] : topics_)
-    if (topic->counters.newer > 0) newer += (newer.empty() ? "" : ", ") + (topic->name ? "\"" + *topic->name + "\"" : "a topic without a name");
-  if (!newer.empty()) s.trouble.push_back({Code::outdated, "A newer version of this app has written what this one cannot read, in " + newer + ". It is kept and passed on; reload to run the newer version."});
+    if (topic->counters.newer > 0)
+      newer += (newer.empty() ? "" : ", ") + (topic->name ? "\"" + *topic->name + "\"" : "a topic without a name");
+  if (!newer.empty())
+    s.trouble.push_back({Code::outdated, "A newer version of this app has written what this one cannot read, in " +
+                                             newer + ". It is kept and passed on; reload to run the newer version."});
   for (const auto& [url, a] : anchors_)
     if (a.state == AnchorState::refused) s.trouble.push_back({Code::not_allowed, url + ": " + a.reason});
   return s;
@@ -101,18 +106,28 @@ void Node::Impl::notices() {
     PeersNotice notice;
     std::set<DeviceId> linked;
     auto name_of = [&](const DeviceId& id) {
-      for (const auto& [no, e] : extras_) if (auto it = e.names.find(id); it != e.names.end()) return it->second;
+      for (const auto& [no, e] : extras_)
+        if (auto it = e.names.find(id); it != e.names.end()) return it->second;
       return std::string();
     };
     for (const auto& [id, link] : links_) {
       if (!link->greeted) continue;
       linked.insert(link->peer);
-      notice.peers.push_back({link->peer, name_of(link->peer), PeerState::connected, link->kind, link->round_trip_ms, link->anchor, link->able.version});
+      notice.peers.push_back({link->peer, name_of(link->peer), PeerState::connected, link->kind, link->round_trip_ms,
+                              link->anchor, link->able.version});
     }
     for (const auto& [no, attempt] : attempts_)
-      if (linked.insert(attempt.peer).second) notice.peers.push_back({attempt.peer, name_of(attempt.peer), PeerState::connecting, LinkKind::datachannel, std::nullopt, false, {}});
+      if (linked.insert(attempt.peer).second)
+        notice.peers.push_back({attempt.peer,
+                                name_of(attempt.peer),
+                                PeerState::connecting,
+                                LinkKind::datachannel,
+                                std::nullopt,
+                                false,
+                                {}});
     for (const auto& [id, contact] : contacts_)
-      if (linked.insert(id).second) notice.peers.push_back({id, name_of(id), PeerState::away, LinkKind::relayed, std::nullopt, false, {}});
+      if (linked.insert(id).second)
+        notice.peers.push_back({id, name_of(id), PeerState::away, LinkKind::relayed, std::nullopt, false, {}});
     std::sort(notice.peers.begin(), notice.peers.end(), [](const PeerOut& a, const PeerOut& b) { return a.id < b.id; });
     peers_told_ = notice.peers.size();
     actions_.push_back(std::move(notice));

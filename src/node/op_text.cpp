@@ -18,7 +18,9 @@ std::optional<OpId> parse_op(const sync::Topic& topic, std::string_view text) {
   std::array<u8, 48> bin;
   std::size_t size = 0;
   const char* end = nullptr;
-  if (text.size() > 40 || sodium_base642bin(bin.data(), bin.size(), text.data(), text.size(), nullptr, &size, &end, sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+  if (text.size() > 40 ||
+      sodium_base642bin(bin.data(), bin.size(), text.data(), text.size(), nullptr, &size, &end,
+                        sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
       end != text.data() + text.size())
     return std::nullopt;
   codec::Reader r(ByteView(bin).first(size));

@@ -8,6 +8,7 @@
 
 namespace perdure::params {
 
+// clang-format off: a table
 inline constexpr std::size_t append_bytes_max = 16u << 20;       // one appendAll: what a save can hold without blocking the store for long
 inline constexpr std::size_t waiting_bytes_max = 64u << 20;      // appends that wait for the disk; more is refused with too_large
 inline constexpr std::size_t early_calls_max = 4096;             // calls before the store has been read
@@ -73,5 +74,6 @@ constexpr Memory memory(u64 bytes) {
 }
 inline constexpr u64 presence_unsent_max = 256 * 1024;           // waiting on one link: then what is said now would come too late
 inline constexpr u64 unsent_untold = 128 * 1024;                 // of one link, of which the host need not say that they are out: they do not count
+// clang-format on
 
 }  // namespace perdure::params

@@ -31,7 +31,8 @@ crypto::Nonce24 nonce_of(const Seed& key, ByteView salt, ByteView context) {
 }
 
 // { there?, value } and the signature, sealed.
-Bytes seal_said(const Topic& topic, const identity::Identity& self, u8 kind, u64 sequence, const std::optional<Bytes>& value, crypto::Random& random) {
+Bytes seal_said(const Topic& topic, const identity::Identity& self, u8 kind, u64 sequence,
+                const std::optional<Bytes>& value, crypto::Random& random) {
   Bytes about = context(topic, self.id(), kind, sequence);
   codec::Writer plain;
   plain.u8(value ? 1 : 0);
@@ -54,7 +55,8 @@ std::optional<std::optional<Bytes>> open_said(const Topic& topic, const wire::Pr
   auto plain = crypto::unseal(key, nonce_of(key, sealed.first(8), about), about, sealed.subspan(8));
   if (!plain || plain->size() < 1 + Signature::size) return std::nullopt;
   ByteView content = ByteView(*plain).first(plain->size() - Signature::size);
-  if (!crypto::verify(said.device.view(), {about, content}, Signature::from(ByteView(*plain).last(Signature::size)))) return std::nullopt;
+  if (!crypto::verify(said.device.view(), {about, content}, Signature::from(ByteView(*plain).last(Signature::size))))
+    return std::nullopt;
   if (content[0] == 0) return std::optional<Bytes>{};
   return std::optional<Bytes>(own(content.subspan(1)));
 }
@@ -64,8 +66,10 @@ std::optional<std::optional<Bytes>> open_said(const Topic& topic, const wire::Pr
 void Node::Impl::call(u32 id, SetPresence& c) {
   TopicPtr topic = open_one(id, c.topic);
   if (!topic) return;
-  if (c.value && c.value->size() > wire::presence_max) return fail(id, Code::too_large, "A presence has at most 4 KiB. Append what is larger.");
-  if (c.value && !codec::is_value(*c.value)) return fail(id, Code::bad_argument, "The presence is not one MessagePack value.");
+  if (c.value && c.value->size() > wire::presence_max)
+    return fail(id, Code::too_large, "A presence has at most 4 KiB. Append what is larger.");
+  if (c.value && !codec::is_value(*c.value))
+    return fail(id, Code::bad_argument, "The presence is not one MessagePack value.");
   TopicExtra& e = extra(topic);
   e.own_presence = std::move(c.value);
   e.own_presence_due = true;
@@ -74,11 +78,13 @@ void Node::Impl::call(u32 id, SetPresence& c) {
 
 void Node::Impl::say(const TopicPtr& topic, u8 kind, const std::optional<Bytes>& value, std::optional<LinkId> only) {
   TopicExtra& e = extra(topic);
-  e.own_sequence = std::max(e.own_sequence + 1, now_.wall_ms);       // newer than what a life before this one said
-  wire::Presence said{identity_->id(), kind, e.own_sequence, seal_said(*topic, *identity_, kind, e.own_sequence, value, random_)};
+  e.own_sequence = std::max(e.own_sequence + 1, now_.wall_ms);  // newer than what a life before this one said
+  wire::Presence said{identity_->id(), kind, e.own_sequence,
+                      seal_said(*topic, *identity_, kind, e.own_sequence, value, random_)};
   for (LinkId id : sync_.links(topic)) {
     if (only && id != *only) continue;
-    if (auto link = links_.find(id); link != links_.end()) send_on(*link->second, said, link->second->aliases[topic->no]);
+    if (auto link = links_.find(id); link != links_.end())
+      send_on(*link->second, said, link->second->aliases[topic->no]);
   }
 }
 
@@ -93,13 +99,15 @@ void Node::Impl::say_to_newcomer(Link& link, const TopicPtr& topic) {
   for (const auto& [who, said] : e.said) {
     if (who.first == link.peer || said.frame.empty()) continue;
     auto frame = wire::parse(said.frame);
-    if (auto m = frame ? wire::decode<wire::Presence>(*frame) : std::nullopt) send_on(link, *m, link.aliases[topic->no]);
+    if (auto m = frame ? wire::decode<wire::Presence>(*frame) : std::nullopt)
+      send_on(link, *m, link.aliases[topic->no]);
   }
 }
 
 void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Frame& frame) {
   auto said = wire::decode<wire::Presence>(frame);
-  if (!said || (said->kind != kind_presence && said->kind != kind_profile)) return fault(link.id, sync::Fault::malformed);
+  if (!said || (said->kind != kind_presence && said->kind != kind_profile))
+    return fault(link.id, sync::Fault::malformed);
   if (said->device == identity_->id()) return;
   TopicExtra& e = extra(topic);
   auto key = std::pair{said->device, said->kind};
@@ -109,46 +117,56 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
   const u64 sequence = std::min(said->sequence, corrected_now_ms());
   if (!topic->keys) {
     // Blind: only from the device itself, so nobody speaks for others and nothing circles, and as long as it is linked: that is the bound.
-    if (link.peer != said->device || !e.said[key].budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate)) return;
+    if (link.peer != said->device || !e.said[key].budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate))
+      return;
     Said& s = e.said[key];
     s.sequence = sequence;
     s.heard_ms = now_.steady_ms;
     keep_frame(s, wire::encode({}, *said));
     for (LinkId id : sync_.links(topic))
-      if (auto other = links_.find(id); other != links_.end() && id != link.id) send_on(*other->second, *said, other->second->aliases[topic->no]);
+      if (auto other = links_.find(id); other != links_.end() && id != link.id)
+        send_on(*other->second, *said, other->second->aliases[topic->no]);
     return;
   }
-  if (link.peer != said->device && !link.anchor) return;      // members speak for themselves alone
+  if (link.peer != said->device && !link.anchor) return;  // members speak for themselves alone
   // Of who is not known yet, what is said is read first: nobody takes another's budget.
-  if (known != e.said.end() && !known->second.budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate)) return void(metrics_["frames_over"] += 1);
+  if (known != e.said.end() && !known->second.budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate))
+    return void(metrics_["frames_over"] += 1);
   auto value = open_said(*topic, *said);
-  if (!value) return;                                 // an anchor that passed it on could not know
+  if (!value) return;  // an anchor that passed it on could not know
   // What our anchor passes on may come before it introduces who says it.
   const auto at_least = is_anchor(link.peer) ? sync::Nearness::entered : sync::Nearness::away;
-  if (known == e.said.end() && e.said.size() >= params::said_max && !room_to_hear(topic, said->device, at_least)) return;
+  if (known == e.said.end() && e.said.size() >= params::said_max && !room_to_hear(topic, said->device, at_least))
+    return;
   Said& s = e.said[key];
   if (known == e.said.end()) s.budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate);
   bool changed = s.value != *value;
   s.sequence = sequence;
   s.heard_ms = now_.steady_ms;
-  if (said->kind == kind_profile) return learn_name(topic, said->device, std::string(text(value->value_or(Bytes{}))), at_least);
+  if (said->kind == kind_profile)
+    return learn_name(topic, said->device, std::string(text(value->value_or(Bytes{}))), at_least);
   s.value = *value;
-  if (changed && (!*value || codec::is_value(**value))) actions_.push_back(PresenceNotice{topic->no, said->device, *value});
+  if (changed && (!*value || codec::is_value(**value)))
+    actions_.push_back(PresenceNotice{topic->no, said->device, *value});
 }
 
 // ---- who has a place: anybody who knows a topic can make up devices, sign for them and say that it is linked to them ------------------
 
 // Who is in reach in a topic, looked up once for many.
 struct Node::Impl::Sight {
-  std::set<DeviceId> anchors;                         // of ours, linked or not
-  struct Through { DeviceId peer; const std::map<DeviceId, bool>* introduced = nullptr; };
+  std::set<DeviceId> anchors;  // of ours, linked or not
+  struct Through {
+    DeviceId peer;
+    const std::map<DeviceId, bool>* introduced = nullptr;
+  };
   std::vector<Through> links;
 
   sync::Nearness of(const DeviceId& device) const {
     auto best = sync::Nearness::away;
     for (const Through& link : links) {
       if (link.peer == device) return sync::Nearness::near;
-      if (link.introduced && link.introduced->contains(device)) best = std::max(best, anchors.contains(link.peer) ? sync::Nearness::entered : sync::Nearness::told);
+      if (link.introduced && link.introduced->contains(device))
+        best = std::max(best, anchors.contains(link.peer) ? sync::Nearness::entered : sync::Nearness::told);
     }
     return best;
   }
@@ -156,12 +174,14 @@ struct Node::Impl::Sight {
 
 Node::Impl::Sight Node::Impl::sight(const TopicPtr& topic) const {
   Sight sight;
-  for (const auto& [url, a] : anchors_) if (a.pinned) sight.anchors.insert(*a.pinned);
+  for (const auto& [url, a] : anchors_)
+    if (a.pinned) sight.anchors.insert(*a.pinned);
   for (LinkId id : sync_.links(topic)) {
     auto link = links_.find(id);
     if (link == links_.end() || !link->second->greeted) continue;
     auto known = link->second->introduced.find(topic->no);
-    sight.links.push_back({link->second->peer, known == link->second->introduced.end() ? nullptr : &known->second.devices});
+    sight.links.push_back(
+        {link->second->peer, known == link->second->introduced.end() ? nullptr : &known->second.devices});
   }
   return sight;
 }
@@ -169,13 +189,15 @@ Node::Impl::Sight Node::Impl::sight(const TopicPtr& topic) const {
 std::vector<sync::Nearness> Node::Impl::nearness(const TopicPtr& topic, const std::vector<DeviceId>& devices) const {
   const Sight seen = sight(topic);
   std::vector<sync::Nearness> out;
-  for (const DeviceId& device : devices) out.push_back(seen.anchors.contains(device) ? sync::Nearness::near : seen.of(device));
+  for (const DeviceId& device : devices)
+    out.push_back(seen.anchors.contains(device) ? sync::Nearness::near : seen.of(device));
   return out;
 }
 
 // The one with the least claim, if that is less than the newcomer's. Who is nearer has more; of those out of reach who has said something
 // in the topic, and then who was seen last. Of those who are here nobody makes room for another.
-std::optional<DeviceId> Node::Impl::makes_room(const TopicPtr& topic, const DeviceId& newcomer, const std::set<DeviceId>& others, sync::Nearness at_least) const {
+std::optional<DeviceId> Node::Impl::makes_room(const TopicPtr& topic, const DeviceId& newcomer,
+                                               const std::set<DeviceId>& others, sync::Nearness at_least) const {
   using Claim = std::tuple<sync::Nearness, bool, u64>;
   const Sight seen = sight(topic);
   const auto& last = extras_.find(topic->no)->second.last_seen_ms;
@@ -200,7 +222,8 @@ bool Node::Impl::room_to_hear(const TopicPtr& topic, const DeviceId& newcomer, s
   if (!gone) return false;
   for (u8 kind : {kind_presence, kind_profile}) {
     auto said = e.said.extract({*gone, kind});
-    if (!said.empty() && kind == kind_presence && said.mapped().value) actions_.push_back(PresenceNotice{topic->no, *gone, std::nullopt});
+    if (!said.empty() && kind == kind_presence && said.mapped().value)
+      actions_.push_back(PresenceNotice{topic->no, *gone, std::nullopt});
   }
   return true;
 }
@@ -233,12 +256,19 @@ void Node::Impl::learn_name(const TopicPtr& topic, const DeviceId& device, std::
   names[device] = std::move(name);
   extra(topic).members_dirty = true;
   peers_dirty_ = true;
-  desk_.run(topic->queue(), [key = store::key('W', topic->no, device.view()), row = std::move(row).take()](store::Rows& rows) { rows.put(key, row); }, [](SaveOutcome) {});
+  desk_.run(
+      topic->queue(),
+      [key = store::key('W', topic->no, device.view()), row = std::move(row).take()](store::Rows& rows) {
+        rows.put(key, row);
+      },
+      [](SaveOutcome) {});
 }
 
 void Node::Impl::forget_name(const TopicPtr& topic, const DeviceId& device) {
   extra(topic).names.erase(device);
-  desk_.run(topic->queue(), [key = store::key('W', topic->no, device.view())](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
+  desk_.run(
+      topic->queue(), [key = store::key('W', topic->no, device.view())](store::Rows& rows) { rows.erase(key); },
+      [](SaveOutcome) {});
 }
 
 // Of more rows than have a place those of authors stay, and the newest.
@@ -274,14 +304,17 @@ void Node::Impl::presence_time() {
     auto found = topics_.find(no);
     if (found == topics_.end() || !found->second->open || !found->second->loaded) continue;
     TopicPtr topic = found->second;
-    bool again = e.own_presence && e.own_presence_at + idle_ms(params::presence_again_ms, params::presence_again_ms_max) <= now_.steady_ms;
+    bool again = e.own_presence &&
+                 e.own_presence_at + idle_ms(params::presence_again_ms, params::presence_again_ms_max) <=
+                     now_.steady_ms;
     if ((e.own_presence_due && e.own_presence_at + params::presence_interval_ms <= now_.steady_ms) || again) {
       e.own_presence_due = false;
       e.own_presence_at = now_.steady_ms;
       say(topic, kind_presence, e.own_presence, std::nullopt);
     }
     for (auto& [who, said] : e.said) {
-      if (who.second != kind_presence || !said.value || said.heard_ms + params::presence_silence_ms > now_.steady_ms) continue;
+      if (who.second != kind_presence || !said.value || said.heard_ms + params::presence_silence_ms > now_.steady_ms)
+        continue;
       said.value.reset();
       actions_.push_back(PresenceNotice{no, who.first, std::nullopt});
     }
@@ -297,7 +330,8 @@ void Node::Impl::member_gone(const TopicPtr& topic, const DeviceId& device) {
   for (u8 kind : {kind_presence, kind_profile}) {
     auto said = e.said.find({device, kind});
     if (said == e.said.end()) continue;
-    if (kind == kind_presence && said->second.value && topic->keys) actions_.push_back(PresenceNotice{topic->no, device, std::nullopt});
+    if (kind == kind_presence && said->second.value && topic->keys)
+      actions_.push_back(PresenceNotice{topic->no, device, std::nullopt});
     // The sequence stays: what was said before the goodbye is not heard again.
     said->second.value.reset();
     keep_frame(said->second, {});

@@ -22,25 +22,34 @@ void Node::Impl::query(u32 id, TopicNo no, F ask) {
   TopicPtr topic = open_one(id, no);
   if (!topic) return;
   if (!topic->keys) return fail(id, Code::not_allowed, "An anchor cannot read.");
-  struct Answer { ReplyBody body; sync::Damage damage; };
+  struct Answer {
+    ReplyBody body;
+    sync::Damage damage;
+  };
   auto answer = std::make_shared<Answer>();
-  desk_.run(topic->queue(), [this, topic, answer, ask](store::Rows& rows) {
-    sync::Merge merge(rows, *topic, corrected_now_ms());
-    answer->body = ask(*topic, merge.replica());
-    merge.gave_up(answer->damage);
-  }, [this, topic, id, no, ask, answer](SaveOutcome saved) {
-    if (saved == SaveOutcome::ok && answer->damage) damaged(topic, answer->damage);
-    if (saved == SaveOutcome::ok && answer->damage.indexes) return once_mended(topic, id, [this, id, no, ask] { query(id, no, ask); });
-    if (saved == SaveOutcome::ok) reply(id, std::move(answer->body));
-    else read_failed(id);
-  });
+  desk_.run(
+      topic->queue(),
+      [this, topic, answer, ask](store::Rows& rows) {
+        sync::Merge merge(rows, *topic, corrected_now_ms());
+        answer->body = ask(*topic, merge.replica());
+        merge.gave_up(answer->damage);
+      },
+      [this, topic, id, no, ask, answer](SaveOutcome saved) {
+        if (saved == SaveOutcome::ok && answer->damage) damaged(topic, answer->damage);
+        if (saved == SaveOutcome::ok && answer->damage.indexes)
+          return once_mended(topic, id, [this, id, no, ask] { query(id, no, ask); });
+        if (saved == SaveOutcome::ok) reply(id, std::move(answer->body));
+        else read_failed(id);
+      });
 }
 
 namespace {
 
 std::vector<MessageOut> messages_out(const std::vector<crdt::Message>& in, const DeviceId& self) {
   std::vector<MessageOut> out;
-  each(in, [&](const crdt::Message& m) { out.push_back({op_text(m.id), m.author, m.time.ms(), m.author == self, m.value}); });
+  each(in, [&](const crdt::Message& m) {
+    out.push_back({op_text(m.id), m.author, m.time.ms(), m.author == self, m.value});
+  });
   return out;
 }
 
@@ -105,23 +114,27 @@ void Node::Impl::call(u32 id, MarkRead& c) {
   }
   auto counters = std::make_shared<sync::Counters>();
   auto damage = std::make_shared<sync::Damage>();
-  desk_.run(topic->queue(), [this, topic, op, counters, damage](store::Rows& rows) {
-    sync::Merge merge(rows, *topic, corrected_now_ms());
-    merge.replica().mark_read(op);
-    std::vector<sync::LogUpdate> none;
-    crdt::Changes changes;
-    merge.finish(none, changes, *counters);
-    merge.gave_up(*damage);
-  }, [this, topic, id, counters, damage, c](SaveOutcome saved) {
-    if (saved == SaveOutcome::ok && *damage) damaged(topic, *damage);
-    if (saved == SaveOutcome::ok && damage->indexes) return once_mended(topic, id, [this, id, c]() mutable { call(id, c); });
-    if (saved != SaveOutcome::ok) return save_failed(id, saved, "the mark was not stored.");
-    reply(id, Nothing{});
-    if (!topic->open) return;
-    topic->counters = *counters;
-    extra(topic).dirty = true;
-    topics_dirty_ = true;
-  });
+  desk_.run(
+      topic->queue(),
+      [this, topic, op, counters, damage](store::Rows& rows) {
+        sync::Merge merge(rows, *topic, corrected_now_ms());
+        merge.replica().mark_read(op);
+        std::vector<sync::LogUpdate> none;
+        crdt::Changes changes;
+        merge.finish(none, changes, *counters);
+        merge.gave_up(*damage);
+      },
+      [this, topic, id, counters, damage, c](SaveOutcome saved) {
+        if (saved == SaveOutcome::ok && *damage) damaged(topic, *damage);
+        if (saved == SaveOutcome::ok && damage->indexes)
+          return once_mended(topic, id, [this, id, c]() mutable { call(id, c); });
+        if (saved != SaveOutcome::ok) return save_failed(id, saved, "the mark was not stored.");
+        reply(id, Nothing{});
+        if (!topic->open) return;
+        topic->counters = *counters;
+        extra(topic).dirty = true;
+        topics_dirty_ = true;
+      });
 }
 
 void Node::Impl::call(u32 id, MapGet& c) {
@@ -173,52 +186,59 @@ void Node::Impl::call(u32 id, GetDigest& c) {
   if (!topic || !topic->keys) return;
   auto digest = std::make_shared<Hash>();
   auto damage = std::make_shared<sync::Damage>();
-  desk_.run(topic->queue(), [this, topic, digest, damage](store::Rows& rows) {
-    std::vector<std::pair<LogNo, log::LogState>> logs;
-    bool lost = false;                               // a log's own row, under a running core: what is left is read again
-    for (const auto& [log_id, no] : topic->numbers) {
-      auto state = sync::read_state(rows, *topic, no);
-      lost |= !state;
-      if (!state) continue;
-      // Behind a cut replicas may hold different batches; none of them counts.
-      const u64 end = std::min(state->cut(), state->hole);      // … nor behind what is lost here: it is said again
-      if (end < state->held) {
-        auto peaks = log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), end);
-        if (!peaks) continue;
-        state->held = end;
-        state->peaks = std::move(*peaks);
-      }
-      if (state->held > 0) logs.emplace_back(no, std::move(*state));
-    }
-    if (rows.missed()) return;
-    sync::Merge merge(rows, *topic, corrected_now_ms());
-    *digest = merge.replica().digest(logs);
-    merge.gave_up(*damage);
-    damage->indexes |= lost && topic->loaded;
-  }, [this, topic, id, c, digest, damage](SaveOutcome saved) {
-    if (saved == SaveOutcome::ok && *damage) damaged(topic, *damage);
-    if (saved == SaveOutcome::ok && damage->indexes) return once_mended(topic, id, [this, id, c]() mutable { call(id, c); });
-    if (saved != SaveOutcome::ok) return read_failed(id);
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string hex;
-    for (u8 b : digest->bytes) {
-      hex += digits[b >> 4];
-      hex += digits[b & 15];
-    }
-    reply(id, Text{hex});
-  });
+  desk_.run(
+      topic->queue(),
+      [this, topic, digest, damage](store::Rows& rows) {
+        std::vector<std::pair<LogNo, log::LogState>> logs;
+        bool lost = false;  // a log's own row, under a running core: what is left is read again
+        for (const auto& [log_id, no] : topic->numbers) {
+          auto state = sync::read_state(rows, *topic, no);
+          lost |= !state;
+          if (!state) continue;
+          // Behind a cut replicas may hold different batches; none of them counts.
+          const u64 end = std::min(state->cut(), state->hole);  // … nor behind what is lost here: it is said again
+          if (end < state->held) {
+            auto peaks = log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), end);
+            if (!peaks) continue;
+            state->held = end;
+            state->peaks = std::move(*peaks);
+          }
+          if (state->held > 0) logs.emplace_back(no, std::move(*state));
+        }
+        if (rows.missed()) return;
+        sync::Merge merge(rows, *topic, corrected_now_ms());
+        *digest = merge.replica().digest(logs);
+        merge.gave_up(*damage);
+        damage->indexes |= lost && topic->loaded;
+      },
+      [this, topic, id, c, digest, damage](SaveOutcome saved) {
+        if (saved == SaveOutcome::ok && *damage) damaged(topic, *damage);
+        if (saved == SaveOutcome::ok && damage->indexes)
+          return once_mended(topic, id, [this, id, c]() mutable { call(id, c); });
+        if (saved != SaveOutcome::ok) return read_failed(id);
+        static constexpr char digits[] = "0123456789abcdef";
+        std::string hex;
+        for (u8 b : digest->bytes) {
+          hex += digits[b >> 4];
+          hex += digits[b & 15];
+        }
+        reply(id, Text{hex});
+      });
 }
 
 // ---- copies --------------------------------------------------------------------------------------------------------------------------
 
 // Who is known to hold an op: by signed acknowledgement of our own logs, else also its author, and by what linked peers say of
 // their frontiers.
-std::pair<std::vector<DeviceId>, std::vector<DeviceId>> Node::Impl::copies_of(const TopicPtr& topic, const std::vector<OpId>& places, bool acked_only) const {
+std::pair<std::vector<DeviceId>, std::vector<DeviceId>> Node::Impl::copies_of(const TopicPtr& topic,
+                                                                              const std::vector<OpId>& places,
+                                                                              bool acked_only) const {
   std::set<DeviceId> who;
   for (const OpId& op : places) {
     const auto no = topic->by_id(op.log);
     if (!no || op.batch >= topic->logs[*no].held.cut) continue;
-    for (const auto& [key, mark] : sync_.acks(topic)) if (key.second == *no && mark.length > op.batch) who.insert(key.first);
+    for (const auto& [key, mark] : sync_.acks(topic))
+      if (key.second == *no && mark.length > op.batch) who.insert(key.first);
     if (acked_only) continue;
     for (const DeviceId& id : sync_.holders(topic, op.log, op.batch)) who.insert(id);
     if (topic->logs[*no].working.device != identity_->id()) who.insert(topic->logs[*no].working.device);
@@ -252,21 +272,27 @@ void Node::Impl::call(u32 id, GetCopies& c) {
     if (counted == 0) continue;
     ++logs;
     auto [peers, anchors] = copies_of(topic, {OpId{log, static_cast<u32>(counted - 1), 0}}, false);
-    for (auto* group : {&peers, &anchors}) for (const DeviceId& who : *group) ++counts[who];
+    for (auto* group : {&peers, &anchors})
+      for (const DeviceId& who : *group) ++counts[who];
   }
-  for (const auto& [who, n] : counts) if (n == logs) (is_anchor(who) ? list.anchors : list.peers).push_back(who);
+  for (const auto& [who, n] : counts)
+    if (n == logs) (is_anchor(who) ? list.anchors : list.peers).push_back(who);
   reply(id, list);
 }
 
 // Where ops stand that count, in a step only where some are said again.
-void Node::Impl::find_places(const TopicPtr& topic, const std::vector<OpId>& ids, Task<void(std::vector<std::vector<OpId>>)> use) {
+void Node::Impl::find_places(const TopicPtr& topic, const std::vector<OpId>& ids,
+                             Task<void(std::vector<std::vector<OpId>>)> use) {
   auto places = std::make_shared<std::vector<std::vector<OpId>>>();
   for (const OpId& id : ids) places->push_back({id});
   if (topic->counters.said_again == 0 || !topic->keys) return use(std::move(*places));
-  desk_.run(topic->queue(), [topic, ids, places](store::Rows& rows) {
-    crdt::Replica replica(rows, topic->no, *topic, *topic->keys, topic->network);
-    for (std::size_t i = 0; i < ids.size(); ++i) (*places)[i] = replica.places_of(ids[i]);
-  }, [places, use = std::move(use)](SaveOutcome) { use(std::move(*places)); });
+  desk_.run(
+      topic->queue(),
+      [topic, ids, places](store::Rows& rows) {
+        crdt::Replica replica(rows, topic->no, *topic, *topic->keys, topic->network);
+        for (std::size_t i = 0; i < ids.size(); ++i) (*places)[i] = replica.places_of(ids[i]);
+      },
+      [places, use = std::move(use)](SaveOutcome) { use(std::move(*places)); });
 }
 
 // What they wait for may stand elsewhere now.
@@ -293,8 +319,10 @@ void Node::Impl::call(u32 id, GetLogs& c) {
     for (const auto& [log, number] : topic->numbers) {
       const sync::LogEntry& entry = topic->logs[number];
       // For a log that parts nobody signs.
-      LogOut out{log, entry.held.spoken(), entry.working.device == identity_->id() && entry.held.length <= entry.held.cut, {}};
-      for (const auto& [key, mark] : sync_.acks(topic)) if (key.second == number && mark.length >= out.length) out.acked.push_back(key.first);
+      LogOut out{
+          log, entry.held.spoken(), entry.working.device == identity_->id() && entry.held.length <= entry.held.cut, {}};
+      for (const auto& [key, mark] : sync_.acks(topic))
+        if (key.second == number && mark.length >= out.length) out.acked.push_back(key.first);
       if (out.length > 0) list.logs.push_back(std::move(out));
     }
   }
@@ -306,7 +334,8 @@ void Node::Impl::call(u32 id, WaitCopies& c) {
   if (!topic) return;
   auto op = op_named(*topic, c.id);
   if (!op) return fail(id, Code::not_found, crdt::no_message_text);
-  if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already. Await or abort some of them first.");
+  if (waiters_.size() >= params::waiters_max)
+    return fail(id, Code::too_large, "4,096 calls are waiting already. Await or abort some of them first.");
   waiters_[id] = {id, c.topic, *op, {*op}, c.copies, c.anchored, false};
   waiters_dirty_ = true;
   move_waiters(topic);
@@ -314,7 +343,8 @@ void Node::Impl::call(u32 id, WaitCopies& c) {
 
 void Node::Impl::call(u32 id, WaitSynced& c) {
   if (!open_one(id, c.topic)) return;
-  if (waiters_.size() >= params::waiters_max) return fail(id, Code::too_large, "4,096 calls are waiting already. Await or abort some of them first.");
+  if (waiters_.size() >= params::waiters_max)
+    return fail(id, Code::too_large, "4,096 calls are waiting already. Await or abort some of them first.");
   waiters_[id] = {id, c.topic, {}, {}, 0, false, true};
   waiters_dirty_ = true;
 }

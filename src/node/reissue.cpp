@@ -13,8 +13,8 @@ namespace perdure {
 
 namespace {
 
-constexpr std::size_t lost_max = 64;                 // waiting; more are found again at the next greeting or start
-constexpr u64 apart_batches = 256;                   // looked through in one step
+constexpr std::size_t lost_max = 64;  // waiting; more are found again at the next greeting or start
+constexpr u64 apart_batches = 256;    // looked through in one step
 
 // Ops to be appended again. Each is known by where it was said first and by the batch that said it there, never by what it says: two lives
 // of a device may have given one id to two ops.
@@ -22,13 +22,18 @@ class Gathering {
  public:
   // from: what stands there will not count.
   Gathering(store::Rows& rows, const Topic& topic, LogNo no, u64 from)
-      : done(rows, topic.no, no), rows_(rows), topic_(topic), no_(no), from_(from), replica_(rows, topic.no, topic, *topic.keys, topic.network) {}
+      : done(rows, topic.no, no),
+        rows_(rows),
+        topic_(topic),
+        no_(no),
+        from_(from),
+        replica_(rows, topic.no, topic, *topic.keys, topic.network) {}
 
   using Leaf = std::array<u8, 8>;
   sync::Reissued done;
   std::vector<Again> ops;
-  std::set<std::pair<LogId, u64>> voids;             // that stand there, too
-  u64 opaque = 0;                                    // batches that cannot be read: what they say cannot be said again
+  std::set<std::pair<LogId, u64>> voids;  // that stand there, too
+  u64 opaque = 0;                         // batches that cannot be read: what they say cannot be said again
 
   void take(u64 index, ByteView sealed, bool held = false) {
     auto batch = read(no_, index, sealed);
@@ -50,7 +55,9 @@ class Gathering {
       auto batch = sealed ? read(no_, i, *sealed) : Result<log::Batch>(Error{});
       if (!batch) continue;
       for (const log::Op& op : batch->ops)
-        if (op.says && op.origin) places.merge(replica_.sayings_of({topic_.log_id(name(no_).device, op.says->incarnation), op.says->batch, op.says->position}));
+        if (op.says && op.origin)
+          places.merge(replica_.sayings_of(
+              {topic_.log_id(name(no_).device, op.says->incarnation), op.says->batch, op.says->position}));
     }
     for (const auto& [no, index] : places) {
       const auto sealed = row(no, index);
@@ -68,7 +75,9 @@ class Gathering {
     return leaf;
   }
   const crdt::LogName& name(LogNo no) const { return topic_.logs[no].working; }
-  std::optional<ByteView> row(LogNo no, u64 index) { return rows_.get(store::key('B', topic_.no, no, static_cast<u32>(index))); }
+  std::optional<ByteView> row(LogNo no, u64 index) {
+    return rows_.get(store::key('B', topic_.no, no, static_cast<u32>(index)));
+  }
   Result<log::Batch> read(LogNo no, u64 index, ByteView sealed) const {
     auto plain = log::unseal_batch(*topic_.keys, {topic_.network, topic_.id, name(no).id, index}, sealed);
     return plain ? log::decode_batch(*plain, name(no).id) : Result<log::Batch>(Error{});
@@ -81,7 +90,9 @@ class Gathering {
     if (!seen_.insert(*op.origin).second || replica_.is_said_again(said_in.device, *op.origin, no_, from_)) return;
     // What a newer core of this device added goes where it has no room beside these two.
     std::size_t bytes = 64, kept = 0;
-    while (kept < op.fields.size() && kept + 2 < log::fields_max && (bytes += op.fields[kept].value.size()) <= log::field_bytes_max) ++kept;
+    while (kept < op.fields.size() && kept + 2 < log::fields_max &&
+           (bytes += op.fields[kept].value.size()) <= log::field_bytes_max)
+      ++kept;
     op.fields.resize(kept);
     if (!op.says) op.says = log::Saying{said_in.incarnation, static_cast<u32>(index), position, batch.time};
     const OpId id{topic_.log_id(said_in.device, op.says->incarnation), op.says->batch, op.says->position};
@@ -109,7 +120,8 @@ bool fill_hole(store::Rows& rows, const Topic& topic, const sync::Branch& branch
   bool filled = false;
   for (std::size_t i = 0; i < branch.sealed.size(); ++i) {
     const u64 index = branch.first + i;
-    if (index < state->hole || index >= state->held || nodes.node(0, index) != log::leaf_hash(branch.sealed[i])) continue;
+    if (index < state->hole || index >= state->held || nodes.node(0, index) != log::leaf_hash(branch.sealed[i]))
+      continue;
     rows.put(store::key('B', topic.no, branch.no, static_cast<u32>(index)), branch.sealed[i]);
     filled = true;
   }
@@ -189,27 +201,32 @@ void Node::Impl::look_for_lost(const TopicPtr& topic) {
   auto held = std::make_shared<std::map<LogNo, u64>>();
   auto unsettled = std::make_shared<std::vector<LogNo>>();
   auto together = std::make_shared<std::map<LogNo, u64>>();
-  desk_.run(topic->queue(), [this, topic, voided, again, held, unsettled, together](store::Rows& rows) {
-    unsettled->clear();
-    together->clear();
-    for (LogNo no : voided) {
-      sync::Reissued done(rows, topic->no, no);
-      if (!done.settled || *done.settled > topic->logs[no].working.cut) unsettled->push_back(no);
-    }
-    for (LogNo no : again) {
-      sync::Reissued done(rows, topic->no, no);
-      if (done.told_apart < std::min(topic->logs[no].working.held, topic->logs[no].working.cut)) together->emplace(no, done.told_apart);
-    }
-    *held = crdt::Replica(rows, topic->no, *topic, *topic->keys, topic->network).held_back_of(identity_->id());
-  }, [this, topic, held, unsettled, together](SaveOutcome saved) {
-    auto found = extras_.find(topic->no);
-    if (saved != SaveOutcome::ok || found == extras_.end() || !topic->loaded) return;
-    for (LogNo no : *unsettled) voided_own(topic, no);
-    for (const auto& [no, from] : *together) found->second.lost.push_back({Lost::Why::clash, {no, from, 0, {}, {}}});
-    note_held(found->second, *held);
-    append_waiting(topic);
-    settled(topic);
-  });
+  desk_.run(
+      topic->queue(),
+      [this, topic, voided, again, held, unsettled, together](store::Rows& rows) {
+        unsettled->clear();
+        together->clear();
+        for (LogNo no : voided) {
+          sync::Reissued done(rows, topic->no, no);
+          if (!done.settled || *done.settled > topic->logs[no].working.cut) unsettled->push_back(no);
+        }
+        for (LogNo no : again) {
+          sync::Reissued done(rows, topic->no, no);
+          if (done.told_apart < std::min(topic->logs[no].working.held, topic->logs[no].working.cut))
+            together->emplace(no, done.told_apart);
+        }
+        *held = crdt::Replica(rows, topic->no, *topic, *topic->keys, topic->network).held_back_of(identity_->id());
+      },
+      [this, topic, held, unsettled, together](SaveOutcome saved) {
+        auto found = extras_.find(topic->no);
+        if (saved != SaveOutcome::ok || found == extras_.end() || !topic->loaded) return;
+        for (LogNo no : *unsettled) voided_own(topic, no);
+        for (const auto& [no, from] : *together)
+          found->second.lost.push_back({Lost::Why::clash, {no, from, 0, {}, {}}});
+        note_held(found->second, *held);
+        append_waiting(topic);
+        settled(topic);
+      });
 }
 
 void Node::Impl::settled(const TopicPtr& topic) {
@@ -225,75 +242,84 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
   auto lost = std::make_shared<Lost>(std::move(e.lost.front()));
   e.lost.pop_front();
   e.rescuing = true;
-  struct Result : Written { u64 opaque = 0, next = 0; bool appended = false, voided = false, filled = false, holed = false; };
+  struct Result : Written {
+    u64 opaque = 0, next = 0;
+    bool appended = false, voided = false, filled = false, holed = false;
+  };
   auto result = std::make_shared<Result>();
   u64 incarnation = random_.next();
-  desk_.run(topic->queue(), [this, topic, lost, incarnation, result](store::Rows& rows) {
-    *result = {};
-    const sync::Branch& branch = lost->branch;
-    const crdt::LogName name = topic->logs[branch.no].working;
-    const bool counts = lost->why == Lost::Why::hole || lost->why == Lost::Why::clash;      // where it stands, too
-    Gathering all(rows, *topic, branch.no, counts ? log::no_cut : branch.from);
-    if (rows.missed()) return;
-    // What others hold keeps its ids.
-    for (std::size_t i = 0; i < branch.sealed.size(); ++i) all.take(branch.first + i, branch.sealed[i]);
-    const bool voids = (lost->why == Lost::Why::branch || lost->why == Lost::Why::held) && branch.from < name.cut;
-    switch (lost->why) {
-      case Lost::Why::voided: all.take_rows(std::max(branch.from, name.cut), name.held); break;
-      case Lost::Why::hole: all.take_rows(branch.from + 1, std::min(name.held, name.cut)); break;
-      case Lost::Why::held: all.take_rows(branch.from, std::min(name.held, name.cut), true); break;
-      case Lost::Why::branch: all.take_rows(branch.from, std::min(name.held, name.cut)); break;
-      case Lost::Why::clash:
-        result->next = std::min({name.held, name.cut, branch.from + apart_batches});
-        all.take_apart(branch.from, result->next);
-        all.done.told_apart = std::max(all.done.told_apart, result->next);
-        break;
-    }
-    if (rows.missed()) return;
-    result->filled = fill_hole(rows, *topic, branch);
-    result->holed = topic->logs[branch.no].held.hole != log::no_cut;
-    if (rows.missed()) return;
-    result->opaque = all.opaque;
-    result->voided = voids;
-    if (voids || lost->why == Lost::Why::voided) all.done.settled = std::min(branch.from, name.cut);
-    if (branch.root) all.done.add_branch(*branch.root);
-    all.done.save(rows);
-    std::vector<log::Void> declared;
-    if (!counts)
-      for (const auto& [log, from] : all.voids) if (log != name.id) declared.push_back({log, from});
-    if (voids) declared.push_back({name.id, branch.from});
-    if (all.ops.empty() && !voids) return;
-    result->appended = true;
-    append_again(rows, *topic, incarnation, std::move(all.ops), std::move(declared), *result);
-  }, [this, topic, lost, result](SaveOutcome saved) {
-    auto found = extras_.find(topic->no);
-    if (found == extras_.end()) return;
-    found->second.rescuing = false;
-    if (saved == SaveOutcome::ok && result->damage) damaged(topic, result->damage);
-    // Once the store can be written again, or its indexes are whole.
-    if (saved != SaveOutcome::ok || result->damage.indexes) return found->second.lost.push_front(std::move(*lost));
-    if (result->opaque > 0) {
-      metrics_["opaque_lost"] += result->opaque;
-      unreadable_lost_ = true;
-      report_holes();
-    }
-    if (result->appended) {
-      metrics_["rescues"] += 1;
-      written(topic, *result);
-      renamed(topic, result->renamed);
-      move_waiters(topic);
-    }
-    const crdt::LogName& log = topic->logs[lost->branch.no].working;
-    if (lost->why == Lost::Why::clash && result->next < std::min(log.held, log.cut)) found->second.lost.push_back({Lost::Why::clash, {lost->branch.no, result->next, 0, {}, {}}});
-    if (result->voided) sync_.look_behind(topic, lost->branch.no);
-    if (result->filled) restored(topic, lost->branch.no);
-    if (result->holed && (result->appended || lost->why == Lost::Why::hole)) {   // what was said by the batch that is lost cannot be taken from the indexes one by one
-      found->second.rebuild_wanted = true;
-      return reload_topic(topic);
-    }
-    append_waiting(topic);
-    if (extras_.contains(topic->no)) settled(topic);
-  });
+  desk_.run(
+      topic->queue(),
+      [this, topic, lost, incarnation, result](store::Rows& rows) {
+        *result = {};
+        const sync::Branch& branch = lost->branch;
+        const crdt::LogName name = topic->logs[branch.no].working;
+        const bool counts = lost->why == Lost::Why::hole || lost->why == Lost::Why::clash;  // where it stands, too
+        Gathering all(rows, *topic, branch.no, counts ? log::no_cut : branch.from);
+        if (rows.missed()) return;
+        // What others hold keeps its ids.
+        for (std::size_t i = 0; i < branch.sealed.size(); ++i) all.take(branch.first + i, branch.sealed[i]);
+        const bool voids = (lost->why == Lost::Why::branch || lost->why == Lost::Why::held) && branch.from < name.cut;
+        switch (lost->why) {
+          case Lost::Why::voided: all.take_rows(std::max(branch.from, name.cut), name.held); break;
+          case Lost::Why::hole: all.take_rows(branch.from + 1, std::min(name.held, name.cut)); break;
+          case Lost::Why::held: all.take_rows(branch.from, std::min(name.held, name.cut), true); break;
+          case Lost::Why::branch: all.take_rows(branch.from, std::min(name.held, name.cut)); break;
+          case Lost::Why::clash:
+            result->next = std::min({name.held, name.cut, branch.from + apart_batches});
+            all.take_apart(branch.from, result->next);
+            all.done.told_apart = std::max(all.done.told_apart, result->next);
+            break;
+        }
+        if (rows.missed()) return;
+        result->filled = fill_hole(rows, *topic, branch);
+        result->holed = topic->logs[branch.no].held.hole != log::no_cut;
+        if (rows.missed()) return;
+        result->opaque = all.opaque;
+        result->voided = voids;
+        if (voids || lost->why == Lost::Why::voided) all.done.settled = std::min(branch.from, name.cut);
+        if (branch.root) all.done.add_branch(*branch.root);
+        all.done.save(rows);
+        std::vector<log::Void> declared;
+        if (!counts)
+          for (const auto& [log, from] : all.voids)
+            if (log != name.id) declared.push_back({log, from});
+        if (voids) declared.push_back({name.id, branch.from});
+        if (all.ops.empty() && !voids) return;
+        result->appended = true;
+        append_again(rows, *topic, incarnation, std::move(all.ops), std::move(declared), *result);
+      },
+      [this, topic, lost, result](SaveOutcome saved) {
+        auto found = extras_.find(topic->no);
+        if (found == extras_.end()) return;
+        found->second.rescuing = false;
+        if (saved == SaveOutcome::ok && result->damage) damaged(topic, result->damage);
+        // Once the store can be written again, or its indexes are whole.
+        if (saved != SaveOutcome::ok || result->damage.indexes) return found->second.lost.push_front(std::move(*lost));
+        if (result->opaque > 0) {
+          metrics_["opaque_lost"] += result->opaque;
+          unreadable_lost_ = true;
+          report_holes();
+        }
+        if (result->appended) {
+          metrics_["rescues"] += 1;
+          written(topic, *result);
+          renamed(topic, result->renamed);
+          move_waiters(topic);
+        }
+        const crdt::LogName& log = topic->logs[lost->branch.no].working;
+        if (lost->why == Lost::Why::clash && result->next < std::min(log.held, log.cut))
+          found->second.lost.push_back({Lost::Why::clash, {lost->branch.no, result->next, 0, {}, {}}});
+        if (result->voided) sync_.look_behind(topic, lost->branch.no);
+        if (result->filled) restored(topic, lost->branch.no);
+        // what was said by the batch that is lost cannot be taken from the indexes one by one
+        if (result->holed && (result->appended || lost->why == Lost::Why::hole)) {
+          found->second.rebuild_wanted = true;
+          return reload_topic(topic);
+        }
+        append_waiting(topic);
+        if (extras_.contains(topic->no)) settled(topic);
+      });
 }
 
 // Another branch's op has the id that was handed out in this life: receipts, and those who wait for copies, follow what they speak of.
@@ -308,7 +334,8 @@ void Node::Impl::renamed(const TopicPtr& topic, const std::map<OpId, OpId>& name
     auto at = texts.find(id);
     if (at != texts.end()) id = op_text(at->second);
   }
-  for (const auto& [from, to] : names) if (e.renamed.size() < params::receipts_max) e.renamed[from] = to;
+  for (const auto& [from, to] : names)
+    if (e.renamed.size() < params::receipts_max) e.renamed[from] = to;
 }
 
 }  // namespace perdure

@@ -25,7 +25,8 @@ void Node::Impl::room_again() {
   room_.reset();
   desk_.save_as_usual();
   for (TopicNo no : std::exchange(unstored_, {}))
-    if (auto topic = topics_.find(no); topic != topics_.end() && topic->second->open && topic->second->loaded) sync_.reload(topic->second, now_, false);
+    if (auto topic = topics_.find(no); topic != topics_.end() && topic->second->open && topic->second->loaded)
+      sync_.reload(topic->second, now_, false);
 }
 
 }  // namespace perdure

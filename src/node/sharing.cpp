@@ -6,12 +6,17 @@ namespace perdure {
 
 using peers::Link;
 
-peers::Showing Node::Impl::shown_to(const Link& link, const Topic& topic) const { return {*topic.keys, link.session->handshake_hash(), identity_->id(), link.peer}; }
-peers::Showing Node::Impl::shown_by(const Link& link, const Topic& topic) const { return {*topic.keys, link.session->handshake_hash(), link.peer, identity_->id()}; }
+peers::Showing Node::Impl::shown_to(const Link& link, const Topic& topic) const {
+  return {*topic.keys, link.session->handshake_hash(), identity_->id(), link.peer};
+}
+peers::Showing Node::Impl::shown_by(const Link& link, const Topic& topic) const {
+  return {*topic.keys, link.session->handshake_hash(), link.peer, identity_->id()};
+}
 
 void Node::Impl::say_topics(Link& link) {
-  if (config_.anchor) return;                         // it holds no keys, it is told
-  for (auto& [no, topic] : topics_) if (topic->open && topic->keys) say_topic(link, topic);
+  if (config_.anchor) return;  // it holds no keys, it is told
+  for (auto& [no, topic] : topics_)
+    if (topic->open && topic->keys) say_topic(link, topic);
 }
 
 void Node::Impl::say_topic(Link& link, const TopicPtr& topic) {
@@ -19,8 +24,11 @@ void Node::Impl::say_topic(Link& link, const TopicPtr& topic) {
   if (link.anchor) {
     u32 alias = link.next_alias++;
     link.aliases[topic->no] = alias;
-    send_on(link, wire::Enter{topic->id, peers::enter_signature(*topic->keys, link.session->handshake_hash(), identity_->id())}, alias);
-    return share(link, topic, alias);                 // an anchor speaks of it by our alias
+    send_on(
+        link,
+        wire::Enter{topic->id, peers::enter_signature(*topic->keys, link.session->handshake_hash(), identity_->id())},
+        alias);
+    return share(link, topic, alias);  // an anchor speaks of it by our alias
   }
   const auto us = shown_to(link, *topic);
   u32 alias = link.next_alias;
@@ -31,7 +39,8 @@ void Node::Impl::say_topic(Link& link, const TopicPtr& topic) {
   if (peers::pad(us, alias, hello, random_, message.macs)) link.hellos[topic->no] = hello->fingerprint;
   link.next_alias += peers::shown_macs;
   send_on(link, message);
-  if (auto found = link.unmatched.extract(peers::topic_mac(shown_by(link, *topic)))) matched(link, topic, found.mapped());
+  if (auto found = link.unmatched.extract(peers::topic_mac(shown_by(link, *topic))))
+    matched(link, topic, found.mapped());
 }
 
 void Node::Impl::matched(Link& link, const TopicPtr& topic, const peers::Shown& theirs) {
@@ -55,7 +64,8 @@ void Node::Impl::on_topics(Link& link, const wire::Topics& message) {
 void Node::Impl::expect(Link& link) {
   if (std::exchange(link.macs_at, openings_) == openings_) return;
   std::map<TopicNo, peers::Showing> open;
-  for (auto& [no, topic] : topics_) if (topic->open && topic->keys) open.emplace(no, shown_by(link, *topic));
+  for (auto& [no, topic] : topics_)
+    if (topic->open && topic->keys) open.emplace(no, shown_by(link, *topic));
   link.macs.update(open);
 }
 
@@ -71,61 +81,86 @@ void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
   if (!started_) return link_closed(link.id, false);  // which topics there are is not known yet; the member comes again
   auto taken = link.their_aliases.find(alias);
   if (!peers::may_enter(enter.topic, link.session->handshake_hash(), link.peer, enter.signature))
-    return refused(wire::Refusal::not_proved), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::not_proved)}, alias);
-  if (!serves(link, enter.topic)) return refused(wire::Refusal::not_served), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::not_served)}, alias);
+    return refused(wire::Refusal::not_proved),
+           send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::not_proved)}, alias);
+  if (!serves(link, enter.topic))
+    return refused(wire::Refusal::not_served),
+           send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::not_served)}, alias);
   NetworkId network = link.self->network();
   auto known = topic_numbers_.find({network, enter.topic});
   // An alias stands for one topic as long as it is shared.
-  if (taken != link.their_aliases.end() && (known == topic_numbers_.end() || taken->second != known->second)) return fault(link.id, sync::Fault::malformed);
+  if (taken != link.their_aliases.end() && (known == topic_numbers_.end() || taken->second != known->second))
+    return fault(link.id, sync::Fault::malformed);
   bool full = known == topic_numbers_.end() && topics_.size() >= params::anchor_topics_max;
-  const bool empty = known == topic_numbers_.end() || (topics_[known->second]->loaded && topics_[known->second]->logs.empty());
+  const bool empty = known == topic_numbers_.end() ||
+                     (topics_[known->second]->loaded && topics_[known->second]->logs.empty());
   full |= sync_.shared() >= (empty ? memory_.shared : 2 * memory_.shared);
   if (full || link.their_aliases.size() >= params::link_topics_max)
-    return refused(wire::Refusal::total_quota), send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::total_quota)}, alias);
+    return refused(wire::Refusal::total_quota),
+           send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::total_quota)}, alias);
   const TopicNo next = next_topic_;
   TopicPtr topic = known == topic_numbers_.end() ? make_topic(network, enter.topic) : topics_[known->second];
-  const bool fresh = topic->no >= next;                // not one that is there already, or whose row alone was lost
+  const bool fresh = topic->no >= next;  // not one that is there already, or whose row alone was lost
   // What there is to tell of a large one is paid for by who asks.
-  if (topic->logs.size() > params::logs_large && rested_at(link.id) > now_.steady_ms) return fault(link.id, sync::Fault::too_much);
+  if (topic->logs.size() > params::logs_large && rested_at(link.id) > now_.steady_ms)
+    return fault(link.id, sync::Fault::too_much);
   topic->last_used_ms = now_.wall_ms;
   // Nothing is kept of a topic in which nothing was said; of others, how long they have not been used, to the hour.
-  if (topic->written && topic->kept_used_ms + params::lease_check_ms <= now_.wall_ms) save_topic(topic, [](SaveOutcome) {});
-  if (!topic->open && !topic->written) topic->open = topic->loaded = true;       // there is nothing to be read
+  if (topic->written && topic->kept_used_ms + params::lease_check_ms <= now_.wall_ms)
+    save_topic(topic, [](SaveOutcome) {});
+  if (!topic->open && !topic->written) topic->open = topic->loaded = true;  // there is nothing to be read
   else if (!topic->open) open_topic(topic, std::nullopt);
   link.aliases[topic->no] = alias;
   share(link, topic, alias);
   entered_from(link, topic, fresh);
 }
 
-bool Node::Impl::serves(const Link& link, const TopicId& topic) const { return serves_all() || link.admitted || served_.contains(topic); }
+bool Node::Impl::serves(const Link& link, const TopicId& topic) const {
+  return serves_all() || link.admitted || served_.contains(topic);
+}
 
 // An anchor that is told whom it serves carries nothing for others.
-bool Node::Impl::carries_for(const Link& link) const { return !config_.anchor || serves_all() || link.admitted || !link.their_aliases.empty(); }
+bool Node::Impl::carries_for(const Link& link) const {
+  return !config_.anchor || serves_all() || link.admitted || !link.their_aliases.empty();
+}
 
 void Node::Impl::anchor_refused(Link& link, u8 reason, TopicNo topic) {
   auto a = anchors_.find(link.url);
   if (a == anchors_.end()) return;
-  std::string why = "This anchor refused, for a reason that this version does not know. Update the app, or add another anchor.";
+  std::string
+      why = "This anchor refused, for a reason that this version does not know. Update the app, or add another anchor.";
   switch (static_cast<wire::Refusal>(reason)) {
     case wire::Refusal::not_served:
-      why = topic != 0 ? "This anchor does not serve this topic; ask who runs it to add the topic, or for an address with a token."
-                       : "This anchor does not serve this app, or serves only who comes with its token (wss://…/?token=…); ask who runs it.";
+      why = topic != 0
+                ? "This anchor does not serve this topic; ask who runs it to add the topic, or for an address with a token."
+                : "This anchor does not serve this app, or serves only who comes with its token (wss://…/?token=…); ask who runs it.";
       break;
-    case wire::Refusal::not_proved: why = "This anchor did not accept the proof of membership. Update the app, or add another anchor."; break;
+    case wire::Refusal::not_proved:
+      why = "This anchor did not accept the proof of membership. Update the app, or add another anchor.";
+      break;
     case wire::Refusal::total_quota: why = "This anchor is full; ask who runs it for more room, or add another."; break;
-    case wire::Refusal::topic_quota: why = "This topic is at the anchor's limit; nothing more of it is stored there. Ask who runs it for more room, or add another."; break;
-    case wire::Refusal::device_quota: why = "This device is at the anchor's limit for this topic; nothing more of it is stored there. Ask who runs it for more room, or add another."; break;
-    case wire::Refusal::full_disk: why = "The anchor's disk is full, or nearly so: what does not fit is kept here and brought again. Who runs it has to make room."; break;
+    case wire::Refusal::topic_quota:
+      why = "This topic is at the anchor's limit; nothing more of it is stored there. Ask who runs it for more room, or add another.";
+      break;
+    case wire::Refusal::device_quota:
+      why = "This device is at the anchor's limit for this topic; nothing more of it is stored there. Ask who runs it for more room, or add another.";
+      break;
+    case wire::Refusal::full_disk:
+      why = "The anchor's disk is full, or nearly so: what does not fit is kept here and brought again. Who runs it has to make room.";
+      break;
     case wire::Refusal::address_quota:
       why = "This anchor stores only so much that comes from one address for topics which nobody has entered from elsewhere; it goes on once somebody has. Else ask who runs it for more room.";
       break;
-    case wire::Refusal::too_many_links: why = "This anchor serves as many links as it may. It is tried again; add another if that lasts."; break;
+    case wire::Refusal::too_many_links:
+      why = "This anchor serves as many links as it may. It is tried again; add another if that lasts.";
+      break;
   }
   a->second.state = AnchorState::refused;
   a->second.reason = why;
   if (topic != 0) a->second.refusing[topic] = reason;
   // Room is made any time.
-  if (reason != static_cast<u8>(wire::Refusal::too_many_links)) a->second.next_dial_ms = now_.steady_ms + params::anchor_retry_ms_max;
+  if (reason != static_cast<u8>(wire::Refusal::too_many_links))
+    a->second.next_dial_ms = now_.steady_ms + params::anchor_retry_ms_max;
   anchors_dirty_ = status_dirty_ = true;
 }
 
@@ -142,12 +177,15 @@ void Node::Impl::served_again(const TopicPtr& topic) {
     auto refused = anchor.refusing.find(topic->no);
     if (!anchor.link || refused == anchor.refusing.end()) continue;
     const auto why = static_cast<wire::Refusal>(refused->second);
-    if (why != wire::Refusal::not_served && why != wire::Refusal::not_proved && sync_.holds_all(topic, *anchor.link)) served_again(anchor, topic->no);
+    if (why != wire::Refusal::not_served && why != wire::Refusal::not_proved && sync_.holds_all(topic, *anchor.link))
+      served_again(anchor, topic->no);
   }
 }
 
 void Node::Impl::served_again(AnchorEntry& anchor, TopicNo no) {
-  if (anchor.refusing.erase(no) == 0 || !anchor.refusing.empty() || !anchor.link || anchor.state != AnchorState::refused) return;
+  if (anchor.refusing.erase(no) == 0 || !anchor.refusing.empty() || !anchor.link ||
+      anchor.state != AnchorState::refused)
+    return;
   anchor.state = AnchorState::connected;
   anchor.reason.clear();
   anchors_dirty_ = status_dirty_ = true;
@@ -160,10 +198,11 @@ void Node::Impl::share(Link& link, const TopicPtr& topic, u32 their_alias) {
   link.their_aliases[their_alias] = topic->no;
   if (sync_.exchange(topic, link.id)) return;
   say_topic(link, topic);
-  if (sync_.exchange(topic, link.id)) return;         // saying it found that both know it
+  if (sync_.exchange(topic, link.id)) return;  // saying it found that both know it
   auto said = link.hellos.extract(topic->no);
-  sync_.attach(topic, {link.id, link.peer, link.anchor, link.session->handshake_hash(), link.epoch, link.aliases[topic->no]}, now_,
-               said ? std::optional(said.mapped()) : std::nullopt);
+  sync_.attach(topic,
+               {link.id, link.peer, link.anchor, link.session->handshake_hash(), link.epoch, link.aliases[topic->no]},
+               now_, said ? std::optional(said.mapped()) : std::nullopt);
   introduce(link, topic);
   say_to_newcomer(link, topic);
   if (!link.anchor) note_contact(link.peer, link.rtc, link.id, topic->no);
@@ -184,11 +223,13 @@ void Node::Impl::unshare(Link& link, const TopicPtr& topic) {
 
 // Anybody can make up topics. Those that nobody has said anything in make room as soon as nobody is there.
 void Node::Impl::forget_empty(const TopicPtr& topic) {
-  desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic](SaveOutcome saved) {
-    auto found = topics_.find(topic->no);
-    if (saved != SaveOutcome::ok || found == topics_.end() || found->second != topic) return;
-    if (topic->loaded && topic->logs.empty() && sync_.links(topic).empty()) forget_topic(topic, [](SaveOutcome) {});
-  });
+  desk_.run(
+      topic->queue(), [](store::Rows&) {},
+      [this, topic](SaveOutcome saved) {
+        auto found = topics_.find(topic->no);
+        if (saved != SaveOutcome::ok || found == topics_.end() || found->second != topic) return;
+        if (topic->loaded && topic->logs.empty() && sync_.links(topic).empty()) forget_topic(topic, [](SaveOutcome) {});
+      });
 }
 
 Result<TopicId> topic_of_invite(std::string_view invite) {

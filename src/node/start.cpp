@@ -9,15 +9,20 @@ namespace perdure {
 
 namespace {
 constexpr u32 format_version = 1;
-constexpr const char* outdated_text = "A newer version of this app has written to this device's store. Reload to run it too.";
-constexpr const char* superseded_text = "Another tab or process of this device has taken its store over; this one neither reads nor writes any more. Go on there, or reload to take it back.";
-constexpr const char* taken_text = "This device's store was taken away while it was in use. Reload the page, or close the peer and open it again; what others hold is fetched again.";
-constexpr const char* unopened_text = "The store could not be opened again; that is tried on. Reload the page if it lasts.";
+constexpr const char*
+    outdated_text = "A newer version of this app has written to this device's store. Reload to run it too.";
+constexpr const char*
+    superseded_text = "Another tab or process of this device has taken its store over; this one neither reads nor writes any more. Go on there, or reload to take it back.";
+constexpr const char*
+    taken_text = "This device's store was taken away while it was in use. Reload the page, or close the peer and open it again; what others hold is fetched again.";
+constexpr const char*
+    unopened_text = "The store could not be opened again; that is tried on. Reload the page if it lasts.";
 constexpr const char* failing_text = "The store fails again and again; it is given time. Reload the page if it lasts.";
-constexpr const char* unusable_text =
-    "This device's store refuses what has to be written before a topic can be read: it may be damaged. Reload the page; if it lasts, give the app a new store: what others hold is fetched again.";
-constexpr const char* full_topic_text = "The disk is full: what has to be written before this topic can be read has no room. Free some space; it is tried again every minute.";
-}
+constexpr const char*
+    unusable_text = "This device's store refuses what has to be written before a topic can be read: it may be damaged. Reload the page; if it lasts, give the app a new store: what others hold is fetched again.";
+constexpr const char*
+    full_topic_text = "The disk is full: what has to be written before this topic can be read has no room. Free some space; it is tried again every minute.";
+}  // namespace
 
 void Node::Impl::start(const Start& event) {
   if (event.lost_store) {
@@ -28,19 +33,22 @@ void Node::Impl::start(const Start& event) {
   start_reads_ = 5;
   auto read = [this](char kind, auto take) {
     Bytes from = store::key(kind);
-    desk_.read_range(from, store::prefix_end(from), 0, false, [this, take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-      if (!ok || gone_) return;
-      take(rows);
-      if (--start_reads_ == 0) find_orphans();
-    });
+    desk_.read_range(from, store::prefix_end(from), 0, false,
+                     [this, take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+                       if (!ok || gone_) return;
+                       take(rows);
+                       if (--start_reads_ == 0) find_orphans();
+                     });
   };
-  read('M', [this](const auto& rows) { take_meta(rows); });     // first: what a newer version means by the others is not known
+  // first: what a newer version means by the others is not known
+  read('M', [this](const auto& rows) { take_meta(rows); });
   read('T', [this](const auto& rows) { take_topics(rows); });
   read('A', [this](const auto& rows) {
     for (const auto& [key, value] : rows) {
       std::string url(text(ByteView(key).subspan(1)));
       add_anchor(url, false);
-      if (auto it = anchors_.find(url); it != anchors_.end() && value.size() == DeviceId::size) it->second.pinned = DeviceId::from(value);
+      if (auto it = anchors_.find(url); it != anchors_.end() && value.size() == DeviceId::size)
+        it->second.pinned = DeviceId::from(value);
     }
   });
   read('R', [this](const auto& rows) { take_receipts(rows); });
@@ -80,7 +88,7 @@ void Node::Impl::take_meta(const std::vector<std::pair<Bytes, Bytes>>& rows) {
     codec::Reader r(rows.front().second);
     u64 version = r.varint();
     if (r.ok() && version > format_version) {
-      return give_up(Code::outdated, outdated_text); // its rows are never touched
+      return give_up(Code::outdated, outdated_text);  // its rows are never touched
     }
     ByteView epoch = r.raw(8);
     auto next = static_cast<TopicNo>(r.varint_max(~u32{0}));
@@ -102,17 +110,18 @@ void Node::Impl::find_orphans() {
       next_topic_ = std::max(next_topic_, no + 1);
       if (topics_.contains(no)) continue;
       if (auto state = log::decode_state(value)) orphans_.emplace(no, state->opening);
-      if (!config_.anchor) rows_lost_ = true;         // what an anchor held its members bring again
+      if (!config_.anchor) rows_lost_ = true;  // what an anchor held its members bring again
     }
   };
-  if (meta_lost_ && !numbers_known_) {                // how many there were is known by the last
+  if (meta_lost_ && !numbers_known_) {  // how many there were is known by the last
     numbers_known_ = true;
     Bytes logs = store::key('L');
-    return desk_.read_range(logs, store::prefix_end(logs), 1, true, [this, note](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-      if (!ok) return;
-      note(rows);
-      find_orphans();
-    });
+    return desk_.read_range(logs, store::prefix_end(logs), 1, true,
+                            [this, note](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+                              if (!ok) return;
+                              note(rows);
+                              find_orphans();
+                            });
   }
   std::vector<std::pair<Bytes, Bytes>> ranges;
   for (TopicNo no = 1; no < next_topic_ && ranges.size() < params::orphans_max; ++no)
@@ -120,11 +129,12 @@ void Node::Impl::find_orphans() {
   start_reads_ = static_cast<int>(ranges.size());
   if (ranges.empty()) return started();
   for (auto& [from, to] : ranges) {
-    desk_.read_range(std::move(from), std::move(to), 1, true, [this, note](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-      if (!ok) return;
-      note(rows);
-      if (--start_reads_ == 0) started();
-    });
+    desk_.read_range(std::move(from), std::move(to), 1, true,
+                     [this, note](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+                       if (!ok) return;
+                       note(rows);
+                       if (--start_reads_ == 0) started();
+                     });
   }
 }
 
@@ -148,7 +158,8 @@ void Node::Impl::take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows) {
     std::string shortcode(text(r.bytes(64)));
     u8 flags = r.u8();
     u64 used = r.varint();
-    if (k.done()) next_topic_ = std::max(next_topic_, no + 1);   // a number whose row is corrupt stays taken: its other rows are there
+    // a number whose row is corrupt stays taken: its other rows are there
+    if (k.done()) next_topic_ = std::max(next_topic_, no + 1);
     if (!k.done() || !r.done()) continue;
     auto topic = std::make_shared<Topic>();
     topic->no = no;
@@ -172,7 +183,8 @@ Bytes row_of(const Topic& topic) {
   w.fixed(topic.network).fixed(topic.id).u8(topic.keys ? 1 : 0);
   if (topic.keys) w.fixed(topic.keys->secret);
   w.bytes(std::string_view(topic.name.value_or(""))).bytes(std::string_view(topic.shortcode.value_or("")));
-  w.u8(static_cast<u8>((topic.name ? 1 : 0) | (topic.shortcode ? 2 : 0) | (topic.left ? 4 : 0))).varint(topic.last_used_ms);
+  w.u8(static_cast<u8>((topic.name ? 1 : 0) | (topic.shortcode ? 2 : 0) | (topic.left ? 4 : 0)))
+      .varint(topic.last_used_ms);
   return std::move(w).take();
 }
 }  // namespace
@@ -190,10 +202,12 @@ void Node::Impl::save_topic(const TopicPtr& topic, store::Desk::Done done) {
   topic->stored = false;
   topic->written = true;
   topic->kept_used_ms = topic->last_used_ms;
-  desk_.run(topic->queue(), [key = store::key('T', topic->no), row = row_of(*topic)](store::Rows& out) { out.put(key, row); }, [topic, done = std::move(done)](SaveOutcome saved) {
-    topic->stored = saved == SaveOutcome::ok;
-    done(saved);
-  });
+  desk_.run(
+      topic->queue(), [key = store::key('T', topic->no), row = row_of(*topic)](store::Rows& out) { out.put(key, row); },
+      [topic, done = std::move(done)](SaveOutcome saved) {
+        topic->stored = saved == SaveOutcome::ok;
+        done(saved);
+      });
 }
 
 void Node::Impl::started() {
@@ -201,10 +215,11 @@ void Node::Impl::started() {
   report_holes();
   started_ = true;
   if (config_.anchor)
-    for (auto& [no, topic] : topics_) open_topic(topic, std::nullopt);   // its quotas count what is stored
+    for (auto& [no, topic] : topics_) open_topic(topic, std::nullopt);  // its quotas count what is stored
   status_dirty_ = anchors_dirty_ = topics_dirty_ = true;
   for (Call& call : std::exchange(early_calls_, {})) on_call(call);
-  for (auto& [id, link] : links_) if (link->greeted) say_topics(*link);
+  for (auto& [id, link] : links_)
+    if (link->greeted) say_topics(*link);
 }
 
 void Node::Impl::storage_failed(SaveOutcome outcome) {
@@ -215,16 +230,21 @@ void Node::Impl::storage_failed(SaveOutcome outcome) {
   failed_at_ = now_.steady_ms;
   for (auto& [no, topic] : topics_) {
     if (topic->open && !topic->loaded) ++extra(topic).load_failures;
-    topic->loaded = false;                           // what is in memory is ahead of the rows: nothing builds on it
+    topic->loaded = false;  // what is in memory is ahead of the rows: nothing builds on it
   }
   if (outcome == SaveOutcome::superseded) return give_up(Code::storage_unavailable, superseded_text);
   if (outcome == SaveOutcome::full && config_.anchor) no_room();
-  if (outcome == SaveOutcome::full) trouble(Code::storage_full, "The disk is full: nothing new is stored. What was accepted before is kept; free some space.");
-  else trouble(Code::storage_unavailable, "The store could not be written to; it is being opened again. Reload the page if it lasts.");
+  if (outcome == SaveOutcome::full)
+    trouble(Code::storage_full,
+            "The disk is full: nothing new is stored. What was accepted before is kept; free some space.");
+  else
+    trouble(Code::storage_unavailable,
+            "The store could not be written to; it is being opened again. Reload the page if it lasts.");
   for (auto& [no, e] : extras_)
     if (e.load_failures >= params::load_failures_max) give_up_topic(no, outcome);
   // Whether a batch of ours is in there is not known: the next append begins a new incarnation.
-  if (outcome == SaveOutcome::unknown) for (auto& [no, topic] : topics_) topic->own_unsure = true;
+  if (outcome == SaveOutcome::unknown)
+    for (auto& [no, topic] : topics_) topic->own_unsure = true;
   reopening_ = true;
   reopen_at_ = now_.steady_ms + params::reopen_ms_max;
 }
@@ -236,7 +256,8 @@ void Node::Impl::on_reopened(Reopening outcome) {
     case Reopening::superseded: return give_up(Code::storage_unavailable, superseded_text);
     case Reopening::lost: no_trouble(Code::storage_unavailable); return give_up(Code::storage_lost, taken_text);
     case Reopening::failed: return give_up(Code::storage_unavailable, unopened_text, again);
-    case Reopening::ok: return failures_ < params::failures_max ? read_again() : give_up(Code::storage_unavailable, failing_text, again);
+    case Reopening::ok:
+      return failures_ < params::failures_max ? read_again() : give_up(Code::storage_unavailable, failing_text, again);
   }
 }
 
@@ -257,7 +278,9 @@ void Node::Impl::read_again() {
   if (!started_) return start(Start{});
   // A save that ended in doubt may have been written: who asks again with the same tag must hear what became of it.
   Bytes receipts = store::key('R');
-  desk_.read_range(receipts, store::prefix_end(receipts), 0, false, [this](bool read, const auto& rows) { if (read) take_receipts(rows); });
+  desk_.read_range(receipts, store::prefix_end(receipts), 0, false, [this](bool read, const auto& rows) {
+    if (read) take_receipts(rows);
+  });
   for (auto& [no, topic] : topics_) {
     if (!topic->open) continue;
     extra(topic).failed = true;
@@ -277,7 +300,8 @@ void Node::Impl::give_up(Code code, std::string text, u64 until) {
 // The store opens, and refuses what this topic has to write before it can be read: whoever waits for it is told, and so is whoever calls.
 void Node::Impl::give_up_topic(TopicNo no, SaveOutcome outcome) {
   TopicExtra& e = extras_[no];
-  e.unusable = outcome == SaveOutcome::full ? Error{Code::storage_full, full_topic_text} : Error{Code::storage_unavailable, unusable_text};
+  e.unusable = outcome == SaveOutcome::full ? Error{Code::storage_full, full_topic_text}
+                                            : Error{Code::storage_unavailable, unusable_text};
   if (outcome != SaveOutcome::full) trouble(Code::storage_unavailable, unusable_text);
   fail_waiting(no, e, *e.unusable);
 }
@@ -296,7 +320,8 @@ bool Node::Impl::all_usable() const {
 // What failed because the store is gone fails for the reason for which that is so.
 void Node::Impl::save_failed(u32 call, SaveOutcome outcome, const char* what) {
   if (gone_) return reply(call, *gone_);
-  if (outcome == SaveOutcome::full) fail(call, Code::storage_full, std::string("The disk is full: ") + what + " Free some space and try again.");
+  if (outcome == SaveOutcome::full)
+    fail(call, Code::storage_full, std::string("The disk is full: ") + what + " Free some space and try again.");
   else fail(call, Code::storage_unavailable, std::string("The store could not be written to: ") + what + " Try again.");
 }
 
@@ -329,11 +354,15 @@ void Node::Impl::fail_waiting(TopicNo no, TopicExtra& e, const Error& why) {
 
 bool Node::Impl::rolled_back(const TopicPtr& topic) {
   if (!extra(topic).epochs.take(now_.steady_ms, wire::epochs)) return false;
-  topic->epoch = epoch_;                             // of the same store (sync::same_store), …
-  random_.fill(std::span(*topic->epoch).last(4));    // … in another life of that topic
-  if (topic->written) desk_.run(topic->queue(), [key = store::key('O', topic->no), row = own(*topic->epoch)](store::Rows& rows) { rows.put(key, row); }, [](SaveOutcome) {});
+  topic->epoch = epoch_;                           // of the same store (sync::same_store), …
+  random_.fill(std::span(*topic->epoch).last(4));  // … in another life of that topic
+  if (topic->written)
+    desk_.run(
+        topic->queue(),
+        [key = store::key('O', topic->no), row = own(*topic->epoch)](store::Rows& rows) { rows.put(key, row); },
+        [](SaveOutcome) {});
   metrics_["rollbacks"] += 1;
-  sync_.reload(topic, now_, false);                  // all greet anew; the end of our answer tells the new epoch
+  sync_.reload(topic, now_, false);  // all greet anew; the end of our answer tells the new epoch
   return true;
 }
 
@@ -347,16 +376,18 @@ void Node::Impl::no_trouble(Code code) {
 }
 
 bool Node::Impl::all_saved() const {
-  for (const auto& [no, e] : extras_) if (e.appending || e.rescuing || !e.waiting.empty()) return false;
+  for (const auto& [no, e] : extras_)
+    if (e.appending || e.rescuing || !e.waiting.empty()) return false;
   return desk_.idle();
 }
 
 void Node::Impl::close(u32 call) {
   if (!closing_) {
     closing_ = true;
-    for (auto& [id, link] : links_) if (link->greeted) send_on(*link, wire::Bye{});
+    for (auto& [id, link] : links_)
+      if (link->greeted) send_on(*link, wire::Bye{});
   }
-  close_calls_.push_back(call);                      // answered in check_waiters, once all is saved
+  close_calls_.push_back(call);  // answered in check_waiters, once all is saved
 }
 
 }  // namespace perdure

@@ -22,27 +22,32 @@ void Node::Impl::on_call(Call& call) {
   bool closes = std::holds_alternative<Close>(call.body);
   if (closing_ && !closes) return fail(call.call, Code::closed, "The peer is closed. Open it again with openPeer().");
   if (gone_) return closes ? reply(call.call, Nothing{}) : reply(call.call, *gone_);
-  std::visit([&](auto& body) {
-    if constexpr (requires { body.topic; }) {
-      // Its rows are being read (again): the call waits for that.
-      auto topic = topics_.find(body.topic);
-      bool waits = topic != topics_.end() && topic->second->open && (!topic->second->loaded || extra(topic->second).settling);
-      if (waits && extra(topic->second).unusable) return reply(call.call, *extra(topic->second).unusable);
-      if (waits) return defer(topic->second, std::move(call));
-    }
-    this->call(call.call, body);
-  }, call.body);
+  std::visit(
+      [&](auto& body) {
+        if constexpr (requires { body.topic; }) {
+          // Its rows are being read (again): the call waits for that.
+          auto topic = topics_.find(body.topic);
+          bool waits = topic != topics_.end() && topic->second->open &&
+                       (!topic->second->loaded || extra(topic->second).settling);
+          if (waits && extra(topic->second).unusable) return reply(call.call, *extra(topic->second).unusable);
+          if (waits) return defer(topic->second, std::move(call));
+        }
+        this->call(call.call, body);
+      },
+      call.body);
 }
 
 void Node::Impl::defer(const TopicPtr& topic, Call call) {
   TopicExtra& e = extra(topic);
   if (e.deferred.size() < params::early_calls_max) return e.deferred.push_back(std::move(call));
-  fail(call.call, Code::storage_unavailable, "4,096 calls wait for the topic to be read already. Await earlier ones before making more.");
+  fail(call.call, Code::storage_unavailable,
+       "4,096 calls wait for the topic to be read already. Await earlier ones before making more.");
 }
 
 void Node::Impl::call(u32 id, TopicNamed& c) {
   for (auto& [no, topic] : topics_)
-    if (topic->name == c.name && !topic->left && topic->keys) return enter(id, Secret(topic->keys->secret), c.name, std::nullopt);
+    if (topic->name == c.name && !topic->left && topic->keys)
+      return enter(id, Secret(topic->keys->secret), c.name, std::nullopt);
   enter(id, random_.fixed<Secret>(), c.name, std::nullopt);
 }
 
@@ -68,7 +73,8 @@ void Node::Impl::call(u32 id, TopicJoinCode& c) {
 }
 
 // Joining twice gives the same topic; a topic that was left is joined again.
-void Node::Impl::enter(u32 id, const Secret& secret, std::optional<std::string> name, std::optional<std::string> shortcode) {
+void Node::Impl::enter(u32 id, const Secret& secret, std::optional<std::string> name,
+                       std::optional<std::string> shortcode) {
   identity::TopicKeys keys = identity::topic_keys(secret);
   auto known = topic_numbers_.find({identity_->network(), keys.id});
   TopicPtr topic = known == topic_numbers_.end() ? make_topic(identity_->network(), keys.id) : topics_[known->second];
@@ -81,7 +87,7 @@ void Node::Impl::enter(u32 id, const Secret& secret, std::optional<std::string> 
   }
   topics_dirty_ = true;
   if (!changed) return open_topic(topic, id);
-  save_meta();                                        // that it has this number
+  save_meta();  // that it has this number
   save_topic(topic, [this, topic, id](SaveOutcome saved) {
     if (saved != SaveOutcome::ok) return save_failed(id, saved, "the topic was not stored.");
     auto found = topics_.find(topic->no);
@@ -92,7 +98,9 @@ void Node::Impl::enter(u32 id, const Secret& secret, std::optional<std::string> 
 
 TopicPtr Node::Impl::make_topic(const NetworkId& network, const TopicId& id) {
   auto topic = std::make_shared<Topic>();
-  auto orphan = std::ranges::find_if(orphans_, [&](const auto& o) { return identity::may_open(network, id, o.second.device, o.second.incarnation, o.second.certificate); });
+  auto orphan = std::ranges::find_if(orphans_, [&](const auto& o) {
+    return identity::may_open(network, id, o.second.device, o.second.incarnation, o.second.certificate);
+  });
   if (orphan != orphans_.end()) {
     topic->no = orphan->first;
     topic->written = true;
@@ -111,17 +119,18 @@ TopicPtr Node::Impl::make_topic(const NetworkId& network, const TopicId& id) {
 void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
   TopicExtra& e = extra(topic);
   // Asked after calls that wait, of which one may close or leave it, or after such a one: so it is answered after them.
-  if (call && !(e.endings.empty() && e.deferred.empty())) return defer(topic, {*call, TopicJoin{invite_to(*topic, {}), topic->name}});
+  if (call && !(e.endings.empty() && e.deferred.empty()))
+    return defer(topic, {*call, TopicJoin{invite_to(*topic, {}), topic->name}});
   if (topic->open && topic->loaded) {
     if (call) reply(*call, OpenedTopic{topic->no, topic->id, topic->name});
     e.dirty = e.members_dirty = true;
-    e.last_notice = {};                               // whoever asked wants to hear how it stands
+    e.last_notice = {};  // whoever asked wants to hear how it stands
     e.last_members.clear();
     return;
   }
   if (call && e.unusable) return reply(*call, *e.unusable);
   if (call) e.opening_calls.push_back(*call);
-  if (topic->open) return;                            // on its way
+  if (topic->open) return;  // on its way
   topic->open = true;
   ++openings_;
   load_topic(topic);
@@ -136,9 +145,10 @@ void Node::Impl::topic_loaded(const TopicPtr& topic) {
   topics_dirty_ = status_dirty_ = true;
   e.pending_notice.timeline = e.pending_notice.all_keys = true;
   for (u32 call : std::exchange(e.opening_calls, {})) reply(call, OpenedTopic{topic->no, topic->id, topic->name});
-  for (auto& [id, link] : links_) if (link->greeted && !config_.anchor) say_topic(*link, topic);
+  for (auto& [id, link] : links_)
+    if (link->greeted && !config_.anchor) say_topic(*link, topic);
   sync_.reload(topic, now_, std::exchange(e.failed, false));
-  e.settling = resting_until_ <= now_.steady_ms;      // not while the disk has just failed: then nobody is kept waiting
+  e.settling = resting_until_ <= now_.steady_ms;  // not while the disk has just failed: then nobody is kept waiting
   look_for_lost(topic);
   append_waiting(topic);
   if (!e.settling) settled(topic);
@@ -154,17 +164,19 @@ void Node::Impl::end_topic(const TopicPtr& topic, u32 call, Task<void()> then) {
 void Node::Impl::end_if_idle(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
   if (e.endings.empty() || e.appending || e.rescuing || e.releasing || !e.waiting.empty() || !topic->loaded) return;
-  topic->loaded = false;                              // from here on nothing new begins
-  desk_.run(topic->queue(), [](store::Rows&) {}, [this, topic](SaveOutcome saved) {
-    if (saved != SaveOutcome::ok || !topic->open) return;      // read again, and closed then
-    std::deque<Call> deferred = std::move(extra(topic).deferred);
-    auto retries = std::move(extra(topic).retries);
-    auto endings = std::move(extra(topic).endings);
-    close_topic(topic);
-    for (const Resumed& ending : endings) ending.go();
-    for (const Resumed& retry : retries) retry.go();
-    for (Call& call : deferred) on_call(call);
-  });
+  topic->loaded = false;  // from here on nothing new begins
+  desk_.run(
+      topic->queue(), [](store::Rows&) {},
+      [this, topic](SaveOutcome saved) {
+        if (saved != SaveOutcome::ok || !topic->open) return;  // read again, and closed then
+        std::deque<Call> deferred = std::move(extra(topic).deferred);
+        auto retries = std::move(extra(topic).retries);
+        auto endings = std::move(extra(topic).endings);
+        close_topic(topic);
+        for (const Resumed& ending : endings) ending.go();
+        for (const Resumed& retry : retries) retry.go();
+        for (Call& call : deferred) on_call(call);
+      });
 }
 
 void Node::Impl::close_topic(const TopicPtr& topic) {
@@ -248,10 +260,12 @@ void Node::Impl::forget_topic(const TopicPtr& topic, store::Desk::Done done) {
   }
   auto then = std::make_shared<store::Desk::Done>(std::move(done));
   auto all = std::make_shared<decltype(ranges)>(std::move(ranges));
-  desk_.run(topic->queue(), [](store::Rows&) {}, [this, all, then](SaveOutcome saved) {
-    if (saved == SaveOutcome::ok) desk_.erase_ranges(std::move(*all), std::move(*then));
-    else (*then)(saved);
-  });
+  desk_.run(
+      topic->queue(), [](store::Rows&) {},
+      [this, all, then](SaveOutcome saved) {
+        if (saved == SaveOutcome::ok) desk_.erase_ranges(std::move(*all), std::move(*then));
+        else (*then)(saved);
+      });
 }
 
 void Node::Impl::call(u32 id, TopicInvite& c) {
@@ -279,8 +293,11 @@ void Node::Impl::call(u32, Cancel& c) { waiters_.erase(c.call); }
 
 void Node::Impl::call(u32 id, AnchorAdd& c) {
   bool valid = (c.url.starts_with("ws://") || c.url.starts_with("wss://")) && c.url.size() > 6 && c.url.size() <= 200;
-  if (!valid) return fail(id, Code::bad_argument, "An anchor's address begins with ws:// or wss:// and has at most 200 characters.");
-  if (!anchors_.contains(c.url) && anchors_.size() >= params::anchors_max) return fail(id, Code::bad_argument, "There are 16 anchors already. Remove one first.");
+  if (!valid)
+    return fail(id, Code::bad_argument,
+                "An anchor's address begins with ws:// or wss:// and has at most 200 characters.");
+  if (!anchors_.contains(c.url) && anchors_.size() >= params::anchors_max)
+    return fail(id, Code::bad_argument, "There are 16 anchors already. Remove one first.");
   add_anchor(c.url, true);
   reply(id, Nothing{});
 }

@@ -8,8 +8,10 @@ void Node::Impl::entered_from(const peers::Link& link, const TopicPtr& topic, bo
   if (fresh) return addresses_.first(topic->no, link.address);
   auto before = addresses_.enter(topic->no, link.address);
   if (!before) return;
-  if (before->stored) desk_.run(topic->queue(), [key = store::key('E', topic->no)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
-  if (before->refused && topic->loaded) sync_.reload(topic, now_, false);      // what was refused is wanted now
+  if (before->stored)
+    desk_.run(
+        topic->queue(), [key = store::key('E', topic->no)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
+  if (before->refused && topic->loaded) sync_.reload(topic, now_, false);  // what was refused is wanted now
 }
 
 void Node::Impl::take_addresses(const std::vector<std::pair<Bytes, Bytes>>& rows) {
@@ -26,9 +28,13 @@ void Node::Impl::save_address(const TopicPtr& topic) {
   if (!alone) return;
   addresses_.count(topic->no, topic->bytes);
   if (std::exchange(alone->stored, true)) return;
-  desk_.run(topic->queue(), [key = store::key('E', topic->no), row = alone->address](store::Rows& rows) { rows.put(key, row); }, [this, topic](SaveOutcome saved) {
-    if (Addresses::Alone* still = addresses_.of(topic->no); still && saved != SaveOutcome::ok) still->stored = false;
-  });
+  desk_.run(
+      topic->queue(),
+      [key = store::key('E', topic->no), row = alone->address](store::Rows& rows) { rows.put(key, row); },
+      [this, topic](SaveOutcome saved) {
+        if (Addresses::Alone* still = addresses_.of(topic->no); still && saved != SaveOutcome::ok)
+          still->stored = false;
+      });
 }
 
 bool Node::Impl::beyond_address(const Topic& topic, u64 bytes) {

@@ -17,14 +17,15 @@
 
 namespace perdure::peers {
 
-inline constexpr u64 handshake_ms_max = 10'000;       // an honest peer needs three messages
-inline constexpr u64 ping_interval_ms = 5'000;        // round trips stay fresh on the page, and silence is noticed
-inline constexpr u64 ping_interval_ms_max = 15'000;   // … spread out: one may be late
-inline constexpr u64 ping_bytes = 64;                 // a ping and the answer to one, sealed; more on a relayed link
-inline constexpr u64 silence_ms_max = 20'000;         // four pings: then the link is dead
-inline constexpr u64 buffered_bytes_max = 16 << 20;    // sent and not taken: the longest frontier, pages and relayed frames; then the link is cut
-inline constexpr u64 relay_bytes_max = 1 << 20;       // … and no more is relayed to it
-inline constexpr std::size_t unmatched_max = 256;     // topics that only the peer has open
+inline constexpr u64 handshake_ms_max = 10'000;      // an honest peer needs three messages
+inline constexpr u64 ping_interval_ms = 5'000;       // round trips stay fresh on the page, and silence is noticed
+inline constexpr u64 ping_interval_ms_max = 15'000;  // … spread out: one may be late
+inline constexpr u64 ping_bytes = 64;                // a ping and the answer to one, sealed; more on a relayed link
+inline constexpr u64 silence_ms_max = 20'000;        // four pings: then the link is dead
+// sent and not taken: the longest frontier, pages and relayed frames; then the link is cut
+inline constexpr u64 buffered_bytes_max = 16 << 20;
+inline constexpr u64 relay_bytes_max = 1 << 20;    // … and no more is relayed to it
+inline constexpr std::size_t unmatched_max = 256;  // topics that only the peer has open
 
 // What a link has spent of what wire/table.hpp allows, or all links of an address together.
 struct Spent {
@@ -36,45 +37,49 @@ struct Link {
   LinkId id;
   LinkKind kind = LinkKind::websocket;
   bool dialler = false;
-  std::string url;                                    // that we dialled
-  u32 attempt = 0;                                    // RTC attempt
-  std::optional<DeviceId> expected;                   // who must be there
-  LinkId hub;                                         // relayed: the link that carries it
-  Bytes address;                                      // an anchor: where it comes from, as the host tells it
-  bool admitted = false;                              // … and that it brought a token
-  std::shared_ptr<identity::Identity> self;           // as what we speak here: an anchor serves several networks
+  std::string url;                           // that we dialled
+  u32 attempt = 0;                           // RTC attempt
+  std::optional<DeviceId> expected;          // who must be there
+  LinkId hub;                                // relayed: the link that carries it
+  Bytes address;                             // an anchor: where it comes from, as the host tells it
+  bool admitted = false;                     // … and that it brought a token
+  std::shared_ptr<identity::Identity> self;  // as what we speak here: an anchor serves several networks
   std::unique_ptr<session::Session> session;
-  u64 opened_ms = 0, heard_ms = 0, pinged_ms = 0;     // steady
-  std::optional<wire::Refusal> refusal;               // an anchor: why this link is not served
-  bool greeted = false;                               // the session stands and their greeting is good: the link counts
+  u64 opened_ms = 0, heard_ms = 0, pinged_ms = 0;  // steady
+  std::optional<wire::Refusal> refusal;            // an anchor: why this link is not served
+  bool greeted = false;                            // the session stands and their greeting is good: the link counts
   DeviceId peer;
-  wire::Able able;                                    // what the peer has said that it understands
+  wire::Able able;  // what the peer has said that it understands
   bool anchor = false;
   bool rtc = false;
   u32 stun_port = 0;
   wire::Epoch epoch{};
-  u32 ping = 0;                                       // the last one sent
+  u32 ping = 0;  // the last one sent
   u64 ping_wall_ms = 0;
   std::optional<u32> round_trip_ms;
-  std::optional<i64> offset_ms;                       // their wall clock less ours
-  u64 buffered = 0;                                   // bytes sent since the host last said it had room
+  std::optional<i64> offset_ms;  // their wall clock less ours
+  u64 buffered = 0;              // bytes sent since the host last said it had room
   u32 next_alias = 1;
-  std::map<store::TopicNo, u32> aliases;              // ours, by topic
+  std::map<store::TopicNo, u32> aliases;  // ours, by topic
   std::map<u32, store::TopicNo> their_aliases;
   u32 macs_got = 0;
-  Expected macs;                                      // what shows that the peer knows a topic that we have open, …
-  u64 macs_at = 0;                                    // … as of then (Node::Impl::openings_)
-  std::map<wire::Mac, Shown> unmatched;               // topics that only the peer has open
-  std::map<store::TopicNo, wire::Fingerprint> hellos;  // said with the MAC, as of that frontier, until both know the topic
-  struct Introduced { std::map<DeviceId, bool> devices; Budget budget; };       // true: can make DataChannels
-  std::map<store::TopicNo, Introduced> introduced;    // whom the peer said it is linked to, by topic
-  bool choked = false;                                // it does not take what is sent to it: to be closed
+  Expected macs;                         // what shows that the peer knows a topic that we have open, …
+  u64 macs_at = 0;                       // … as of then (Node::Impl::openings_)
+  std::map<wire::Mac, Shown> unmatched;  // topics that only the peer has open
+  // said with the MAC, as of that frontier, until both know the topic
+  std::map<store::TopicNo, wire::Fingerprint> hellos;
+  struct Introduced {
+    std::map<DeviceId, bool> devices;
+    Budget budget;
+  };  // true: can make DataChannels
+  std::map<store::TopicNo, Introduced> introduced;  // whom the peer said it is linked to, by topic
+  bool choked = false;                              // it does not take what is sent to it: to be closed
   Spent spent;
-  std::deque<Bytes> waiting;                          // frames that are heard once it owes nothing (wire::waits)
+  std::deque<Bytes> waiting;  // frames that are heard once it owes nothing (wire::waits)
   u64 waiting_bytes = 0;
-  Bytes purse;                                        // whose: its address, or itself where that is not known; empty: relayed
-  std::shared_ptr<Spent> shared;                      // with the other links of its address
-  Budget signals_passed, relayed_sessions;            // forwarded for the peer; begun with us through it
+  Bytes purse;                              // whose: its address, or itself where that is not known; empty: relayed
+  std::shared_ptr<Spent> shared;            // with the other links of its address
+  Budget signals_passed, relayed_sessions;  // forwarded for the peer; begun with us through it
 };
 
 // What a member signs with the topic key to enter a topic at an anchor.

@@ -9,7 +9,7 @@ namespace perdure::peers {
 namespace {
 
 constexpr std::size_t sealed_size = (shown_macs - 1) * sizeof(wire::Mac);
-constexpr std::size_t plain_size = sealed_size - crypto::seal_overhead;      // u8 length | Hello | zeros
+constexpr std::size_t plain_size = sealed_size - crypto::seal_overhead;  // u8 length | Hello | zeros
 static_assert(plain_size <= 256);
 
 // One key for each session, direction and alias, which seals once.
@@ -17,7 +17,8 @@ Seed key_of(const Showing& s, u32 alias) {
   codec::Writer number;
   number.be32(alias);
   Seed key;
-  crypto::blake2b_into(key.bytes, s.keys.match_key.view(), {view("perdure/hello/1"), s.session.view(), s.from.view(), s.to.view(), number.peek()});
+  crypto::blake2b_into(key.bytes, s.keys.match_key.view(),
+                       {view("perdure/hello/1"), s.session.view(), s.from.view(), s.to.view(), number.peek()});
   return key;
 }
 
@@ -25,7 +26,8 @@ Seed key_of(const Showing& s, u32 alias) {
 
 wire::Mac topic_mac(const Showing& s) {
   wire::Mac mac;
-  crypto::blake2b_into(mac, s.keys.match_key.view(), {view("perdure/match/1"), s.session.view(), s.from.view(), s.to.view()});
+  crypto::blake2b_into(mac, s.keys.match_key.view(),
+                       {view("perdure/match/1"), s.session.view(), s.from.view(), s.to.view()});
   return mac;
 }
 
@@ -52,7 +54,8 @@ std::optional<store::TopicNo> Expected::find(const wire::Mac& mac) const {
   return found->second;
 }
 
-bool pad(const Showing& s, u32 alias, const std::optional<wire::Hello>& hello, crypto::Random& random, std::vector<wire::Mac>& macs) {
+bool pad(const Showing& s, u32 alias, const std::optional<wire::Hello>& hello, crypto::Random& random,
+         std::vector<wire::Mac>& macs) {
   Bytes plain = hello ? wire::encode_body(*hello) : Bytes{};
   const bool fits = hello && plain.size() < plain_size;
   Bytes padding(sealed_size);
@@ -63,7 +66,8 @@ bool pad(const Showing& s, u32 alias, const std::optional<wire::Hello>& hello, c
   } else {
     random.fill(padding);
   }
-  for (std::size_t at = 0; at < sealed_size; at += sizeof(wire::Mac)) std::copy_n(padding.data() + at, sizeof(wire::Mac), macs.emplace_back().begin());
+  for (std::size_t at = 0; at < sealed_size; at += sizeof(wire::Mac))
+    std::copy_n(padding.data() + at, sizeof(wire::Mac), macs.emplace_back().begin());
   return fits;
 }
 

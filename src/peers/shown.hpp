@@ -13,17 +13,26 @@
 
 namespace perdure::peers {
 
-inline constexpr std::size_t shown_macs = 16;          // one topic's places in a Topics message: its MAC and the padding
+inline constexpr std::size_t shown_macs = 16;  // one topic's places in a Topics message: its MAC and the padding
 
-struct Showing { const identity::TopicKeys& keys; const Hash& session; const DeviceId& from; const DeviceId& to; };
-struct Shown { u32 alias = 0; std::vector<wire::Mac> padding; };
+struct Showing {
+  const identity::TopicKeys& keys;
+  const Hash& session;
+  const DeviceId& from;
+  const DeviceId& to;
+};
+struct Shown {
+  u32 alias = 0;
+  std::vector<wire::Mac> padding;
+};
 
 wire::Mac topic_mac(const Showing&);
 
 // The MACs by which one peer shows the topics that we have open, each made once.
 class Expected {
  public:
-  std::size_t update(const std::map<store::TopicNo, Showing>& open);     // makes those that are missing, and says how many; drops the others
+  // makes those that are missing, and says how many; drops the others
+  std::size_t update(const std::map<store::TopicNo, Showing>& open);
   std::optional<store::TopicNo> find(const wire::Mac&) const;
 
  private:

@@ -33,10 +33,15 @@ wire::Mac signal_proof(const identity::TopicKeys& keys, const DeviceId& from, co
   return mac;
 }
 
-std::optional<wire::Signal> seal_signal(const identity::Identity& self, const DeviceId& to, const identity::TopicKeys& shared, const SignalText& text, crypto::Random& random) {
+std::optional<wire::Signal> seal_signal(const identity::Identity& self, const DeviceId& to,
+                                        const identity::TopicKeys& shared, const SignalText& text,
+                                        crypto::Random& random) {
   if (text.text.size() > text_max) return std::nullopt;
   codec::Writer w;
-  w.raw(text.nonce).u8(static_cast<u8>(text.kind)).raw(signal_proof(shared, self.id(), to, text.nonce)).bytes(std::string_view(text.text));
+  w.raw(text.nonce)
+      .u8(static_cast<u8>(text.kind))
+      .raw(signal_proof(shared, self.id(), to, text.nonce))
+      .bytes(std::string_view(text.text));
   Signature signature = crypto::sign(self.key(), {statement(self.network(), self.id(), to, w.peek())});
   w.fixed(signature);
   auto sealed = crypto::seal_to(to, w.peek(), random);
@@ -50,7 +55,8 @@ std::optional<OpenedSignal> open_signal(const identity::Identity& self, const wi
   if (!plain || plain->size() < Signature::size) return std::nullopt;
   ByteView content = ByteView(*plain).first(plain->size() - Signature::size);
   Signature signature = Signature::from(ByteView(*plain).last(Signature::size));
-  if (!crypto::verify(signal.from.view(), {statement(self.network(), signal.from, signal.to, content)}, signature)) return std::nullopt;
+  if (!crypto::verify(signal.from.view(), {statement(self.network(), signal.from, signal.to, content)}, signature))
+    return std::nullopt;
   codec::Reader r(content);
   OpenedSignal out;
   ByteView nonce = r.raw(16);

@@ -12,7 +12,7 @@
 
 namespace perdure::peers {
 
-using Nonce = std::array<u8, 16>;                     // names an attempt between two peers
+using Nonce = std::array<u8, 16>;  // names an attempt between two peers
 
 struct SignalText {
   Nonce nonce{};
@@ -21,10 +21,11 @@ struct SignalText {
 };
 
 // Nothing if `to` is no valid id or the text is too long (5,600 bytes).
-std::optional<wire::Signal> seal_signal(const identity::Identity&, const DeviceId& to, const identity::TopicKeys& shared, const SignalText&, crypto::Random&);
+std::optional<wire::Signal> seal_signal(const identity::Identity&, const DeviceId& to,
+                                        const identity::TopicKeys& shared, const SignalText&, crypto::Random&);
 
 struct OpenedSignal {
-  wire::Mac proof{};                                  // compare with signal_proof of each topic
+  wire::Mac proof{};  // compare with signal_proof of each topic
   SignalText text;
 };
 // Nothing if it is not for us, not signed by `from`, or malformed.

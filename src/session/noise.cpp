@@ -58,11 +58,12 @@ std::array<u8, 12> nonce_of(u64 count) {
 
 Bytes seal(const Key& key, u64 count, ByteView ad, ByteView plain) {
   Bytes out(plain.size() + tag_size);
-  crypto_aead_chacha20poly1305_ietf_encrypt(out.data(), nullptr, plain.data(), plain.size(), ad.data(), ad.size(), nullptr, nonce_of(count).data(), key.data());
+  crypto_aead_chacha20poly1305_ietf_encrypt(out.data(), nullptr, plain.data(), plain.size(), ad.data(), ad.size(),
+                                            nullptr, nonce_of(count).data(), key.data());
   return out;
 }
 
-constexpr u64 count_reserved = ~u64{0};          // REKEY's own
+constexpr u64 count_reserved = ~u64{0};  // REKEY's own
 
 }  // namespace
 
@@ -74,7 +75,8 @@ KeyPair key_pair(const Key& secret) {
 
 std::optional<Key> shared_secret(const Key& secret, const Key& pub) {
   Key shared;
-  if (crypto_scalarmult_curve25519(shared.data(), secret.data(), pub.data()) != 0 || shared == Key{}) return std::nullopt;
+  if (crypto_scalarmult_curve25519(shared.data(), secret.data(), pub.data()) != 0 || shared == Key{})
+    return std::nullopt;
   return shared;
 }
 
@@ -88,8 +90,8 @@ std::optional<Bytes> CipherState::decrypt(ByteView ad, ByteView sealed) {
   if (!key_) return own(sealed);
   if (sealed.size() < tag_size || count_ == count_reserved) return std::nullopt;
   Bytes out(sealed.size() - tag_size);
-  if (crypto_aead_chacha20poly1305_ietf_decrypt(out.data(), nullptr, nullptr, sealed.data(), sealed.size(), ad.data(), ad.size(), nonce_of(count_).data(),
-                                                key_->data()) != 0)
+  if (crypto_aead_chacha20poly1305_ietf_decrypt(out.data(), nullptr, nullptr, sealed.data(), sealed.size(), ad.data(),
+                                                ad.size(), nonce_of(count_).data(), key_->data()) != 0)
     return std::nullopt;
   ++count_;
   return out;
@@ -102,10 +104,8 @@ void CipherState::rekey() {
 }
 
 SymmetricState::SymmetricState(ByteView protocol_name) {
-  if (protocol_name.size() <= hash_.size())
-    std::copy(protocol_name.begin(), protocol_name.end(), hash_.begin());
-  else
-    hash_ = digest({protocol_name});
+  if (protocol_name.size() <= hash_.size()) std::copy(protocol_name.begin(), protocol_name.end(), hash_.begin());
+  else hash_ = digest({protocol_name});
   chaining_key_ = hash_;
 }
 

@@ -17,7 +17,7 @@
 namespace perdure::session::noise {
 
 using Key = std::array<u8, 32>;
-using Digest = std::array<u8, 64>;               // Noise's BLAKE2b: 64 bytes
+using Digest = std::array<u8, 64>;  // Noise's BLAKE2b: 64 bytes
 
 struct KeyPair {
   Key secret{};
@@ -36,8 +36,8 @@ class CipherState {
   CipherState() = default;
   explicit CipherState(const Key& key) : key_(key) {}
   Bytes encrypt(ByteView ad, ByteView plain);
-  std::optional<Bytes> decrypt(ByteView ad, ByteView sealed);     // the counter stays where it is if it fails
-  void rekey();                                                   // the counter goes on
+  std::optional<Bytes> decrypt(ByteView ad, ByteView sealed);  // the counter stays where it is if it fails
+  void rekey();                                                // the counter goes on
   bool has_key() const { return key_.has_value(); }
   u64 count() const { return count_; }
 
@@ -54,7 +54,7 @@ class SymmetricState {
   void mix_key(ByteView input);
   Bytes encrypt_and_hash(ByteView plain);
   std::optional<Bytes> decrypt_and_hash(ByteView sealed);
-  std::pair<CipherState, CipherState> split() const;              // initiator to responder, responder to initiator
+  std::pair<CipherState, CipherState> split() const;  // initiator to responder, responder to initiator
   const Digest& hash() const { return hash_; }
   bool has_key() const { return cipher_.has_key(); }
 
@@ -68,12 +68,12 @@ class SymmetricState {
 class Handshake {
  public:
   Handshake(bool initiator, ByteView prologue, const KeyPair& own_static, const KeyPair& own_ephemeral);
-  std::optional<Bytes> write(ByteView payload);                   // nothing: the other's key is of small order
-  std::optional<Bytes> read(ByteView message);                    // the payload
+  std::optional<Bytes> write(ByteView payload);  // nothing: the other's key is of small order
+  std::optional<Bytes> read(ByteView message);   // the payload
   bool our_turn() const { return (step_ % 2 == 0) == initiator_; }
   bool done() const { return step_ == 3; }
-  int step() const { return step_; }                              // messages so far
-  std::pair<CipherState, CipherState> split() const;              // for sending, for receiving
+  int step() const { return step_; }                  // messages so far
+  std::pair<CipherState, CipherState> split() const;  // for sending, for receiving
   const Digest& hash() const { return symmetric_.hash(); }
   const Key& remote_static() const { return remote_static_; }
 
@@ -81,8 +81,12 @@ class Handshake {
   bool mix_dh(const Key& secret, const Key& pub);
   bool mix_ee() { return mix_dh(ephemeral_.secret, remote_ephemeral_); }
   // Initiator's ephemeral and responder's static; then the other way round.
-  bool mix_es() { return initiator_ ? mix_dh(ephemeral_.secret, remote_static_) : mix_dh(static_.secret, remote_ephemeral_); }
-  bool mix_se() { return initiator_ ? mix_dh(static_.secret, remote_ephemeral_) : mix_dh(ephemeral_.secret, remote_static_); }
+  bool mix_es() {
+    return initiator_ ? mix_dh(ephemeral_.secret, remote_static_) : mix_dh(static_.secret, remote_ephemeral_);
+  }
+  bool mix_se() {
+    return initiator_ ? mix_dh(static_.secret, remote_ephemeral_) : mix_dh(ephemeral_.secret, remote_static_);
+  }
 
   SymmetricState symmetric_;
   KeyPair static_, ephemeral_;

@@ -13,10 +13,11 @@ namespace {
 constexpr u8 payload_version = 1;
 constexpr std::size_t payload_size = 1 + DeviceId::size + Signature::size + greeting_size;
 // Handshake messages have one size each, so that nobody has anything to say in them.
-constexpr std::size_t message_sizes[] = {32, 32 + 48 + payload_size + noise::tag_size, 48 + payload_size + noise::tag_size};
-constexpr std::size_t message_slack = 64;        // of who counts the marker and the seal beside the piece
-constexpr std::size_t piece_extra = 1 + noise::tag_size;      // marker and seal: a whole message is no longer than a piece
-constexpr u64 rekey_every = 65'536;              // messages, per direction
+constexpr std::size_t message_sizes[] = {32, 32 + 48 + payload_size + noise::tag_size,
+                                         48 + payload_size + noise::tag_size};
+constexpr std::size_t message_slack = 64;                 // of who counts the marker and the seal beside the piece
+constexpr std::size_t piece_extra = 1 + noise::tag_size;  // marker and seal: a whole message is no longer than a piece
+constexpr u64 rekey_every = 65'536;                       // messages, per direction
 
 Bytes signed_key(const NetworkId& network, ByteView static_key) {
   codec::Writer w;
@@ -30,10 +31,14 @@ Bytes prologue(const NetworkId& network, LinkKind kind, ByteView binding) {
   return std::move(w).take();
 }
 
-noise::Handshake begin(const NetworkId& network, const StaticKey& key, crypto::Random& random, const Session::Options& options) {
+noise::Handshake begin(const NetworkId& network, const StaticKey& key, crypto::Random& random,
+                       const Session::Options& options) {
   noise::Key ephemeral;
   random.fill(ephemeral);
-  return {options.dialler, prologue(network, options.kind, options.binding), {key.secret, key.pub}, noise::key_pair(ephemeral)};
+  return {options.dialler,
+          prologue(network, options.kind, options.binding),
+          {key.secret, key.pub},
+          noise::key_pair(ephemeral)};
 }
 
 void count(noise::CipherState& cipher) {
@@ -77,7 +82,7 @@ Session::Input Session::on_bytes(ByteView message) {
 // ---- handshake ---------------------------------------------------------------------------------------------------------
 
 Session::Input Session::read_handshake(ByteView message) {
-  if (handshake_->our_turn()) return end(Fault::bad_handshake);          // somebody speaks before us
+  if (handshake_->our_turn()) return end(Fault::bad_handshake);  // somebody speaks before us
   int step = handshake_->step();
   if (message.size() != message_sizes[step]) return end(Fault::bad_handshake);
   auto payload = handshake_->read(message);
@@ -110,7 +115,8 @@ Fault Session::check_peer(ByteView payload) {
   if (!r.done() || version != payload_version) return Fault::bad_handshake;
   if (peer_ == own_) return Fault::own_key;
   // The prologue has the network already: a key that was signed for another one, or by another device, is what is left.
-  if (!crypto::verify(peer_.view(), {signed_key(network_, handshake_->remote_static())}, signature)) return Fault::other_network;
+  if (!crypto::verify(peer_.view(), {signed_key(network_, handshake_->remote_static())}, signature))
+    return Fault::other_network;
   return Fault::none;
 }
 
@@ -118,7 +124,7 @@ void Session::finish() {
   auto [sending, receiving] = handshake_->split();
   sending_ = sending;
   receiving_ = receiving;
-  handshake_hash_ = Hash::from(handshake_->hash());                     // 32 of Noise's 64 bytes
+  handshake_hash_ = Hash::from(handshake_->hash());  // 32 of Noise's 64 bytes
   peer_key_ = handshake_->remote_static();
   handshake_.reset();
   established_ = true;
@@ -149,7 +155,8 @@ std::vector<Bytes> Session::send(ByteView frame) {
 }
 
 void Session::send_pieces_of(u64 bytes) {
-  if (options_.kind != LinkKind::relayed) piece_ = static_cast<std::size_t>(std::clamp<u64>(bytes, piece_min, piece_max));
+  if (options_.kind != LinkKind::relayed)
+    piece_ = static_cast<std::size_t>(std::clamp<u64>(bytes, piece_min, piece_max));
 }
 
 Session::Input Session::read_piece(ByteView message) {

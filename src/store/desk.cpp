@@ -9,8 +9,8 @@
 namespace perdure::store {
 
 namespace {
-constexpr std::size_t cached_row_max = 96 * 1024;     // longer rows are read again rather than crowd out index pages
-constexpr std::size_t row_overhead = 96;              // of a row in the cache, roughly
+constexpr std::size_t cached_row_max = 96 * 1024;  // longer rows are read again rather than crowd out index pages
+constexpr std::size_t row_overhead = 96;           // of a row in the cache, roughly
 constexpr std::size_t seal_size = 4;
 
 u32 sum_of(ByteView key, ByteView value) { return codec::checksum(value, codec::checksum(key)); }
@@ -52,10 +52,12 @@ class Desk::View final : public Rows {
       return std::nullopt;
     }
     if (!row->value) return std::nullopt;
-    used_.push_back(row->value);                      // the cache may drop it while the step borrows it
+    used_.push_back(row->value);  // the cache may drop it while the step borrows it
     return ByteView(*row->value);
   }
-  void put(Bytes key, Bytes value) override { written.insert_or_assign(std::move(key), Row{std::make_shared<const Bytes>(std::move(value)), {}, 0}); }
+  void put(Bytes key, Bytes value) override {
+    written.insert_or_assign(std::move(key), Row{std::make_shared<const Bytes>(std::move(value)), {}, 0});
+  }
   void erase(Bytes key) override { written.insert_or_assign(std::move(key), Row{}); }
   bool missed() const override { return !missing.empty(); }
   void abandon() override { written.clear(); }
@@ -80,7 +82,8 @@ class Desk::View final : public Rows {
  private:
   const Row* find(ByteView key) {
     if (auto it = written.find(key); it != written.end()) return &it->second;
-    if (const Slot* slot = desk_.cached(key)) return &slot->row;      // all that waits for a save stands there, too, as long as it fits
+    // all that waits for a save stands there, too, as long as it fits
+    if (const Slot* slot = desk_.cached(key)) return &slot->row;
     if (auto it = desk_.pending_.rows.find(key); it != desk_.pending_.rows.end()) return &it->second;
     if (auto it = queue_.fetched.find(key); it != queue_.fetched.end()) return &it->second;
     return nullptr;
@@ -97,7 +100,7 @@ void Desk::run(u64 number, Step step, Done done) {
 
 void Desk::read_range(Bytes from, Bytes to, u32 limit, bool reverse, RangeDone done) {
   if (failed_) return done(false, {});
-  issue();                                            // the host orders reads after saves: so it sees all that was written
+  issue();  // the host orders reads after saves: so it sees all that was written
   u32 id = next_id_++;
   ranges_.emplace(id, std::move(done));
   actions_.push_back(ReadRange{id, std::move(from), std::move(to), limit, reverse});
@@ -105,13 +108,13 @@ void Desk::read_range(Bytes from, Bytes to, u32 limit, bool reverse, RangeDone d
 
 void Desk::erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done) {
   if (failed_) return done(SaveOutcome::failed);
-  if (!pending_.rows.empty()) issue();                // in a save ranges go first: what was put before must be out
+  if (!pending_.rows.empty()) issue();  // in a save ranges go first: what was put before must be out
   for (auto& [from, to] : ranges) {
     for (auto it = cache_.lower_bound(from); it != cache_.end() && BytesLess{}(it->first, to);) forget(it++);
     pending_.erase_ranges.emplace_back(std::move(from), std::move(to));
   }
   pending_.dones.push_back(std::move(done));
-  pending_.changes = true;                            // with others of this turn, but before anything is read: it must not be found
+  pending_.changes = true;  // with others of this turn, but before anything is read: it must not be found
 }
 
 void Desk::on_event(const RowsRead& event) {
@@ -129,7 +132,7 @@ void Desk::on_event(const RowsRead& event) {
     return done(true, std::move(rows));
   }
   auto it = reads_.find(event.read);
-  if (it == reads_.end()) return;                     // asked before a failure
+  if (it == reads_.end()) return;  // asked before a failure
   auto [number, keys] = std::move(it->second);
   reads_.erase(it);
   if (!event.ok) return fail(SaveOutcome::failed);
@@ -145,7 +148,7 @@ void Desk::on_event(const RowsRead& event) {
 }
 
 void Desk::on_event(const Saved& event) {
-  if (under_way_.empty() || under_way_.front().save != event.save) return;   // from before a failure
+  if (under_way_.empty() || under_way_.front().save != event.save) return;  // from before a failure
   if (event.outcome != SaveOutcome::ok) {
     failed_bytes_ = under_way_.front().bytes;
     return fail(event.outcome);
@@ -158,10 +161,14 @@ void Desk::on_event(const Saved& event) {
 void Desk::on_event(const Reopened& event) {
   if (!failed_) return;
   failed_ = event.outcome != Reopening::ok;
-  auto tell = [&] { if (on_reopened) on_reopened(event.outcome); };
+  auto tell = [&] {
+    if (on_reopened) on_reopened(event.outcome);
+  };
   if (failed_) return drop_all(SaveOutcome::failed, tell);
   tell();
-  if (!failed_) for (auto& [number, queue] : queues_) if (!queue.jobs.empty()) runnable_.insert(number);
+  if (!failed_)
+    for (auto& [number, queue] : queues_)
+      if (!queue.jobs.empty()) runnable_.insert(number);
 }
 
 // Everything that waits fails; what was written since the last good save never was.
@@ -183,7 +190,8 @@ void Desk::drop_all(SaveOutcome outcome, const Task<void()>& tell) {
   std::vector<Done> dones;
   for (UnderWay& save : under_way_) std::move(save.dones.begin(), save.dones.end(), std::back_inserter(dones));
   std::move(pending_.dones.begin(), pending_.dones.end(), std::back_inserter(dones));
-  for (auto& [number, queue] : queues_) for (Job& job : queue.jobs) dones.push_back(std::move(job.done));
+  for (auto& [number, queue] : queues_)
+    for (Job& job : queue.jobs) dones.push_back(std::move(job.done));
   auto ranges = std::move(ranges_);
   under_way_.clear();
   pending_ = {};
@@ -240,7 +248,8 @@ bool Desk::run_front(u64 number, Queue& queue) {
     remember(node.key(), row);
     pending_.bytes += node.key().size() + (row.value ? row.value->size() : 0);
     pending_.changes = true;
-    if (auto put = pending_.rows.insert(std::move(node)); !put.inserted) put.position->second = std::move(put.node.mapped());
+    if (auto put = pending_.rows.insert(std::move(node)); !put.inserted)
+      put.position->second = std::move(put.node.mapped());
   }
   if (!pending_.changes && under_way_.empty()) job.done(SaveOutcome::ok);
   else if (!pending_.changes) under_way_.back().dones.push_back(std::move(job.done));
@@ -276,7 +285,9 @@ void Desk::issue() {
   pending_ = {};
 }
 
-bool Desk::idle() const { return queues_.empty() && under_way_.empty() && !pending_.changes && ranges_.empty() && !failed_; }
+bool Desk::idle() const {
+  return queues_.empty() && under_way_.empty() && !pending_.changes && ranges_.empty() && !failed_;
+}
 
 Desk::Slot* Desk::cached(ByteView key) {
   auto it = cache_.find(key);

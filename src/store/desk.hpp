@@ -37,7 +37,7 @@ struct BytesLess {
 };
 // What a row holds, shared by whoever passes it on, and what it says, decoded (Rows::keep).
 struct Row {
-  std::shared_ptr<const Bytes> value;                             // null: there is no such row
+  std::shared_ptr<const Bytes> value;  // null: there is no such row
   Rows::Kept kept;
   std::size_t kept_bytes = 0;
 };
@@ -53,48 +53,52 @@ class Desk {
   using Done = Task<void(SaveOutcome)>;
   using RangeDone = Task<void(bool ok, std::vector<std::pair<Bytes, Bytes>> rows)>;
 
-  static constexpr std::size_t save_bytes_usual = 4u << 20;     // a larger save would block the store for long
+  static constexpr std::size_t save_bytes_usual = 4u << 20;  // a larger save would block the store for long
 
   explicit Desk(std::size_t cache_bytes) : cache_bytes_max_(cache_bytes) {}
   void run(u64 queue, Step step, Done done);
   void read_range(Bytes from, Bytes to, u32 limit, bool reverse, RangeDone done);
-  void erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done);   // from <= key < to; with the next save
+  void erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done);  // from <= key < to; with the next save
 
   void on_event(const RowsRead&);
   void on_event(const Saved&);
   void on_event(const Reopened&);
-  void reopen();                                                // once more, after the host could not
-  void flush(std::vector<Action>& out);                         // once at the end of each turn
+  void reopen();                         // once more, after the host could not
+  void flush(std::vector<Action>& out);  // once at the end of each turn
 
-  Task<void(SaveOutcome)> on_failure;                  // a save or a read failed: the reason, before anything is reopened
+  Task<void(SaveOutcome)> on_failure;  // a save or a read failed: the reason, before anything is reopened
   Task<void(Reopening)> on_reopened;
-  bool idle() const;                                            // nothing waits and nothing is under way
-  bool ready() const { return !failed_ && !runnable_.empty(); } // flush() has steps to run
+  bool idle() const;                                             // nothing waits and nothing is under way
+  bool ready() const { return !failed_ && !runnable_.empty(); }  // flush() has steps to run
   bool failed() const { return failed_; }
-  std::size_t failed_bytes() const { return failed_bytes_; }    // of the save that failed last
-  void save_at_most(std::size_t bytes) { save_bytes_max_ = bytes; }   // … a step more than that: where there is little room, what fits is not to fail with what does not
+  std::size_t failed_bytes() const { return failed_bytes_; }  // of the save that failed last
+  // … a step more than that: where there is little room, what fits is not to fail with what does not
+  void save_at_most(std::size_t bytes) { save_bytes_max_ = bytes; }
   void save_as_usual() { save_bytes_max_ = save_bytes_usual; }
-  u64 saved_bytes() const { return saved_bytes_; }              // written so far, for metrics
-  u64 damaged() const { return damaged_; }                      // rows read whose checksum was wrong
+  u64 saved_bytes() const { return saved_bytes_; }  // written so far, for metrics
+  u64 damaged() const { return damaged_; }          // rows read whose checksum was wrong
 
  private:
-  struct Job { Step step; Done done; };
+  struct Job {
+    Step step;
+    Done done;
+  };
   struct Queue {
     std::deque<Job> jobs;
-    RowMap fetched;                                             // what the job in front was missing
-    u32 read = 0;                                               // under way for it; 0: none
+    RowMap fetched;  // what the job in front was missing
+    u32 read = 0;    // under way for it; 0: none
   };
-  struct Pending {                                              // what goes into the next save
+  struct Pending {  // what goes into the next save
     RowMap rows;
     std::vector<std::pair<Bytes, Bytes>> erase_ranges;
     std::vector<Done> dones;
     std::size_t bytes = 0;
     bool changes = false;
   };
-  using Recent = std::list<const Bytes*>;                       // keys of the cache, least recent first
+  using Recent = std::list<const Bytes*>;  // keys of the cache, least recent first
   struct Slot {
     Row row;
-    Recent::iterator place, kept_place;                         // kept_place: if something is kept
+    Recent::iterator place, kept_place;  // kept_place: if something is kept
   };
   using Cache = std::map<Bytes, Slot, BytesLess>;
   class View;
@@ -119,9 +123,13 @@ class Desk {
   std::map<u64, Queue> queues_;
   std::set<u64> runnable_;
   Pending pending_;
-  struct UnderWay { u32 save = 0; std::vector<Done> dones; std::size_t bytes = 0; };
+  struct UnderWay {
+    u32 save = 0;
+    std::vector<Done> dones;
+    std::size_t bytes = 0;
+  };
   std::deque<UnderWay> under_way_;
-  std::map<u32, std::pair<u64, std::vector<Bytes>>> reads_;     // read -> queue, keys
+  std::map<u32, std::pair<u64, std::vector<Bytes>>> reads_;  // read -> queue, keys
   std::map<u32, RangeDone> ranges_;
   std::vector<Action> actions_;
   u32 next_id_ = 1;

@@ -13,7 +13,8 @@ Bytes separator(ByteView left, ByteView right) {
 }
 }  // namespace
 
-Index::Index(Rows& rows, TopicNo topic, u8 tree, IndexRoot& root) : rows_(rows), topic_(topic), tree_(tree), root_(root) {
+Index::Index(Rows& rows, TopicNo topic, u8 tree, IndexRoot& root)
+    : rows_(rows), topic_(topic), tree_(tree), root_(root) {
   if (root.height > index_height_max || (root.page == 0) != (root.height == 0)) corrupt_ = true;
 }
 
@@ -47,7 +48,9 @@ const IndexPage* Index::load(u32 number, u32 level) const {
   return (pages_[number] = {std::move(shared), nullptr}).shared.get();
 }
 
-const IndexPage* Index::child(const IndexPage& parent, std::size_t slot) const { return load(parent.child(slot), parent.level - 1); }
+const IndexPage* Index::child(const IndexPage& parent, std::size_t slot) const {
+  return load(parent.child(slot), parent.level - 1);
+}
 
 IndexPage* Index::change(u32 number, u32 level) {
   if (!load(number, level)) return nullptr;
@@ -59,7 +62,9 @@ IndexPage* Index::change(u32 number, u32 level) {
   return held.own.get();
 }
 
-IndexPage* Index::change_child(const IndexPage& parent, std::size_t slot) { return change(parent.child(slot), parent.level - 1); }
+IndexPage* Index::change_child(const IndexPage& parent, std::size_t slot) {
+  return change(parent.child(slot), parent.level - 1);
+}
 
 IndexPage& Index::create(u32 level) {
   const u32 number = root_.next_page++;
@@ -268,7 +273,7 @@ Index::Cursor Index::stand(ByteView key, u64 ahead) const {
 Index::Cursor Index::seek(ByteView key, u64 ahead) const {
   Cursor c = stand(key, ahead);
   if (!c.valid() || c.leaf().slot < c.leaf().page->count()) return c;
-  --c.path_[c.depth_ - 1].slot;                     // behind the end of this leaf: step over it
+  --c.path_[c.depth_ - 1].slot;  // behind the end of this leaf: step over it
   c.next();
   return c;
 }

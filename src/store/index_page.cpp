@@ -46,8 +46,8 @@ std::size_t IndexPage::cost(std::size_t i) const {
   if (i >= count()) return 0;
   const Slot& slot = slots_[i];
   const std::size_t same = shared(i), rest = slot.key_size - same;
-  return codec::varint_size(same) + codec::varint_size(rest) + rest + codec::varint_size(slot.value_size) + slot.value_size +
-         codec::varint_size(slot.weight);
+  return codec::varint_size(same) + codec::varint_size(rest) + rest + codec::varint_size(slot.value_size) +
+         slot.value_size + codec::varint_size(slot.weight);
 }
 
 void IndexPage::soil(std::size_t i) {
@@ -92,14 +92,15 @@ void IndexPage::replace(std::size_t i, ByteView v, u64 weight) {
     codec::Writer anew;
     anew.raw(v).varint(weight);
     const std::size_t end = i + 1 < clean_ ? slots_[i + 1].encoded_at : encoded_.size();
-    std::copy(anew.peek().begin(), anew.peek().end(), encoded_.begin() + static_cast<std::ptrdiff_t>(end - anew.size()));
+    std::copy(anew.peek().begin(), anew.peek().end(),
+              encoded_.begin() + static_cast<std::ptrdiff_t>(end - anew.size()));
     dirty = true;
   } else {
     soil(i);
   }
   bytes_ -= codec::varint_size(slot.value_size) + slot.value_size + codec::varint_size(slot.weight);
   if (v.size() > slot.value_size) slot.value_at = keep(v);
-  else if (!v.empty()) std::memmove(memory_.data() + slot.value_at, v.data(), v.size());   // it may be what stands there
+  else if (!v.empty()) std::memmove(memory_.data() + slot.value_at, v.data(), v.size());  // it may be what stands there
   live_ += v.size() - slot.value_size;
   slot.value_size = static_cast<u32>(v.size());
   slot.weight = weight;

@@ -32,51 +32,51 @@ class IndexPage {
   u32 number;
   u32 level;
   bool dirty = false;
-  bool stored = false;                                  // there is a row of it
+  bool stored = false;  // there is a row of it
 
   std::size_t count() const { return slots_.size(); }
   ByteView key(std::size_t i) const { return {memory_.data() + slots_[i].key_at, slots_[i].key_size}; }
   ByteView value(std::size_t i) const { return {memory_.data() + slots_[i].value_at, slots_[i].value_size}; }
   u64 weight(std::size_t i) const { return slots_[i].weight; }
   u64 weight_of_all() const;
-  u32 child(std::size_t i) const;                       // level > 0
+  u32 child(std::size_t i) const;  // level > 0
 
-  std::size_t bytes() const { return bytes_; }          // as a row, to within a few bytes
+  std::size_t bytes() const { return bytes_; }  // as a row, to within a few bytes
   bool over() const { return bytes_ > index_page_max && count() >= (level == 0 ? 2u : 4u); }
   bool sparse() const { return bytes_ < index_page_max / 4; }
 
-  std::size_t lower_bound(ByteView key) const;          // first slot whose key is not less
-  std::size_t child_for(ByteView key) const;            // the child below which the key is or would be
+  std::size_t lower_bound(ByteView key) const;  // first slot whose key is not less
+  std::size_t child_for(ByteView key) const;    // the child below which the key is or would be
 
   void insert(std::size_t i, ByteView key, ByteView value, u64 weight);
   void insert_child(std::size_t i, ByteView key, u32 child_number, u64 weight);
   void replace(std::size_t i, ByteView value, u64 weight);
   void set_weight(std::size_t i, u64 weight);
   void erase(std::size_t i);
-  std::size_t middle() const;                           // where halves are about equal in bytes; 1 to count - 1
-  void move_tail(std::size_t i, IndexPage& to);         // slots from i on, to an empty page
-  void tidy(std::size_t slack);                         // gives up what no slot shows any more, if that is more than slack
+  std::size_t middle() const;                    // where halves are about equal in bytes; 1 to count - 1
+  void move_tail(std::size_t i, IndexPage& to);  // slots from i on, to an empty page
+  void tidy(std::size_t slack);                  // gives up what no slot shows any more, if that is more than slack
   std::size_t memory_bytes() const { return memory_.size() + encoded_.size() + slots_.size() * 32; }
 
-  Bytes encode();                                       // only what changed since is encoded anew
+  Bytes encode();  // only what changed since is encoded anew
   // Nothing if the bytes are no page of this level.
   static std::optional<IndexPage> decode(u32 page_number, u32 page_level, ByteView in);
 
  private:
   struct Slot {
     u32 key_at = 0, key_size = 0, value_at = 0, value_size = 0;
-    u32 encoded_at = 0;                                 // in encoded_, of clean slots
+    u32 encoded_at = 0;  // in encoded_, of clean slots
     u64 weight = 0;
   };
-  void soil(std::size_t i);                             // slots from i on are to be encoded anew
+  void soil(std::size_t i);  // slots from i on are to be encoded anew
   std::size_t cost(std::size_t i) const;
-  std::size_t shared(std::size_t i) const;              // bytes that the key shares with the one before
+  std::size_t shared(std::size_t i) const;  // bytes that the key shares with the one before
   u32 keep(ByteView bytes);
-  Bytes memory_;                                        // keys and values, and what was replaced: see tidy()
+  Bytes memory_;  // keys and values, and what was replaced: see tidy()
   std::vector<Slot> slots_;
   std::size_t bytes_ = 0;
-  std::size_t live_ = 0;                                // bytes of memory_ that slots show
-  Bytes encoded_;                                       // the first clean_ slots
+  std::size_t live_ = 0;  // bytes of memory_ that slots show
+  Bytes encoded_;         // the first clean_ slots
   std::size_t clean_ = 0;
 };
 

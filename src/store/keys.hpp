@@ -23,8 +23,8 @@
 
 namespace perdure::store {
 
-using TopicNo = u32;      // this device's number of a topic; never reused
-using LogNo = u32;        // this device's number of a log in a topic, by first arrival
+using TopicNo = u32;  // this device's number of a topic; never reused
+using LogNo = u32;    // this device's number of a log in a topic, by first arrival
 
 Bytes key(char kind);
 Bytes key(char kind, TopicNo topic);

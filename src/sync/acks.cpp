@@ -9,9 +9,18 @@ namespace perdure::sync {
 
 namespace {
 
-Bytes statement(const Topic& topic, const LogId& log, u64 from, u64 length, const Hash& root, const DeviceId& acker, const wire::Epoch& epoch) {
+Bytes statement(const Topic& topic, const LogId& log, u64 from, u64 length, const Hash& root, const DeviceId& acker,
+                const wire::Epoch& epoch) {
   codec::Writer w;
-  w.raw(view("perdure/ack/1")).fixed(topic.network).fixed(topic.id).fixed(log).be64(from).be64(length).fixed(root).fixed(acker).raw(epoch);
+  w.raw(view("perdure/ack/1"))
+      .fixed(topic.network)
+      .fixed(topic.id)
+      .fixed(log)
+      .be64(from)
+      .be64(length)
+      .fixed(root)
+      .fixed(acker)
+      .raw(epoch);
   return std::move(w).take();
 }
 
@@ -25,21 +34,27 @@ std::array<u8, 8> be(u64 v) {
 
 Bytes ack_key(const Topic& topic, const DeviceId& acker) { return store::key('K', topic.no, acker.view()); }
 
-constexpr std::size_t early_acks_max = 64;            // of one link; then the oldest that was passed on makes room
-constexpr std::size_t ackers_max = 256;               // remembered for a topic, in memory and in rows: see makes_room
+constexpr std::size_t early_acks_max = 64;  // of one link; then the oldest that was passed on makes room
+constexpr std::size_t ackers_max = 256;     // remembered for a topic, in memory and in rows: see makes_room
 
 using Marks = std::map<store::LogNo, AckMark>;
 
 // What a row says of one acker. Where a log's number would stand, `of_acker` says more of the acker itself; 0.1.0 takes that for a log that it
 // does not have.
-struct AckRow { Marks marks; Acker acker; };
+struct AckRow {
+  Marks marks;
+  Acker acker;
+};
 constexpr store::LogNo of_acker = ~store::LogNo{0};
 
 Bytes encode_row(const AckRow& row) {
   codec::Writer out;
-  auto add = [&](store::LogNo log, const AckMark& mark) { out.varint(log).varint(mark.length).varint(mark.ops).raw(mark.epoch); };
+  auto add = [&](store::LogNo log, const AckMark& mark) {
+    out.varint(log).varint(mark.length).varint(mark.ops).raw(mark.epoch);
+  };
   for (const auto& [log, mark] : row.marks) add(log, mark);
-  if (!row.marks.empty()) add(of_acker, {row.acker.seen_ms, row.acker.proved ? u64{1} : u64{0}, row.marks.begin()->second.epoch});
+  if (!row.marks.empty())
+    add(of_acker, {row.acker.seen_ms, row.acker.proved ? u64{1} : u64{0}, row.marks.begin()->second.epoch});
   return std::move(out).take();
 }
 
@@ -61,7 +76,8 @@ AckRow decode_row(ByteView bytes) {
 }
 
 // Ops of the log's first `length` batches; nothing if the next batch is not to be read.
-std::optional<u64> ops_at(store::Rows& rows, const Topic& topic, store::LogNo no, const log::LogState& state, u64 length) {
+std::optional<u64> ops_at(store::Rows& rows, const Topic& topic, store::LogNo no, const log::LogState& state,
+                          u64 length) {
   if (length == state.held) return state.head.ops;
   auto sealed = rows.get(store::key('B', topic.no, no, static_cast<u32>(length)));
   if (!sealed || !topic.keys) return std::nullopt;
@@ -82,8 +98,11 @@ void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
   const LogEntry& entry = topic->logs[no];
   if (entry.held.spoken() == 0) return;
   std::vector<Exchange*> to;
-  for (auto& [link, e] : t.exchanges) if (e.peer == entry.working.device) to.push_back(&e);
-  if (to.empty() && !anchor_) for (auto& [link, e] : t.exchanges) if (e.anchor) to.push_back(&e);
+  for (auto& [link, e] : t.exchanges)
+    if (e.peer == entry.working.device) to.push_back(&e);
+  if (to.empty() && !anchor_)
+    for (auto& [link, e] : t.exchanges)
+      if (e.anchor) to.push_back(&e);
   if (to.empty()) return;
   // A signature, for those who asked; while they owe it waits.
   if (u64 at = host_.rested_at(to.front()->link); at > now_.steady_ms) return void(t.ack_due.emplace(no, at));
@@ -94,7 +113,8 @@ void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
   ack.acker = self_.id();
   ack.length = entry.held.spoken();
   ack.epoch = host_.epoch(*topic);
-  ack.signature = crypto::sign(self_.key(), {statement(*topic, entry.working.id, 0, ack.length, entry.held.root, ack.acker, ack.epoch)});
+  ack.signature = crypto::sign(
+      self_.key(), {statement(*topic, entry.working.id, 0, ack.length, entry.held.root, ack.acker, ack.epoch)});
   for (Exchange* e : to) send(*e, ack);
   t.acked_at[no] = now_.steady_ms;
   host_.count("acknowledged", 1);
@@ -104,7 +124,8 @@ void Sync::ack_all_of(const TopicPtr& topic, const DeviceId& author) {
   auto found = topics_.find(topic->no);
   if (found == topics_.end()) return;
   for (store::LogNo no = 0; no < topic->logs.size(); ++no)
-    if (topic->logs[no].working.device == author && topic->logs[no].held.length > 0 && author != self_.id()) found->second.ack_due.emplace(no, now_.steady_ms);
+    if (topic->logs[no].working.device == author && topic->logs[no].held.length > 0 && author != self_.id())
+      found->second.ack_due.emplace(no, now_.steady_ms);
 }
 
 // To its author, by whoever is linked to it: what its signer said to us itself, and only what is true of the log as we hold it.
@@ -112,22 +133,33 @@ void Sync::pass_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   TopicPtr topic = t.topic;
   codec::Reader r(ack.incarnation);
   auto no = topic->by_id(topic->log_id(ack.author, r.be64()));
-  const bool there = std::ranges::any_of(t.exchanges, [&](const auto& other) { return other.second.peer == ack.author && other.first != e.link; });
-  if (!there || !no || ack.acker != e.peer || ack.from != 0 || ack.length == 0 || ack.length > topic->logs[*no].held.length) return;
+  const bool there = std::ranges::any_of(
+      t.exchanges, [&](const auto& other) { return other.second.peer == ack.author && other.first != e.link; });
+  if (!there || !no || ack.acker != e.peer || ack.from != 0 || ack.length == 0 ||
+      ack.length > topic->logs[*no].held.length)
+    return;
   host_.charge(e.link, wire::work_per_signature);
   auto good = std::make_shared<bool>(false);
-  respond(topic, e, [topic, ack, no = *no, id = topic->logs[*no].working.id, good](store::Rows& rows) {
-    *good = false;
-    auto state = read_state(rows, *topic, no);
-    if (!state || ack.length > state->held) return;
-    auto peaks = ack.length == state->held ? std::optional(state->peaks) : log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), ack.length);
-    *good = !rows.missed() && peaks && crypto::verify(ack.acker.view(), {statement(*topic, id, 0, ack.length, peaks->root(), ack.acker, ack.epoch)}, ack.signature);
-  }, [this, topic, ack, from = e.link, good](SaveOutcome saved) {
-    auto found = topics_.find(topic->no);
-    if (saved != SaveOutcome::ok || !*good || found == topics_.end()) return;
-    for (auto& [link, other] : found->second.exchanges)
-      if (other.peer == ack.author && link != from) send(other, ack);
-  });
+  respond(
+      topic, e,
+      [topic, ack, no = *no, id = topic->logs[*no].working.id, good](store::Rows& rows) {
+        *good = false;
+        auto state = read_state(rows, *topic, no);
+        if (!state || ack.length > state->held) return;
+        auto peaks = ack.length == state->held
+                         ? std::optional(state->peaks)
+                         : log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), ack.length);
+        *good = !rows.missed() && peaks &&
+                crypto::verify(ack.acker.view(),
+                               {statement(*topic, id, 0, ack.length, peaks->root(), ack.acker, ack.epoch)},
+                               ack.signature);
+      },
+      [this, topic, ack, from = e.link, good](SaveOutcome saved) {
+        auto found = topics_.find(topic->no);
+        if (saved != SaveOutcome::ok || !*good || found == topics_.end()) return;
+        for (auto& [link, other] : found->second.exchanges)
+          if (other.peer == ack.author && link != from) send(other, ack);
+      });
 }
 
 void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
@@ -139,43 +171,50 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   if (ack.from != 0 || ack.acker == self_.id()) return;
   if (!no || ack.length > topic->logs[*no].held.length || t.paused_until != 0) return keep_early(t, e, ack);
   auto key = AckKey{ack.acker, *no};
-  if (auto known = t.acks.find(key); known != t.acks.end() && known->second.epoch == ack.epoch && known->second.length >= ack.length) return;
+  if (auto known = t.acks.find(key);
+      known != t.acks.end() && known->second.epoch == ack.epoch && known->second.length >= ack.length)
+    return;
   const Acker as{now_.wall_ms, e.peer == ack.acker || host_.nearness(topic, {ack.acker}).front() >= Nearness::entered};
   if (!t.ackers.contains(ack.acker) && t.ackers.size() >= ackers_max && !makes_room(t, ack.acker, as)) return;
   auto good = std::make_shared<std::optional<AckMark>>();
   LogId id = topic->logs[*no].working.id;
   auto damage = std::make_shared<Damage>();
-  respond(topic, e, [topic, ack, as, no = *no, id, good, damage](store::Rows& rows) {
-    good->reset();
-    *damage = {};
-    auto state = read_state(rows, *topic, no);
-    if (!state || ack.length > state->held || ack.length == 0) return;
-    log::StoredNodes nodes(rows, topic->no, no, *state);
-    auto peaks = ack.length == state->held ? std::optional(state->peaks) : log::peaks_of(nodes, ack.length);
-    if (rows.missed()) return;
-    if (!peaks) return void(damage->logs.insert(no));
-    if (!crypto::verify(ack.acker.view(), {statement(*topic, id, 0, ack.length, peaks->root(), ack.acker, ack.epoch)}, ack.signature)) return;
-    auto ops = ops_at(rows, *topic, no, *state, ack.length);
-    if (!ops) return;
-    *good = AckMark{ack.length, *ops, ack.epoch};
-    AckRow stored;
-    if (auto row = rows.get(ack_key(*topic, ack.acker))) stored = decode_row(*row);
-    std::erase_if(stored.marks, [&](const auto& m) { return m.second.epoch != ack.epoch; });
-    stored.marks[no] = **good;
-    stored.acker = {as.seen_ms, as.proved || stored.acker.proved};
-    rows.put(ack_key(*topic, ack.acker), encode_row(stored));
-  }, [this, topic, key, ack, as, good, damage](SaveOutcome saved) {
-    auto found = topics_.find(topic->no);
-    if (saved == SaveOutcome::ok && *damage) host_.damaged(topic, *damage);
-    if (saved != SaveOutcome::ok || !*good || found == topics_.end()) return;
-    TopicSync& now = found->second;
-    AckMark& mark = now.acks[key];
-    if (mark.epoch != ack.epoch || mark.length < ack.length) mark = **good;
-    Acker& acker = now.ackers[ack.acker];
-    acker = {as.seen_ms, as.proved || acker.proved};
-    if (now.ackers.size() > ackers_max) forget_acker(now, makes_room(now, ack.acker, acker).value_or(ack.acker));
-    host_.acked(topic);
-  });
+  respond(
+      topic, e,
+      [topic, ack, as, no = *no, id, good, damage](store::Rows& rows) {
+        good->reset();
+        *damage = {};
+        auto state = read_state(rows, *topic, no);
+        if (!state || ack.length > state->held || ack.length == 0) return;
+        log::StoredNodes nodes(rows, topic->no, no, *state);
+        auto peaks = ack.length == state->held ? std::optional(state->peaks) : log::peaks_of(nodes, ack.length);
+        if (rows.missed()) return;
+        if (!peaks) return void(damage->logs.insert(no));
+        if (!crypto::verify(ack.acker.view(),
+                            {statement(*topic, id, 0, ack.length, peaks->root(), ack.acker, ack.epoch)}, ack.signature))
+          return;
+        auto ops = ops_at(rows, *topic, no, *state, ack.length);
+        if (!ops) return;
+        *good = AckMark{ack.length, *ops, ack.epoch};
+        AckRow stored;
+        if (auto row = rows.get(ack_key(*topic, ack.acker))) stored = decode_row(*row);
+        std::erase_if(stored.marks, [&](const auto& m) { return m.second.epoch != ack.epoch; });
+        stored.marks[no] = **good;
+        stored.acker = {as.seen_ms, as.proved || stored.acker.proved};
+        rows.put(ack_key(*topic, ack.acker), encode_row(stored));
+      },
+      [this, topic, key, ack, as, good, damage](SaveOutcome saved) {
+        auto found = topics_.find(topic->no);
+        if (saved == SaveOutcome::ok && *damage) host_.damaged(topic, *damage);
+        if (saved != SaveOutcome::ok || !*good || found == topics_.end()) return;
+        TopicSync& now = found->second;
+        AckMark& mark = now.acks[key];
+        if (mark.epoch != ack.epoch || mark.length < ack.length) mark = **good;
+        Acker& acker = now.ackers[ack.acker];
+        acker = {as.seen_ms, as.proved || acker.proved};
+        if (now.ackers.size() > ackers_max) forget_acker(now, makes_room(now, ack.acker, acker).value_or(ack.acker));
+        host_.acked(topic);
+      });
 }
 
 // Anybody who knows the topic can make up keys that sign. A place have, in this order: anchors of ours and who is linked; who was, or had
@@ -183,7 +222,8 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
 // than the newcomer has.
 std::optional<DeviceId> Sync::makes_room(const TopicSync& t, const DeviceId& newcomer, const Acker& as) const {
   std::vector<std::pair<DeviceId, Acker>> all{{newcomer, as}};
-  for (const auto& [id, acker] : t.ackers) if (id != newcomer) all.push_back({id, acker});
+  for (const auto& [id, acker] : t.ackers)
+    if (id != newcomer) all.push_back({id, acker});
   std::vector<DeviceId> ids;
   for (const auto& [id, acker] : all) ids.push_back(id);
   const std::vector<Nearness> nearness = host_.nearness(t.topic, ids);
@@ -204,7 +244,8 @@ std::optional<DeviceId> Sync::makes_room(const TopicSync& t, const DeviceId& new
 void Sync::forget_acker(TopicSync& t, const DeviceId& acker) {
   t.ackers.erase(acker);
   std::erase_if(t.acks, [&](const auto& a) { return a.first.first == acker; });
-  desk_.run(t.topic->queue(), [key = ack_key(*t.topic, acker)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
+  desk_.run(
+      t.topic->queue(), [key = ack_key(*t.topic, acker)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
 }
 
 void Sync::keep_early(TopicSync& t, const Exchange& e, const wire::Ack& ack) {
@@ -235,7 +276,8 @@ u64 Sync::pending(const TopicPtr& topic) const {
     const LogEntry& entry = topic->logs[no];
     if (entry.working.device != self_.id() || entry.held.length == 0 || entry.held.length > entry.held.cut) continue;
     u64 acked = 0;
-    for (const auto& [key, mark] : acks(topic)) if (key.second == no) acked = std::max(acked, mark.ops);
+    for (const auto& [key, mark] : acks(topic))
+      if (key.second == no) acked = std::max(acked, mark.ops);
     pending += entry.held.ops - std::min(acked, entry.held.ops);
   }
   return pending;
@@ -252,7 +294,7 @@ void Sync::load_acks(const TopicPtr& topic, const std::vector<std::pair<Bytes, B
     t.ackers[acker] = row.acker;
     for (const auto& [log, mark] : row.marks) t.acks[{acker, log}] = mark;
   }
-  while (t.ackers.size() > ackers_max) {              // of 0.1.0, which counted otherwise
+  while (t.ackers.size() > ackers_max) {  // of 0.1.0, which counted otherwise
     const auto [first, acker] = *t.ackers.begin();
     forget_acker(t, makes_room(t, first, acker).value_or(first));
   }
@@ -268,7 +310,9 @@ void Sync::voided_epoch(const TopicPtr& topic, const DeviceId& acker, const wire
   }
   if (!any) return;
   t.ackers.erase(acker);
-  if (t.paused_until == 0) desk_.run(topic->queue(), [key = ack_key(*topic, acker)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
+  if (t.paused_until == 0)
+    desk_.run(
+        topic->queue(), [key = ack_key(*topic, acker)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
   host_.acked(topic);
 }
 

@@ -12,60 +12,65 @@
 namespace perdure::sync {
 
 // Parameters, each with its reason.
-inline constexpr u64 push_bytes_max = 64 * 1024;          // unasked, in answer to a greeting: one page's worth
-inline constexpr u64 want_bytes_max = 512 * 1024;         // one want: half a second of a slow home uplink
-inline constexpr u64 window_bytes = 1024 * 1024;          // wanted and not yet arrived, per link
-inline constexpr std::size_t pulls_max = 8;               // wants under way, per link
-inline constexpr std::size_t serves_max = 64;             // wants that a peer may have under way with us; more closes the link
-inline constexpr std::size_t theirs_max = 65'536;         // logs a peer may speak of; more closes the link
+inline constexpr u64 push_bytes_max = 64 * 1024;   // unasked, in answer to a greeting: one page's worth
+inline constexpr u64 want_bytes_max = 512 * 1024;  // one want: half a second of a slow home uplink
+inline constexpr u64 window_bytes = 1024 * 1024;   // wanted and not yet arrived, per link
+inline constexpr std::size_t pulls_max = 8;        // wants under way, per link
+inline constexpr std::size_t serves_max = 64;      // wants that a peer may have under way with us; more closes the link
+inline constexpr std::size_t theirs_max = 65'536;  // logs a peer may speak of; more closes the link
 inline constexpr u64 queued_bytes_max = 3 * 1024 * 1024;  // pages waiting for storage, per link; more closes the link
 inline constexpr u64 buffered_bytes_max = 512 * 1024;     // in the host's buffer before we stop serving
-inline constexpr u64 unsent_answer_max = 256 * 1024;      // … before we answer another greeting; the host says of every 128 KiB that they are out
-inline constexpr u64 claim_bytes = 200;                   // of memory, for each log that a peer says it holds
-inline constexpr u64 announce_delay_ms = 100;             // gathers announcements
-inline constexpr u64 check_interval_ms = 30'000;          // anti-entropy
-inline constexpr u64 check_interval_ms_max = 600'000;     // … spread out: what was pushed and announced is rarely amiss
-inline constexpr u64 check_bytes = 40;                    // sealed
-inline constexpr u64 ack_interval_ms = 200;               // at most 5 a second and log
-inline constexpr u64 held_back_pull_max = 1024 * 1024;    // bytes dated ahead that we store before we stop asking for more
-inline constexpr u64 failed_pause_ms = 5'000;             // after a failed save, before anything is pulled again
+// … before we answer another greeting; the host says of every 128 KiB that they are out
+inline constexpr u64 unsent_answer_max = 256 * 1024;
+inline constexpr u64 claim_bytes = 200;                // of memory, for each log that a peer says it holds
+inline constexpr u64 announce_delay_ms = 100;          // gathers announcements
+inline constexpr u64 check_interval_ms = 30'000;       // anti-entropy
+inline constexpr u64 check_interval_ms_max = 600'000;  // … spread out: what was pushed and announced is rarely amiss
+inline constexpr u64 check_bytes = 40;                 // sealed
+inline constexpr u64 ack_interval_ms = 200;            // at most 5 a second and log
+// bytes dated ahead that we store before we stop asking for more
+inline constexpr u64 held_back_pull_max = 1024 * 1024;
+inline constexpr u64 failed_pause_ms = 5'000;  // after a failed save, before anything is pulled again
 
-inline constexpr std::size_t steps_max = 256;             // acknowledgements and answers that wait for storage, per link; more are not heard
-inline constexpr u64 hole_ms_max = 10'000;                // for what we have lost: then it is taken for not to be had there
-inline constexpr u64 want_ms_max = 20'000;                // without a page: then another peer is asked
-inline constexpr std::size_t openings_max = 1024;         // logs whose first pages are under way
-inline constexpr std::size_t inquests_max = 16;           // forks are rare; a peer with more waits for the next greeting
-inline constexpr std::size_t rescue_portion = 16u << 20;  // bytes of a lost branch that are appended again at once: one appendAll
+// acknowledgements and answers that wait for storage, per link; more are not heard
+inline constexpr std::size_t steps_max = 256;
+inline constexpr u64 hole_ms_max = 10'000;         // for what we have lost: then it is taken for not to be had there
+inline constexpr u64 want_ms_max = 20'000;         // without a page: then another peer is asked
+inline constexpr std::size_t openings_max = 1024;  // logs whose first pages are under way
+inline constexpr std::size_t inquests_max = 16;    // forks are rare; a peer with more waits for the next greeting
+// bytes of a lost branch that are appended again at once: one appendAll
+inline constexpr std::size_t rescue_portion = 16u << 20;
 
-struct Their {                                            // what the peer is known to hold of a log
-  u64 length = 0;                                         // with what was sent to it, which it may not have stored
+struct Their {     // what the peer is known to hold of a log
+  u64 length = 0;  // with what was sent to it, which it may not have stored
   u64 ops = 0;
   u64 time_s = 0;
   std::array<u8, 4> root{};
-  u64 cut = log::no_cut;                                  // it takes nothing from there on
-  u64 said = 0;                                           // length by its own word
+  u64 cut = log::no_cut;  // it takes nothing from there on
+  u64 said = 0;           // length by its own word
   // In the batches from there on, were all of a size; at least one.
   u64 ops_beyond(u64 from) const {
-    const u64 all = std::clamp<u64>(length, 1, log::batches_max), lack = std::clamp<u64>(all - std::min(from, all), 1, all);
+    const u64 all = std::clamp<u64>(length, 1, log::batches_max),
+              lack = std::clamp<u64>(all - std::min(from, all), 1, all);
     const u64 said_ops = std::clamp(ops, all, all * log::ops_max);
     return said_ops / all * lack + said_ops % all * lack / all;
   }
 };
 
-struct Lack {                                             // what a peer would take of a log that we hold
+struct Lack {  // what a peer would take of a log that we hold
   u64 from = 0, to = 0;
   explicit operator bool() const { return from < to; }
 };
 
-struct Pull {                                             // a want of ours under way
+struct Pull {  // a want of ours under way
   wire::LogTag log{};
-  u64 next = 0;                                           // batch that the answer goes on with
+  u64 next = 0;  // batch that the answer goes on with
   u64 bytes = 0;
-  u64 heard_ms = 0;                                       // when it was sent or last went on, steady
-  u64 ms_max = want_ms_max;                               // … and how long that may be ago
+  u64 heard_ms = 0;          // when it was sent or last went on, steady
+  u64 ms_max = want_ms_max;  // … and how long that may be ago
 };
 
-struct Serve {                                            // a page that we owe, or the end of an answer
+struct Serve {  // a page that we owe, or the end of an answer
   enum class Kind : u8 { want, push, done } kind = Kind::want;
   u32 request = 0;
   wire::LogTag log{};
@@ -74,86 +79,98 @@ struct Serve {                                            // a page that we owe,
 
 // Finding where two branches of a log part (DESIGN 3, forks on purpose).
 struct Inquest {
-  bool by_page = false;                                   // their page did not fit: if the trees agree, they lied
-  bool proved = false;                                    // their head is signed over the tree that we descend
-  u64 length = 0;                                         // of their branch
-  Hash root;                                              // … and its root
-  u32 level = 0;                                          // node under comparison
+  bool by_page = false;  // their page did not fit: if the trees agree, they lied
+  bool proved = false;   // their head is signed over the tree that we descend
+  u64 length = 0;        // of their branch
+  Hash root;             // … and its root
+  u32 level = 0;         // node under comparison
   u64 index = 0;
-  Hash theirs;                                            // its hash there
+  Hash theirs;  // its hash there
 };
 
 // Batches of our own log that our rows have lost or never had: to be appended again.
 struct Branch {
   store::LogNo no = 0;
-  u64 from = 0;                                           // where it parts from ours
-  u64 first = 0;                                          // index of the first of these batches
+  u64 from = 0;   // where it parts from ours
+  u64 first = 0;  // index of the first of these batches
   std::vector<Bytes> sealed;
-  std::optional<Hash> root;                               // of the whole branch: with these it has been told to its end
+  std::optional<Hash> root;  // of the whole branch: with these it has been told to its end
 };
 
 // Our own log has another branch over there: it is fetched.
 struct Rescue {
   Branch branch;
-  u64 length = 0;                                         // of their branch
-  log::Peaks peaks;                                       // of what was fetched so far
+  u64 length = 0;    // of their branch
+  log::Peaks peaks;  // of what was fetched so far
   std::size_t bytes = 0;
 };
 
 // Epochs of one store begin alike; those of its topics differ behind that once a backup of it was put back.
-inline bool same_store(const wire::Epoch& a, const wire::Epoch& b) { return std::equal(a.begin(), a.begin() + 4, b.begin()); }
+inline bool same_store(const wire::Epoch& a, const wire::Epoch& b) {
+  return std::equal(a.begin(), a.begin() + 4, b.begin());
+}
 
 struct Exchange {
   LinkId link;
   DeviceId peer;
-  bool anchor = false;                                    // the peer is one
-  Hash session;                                           // handshake hash
-  wire::Epoch epoch{};                                    // of the peer's store, as it greeted; then of the topic there
-  u32 alias = 0;                                          // ours, in frames that we send
-  u64 attached_ms = 0;                                    // steady
-  std::map<wire::LogTag, store::LogNo> tags;              // of the logs that we know
+  bool anchor = false;                        // the peer is one
+  Hash session;                               // handshake hash
+  wire::Epoch epoch{};                        // of the peer's store, as it greeted; then of the topic there
+  u32 alias = 0;                              // ours, in frames that we send
+  u64 attached_ms = 0;                        // steady
+  std::map<wire::LogTag, store::LogNo> tags;  // of the logs that we know
   std::map<wire::LogTag, Their> theirs;
-  std::map<wire::LogTag, log::Opening> openings;          // of logs whose first page is on its way to the store
-  std::map<wire::LogTag, u64> limits;                     // tests: pull limits by tag
-  struct Asked { u64 hole = 0; u32 request = 0; };
-  std::map<store::LogNo, Asked> asked;                    // for what we have lost, by name
-  std::set<wire::LogTag> behind;                          // logs of which they hold more than we do
-  std::set<wire::LogTag> stuck;                           // … that they could not give, until they speak of them again
+  std::map<wire::LogTag, log::Opening> openings;  // of logs whose first page is on its way to the store
+  std::map<wire::LogTag, u64> limits;             // tests: pull limits by tag
+  struct Asked {
+    u64 hole = 0;
+    u32 request = 0;
+  };
+  std::map<store::LogNo, Asked> asked;  // for what we have lost, by name
+  std::set<wire::LogTag> behind;        // logs of which they hold more than we do
+  std::set<wire::LogTag> stuck;         // … that they could not give, until they speak of them again
   bool hello_got = false;
   bool epoch_told = false;
-  struct Compared { wire::Fingerprint ours{}, theirs{}; bool operator==(const Compared&) const = default; } compared;      // frontiers, last time
-  bool hello_lost = false;                                // theirs came while our rows were being read
+  // frontiers, last time
+  struct Compared {
+    wire::Fingerprint ours{}, theirs{};
+    bool operator==(const Compared&) const = default;
+  } compared;
+  bool hello_lost = false;  // theirs came while our rows were being read
   bool done_got = false;
-  bool answering = false;                                 // their hello is being answered: pushes share a budget
-  std::optional<wire::Hello> waiting;                     // … and that is the last one of those that came meanwhile, or while they owed
-  bool greet_back = false, greet_acks = false;            // with the answer: our own greeting, our acknowledgements
-  u64 resume_at = 0;                                      // when they owe nothing any more, and what waits for that goes on; 0: nothing does
-  struct { u64 version = 0; wire::Fingerprint print{}; } ours;     // of our frontier, as of its version
-  u64 level_at = 0;                                       // version of our frontier that they hold all of, as far as `theirs` says; 0: none
-  u64 compared_at = 0;                                    // … in which nothing was found that they lack
-  u64 claimed = 0;                                        // of `theirs`, beyond what we know: as counted for the link
-  bool refused = false;                                   // they store nothing more of ours
-  std::optional<wire::Cursor> offered;                    // kept once nothing is behind
-  bool told_back = false;                                 // … or shown what was kept: it had more before
+  bool answering = false;              // their hello is being answered: pushes share a budget
+  std::optional<wire::Hello> waiting;  // … and that is the last one of those that came meanwhile, or while they owed
+  bool greet_back = false, greet_acks = false;  // with the answer: our own greeting, our acknowledgements
+  u64 resume_at = 0;  // when they owe nothing any more, and what waits for that goes on; 0: nothing does
+  struct {
+    u64 version = 0;
+    wire::Fingerprint print{};
+  } ours;                // of our frontier, as of its version
+  u64 level_at = 0;      // version of our frontier that they hold all of, as far as `theirs` says; 0: none
+  u64 compared_at = 0;   // … in which nothing was found that they lack
+  u64 claimed = 0;       // of `theirs`, beyond what we know: as counted for the link
+  bool refused = false;  // they store nothing more of ours
+  std::optional<wire::Cursor> offered;  // kept once nothing is behind
+  bool told_back = false;               // … or shown what was kept: it had more before
   std::map<u32, Pull> pulls;
   u64 pull_bytes = 0;
   u32 next_request = 1;
-  std::deque<Serve> serves;                               // wants: at most serves_max; pushes: one a log
+  std::deque<Serve> serves;  // wants: at most serves_max; pushes: one a log
   std::size_t wants_owed = 0;
   u64 push_left = 0;
-  std::vector<wire::Item> unpushed;                       // told instead
-  bool serving = false;                                   // a page is being read
+  std::vector<wire::Item> unpushed;  // told instead
+  bool serving = false;              // a page is being read
   u64 queued_bytes = 0;
-  std::size_t steps = 0;                                  // that answers to frames of this kind wait for: at most steps_max
+  std::size_t steps = 0;  // that answers to frames of this kind wait for: at most steps_max
   std::set<store::LogNo> announce;
   std::optional<u64> announce_at;
   u64 check_at = 0;
-  std::map<wire::LogTag, Inquest> inquests;               // at most inquests_max
-  std::set<wire::LogTag> doubted;                         // inquests to open once nothing is being fetched
-  std::map<wire::LogTag, std::array<u8, 4>> looked;       // own voided logs that were asked about, by what was said of them
-  std::map<wire::LogTag, Rescue> rescues;                 // of our own logs
-  u32 attachment = 0;                                     // tells a later exchange on the same link from this one …
-  u32 generation = 0;                                     // … and what was asked before they greeted anew from what came after
+  std::map<wire::LogTag, Inquest> inquests;          // at most inquests_max
+  std::set<wire::LogTag> doubted;                    // inquests to open once nothing is being fetched
+  std::map<wire::LogTag, std::array<u8, 4>> looked;  // own voided logs that were asked about, by what was said of them
+  std::map<wire::LogTag, Rescue> rescues;            // of our own logs
+  u32 attachment = 0;                                // tells a later exchange on the same link from this one …
+  u32 generation = 0;  // … and what was asked before they greeted anew from what came after
 
   Lack lack(const wire::LogTag& tag, const Held& held) const {
     auto their = theirs.find(tag);

@@ -7,17 +7,19 @@
 namespace perdure::sync {
 
 namespace {
-constexpr u32 arrivals_max = 4096;                    // more news than that, and the whole frontier is cheaper
+constexpr u32 arrivals_max = 4096;  // more news than that, and the whole frontier is cheaper
 }
 
 // Half of its hash is that of our order of arrival, half a MAC over all that it says and whom it was given to: so a peer can show only what
 // it was given, also to a store that was put back and knows no such place.
-wire::Cursor Sync::cursor_at(const Topic& topic, const DeviceId& peer, u64 number, const crdt::ArrivalHash& arrivals) const {
+wire::Cursor Sync::cursor_at(const Topic& topic, const DeviceId& peer, u64 number,
+                             const crdt::ArrivalHash& arrivals) const {
   wire::Cursor cursor{host_.epoch(topic), number, arrivals};
   codec::Writer about;
   about.be64(number).raw(ByteView(arrivals).first(4));
   std::array<u8, 4> mac;
-  crypto::blake2b_into(mac, host_.cursor_key().view(), {topic.network.view(), topic.id.view(), peer.view(), cursor.epoch, about.peek()});
+  crypto::blake2b_into(mac, host_.cursor_key().view(),
+                       {topic.network.view(), topic.id.view(), peer.view(), cursor.epoch, about.peek()});
   std::ranges::copy(mac, cursor.hash.begin() + 4);
   return cursor;
 }
@@ -37,11 +39,12 @@ const wire::Fingerprint& Sync::fingerprint(TopicSync& t, Exchange& e) {
 // Equal frontiers need no greeting, nor do those that were compared before and differ only by voids that one side does not know (an
 // anchor cannot read them): what stands behind them is wanted by nobody, and nothing would come of greeting again.
 void Sync::on_check(TopicSync& t, Exchange& e, const wire::Fingerprint& theirs) {
-  if (host_.rested_at(e.link) > now_.steady_ms) return;      // it checks again
+  if (host_.rested_at(e.link) > now_.steady_ms) return;  // it checks again
   const auto ours = fingerprint(t, e);
   if (theirs == ours) return;
   const Exchange::Compared compared{ours, theirs};
-  bool news = e.compared != compared || !e.behind.empty() || !e.doubted.empty() || !e.inquests.empty() || !e.rescues.empty();
+  bool news = e.compared != compared || !e.behind.empty() || !e.doubted.empty() || !e.inquests.empty() ||
+              !e.rescues.empty();
   if (!news && e.compared_at != e.ours.version) {
     host_.charge(e.link, t.topic->frontier().count * wire::work_per_log);
     for (const auto& [id, no] : t.topic->numbers) news = news || e.lack(tag_of(e.session, id), t.topic->logs[no].held);
@@ -54,19 +57,22 @@ void Sync::on_check(TopicSync& t, Exchange& e, const wire::Fingerprint& theirs) 
 // Where we left off in the peer's order is kept in a row; so greeting takes a step.
 void Sync::hello(TopicSync& t, Exchange& e, u8 again) {
   TopicPtr topic = t.topic;
-  if (anchor_ && topic->logs.empty()) return send(e, hello_of(e.session, *topic, again));       // nor is there a row
+  if (anchor_ && topic->logs.empty()) return send(e, hello_of(e.session, *topic, again));  // nor is there a row
   auto cursor = std::make_shared<std::optional<wire::Cursor>>();
   Bytes row_key = store::key('C', topic->no, e.peer.view());
-  desk_.run(topic->queue(), [=](store::Rows& rows) {
-    auto row = rows.get(row_key);
-    *cursor = row ? wire::decode_body<wire::Cursor>(*row) : std::nullopt;
-  }, [this, topic, cursor, again, link = e.link, attachment = e.attachment](SaveOutcome saved) {
-    Exchange* ex = find(topic, link);
-    if (saved != SaveOutcome::ok || !ex || ex->attachment != attachment) return;
-    wire::Hello hello = hello_of(ex->session, *topic, again);
-    if (*cursor && same_store((*cursor)->epoch, ex->epoch)) hello.cursor = *cursor;
-    send(*ex, hello);
-  });
+  desk_.run(
+      topic->queue(),
+      [=](store::Rows& rows) {
+        auto row = rows.get(row_key);
+        *cursor = row ? wire::decode_body<wire::Cursor>(*row) : std::nullopt;
+      },
+      [this, topic, cursor, again, link = e.link, attachment = e.attachment](SaveOutcome saved) {
+        Exchange* ex = find(topic, link);
+        if (saved != SaveOutcome::ok || !ex || ex->attachment != attachment) return;
+        wire::Hello hello = hello_of(ex->session, *topic, again);
+        if (*cursor && same_store((*cursor)->epoch, ex->epoch)) hello.cursor = *cursor;
+        send(*ex, hello);
+      });
 }
 
 // They may have read their store anew: nothing that was asked or owed before stands.
@@ -91,10 +97,11 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
 
 void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   if (hello.again != 0) forget_asked(t, e);
-  e.greet_acks |= hello.again != 0;                   // what they did not hear while they read their rows
+  e.greet_acks |= hello.again != 0;  // what they did not hear while they read their rows
   e.greet_back |= hello.again == 2 || (hello.again == 1 && e.hello_got);
   e.waiting = hello;
-  if (t.topic->frontier().count <= wire::hello_items_max) answer_waiting(t, e);      // else at the end of the turn, by turns
+  // else at the end of the turn, by turns
+  if (t.topic->frontier().count <= wire::hello_items_max) answer_waiting(t, e);
 }
 
 // One answer at a time; of those that came meanwhile the last counts. What it costs grows with the topic, and not with the question: who owes
@@ -104,7 +111,9 @@ void Sync::answer_waiting(TopicSync& t, Exchange& e) {
   Topic& topic = *t.topic;
   const u64 logs = topic.frontier().count;
   const bool large = logs > wire::hello_items_max;
-  if (u64 at = std::max(host_.rested_at(e.link), large ? answers_.left_at(now_.steady_ms, wire::answers_work) : 0); at > now_.steady_ms) return resume(e, at);
+  if (u64 at = std::max(host_.rested_at(e.link), large ? answers_.left_at(now_.steady_ms, wire::answers_work) : 0);
+      at > now_.steady_ms)
+    return resume(e, at);
   host_.charge(e.link, logs * wire::work_per_log);
   if (large) {
     answers_.charge(now_.steady_ms, wire::answers_work, logs * wire::work_per_log);
@@ -127,21 +136,26 @@ void Sync::answer(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   e.push_left = push_bytes_max;
   const bool ours = hello.cursor && hello.cursor->epoch == host_.epoch(topic);
   // We gave it, and know no such place: a backup was put back. In a new epoch both sides greet anew.
-  if (ours && hello.cursor->number > topic.counters.arrived && given(topic, e.peer, *hello.cursor) && host_.rolled_back(t.topic)) return;
+  if (ours && hello.cursor->number > topic.counters.arrived && given(topic, e.peer, *hello.cursor) &&
+      host_.rolled_back(t.topic))
+    return;
   const auto own = fingerprint(t, e);
   e.compared = {own, hello.fingerprint};
   if (hello.fingerprint == own) {
     if (std::exchange(e.level_at, e.ours.version) != e.ours.version) {
       for (const auto& [id, no] : topic.numbers) {
         const Held& held = topic.logs[no].held;
-        if (held.spoken() > 0) e.theirs[tag_of(e.session, id)] = {held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root), held.cut, held.spoken()};
+        if (held.spoken() > 0)
+          e.theirs[tag_of(e.session, id)] = {
+              held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root), held.cut, held.spoken()};
       }
       e.behind.clear();
       claim(e);
       for (const auto& [id, no] : topic.numbers) look_behind(t, e, tag_of(e.session, id));
     }
     e.done_got = true;
-    send(e, wire::Done{own_cursor(topic, e)});        // they may have seen us differ, if their greeting crossed a page of theirs
+    // they may have seen us differ, if their greeting crossed a page of theirs
+    send(e, wire::Done{own_cursor(topic, e)});
     return host_.progressed(t.topic);
   }
   e.answering = true;
@@ -149,45 +163,54 @@ void Sync::answer(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   if (all) e.theirs.clear(), e.behind.clear();
   const LinkId link = e.link;
   on_items(t, e, hello.items);
-  if (!find(t.topic, link)) return;                   // it spoke of more logs than it may
-  if (!all && ours && hello.cursor->number <= topic.counters.arrived) return answer_since(t.topic, e.link, *hello.cursor);
+  if (!find(t.topic, link)) return;  // it spoke of more logs than it may
+  if (!all && ours && hello.cursor->number <= topic.counters.arrived)
+    return answer_since(t.topic, e.link, *hello.cursor);
   answer_all(t, e);
 }
 
 // Step 2: what has arrived here since the peer left off.
 void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) {
-  struct Found { bool fits = false, corrupt = false; std::set<store::LogNo> logs; };
+  struct Found {
+    bool fits = false, corrupt = false;
+    std::set<store::LogNo> logs;
+  };
   auto found = std::make_shared<Found>();
   const bool proved = given(*topic, find(topic, link)->peer, since);
   const u32 generation = find(topic, link)->generation;
-  desk_.run(topic->queue(), [=](store::Rows& rows) {
-    *found = {};
-    auto indexes = crdt::load_indexes(rows, topic->no);
-    crdt::Arrivals arrivals(rows, topic->no, indexes);
-    auto hash = arrivals.hash_at(since.number);
-    found->corrupt = arrivals.corrupt();
-    // Before there were MACs all of the hash was that of the order.
-    const bool fits = hash && (*hash == since.hash || (proved && std::equal(hash->begin(), hash->begin() + 4, since.hash.begin())));
-    if (!fits || indexes.arrived - since.number > arrivals_max) return;
-    found->fits = true;
-    for (const auto& a : arrivals.read(since.number, arrivals_max)) found->logs.insert(a.log);
-    found->corrupt = arrivals.corrupt();
-  }, [this, topic, link, generation, found](SaveOutcome saved) {
-    Exchange* e = find(topic, link);
-    if (!e || e->generation != generation || saved != SaveOutcome::ok) return;      // else they greet, and are answered, anew
-    TopicSync& t = topics_[topic->no];
-    if (found->corrupt) return host_.damaged(topic, {true, true, {}});        // both sides greet anew
-    if (!found->fits) return answer_all(t, *e);
-    wire::Items news;
-    for (store::LogNo no : found->logs) {
-      if (no >= topic->logs.size() || topic->logs[no].held.spoken() == 0) continue;
-      news.items.push_back(item_of(e->session, topic->logs[no]));
-      if (news.items.size() == wire::items_max) send(*e, std::exchange(news, {}));
-    }
-    if (!news.items.empty()) send(*e, news);
-    e->serves.push_back({.kind = Serve::Kind::done});
-    serve(t, *e);
-  });
+  desk_.run(
+      topic->queue(),
+      [=](store::Rows& rows) {
+        *found = {};
+        auto indexes = crdt::load_indexes(rows, topic->no);
+        crdt::Arrivals arrivals(rows, topic->no, indexes);
+        auto hash = arrivals.hash_at(since.number);
+        found->corrupt = arrivals.corrupt();
+        // Before there were MACs all of the hash was that of the order.
+        const bool fits = hash && (*hash == since.hash ||
+                                   (proved && std::equal(hash->begin(), hash->begin() + 4, since.hash.begin())));
+        if (!fits || indexes.arrived - since.number > arrivals_max) return;
+        found->fits = true;
+        for (const auto& a : arrivals.read(since.number, arrivals_max)) found->logs.insert(a.log);
+        found->corrupt = arrivals.corrupt();
+      },
+      [this, topic, link, generation, found](SaveOutcome saved) {
+        Exchange* e = find(topic, link);
+        // else they greet, and are answered, anew
+        if (!e || e->generation != generation || saved != SaveOutcome::ok) return;
+        TopicSync& t = topics_[topic->no];
+        if (found->corrupt) return host_.damaged(topic, {true, true, {}});  // both sides greet anew
+        if (!found->fits) return answer_all(t, *e);
+        wire::Items news;
+        for (store::LogNo no : found->logs) {
+          if (no >= topic->logs.size() || topic->logs[no].held.spoken() == 0) continue;
+          news.items.push_back(item_of(e->session, topic->logs[no]));
+          if (news.items.size() == wire::items_max) send(*e, std::exchange(news, {}));
+        }
+        if (!news.items.empty()) send(*e, news);
+        e->serves.push_back({.kind = Serve::Kind::done});
+        serve(t, *e);
+      });
 }
 
 // Steps 1 and 3: what the peer lacks, by what it said or else by all that we hold; small things are pushed at once.
@@ -195,7 +218,7 @@ void Sync::answer_all(TopicSync& t, Exchange& e) {
   Topic& topic = *t.topic;
   std::size_t count = 0;
   for (const auto& [id, no] : topic.numbers) count += topic.logs[no].held.spoken() > 0;
-  bool told = count <= wire::hello_items_max;         // our own hello holds them all
+  bool told = count <= wire::hello_items_max;  // our own hello holds them all
   wire::Items news;
   for (const auto& [id, no] : topic.numbers) {
     const LogEntry& entry = topic.logs[no];
@@ -203,7 +226,8 @@ void Sync::answer_all(TopicSync& t, Exchange& e) {
     auto tag = tag_of(e.session, id);
     if (told) {
       const Lack lack = e.lack(tag, entry.held);
-      if (lack && !e.refused && e.serves.size() < logs_max) e.serves.push_back({Serve::Kind::push, 0, tag, lack.from, lack.to, 0});
+      if (lack && !e.refused && e.serves.size() < logs_max)
+        e.serves.push_back({Serve::Kind::push, 0, tag, lack.from, lack.to, 0});
       // They may have been told of it before it was cut off.
       if (auto their = e.theirs.find(tag); their == e.theirs.end() || their->second.cut <= entry.held.cut) continue;
     }
@@ -218,10 +242,13 @@ void Sync::answer_all(TopicSync& t, Exchange& e) {
 void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& items) {
   for (const wire::Item& item : items) {
     // Those that we know as well are few enough already.
-    if (e.theirs.size() >= theirs_max + e.tags.size() && !e.theirs.contains(item.log)) return host_.fault(e.link, Fault::too_much);
+    if (e.theirs.size() >= theirs_max + e.tags.size() && !e.theirs.contains(item.log))
+      return host_.fault(e.link, Fault::too_much);
     e.level_at = 0;
     e.stuck.erase(item.log);
-    note_theirs(t, e, item.log, {item.length, item.ops, item.time_s, item.root, item.cut == 0 ? log::no_cut : item.cut - 1, item.length});
+    note_theirs(
+        t, e, item.log,
+        {item.length, item.ops, item.time_s, item.root, item.cut == 0 ? log::no_cut : item.cut - 1, item.length});
     // Equal lengths and different roots, or a log cut off over there: two histories under one name.
     auto known = e.tags.find(item.log);
     if (known == e.tags.end()) continue;
@@ -257,7 +284,7 @@ bool Sync::claim(Exchange& e) {
   // Whose claims are the most makes room.
   auto most = std::ranges::max_element(claims_, {}, [](const auto& c) { return c.second; });
   if (most->first == e.link) return false;
-  overdrawn_.insert(most->first);                     // … once nobody is at work on an exchange, which may be carried by that link
+  overdrawn_.insert(most->first);  // … once nobody is at work on an exchange, which may be carried by that link
   return true;
 }
 

@@ -3,7 +3,10 @@
 namespace perdure::sync {
 
 Merge::Merge(store::Rows& rows, Topic& topic, const crdt::Logs& logs, u64 corrected_now_ms)
-    : rows_(rows), topic_(topic), now_ms_(corrected_now_ms), replica_(rows, topic.no, logs, *topic.keys, topic.network) {}
+    : rows_(rows),
+      topic_(topic),
+      now_ms_(corrected_now_ms),
+      replica_(rows, topic.no, logs, *topic.keys, topic.network) {}
 
 void Merge::add(store::LogNo no, u64 from, u64 to) {
   replica_.add(no, from, to, now_ms_);

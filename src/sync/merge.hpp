@@ -11,9 +11,9 @@ class Merge {
   // The topic's working state is as before the step; it must have keys. `logs`: where they are not as the topic says.
   Merge(store::Rows& rows, Topic& topic, u64 corrected_now_ms) : Merge(rows, topic, topic, corrected_now_ms) {}
   Merge(store::Rows& rows, Topic& topic, const crdt::Logs& logs, u64 corrected_now_ms);
-  void add(store::LogNo, u64 from, u64 to);           // batches that are in rows
-  void cut(store::LogNo, u64 from, bool forked);      // nothing of the log counts from there on
-  void release();                                     // held-back batches that are due
+  void add(store::LogNo, u64 from, u64 to);       // batches that are in rows
+  void cut(store::LogNo, u64 from, bool forked);  // nothing of the log counts from there on
+  void release();                                 // held-back batches that are due
   // Writes indexes and the cuts of logs. `updates` gets every log whose cut changed: to be applied once durable, and their working
   // cut at once, if no row was missing.
   void finish(std::vector<LogUpdate>& updates, crdt::Changes& changes, Counters& counters);
@@ -31,7 +31,7 @@ class Merge {
   u64 now_ms_;
   crdt::Replica replica_;
   std::size_t voids_done_ = 0;
-  std::map<store::LogNo, u64> cuts_;                  // made in this step
+  std::map<store::LogNo, u64> cuts_;  // made in this step
 };
 
 }  // namespace perdure::sync

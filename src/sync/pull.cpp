@@ -51,7 +51,7 @@ void Sync::pull(TopicSync& t, Exchange& e) {
     bool ahead = their.time_s * 1000 > host_.corrected_now_ms() + clock::hold_back_ms;
     if (ahead && topic.counters.held_bytes > held_back_pull_max) continue;
     if (auto known = e.tags.find(tag); known != e.tags.end()) {
-      if (!t.pulling.emplace(known->second, e.link).second) continue;    // another link brings it
+      if (!t.pulling.emplace(known->second, e.link).second) continue;  // another link brings it
     }
     u32 request = e.next_request++;
     e.pulls.emplace(request, Pull{tag, from, want_bytes_max, now_.steady_ms});
@@ -81,8 +81,9 @@ void Sync::ask_for_lost(TopicSync& t, Exchange& e) {
   for (store::LogNo no : t.topic->holed) {
     const LogEntry& entry = t.topic->logs[no];
     auto asked = e.asked.find(no);
-    if (entry.held.hole >= entry.held.length || (asked != e.asked.end() && asked->second.hole == entry.held.hole)) continue;
-    if (e.pulls.size() >= 2 * pulls_max) return;      // once some of them are answered
+    if (entry.held.hole >= entry.held.length || (asked != e.asked.end() && asked->second.hole == entry.held.hole))
+      continue;
+    if (e.pulls.size() >= 2 * pulls_max) return;  // once some of them are answered
     const u32 request = e.next_request++;
     e.asked[no] = {entry.held.hole, request};
     const auto tag = tag_of(e.session, entry.working.id);
@@ -97,14 +98,16 @@ bool Sync::is_lost(const TopicPtr& topic, store::LogNo no) const {
   const u64 hole = topic->logs[no].held.hole;
   return std::ranges::all_of(t->second.exchanges, [&](const auto& other) {
     const auto asked = other.second.asked.find(no);
-    return asked != other.second.asked.end() && asked->second.hole == hole && !other.second.pulls.contains(asked->second.request) && other.second.queued_bytes == 0;
+    return asked != other.second.asked.end() && asked->second.hole == hole &&
+           !other.second.pulls.contains(asked->second.request) && other.second.queued_bytes == 0;
   });
 }
 
 // Who does not answer keeps nobody else from being asked.
 void Sync::give_up_late(TopicSync& t, Exchange& e) {
   std::vector<u32> late;
-  for (const auto& [request, p] : e.pulls) if (p.heard_ms + p.ms_max <= now_.steady_ms) late.push_back(request);
+  for (const auto& [request, p] : e.pulls)
+    if (p.heard_ms + p.ms_max <= now_.steady_ms) late.push_back(request);
   if (late.empty()) return;
   for (u32 request : late) {
     e.stuck.insert(e.pulls[request].log);
@@ -118,19 +121,22 @@ void Sync::give_up_late(TopicSync& t, Exchange& e) {
 // put a backup back, and is told so.
 void Sync::drained(TopicSync& t, Exchange& e) {
   if (!e.offered || !e.behind.empty() || !e.pulls.empty() || e.queued_bytes > 0 || t.topic->pull_limited) return;
-  if (anchor_ && t.topic->logs.empty()) return;       // nothing is kept where nothing was said
+  if (anchor_ && t.topic->logs.empty()) return;  // nothing is kept where nothing was said
   const wire::Cursor now = *std::exchange(e.offered, std::nullopt);
   auto before = std::make_shared<std::optional<wire::Cursor>>();
-  desk_.run(t.topic->queue(), [key = store::key('C', t.topic->no, e.peer.view()), now, before](store::Rows& rows) {
-    auto row = rows.get(key);
-    *before = row ? wire::decode_body<wire::Cursor>(*row) : std::nullopt;
-    const bool same = *before && wire::encode_body(**before) == wire::encode_body(now);
-    if (!same && !went_back(*before, now)) rows.put(key, wire::encode_body(now));
-  }, [this, topic = t.topic, link = e.link, now, before](SaveOutcome saved) {
-    Exchange* ex = find(topic, link);
-    if (saved != SaveOutcome::ok || !ex || ex->epoch != now.epoch || !went_back(*before, now)) return;
-    if (!std::exchange(ex->told_back, true)) hello(topics_[topic->no], *ex, 0);
-  });
+  desk_.run(
+      t.topic->queue(),
+      [key = store::key('C', t.topic->no, e.peer.view()), now, before](store::Rows& rows) {
+        auto row = rows.get(key);
+        *before = row ? wire::decode_body<wire::Cursor>(*row) : std::nullopt;
+        const bool same = *before && wire::encode_body(**before) == wire::encode_body(now);
+        if (!same && !went_back(*before, now)) rows.put(key, wire::encode_body(now));
+      },
+      [this, topic = t.topic, link = e.link, now, before](SaveOutcome saved) {
+        Exchange* ex = find(topic, link);
+        if (saved != SaveOutcome::ok || !ex || ex->epoch != now.epoch || !went_back(*before, now)) return;
+        if (!std::exchange(ex->told_back, true)) hello(topics_[topic->no], *ex, 0);
+      });
 }
 
 }  // namespace perdure::sync

@@ -20,8 +20,8 @@ class Reissued {
   void add_branch(const Hash& root) { roots_.insert(tag_of(root)); }
   bool knows_branch(const Hash& root) const { return roots_.contains(tag_of(root)); }
 
-  std::optional<u64> settled;                // from there on our own batches have been looked through
-  u64 told_apart = 0;                        // up to there it was seen that no other life of ours says other ops under the same ids
+  std::optional<u64> settled;  // from there on our own batches have been looked through
+  u64 told_apart = 0;          // up to there it was seen that no other life of ours says other ops under the same ids
 
   void save(store::Rows&) const;
 
@@ -30,7 +30,7 @@ class Reissued {
   static Tag tag_of(const Hash& hash);
 
   Bytes key_;
-  std::set<Tag> roots_;                      // first bytes of whole branches' roots
+  std::set<Tag> roots_;  // first bytes of whole branches' roots
 };
 
 }  // namespace perdure::sync

@@ -8,7 +8,9 @@
 
 namespace perdure::sync {
 
-bool Sync::is_own(const Topic& topic, store::LogNo no) const { return topic.keys && topic.logs[no].working.device == self_.id(); }
+bool Sync::is_own(const Topic& topic, store::LogNo no) const {
+  return topic.keys && topic.logs[no].working.device == self_.id();
+}
 
 // Of a log that we have voided ourselves somebody may hold more than was appended again.
 void Sync::look_behind(TopicSync& t, Exchange& e, const wire::LogTag& tag) {
@@ -26,74 +28,86 @@ void Sync::look_behind(TopicSync& t, Exchange& e, const wire::LogTag& tag) {
 void Sync::look_behind(const TopicPtr& topic, store::LogNo no) {
   auto found = topics_.find(topic->no);
   if (found == topics_.end()) return;
-  for (auto& [link, e] : found->second.exchanges) look_behind(found->second, e, tag_of(e.session, topic->logs[no].working.id));
+  for (auto& [link, e] : found->second.exchanges)
+    look_behind(found->second, e, tag_of(e.session, topic->logs[no].working.id));
 }
 
-void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at, const Inquest& inquest) {
+void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,
+                  const Inquest& inquest) {
   if (is_own(*topic, no)) return begin_rescue(topic, link, tag, no, at, inquest);
   if (at >= topic->logs[no].held.cut) return;
   auto result = std::make_shared<Taken>();
-  desk_.run(topic->queue(), [this, topic, no, at, result](store::Rows& rows) {
-    *result = {};
-    auto state = read_state(rows, *topic, no);
-    if (!state || at >= state->cut()) return;
-    if (topic->keys) {
-      Merge merge(rows, *topic, host_.corrected_now_ms());
-      merge.cut(no, at, true);
-      merge.finish(result->updates, result->changes, result->counters);
-      if (merge.gave_up(result->damage)) return;
-    } else {
-      state->forked_from = at;
-      log::save_state(rows, topic->no, no, *state);
-      result->counters = topic->counters;
-      result->updates.push_back({no, held_of(rows, *topic, no, *state)});
-    }
-    if (rows.missed()) return;
-    for (const LogUpdate& update : result->updates) topic->build_on(update);
-  }, [this, topic, result](SaveOutcome saved) {
-    if (saved == SaveOutcome::ok && result->damage) host_.damaged(topic, result->damage);   // the fork is found again
-    if (saved != SaveOutcome::ok || !topic->open || result->damage.indexes || result->updates.empty()) return;
-    for (const LogUpdate& update : result->updates) topic->apply(update);
-    topic->counters = result->counters;
-    host_.count("forks", 1);
-    host_.stored(topic, result->changes);
-    auto found = topics_.find(topic->no);
-    if (found == topics_.end()) return;
-    for (const LogUpdate& update : result->updates)
-      for (auto& [other, e] : found->second.exchanges) send(e, wire::Items{{item_of(e.session, topic->logs[update.no])}});
-  });
+  desk_.run(
+      topic->queue(),
+      [this, topic, no, at, result](store::Rows& rows) {
+        *result = {};
+        auto state = read_state(rows, *topic, no);
+        if (!state || at >= state->cut()) return;
+        if (topic->keys) {
+          Merge merge(rows, *topic, host_.corrected_now_ms());
+          merge.cut(no, at, true);
+          merge.finish(result->updates, result->changes, result->counters);
+          if (merge.gave_up(result->damage)) return;
+        } else {
+          state->forked_from = at;
+          log::save_state(rows, topic->no, no, *state);
+          result->counters = topic->counters;
+          result->updates.push_back({no, held_of(rows, *topic, no, *state)});
+        }
+        if (rows.missed()) return;
+        for (const LogUpdate& update : result->updates) topic->build_on(update);
+      },
+      [this, topic, result](SaveOutcome saved) {
+        if (saved == SaveOutcome::ok && result->damage)
+          host_.damaged(topic, result->damage);  // the fork is found again
+        if (saved != SaveOutcome::ok || !topic->open || result->damage.indexes || result->updates.empty()) return;
+        for (const LogUpdate& update : result->updates) topic->apply(update);
+        topic->counters = result->counters;
+        host_.count("forks", 1);
+        host_.stored(topic, result->changes);
+        auto found = topics_.find(topic->no);
+        if (found == topics_.end()) return;
+        for (const LogUpdate& update : result->updates)
+          for (auto& [other, e] : found->second.exchanges)
+            send(e, wire::Items{{item_of(e.session, topic->logs[update.no])}});
+      });
 }
 
 // A branch that was looked through before is let be.
-void Sync::begin_rescue(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at, const Inquest& inquest) {
+void Sync::begin_rescue(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,
+                        const Inquest& inquest) {
   auto peaks = std::make_shared<std::optional<log::Peaks>>();
-  desk_.run(topic->queue(), [=, root = inquest.root, length = inquest.length](store::Rows& rows) {
-    peaks->reset();
-    auto state = read_state(rows, *topic, no);
-    if (!state) return;
-    Reissued done(rows, topic->no, no);
-    if (done.knows_branch(root)) return;
-    log::StoredNodes nodes(rows, topic->no, no, *state);
-    auto ours = length <= state->held ? log::peaks_of(nodes, length) : std::nullopt;
-    if (ours && ours->root() == root && length <= state->hole) return;       // a part of what our rows hold
-    *peaks = log::peaks_of(nodes, at);
-  }, [this, topic, link, tag, no, at, length = inquest.length, peaks](SaveOutcome) {
-    Exchange* e = find(topic, link);
-    if (!e || !topic->loaded || !*peaks || e->rescues.contains(tag)) return;
-    e->rescues[tag] = {{no, at, at, {}, {}}, length, **peaks, 0};
-    e->stuck.erase(tag);
-    want_rescue(*e, tag);
-  });
+  desk_.run(
+      topic->queue(),
+      [=, root = inquest.root, length = inquest.length](store::Rows& rows) {
+        peaks->reset();
+        auto state = read_state(rows, *topic, no);
+        if (!state) return;
+        Reissued done(rows, topic->no, no);
+        if (done.knows_branch(root)) return;
+        log::StoredNodes nodes(rows, topic->no, no, *state);
+        auto ours = length <= state->held ? log::peaks_of(nodes, length) : std::nullopt;
+        if (ours && ours->root() == root && length <= state->hole) return;  // a part of what our rows hold
+        *peaks = log::peaks_of(nodes, at);
+      },
+      [this, topic, link, tag, no, at, length = inquest.length, peaks](SaveOutcome) {
+        Exchange* e = find(topic, link);
+        if (!e || !topic->loaded || !*peaks || e->rescues.contains(tag)) return;
+        e->rescues[tag] = {{no, at, at, {}, {}}, length, **peaks, 0};
+        e->stuck.erase(tag);
+        want_rescue(*e, tag);
+      });
 }
 
 void Sync::end_rescue(Exchange& e, const wire::LogTag& tag) {
-  e.rescues.erase(tag);                               // at the next greeting it is asked for again
+  e.rescues.erase(tag);  // at the next greeting it is asked for again
 }
 
 void Sync::want_rescue(Exchange& e, const wire::LogTag& tag) {
   auto r = e.rescues.find(tag);
   if (r == e.rescues.end()) return;
-  for (const auto& [request, pull] : e.pulls) if (pull.log == tag) return;
+  for (const auto& [request, pull] : e.pulls)
+    if (pull.log == tag) return;
   u32 request = e.next_request++;
   e.pulls.emplace(request, Pull{tag, r->second.peaks.size, want_bytes_max, now_.steady_ms});
   e.pull_bytes += want_bytes_max;
@@ -107,7 +121,7 @@ bool Sync::on_rescue_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, co
   Rescue& rescue = found->second;
   Topic& topic = *t.topic;
   const crdt::LogName& name = topic.logs[rescue.branch.no].working;
-  if (page.from != rescue.peaks.size) return true;    // asked for before the rescue began
+  if (page.from != rescue.peaks.size) return true;  // asked for before the rescue began
   log::Peaks peaks = rescue.peaks;
   for (const Bytes& sealed : page.batches) peaks.append(log::leaf_hash(sealed));
   auto root = log::complete(peaks, page.length, page.completion);

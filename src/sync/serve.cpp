@@ -50,7 +50,9 @@ void Sync::serve(TopicSync& t, Exchange& e) {
     if (s.kind == Serve::Kind::want) host_.charge(e.link, wire::work_per_page);
     if (s.kind == Serve::Kind::done) {
       for (std::size_t i = 0; i < e.unpushed.size(); i += wire::items_max)
-        send(e, wire::Items{{e.unpushed.begin() + static_cast<std::ptrdiff_t>(i), e.unpushed.begin() + static_cast<std::ptrdiff_t>(std::min(e.unpushed.size(), i + wire::items_max))}});
+        send(e, wire::Items{{e.unpushed.begin() + static_cast<std::ptrdiff_t>(i),
+                             e.unpushed.begin() +
+                                 static_cast<std::ptrdiff_t>(std::min(e.unpushed.size(), i + wire::items_max))}});
       e.unpushed.clear();
       e.answering = false;
       send(e, wire::Done{own_cursor(*topic, e)});
@@ -58,7 +60,9 @@ void Sync::serve(TopicSync& t, Exchange& e) {
     }
     auto known = e.tags.find(s.log);
     // What lies behind a cut is not offered, but given to who asks: an author fetches its lost branch so.
-    u64 end = known == e.tags.end() ? 0 : s.kind == Serve::Kind::want ? topic->logs[known->second].held.length : topic->logs[known->second].held.spoken();
+    u64 end = known == e.tags.end()         ? 0
+              : s.kind == Serve::Kind::want ? topic->logs[known->second].held.length
+                                            : topic->logs[known->second].held.spoken();
     if (s.from >= end) {
       if (s.kind == Serve::Kind::want) {
         --e.wants_owed;
@@ -71,14 +75,19 @@ void Sync::serve(TopicSync& t, Exchange& e) {
     if (u64 hole = topic->logs[no].held.hole; s.from < hole) s.to = std::min(s.to, hole);
     auto page = std::make_shared<std::optional<log::Page>>();
     e.serving = true;
-    std::size_t room = s.kind == Serve::Kind::want ? std::min<u64>(std::max<u64>(s.bytes, 1), log::page_bytes_max) : log::page_bytes_max;
-    desk_.run(topic->queue(), [=](store::Rows& rows) {
-      page->reset();
-      if (auto state = read_state(rows, *topic, no)) *page = log::read_page(rows, topic->no, no, *state, s.from, s.to, room);
-    }, [this, topic, no, link = e.link, generation = e.generation, s, page](SaveOutcome saved) {
-      if (saved == SaveOutcome::ok && !*page) host_.damaged(topic, {false, false, {no}});
-      if (saved == SaveOutcome::ok) served(topic, link, generation, s, *page);
-    });
+    std::size_t room = s.kind == Serve::Kind::want ? std::min<u64>(std::max<u64>(s.bytes, 1), log::page_bytes_max)
+                                                   : log::page_bytes_max;
+    desk_.run(
+        topic->queue(),
+        [=](store::Rows& rows) {
+          page->reset();
+          if (auto state = read_state(rows, *topic, no))
+            *page = log::read_page(rows, topic->no, no, *state, s.from, s.to, room);
+        },
+        [this, topic, no, link = e.link, generation = e.generation, s, page](SaveOutcome saved) {
+          if (saved == SaveOutcome::ok && !*page) host_.damaged(topic, {false, false, {no}});
+          if (saved == SaveOutcome::ok) served(topic, link, generation, s, *page);
+        });
     return;
   }
 }
@@ -136,7 +145,8 @@ void Sync::spread(const TopicPtr& topic, store::LogNo no, std::optional<LinkId> 
     auto tag = tag_of(e.session, entry.working.id);
     const Lack lack = e.lack(tag, entry.held);
     if (!lack) continue;
-    auto queued = std::find_if(e.serves.begin(), e.serves.end(), [&](const Serve& s) { return s.kind == Serve::Kind::push && s.log == tag; });
+    auto queued = std::find_if(e.serves.begin(), e.serves.end(),
+                               [&](const Serve& s) { return s.kind == Serve::Kind::push && s.log == tag; });
     if (entry.own || anchor_) {
       if (queued != e.serves.end()) queued->to = lack.to;
       else if (e.serves.size() < logs_max) e.serves.push_back({Serve::Kind::push, 0, tag, lack.from, lack.to, 0});

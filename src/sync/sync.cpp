@@ -2,7 +2,8 @@
 
 namespace perdure::sync {
 
-void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, const std::optional<wire::Fingerprint>& said, bool hello_lost) {
+void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, const std::optional<wire::Fingerprint>& said,
+                  bool hello_lost) {
   now_ = now;
   TopicSync& t = of(topic);
   Exchange e;
@@ -70,19 +71,20 @@ Exchange* Sync::find(const TopicPtr& topic, LinkId link) {
 bool Sync::respond(const TopicPtr& topic, Exchange& e, store::Desk::Step step, store::Desk::Done done) {
   if (e.steps >= steps_max) return false;
   ++e.steps;
-  desk_.run(topic->queue(), std::move(step), [this, topic, link = e.link, attachment = e.attachment, done = std::move(done)](SaveOutcome saved) {
-    if (Exchange* ex = find(topic, link); ex && ex->attachment == attachment) --ex->steps;
-    done(saved);
-  });
+  desk_.run(topic->queue(), std::move(step),
+            [this, topic, link = e.link, attachment = e.attachment, done = std::move(done)](SaveOutcome saved) {
+              if (Exchange* ex = find(topic, link); ex && ex->attachment == attachment) --ex->steps;
+              done(saved);
+            });
   return true;
 }
 
 void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire::Frame& frame) {
   now_ = now;
   Exchange* e = find(topic, link);
-  if (!e) return;                                     // said before we learnt that we share the topic
+  if (!e) return;  // said before we learnt that we share the topic
   TopicSync& t = topics_[topic->no];
-  if (!topic->loaded) {                               // both sides greet anew once it is
+  if (!topic->loaded) {  // both sides greet anew once it is
     if (frame.tag == wire::Tag::hello) e->hello_lost = true;
     return;
   }
@@ -101,21 +103,24 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
         }
         e->done_got = true;
         e->offered = m.cursor;
-        if (e->queued_bytes == 0) pull(t, *e);        // else once the pages that came with it are taken in: they are not to be asked for again
+        // else once the pages that came with it are taken in: they are not to be asked for again
+        if (e->queued_bytes == 0) pull(t, *e);
         host_.progressed(topic);
       });
     case wire::Tag::want:
       return handle.template operator()<wire::Want>([&](auto& m) {
         if (e->wants_owed >= serves_max || frame.header.request == 0) return host_.fault(link, Fault::too_much);
         ++e->wants_owed;
-        e->serves.push_back({Serve::Kind::want, frame.header.request, m.log, m.from, m.to, std::min(m.bytes, want_bytes_max)});
+        e->serves.push_back(
+            {Serve::Kind::want, frame.header.request, m.log, m.from, m.to, std::min(m.bytes, want_bytes_max)});
         serve(t, *e);
       });
     case wire::Tag::page: return on_page(t, *e, frame);
     case wire::Tag::no_page:
       return handle.template operator()<wire::NoPage>([&](auto& m) {
-        if (frame.header.request == 0 || frame.header.request >= e->next_request) return host_.fault(link, Fault::unasked);
-        if (!e->pulls.contains(frame.header.request)) return;      // asked before they greeted anew
+        if (frame.header.request == 0 || frame.header.request >= e->next_request)
+          return host_.fault(link, Fault::unasked);
+        if (!e->pulls.contains(frame.header.request)) return;  // asked before they greeted anew
         end_pull(t, *e, frame.header.request);
         e->stuck.insert(m.log);
         end_rescue(*e, m.log);
@@ -124,9 +129,11 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
     case wire::Tag::check:
       return handle.template operator()<wire::Check>([&](auto& m) { on_check(t, *e, m.fingerprint); });
     case wire::Tag::ack: return handle.template operator()<wire::Ack>([&](auto& m) { on_ack(t, *e, m); });
-    case wire::Tag::ask_proof: return handle.template operator()<wire::AskProof>([&](auto& m) { on_ask_proof(t, *e, m); });
+    case wire::Tag::ask_proof:
+      return handle.template operator()<wire::AskProof>([&](auto& m) { on_ask_proof(t, *e, m); });
     case wire::Tag::proof: return handle.template operator()<wire::Proof>([&](auto& m) { on_proof(t, *e, m); });
-    case wire::Tag::ask_nodes: return handle.template operator()<wire::AskNodes>([&](auto& m) { on_ask_nodes(t, *e, m); });
+    case wire::Tag::ask_nodes:
+      return handle.template operator()<wire::AskNodes>([&](auto& m) { on_ask_nodes(t, *e, m); });
     case wire::Tag::nodes: return handle.template operator()<wire::Nodes>([&](auto& m) { on_nodes(t, *e, m); });
     default: return host_.fault(link, Fault::malformed);
   }
@@ -136,7 +143,7 @@ void Sync::on_hello(Instant now, const TopicPtr& topic, LinkId link, const wire:
   now_ = now;
   Exchange* e = find(topic, link);
   if (!e) return;
-  if (!topic->loaded) e->hello_lost = true;           // both sides greet anew once it is
+  if (!topic->loaded) e->hello_lost = true;  // both sides greet anew once it is
   else on_hello(topics_[topic->no], *e, hello);
 }
 
@@ -153,7 +160,8 @@ void Sync::reload(const TopicPtr& topic, Instant now, bool failed) {
   t.pulling.clear();
   t.paused_until = failed ? now.steady_ms + failed_pause_ms : 0;
   std::vector<std::pair<Attachment, bool>> again;
-  for (auto& [link, e] : t.exchanges) again.push_back({{link, e.peer, e.anchor, e.session, e.epoch, e.alias}, e.hello_lost});
+  for (auto& [link, e] : t.exchanges)
+    again.push_back({{link, e.peer, e.anchor, e.session, e.epoch, e.alias}, e.hello_lost});
   for (const auto& [a, lost] : again) attach(topic, a, now, {}, lost);
 }
 
@@ -162,7 +170,7 @@ void Sync::flush(Instant now) {
   for (LinkId link : std::exchange(overdrawn_, {})) host_.fault(link, Fault::too_much);
   std::vector<Key> waiting;
   for (auto& [no, t] : topics_) {
-    if (!t.topic->loaded) continue;                   // all greet anew once it is
+    if (!t.topic->loaded) continue;  // all greet anew once it is
     for (auto& [link, e] : t.exchanges) {
       if (e.announce_at && *e.announce_at <= now.steady_ms) announce(t, e);
       if (e.check_at <= now.steady_ms) {
@@ -185,7 +193,8 @@ void Sync::flush(Instant now) {
       hear_early_acks(t);
     }
     std::vector<store::LogNo> due;
-    for (const auto& [log, at] : t.ack_due) if (at <= now.steady_ms) due.push_back(log);
+    for (const auto& [log, at] : t.ack_due)
+      if (at <= now.steady_ms) due.push_back(log);
     for (store::LogNo log : due) {
       t.ack_due.erase(log);
       acknowledge(t.topic, log);
@@ -206,7 +215,9 @@ void Sync::answer_those(std::vector<Key> waiting) {
 
 std::optional<u64> Sync::deadline() const {
   std::optional<u64> at;
-  auto take = [&](u64 t) { if (!at || t < *at) at = t; };
+  auto take = [&](u64 t) {
+    if (!at || t < *at) at = t;
+  };
   for (const auto& [no, t] : topics_) {
     if (!t.topic->loaded) continue;
     for (const auto& [link, e] : t.exchanges) {
@@ -223,7 +234,9 @@ std::optional<u64> Sync::deadline() const {
 
 // ---- what the façade asks ------------------------------------------------------------------------------------------------
 
-const Exchange* Sync::exchange(const TopicPtr& topic, LinkId link) const { return const_cast<Sync*>(this)->find(topic, link); }
+const Exchange* Sync::exchange(const TopicPtr& topic, LinkId link) const {
+  return const_cast<Sync*>(this)->find(topic, link);
+}
 
 std::vector<LinkId> Sync::links(const TopicPtr& topic) const {
   std::vector<LinkId> out;
@@ -286,7 +299,8 @@ std::vector<DeviceId> Sync::holders(const TopicPtr& topic, const LogId& log, u64
   const bool by_word = no && topic->logs[*no].working.device == self_.id();
   for (const auto& [link, e] : t->second.exchanges) {
     auto their = e.theirs.find(tag_of(e.session, log));
-    if (their != e.theirs.end() && (by_word || e.refused ? their->second.said : their->second.length) > batch) out.push_back(e.peer);
+    if (their != e.theirs.end() && (by_word || e.refused ? their->second.said : their->second.length) > batch)
+      out.push_back(e.peer);
   }
   return out;
 }

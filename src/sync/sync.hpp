@@ -8,9 +8,8 @@
 // A peer that breaks the rules is handed to `fault` and loses its link; it can make nothing else happen.
 #pragma once
 
-
-#include "crypto/random.hpp"
 #include "crdt/arrivals.hpp"
+#include "crypto/random.hpp"
 #include "store/desk.hpp"
 #include "sync/exchange.hpp"
 #include "wire/table.hpp"
@@ -20,9 +19,17 @@ namespace perdure::sync {
 // Why a peer lost its link; for metrics and tests.
 enum class Fault : u8 { none, malformed, not_opened, unasked, too_much, forged };
 
-struct AckMark { u64 length = 0; u64 ops = 0; wire::Epoch epoch{}; };    // ops: of the log's first `length` batches
-using AckKey = std::pair<DeviceId, store::LogNo>;             // acker, log
-struct Acker { u64 seen_ms = 0; bool proved = false; };       // wall: when it was in reach last; it was linked, or had entered at an anchor of ours
+struct AckMark {
+  u64 length = 0;
+  u64 ops = 0;
+  wire::Epoch epoch{};
+};  // ops: of the log's first `length` batches
+using AckKey = std::pair<DeviceId, store::LogNo>;  // acker, log
+// wall: when it was in reach last; it was linked, or had entered at an anchor of ours
+struct Acker {
+  u64 seen_ms = 0;
+  bool proved = false;
+};
 
 // How near a device is in a topic, for whose place in a full table counts more: by nobody's word; by a peer's, who may have made it up;
 // it has shown an anchor of ours that it knows the topic; it is linked to us, or an anchor of ours itself.
@@ -33,68 +40,86 @@ class SyncHost {
  public:
   virtual ~SyncHost() = default;
   virtual void send(LinkId, Bytes frame) = 0;
-  virtual u64 buffered(LinkId) const = 0;                     // bytes sent and not yet on their way
-  virtual void charge(LinkId, u64 work) = 0;                  // what a link made us do, beside what its frames cost by themselves (wire/table.hpp)
-  virtual u64 rested_at(LinkId) const = 0;                    // when it owes nothing more, steady; now or earlier: it owes nothing
+  virtual u64 buffered(LinkId) const = 0;  // bytes sent and not yet on their way
+  // what a link made us do, beside what its frames cost by themselves (wire/table.hpp)
+  virtual void charge(LinkId, u64 work) = 0;
+  virtual u64 rested_at(LinkId) const = 0;  // when it owes nothing more, steady; now or earlier: it owes nothing
   virtual void fault(LinkId, Fault) = 0;
   virtual u64 corrected_now_ms() const = 0;
-  virtual u64 idle_ms(u64 usual, u64 most) const = 0;         // how long to wait before saying again what is said while nothing happens
-  virtual wire::Epoch epoch(const Topic&) const = 0;          // of our own store, as far as it is of that topic
-  virtual const Seed& cursor_key() const = 0;                 // the device's own, the same in every life
-  virtual bool rolled_back(const TopicPtr&) = 0;              // a peer has been given more of our order of arrival than we know: a backup was put back. True: in a new epoch
-  virtual void keep(store::Rows&, Topic&) = 0;                // something is stored in it: an anchor writes its own row with that
+  // how long to wait before saying again what is said while nothing happens
+  virtual u64 idle_ms(u64 usual, u64 most) const = 0;
+  virtual wire::Epoch epoch(const Topic&) const = 0;  // of our own store, as far as it is of that topic
+  virtual const Seed& cursor_key() const = 0;         // the device's own, the same in every life
+  // a peer has been given more of our order of arrival than we know: a backup was put back. True: in a new epoch
+  virtual bool rolled_back(const TopicPtr&) = 0;
+  virtual void keep(store::Rows&, Topic&) = 0;  // something is stored in it: an anchor writes its own row with that
   virtual std::vector<Nearness> nearness(const TopicPtr&, const std::vector<DeviceId>&) const = 0;
-  virtual void stored(const TopicPtr&, const crdt::Changes&) = 0;       // something new is durable, or counts differently
-  virtual void progressed(const TopicPtr&) = 0;               // behind, live, synced may have changed
+  virtual void stored(const TopicPtr&, const crdt::Changes&) = 0;  // something new is durable, or counts differently
+  virtual void progressed(const TopicPtr&) = 0;                    // behind, live, synced may have changed
   virtual void acked(const TopicPtr&) = 0;
   virtual void storage_failed(SaveOutcome) = 0;
-  virtual void damaged(const TopicPtr&, const Damage&) = 0;             // rows that must be mended before they are asked again
-  virtual void restored(const TopicPtr&, store::LogNo) = 0;             // batches that had been lost are here again
-  virtual wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes) = 0;   // anchors: why not to store so much more; null: welcome
-  virtual void lost_own(const TopicPtr&, Branch) = 0;         // an own head contradicts our rows, or goes on behind a void of ours
-  virtual void voided_own(const TopicPtr&, store::LogNo) = 0; // an own log was voided by a log that came from others
-  virtual void own_came(const TopicPtr&, store::LogNo, u64 from) = 0;         // batches of an own log, from there on: of another life, or back again
-  virtual void refused(wire::Refusal) = 0;                    // something was not stored for that reason
-  virtual void grew(const TopicPtr&, u64 bytes) = 0;          // sealed bytes more are stored
-  virtual void count(const char* name, u64 n) = 0;            // metrics
+  virtual void damaged(const TopicPtr&, const Damage&) = 0;  // rows that must be mended before they are asked again
+  virtual void restored(const TopicPtr&, store::LogNo) = 0;  // batches that had been lost are here again
+  // anchors: why not to store so much more; null: welcome
+  virtual wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes) = 0;
+  // an own head contradicts our rows, or goes on behind a void of ours
+  virtual void lost_own(const TopicPtr&, Branch) = 0;
+  virtual void voided_own(const TopicPtr&, store::LogNo) = 0;  // an own log was voided by a log that came from others
+  // batches of an own log, from there on: of another life, or back again
+  virtual void own_came(const TopicPtr&, store::LogNo, u64 from) = 0;
+  virtual void refused(wire::Refusal) = 0;            // something was not stored for that reason
+  virtual void grew(const TopicPtr&, u64 bytes) = 0;  // sealed bytes more are stored
+  virtual void count(const char* name, u64 n) = 0;    // metrics
 };
 
-struct Attachment { LinkId link; DeviceId peer; bool anchor = false; Hash session; wire::Epoch epoch{}; u32 alias = 0; };
+struct Attachment {
+  LinkId link;
+  DeviceId peer;
+  bool anchor = false;
+  Hash session;
+  wire::Epoch epoch{};
+  u32 alias = 0;
+};
 
 class Sync {
  public:
-  struct Limits { u64 queued = 0, claims = 0, link_claims = 0; };   // bytes, of all links together, and of one
-  Sync(store::Desk& desk, const identity::Identity& self, bool anchor, Limits limits, SyncHost& host) : desk_(desk), self_(self), anchor_(anchor), limits_(limits), host_(host) {}
+  struct Limits { u64 queued = 0, claims = 0, link_claims = 0; };  // bytes, of all links together, and of one
+  Sync(store::Desk& desk, const identity::Identity& self, bool anchor, Limits limits, SyncHost& host)
+      : desk_(desk), self_(self), anchor_(anchor), limits_(limits), host_(host) {}
 
   // said: the peer has been greeted as of that frontier already; hello_lost: its own greeting has not been heard.
-  void attach(const TopicPtr&, const Attachment&, Instant now, const std::optional<wire::Fingerprint>& said = {}, bool hello_lost = false);
+  void attach(const TopicPtr&, const Attachment&, Instant now, const std::optional<wire::Fingerprint>& said = {},
+              bool hello_lost = false);
   void detach(const TopicPtr&, LinkId);
   void detach_all(const TopicPtr&);
   void on_frame(Instant now, const TopicPtr&, LinkId, const wire::Frame&);
-  void on_hello(Instant now, const TopicPtr&, LinkId, const wire::Hello&);     // one that came with their MAC
+  void on_hello(Instant now, const TopicPtr&, LinkId, const wire::Hello&);  // one that came with their MAC
   void spread(const TopicPtr&, store::LogNo, std::optional<LinkId> source);
-  void refused(const TopicPtr&, LinkId);                     // the peer stores nothing more of this topic
-  void reload(const TopicPtr&, Instant now, bool failed);    // rows were read (again): greet anew; after a failure pull only after a pause
-  void look_behind(const TopicPtr&, store::LogNo);           // an own log was voided: what do others hold behind that?
+  void refused(const TopicPtr&, LinkId);  // the peer stores nothing more of this topic
+  // rows were read (again): greet anew; after a failure pull only after a pause
+  void reload(const TopicPtr&, Instant now, bool failed);
+  void look_behind(const TopicPtr&, store::LogNo);  // an own log was voided: what do others hold behind that?
   void flush(Instant now);
   std::optional<u64> deadline() const;
 
   const Exchange* exchange(const TopicPtr&, LinkId) const;
   std::vector<LinkId> links(const TopicPtr&) const;
-  std::size_t shared() const { return shared_; }              // topics of links, all together
-  u64 behind(const TopicPtr&) const;                          // ops, by what the best informed peer says
+  std::size_t shared() const { return shared_; }  // topics of links, all together
+  u64 behind(const TopicPtr&) const;              // ops, by what the best informed peer says
   TopicState state(const TopicPtr&) const;
-  bool synced(const TopicPtr&) const;                         // with one peer at least
-  bool is_lost(const TopicPtr&, store::LogNo) const;          // the batch that we lack was asked for by name, and nobody who is here gave it
-  bool holds_all(const TopicPtr&, LinkId) const;              // the peer says that it holds whatever we do
-  std::vector<DeviceId> holders(const TopicPtr&, const LogId&, u64 batch) const;      // linked peers known to hold it
+  bool synced(const TopicPtr&) const;  // with one peer at least
+  // the batch that we lack was asked for by name, and nobody who is here gave it
+  bool is_lost(const TopicPtr&, store::LogNo) const;
+  bool holds_all(const TopicPtr&, LinkId) const;  // the peer says that it holds whatever we do
+  std::vector<DeviceId> holders(const TopicPtr&, const LogId&, u64 batch) const;  // linked peers known to hold it
 
   // Acknowledgements of our own logs.
   const std::map<AckKey, AckMark>& acks(const TopicPtr&) const;
-  u64 pending(const TopicPtr&) const;                         // own ops that nobody has acknowledged
+  u64 pending(const TopicPtr&) const;  // own ops that nobody has acknowledged
   void load_acks(const TopicPtr&, const std::vector<std::pair<Bytes, Bytes>>& rows);
-  void voided_epoch(const TopicPtr&, const DeviceId& acker, const wire::Epoch& now, bool of_topic);  // acknowledgements of other epochs (or, by its greeting, of another store) are void
-  void ack_all_of(const TopicPtr&, const DeviceId& author);   // that author has come into reach
+  // acknowledgements of other epochs (or, by its greeting, of another store) are void
+  void voided_epoch(const TopicPtr&, const DeviceId& acker, const wire::Epoch& now, bool of_topic);
+  void ack_all_of(const TopicPtr&, const DeviceId& author);  // that author has come into reach
 
  private:
   using Key = std::pair<store::TopicNo, LinkId>;
@@ -103,22 +128,23 @@ class Sync {
     std::map<LinkId, Exchange> exchanges;
     std::map<store::LogNo, LinkId> pulling;
     std::map<AckKey, AckMark> acks;
-    std::map<DeviceId, Acker> ackers;                         // whose they are
-    std::map<store::LogNo, u64> ack_due;                      // when to acknowledge; steady ms
+    std::map<DeviceId, Acker> ackers;     // whose they are
+    std::map<store::LogNo, u64> ack_due;  // when to acknowledge; steady ms
     std::map<store::LogNo, u64> acked_at;
     u64 paused_until = 0;
-    std::map<LinkId, std::vector<wire::Ack>> early_acks;      // of batches of ours that we have lost and not taken back yet, by who brought them
+    // of batches of ours that we have lost and not taken back yet, by who brought them
+    std::map<LinkId, std::vector<wire::Ack>> early_acks;
   };
-  struct Taken {                                              // what became of a page
+  struct Taken {  // what became of a page
     log::Verdict verdict = log::Verdict::malformed;
     Damage damage;
-    bool restored = false;                                    // it filled a hole
+    bool restored = false;  // it filled a hole
     bool refused = false;
     wire::Refusal refusal = wire::Refusal::topic_quota;
     store::LogNo no = 0;
-    bool fresh = false;                                       // the log was not known before
-    u64 before = 0;                                           // batches that we held
-    u64 end = 0;                                              // batches the sender holds at least
+    bool fresh = false;  // the log was not known before
+    u64 before = 0;      // batches that we held
+    u64 end = 0;         // batches the sender holds at least
     std::vector<LogUpdate> updates;
     crdt::Changes changes;
     Counters counters;
@@ -127,7 +153,8 @@ class Sync {
 
   TopicSync& of(const TopicPtr& topic);
   Exchange* find(const TopicPtr&, LinkId);
-  template <class M> void send(const Exchange& e, const M& message, u32 request = 0);
+  template <class M>
+  void send(const Exchange& e, const M& message, u32 request = 0);
   // A step in answer to a frame; false, and nothing done, if too many wait.
   bool respond(const TopicPtr&, Exchange&, store::Desk::Step, store::Desk::Done);
   u64 ours(const Topic&, const Exchange&, const wire::LogTag&) const;
@@ -149,8 +176,10 @@ class Sync {
   void on_items(TopicSync&, Exchange&, const std::vector<wire::Item>&);
   void note_theirs(TopicSync&, Exchange&, const wire::LogTag&, const Their&);
   wire::Cursor cursor_at(const Topic&, const DeviceId& peer, u64 number, const crdt::ArrivalHash&) const;
-  wire::Cursor own_cursor(const Topic& topic, const Exchange& e) const { return cursor_at(topic, e.peer, topic.counters.arrived, topic.counters.arrival_hash); }
-  bool given(const Topic&, const DeviceId& peer, const wire::Cursor& shown) const;      // by us, to that peer
+  wire::Cursor own_cursor(const Topic& topic, const Exchange& e) const {
+    return cursor_at(topic, e.peer, topic.counters.arrived, topic.counters.arrival_hash);
+  }
+  bool given(const Topic&, const DeviceId& peer, const wire::Cursor& shown) const;  // by us, to that peer
   bool claim(Exchange&);
   void unclaim(Exchange&);
   // pull.cpp
@@ -200,12 +229,12 @@ class Sync {
   const Limits limits_;
   SyncHost& host_;
   std::map<store::TopicNo, TopicSync> topics_;
-  Budget answers_;                                            // work for greetings of large topics
-  Key answered_{};                                            // … of which this was the last
-  u64 queued_ = 0;                                            // bytes of pages that wait for storage, of all links
-  std::map<LinkId, u64> claims_;                              // logs
+  Budget answers_;                // work for greetings of large topics
+  Key answered_{};                // … of which this was the last
+  u64 queued_ = 0;                // bytes of pages that wait for storage, of all links
+  std::map<LinkId, u64> claims_;  // logs
   u64 claims_all_ = 0;
-  std::set<LinkId> overdrawn_;                                // who claims the most, where all is too much: to be closed with the next flush
+  std::set<LinkId> overdrawn_;  // who claims the most, where all is too much: to be closed with the next flush
   std::size_t shared_ = 0;
   Instant now_;
   u32 next_generation_ = 1;

@@ -32,7 +32,9 @@ void Sync::note_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, const w
   e.level_at = 0;
   const Their& their = e.theirs[tag];
   const u64 end = page.from + page.batches.size();
-  note_theirs(t, e, tag, {std::max(their.length, end), page.ops, page.time >> 16, their.root, their.cut, std::max(their.said, end)});
+  note_theirs(
+      t, e, tag,
+      {std::max(their.length, end), page.ops, page.time >> 16, their.root, their.cut, std::max(their.said, end)});
 }
 
 void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
@@ -48,7 +50,8 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   u32 request = frame.header.request;
   if (request != 0) {
     auto pull = e.pulls.find(request);
-    if (request >= e.next_request || (pull != e.pulls.end() && pull->second.log != tag)) return host_.fault(e.link, Fault::unasked);
+    if (request >= e.next_request || (pull != e.pulls.end() && pull->second.log != tag))
+      return host_.fault(e.link, Fault::unasked);
   }
   if (on_rescue_page(t, e, tag, *message)) {
     if (message->last) end_pull(t, e, request);
@@ -62,7 +65,9 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   // The disk has just failed: what is taken in now would fail again, and be sent again. After the pause it is fetched. So is what is
   // pushed by who owes, and what waits for a slow disk beyond what may: later, and in bulk.
   const bool owes = request == 0 && host_.rested_at(e.link) > now_.steady_ms;
-  const bool gap = request == 0 && e.queued_bytes == 0 && e.behind.contains(tag) && message->from > ours(*topic, e, tag);    // what is before it is on its way
+  // what is before it is on its way
+  const bool gap = request == 0 && e.queued_bytes == 0 && e.behind.contains(tag) &&
+                   message->from > ours(*topic, e, tag);
   if (t.paused_until != 0 || owes || gap || queued_ + size > limits_.queued) {
     note_page(t, e, tag, *message);
     if (!claim(e)) return host_.fault(e.link, Fault::too_much);
@@ -76,7 +81,7 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   auto opened = e.openings.find(tag);
   if (known == e.tags.end() && !message->opening && opened == e.openings.end()) {
     if (message->last) end_pull(t, e, request);
-    return pull(t, e);                                // it extends what we do not have: its owner thinks too well of us
+    return pull(t, e);  // it extends what we do not have: its owner thinks too well of us
   }
   u64 end = message->from + message->batches.size();
   // A test that limits what is pulled cannot verify a part of a page.
@@ -97,32 +102,40 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   auto result = std::make_shared<Taken>();
   std::optional<store::LogNo> no;
   if (known != e.tags.end()) no = known->second;
-  desk_.run(topic->queue(), [this, topic, page, given, no, result](store::Rows& rows) {
-    *result = {};
-    take(rows, *topic, *page, given ? &*given : nullptr, no.value_or(0), *result);
-    // At once: what comes to other topics before this is saved must find the room taken. If it is not saved, all is read again, and counted.
-    if (result->bytes != 0 && topic->open) host_.grew(topic, result->bytes);
-  }, [this, topic, link = e.link, generation = e.generation, request, last = message->last, tag, size, result](SaveOutcome saved) {
-    queued_ -= size;
-    if (Exchange* ex = find(topic, link); ex && ex->generation == generation) {
-      ex->queued_bytes -= size;
-      if (last && saved == SaveOutcome::ok) end_pull(topics_[topic->no], *ex, request);
-    }
-    taken(topic, link, generation, request, tag, *result, saved);
-  });
+  desk_.run(
+      topic->queue(),
+      [this, topic, page, given, no, result](store::Rows& rows) {
+        *result = {};
+        take(rows, *topic, *page, given ? &*given : nullptr, no.value_or(0), *result);
+        // At once: what comes to other topics before this is saved must find the room taken. If it is not saved, all is read again, and counted.
+        if (result->bytes != 0 && topic->open) host_.grew(topic, result->bytes);
+      },
+      [this, topic, link = e.link, generation = e.generation, request, last = message->last, tag, size,
+       result](SaveOutcome saved) {
+        queued_ -= size;
+        if (Exchange* ex = find(topic, link); ex && ex->generation == generation) {
+          ex->queued_bytes -= size;
+          if (last && saved == SaveOutcome::ok) end_pull(topics_[topic->no], *ex, request);
+        }
+        taken(topic, link, generation, request, tag, *result, saved);
+      });
 }
 
 bool Sync::is_linked(const Topic& topic, const DeviceId& device) const {
   auto t = topics_.find(topic.no);
-  return device == self_.id() || (t != topics_.end() && std::ranges::any_of(t->second.exchanges, [&](const auto& other) { return other.second.peer == device; }));
+  return device == self_.id() ||
+         (t != topics_.end() &&
+          std::ranges::any_of(t->second.exchanges, [&](const auto& other) { return other.second.peer == device; }));
 }
 
 // In a step. Runs again if rows were missing, so it leaves the topic as it found it until then.
-void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Opening* opening, store::LogNo no, Taken& out) {
+void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Opening* opening, store::LogNo no,
+                Taken& out) {
   out.end = page.from + page.batches.size();
   if (opening) {
     auto found = topic.by_id(topic.log_id(opening->device, opening->incarnation));
-    if (!found && topic.logs.size() >= (is_linked(topic, opening->device) ? logs_max : logs_max - logs_reserved)) {    // not the sender's fault
+    // not the sender's fault
+    if (!found && topic.logs.size() >= (is_linked(topic, opening->device) ? logs_max : logs_max - logs_reserved)) {
       out.refused = true;
       out.verdict = log::Verdict::known;
       return;
@@ -142,7 +155,7 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
     auto stored = read_state(rows, topic, no);
     if (!stored) {
       out.verdict = log::Verdict::gap;
-      out.damage.indexes = !rows.missed();           // the log's own row is lost under us: what is left is read again
+      out.damage.indexes = !rows.missed();  // the log's own row is lost under us: what is left is read again
       return;
     }
     state = std::move(*stored);
@@ -159,7 +172,8 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   const u64 before = out.before = state.held;
   out.restored = log::restore(rows, topic.no, no, state, topic.network, topic.id, page);
   out.verdict = log::accept(rows, topic.no, no, state, topic.network, topic.id, page);
-  if (!rows.missed() && out.restored && out.verdict == log::Verdict::known) out.updates.push_back({no, held_of(rows, topic, no, state)});
+  if (!rows.missed() && out.restored && out.verdict == log::Verdict::known)
+    out.updates.push_back({no, held_of(rows, topic, no, state)});
   if (rows.missed() || out.verdict != log::Verdict::accepted) return drop();
   if (topic.keys) {
     Merge merge(rows, topic, host_.corrected_now_ms());
@@ -195,10 +209,12 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   entry.bytes = charge;
 }
 
-void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request, wire::LogTag tag, const Taken& result, SaveOutcome saved) {
-  if (saved != SaveOutcome::ok || !topic->open) return;      // everything is read again, and the peer asked again; or it is forgotten
+void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request, wire::LogTag tag, const Taken& result,
+                 SaveOutcome saved) {
+  // everything is read again, and the peer asked again; or it is forgotten
+  if (saved != SaveOutcome::ok || !topic->open) return;
   if (result.damage) host_.damaged(topic, result.damage);
-  if (result.damage.indexes) return;                  // and so here, once they are mended
+  if (result.damage.indexes) return;  // and so here, once they are mended
   Exchange* e = find(topic, link);
   if (e && e->generation != generation) e = nullptr;
   bool accepted = result.verdict == log::Verdict::accepted;
@@ -210,7 +226,10 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
     e->tags.emplace(tag, result.no);
     e->openings.erase(tag);
     Their& their = e->theirs[tag];
-    note_theirs(topics_[topic->no], *e, tag, {std::max(their.length, result.end), std::max(their.ops, accepted ? topic->logs[result.no].held.ops : 0), their.time_s, their.root, their.cut, std::max(their.said, result.end)});
+    note_theirs(
+        topics_[topic->no], *e, tag,
+        {std::max(their.length, result.end), std::max(their.ops, accepted ? topic->logs[result.no].held.ops : 0),
+         their.time_s, their.root, their.cut, std::max(their.said, result.end)});
   }
   if (accepted) {
     if (auto t = topics_.find(topic->no); t != topics_.end() && topic->logs[result.no].working.device != self_.id()) {
@@ -238,7 +257,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
     case log::Verdict::mismatch:
       e->stuck.insert(tag);
       if (e->tags.contains(tag)) open_inquest(t, *e, tag, true);
-      else return host_.fault(link, Fault::forged);   // nothing of ours that it could contradict
+      else return host_.fault(link, Fault::forged);  // nothing of ours that it could contradict
       break;
     case log::Verdict::gap:
     case log::Verdict::known:
@@ -246,10 +265,11 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
   }
   if (request != 0 && !e->pulls.contains(request)) e->stuck.erase(tag);
   if (result.verdict == log::Verdict::mismatch || result.refused) e->stuck.insert(tag);
-  if (request != 0 || e->queued_bytes == 0) pull(t, *e);      // what was pushed comes in numbers
+  if (request != 0 || e->queued_bytes == 0) pull(t, *e);  // what was pushed comes in numbers
   // Others are not behind any more in what this one brought.
   if (request != 0 && !e->pulls.contains(request))
-    for (auto& [other, exchange] : t.exchanges) if (other != link) pull(t, exchange);
+    for (auto& [other, exchange] : t.exchanges)
+      if (other != link) pull(t, exchange);
   host_.progressed(topic);
 }
 

@@ -22,11 +22,17 @@ class PutFields {
   void operator()(const bool& v) { out_.u8(v ? 1 : 0); }
   template <class T>
     requires requires(T& t, PutFields& f) { t.fields(f); }
-  void operator()(T& message) { message.fields(*this); }
+  void operator()(T& message) {
+    message.fields(*this);
+  }
   template <std::size_t N>
-  void operator()(const std::array<u8, N>& v) { out_.raw(v); }
+  void operator()(const std::array<u8, N>& v) {
+    out_.raw(v);
+  }
   template <class T, std::size_t N>
-  void operator()(const Fixed<T, N>& v) { out_.fixed(v); }
+  void operator()(const Fixed<T, N>& v) {
+    out_.fixed(v);
+  }
   void bytes(const Bytes& v, std::size_t) { out_.bytes(v); }
   void text(const std::string& v, std::size_t) { out_.bytes(std::string_view(v)); }
   template <class T>
@@ -43,7 +49,9 @@ class PutFields {
 
  private:
   template <class T>
-  void one(T& item) { (*this)(item); }
+  void one(T& item) {
+    (*this)(item);
+  }
   void one(Bytes& item) { out_.bytes(item); }
   codec::Writer out_;
 };
@@ -56,7 +64,9 @@ class GetFields {
   void operator()(u8& v) { v = in_.u8(); }
   template <class T>
     requires requires(T& t, GetFields& f) { t.fields(f); }
-  void operator()(T& message) { message.fields(*this); }
+  void operator()(T& message) {
+    message.fields(*this);
+  }
   void operator()(bool& v) {
     u8 b = in_.u8();
     if (b > 1) in_.fail();
@@ -68,13 +78,15 @@ class GetFields {
     if (b.size() == N) std::copy(b.begin(), b.end(), v.begin());
   }
   template <class T, std::size_t N>
-  void operator()(Fixed<T, N>& v) { (*this)(v.bytes); }
+  void operator()(Fixed<T, N>& v) {
+    (*this)(v.bytes);
+  }
   void bytes(Bytes& v, std::size_t max) { v = own(in_.bytes(max)); }
   void text(std::string& v, std::size_t max) { v = std::string(perdure::text(in_.bytes(max))); }
   template <class T>
   void list(std::vector<T>& v, std::size_t max) {
     u64 n = in_.varint_max(max);
-    if (n > in_.left()) in_.fail();                 // every item takes a byte or more
+    if (n > in_.left()) in_.fail();  // every item takes a byte or more
     for (u64 i = 0; i < n && in_.ok(); ++i) one(v.emplace_back());
   }
   template <class T>
@@ -87,7 +99,9 @@ class GetFields {
 
  private:
   template <class T>
-  void one(T& item) { (*this)(item); }
+  void one(T& item) {
+    (*this)(item);
+  }
   void one(Bytes& item) { item = own(in_.bytes(in_.left())); }
   codec::Reader in_;
 };

@@ -18,14 +18,31 @@ bool may_skip(Tag tag) { return static_cast<u8>(tag) >= 128; }
 
 bool known(Tag tag) {
   switch (tag) {
-    case Tag::ping: case Tag::pong: case Tag::bye:
-    case Tag::topics: case Tag::enter: case Tag::refused: case Tag::closed:
-    case Tag::hello: case Tag::items: case Tag::done: case Tag::want: case Tag::page: case Tag::no_page: case Tag::check: case Tag::ack:
-    case Tag::ask_proof: case Tag::proof: case Tag::ask_nodes: case Tag::nodes:
-    case Tag::introduce: case Tag::signal: case Tag::relay: case Tag::unreachable:
+    case Tag::ping:
+    case Tag::pong:
+    case Tag::bye:
+    case Tag::topics:
+    case Tag::enter:
+    case Tag::refused:
+    case Tag::closed:
+    case Tag::hello:
+    case Tag::items:
+    case Tag::done:
+    case Tag::want:
+    case Tag::page:
+    case Tag::no_page:
+    case Tag::check:
+    case Tag::ack:
+    case Tag::ask_proof:
+    case Tag::proof:
+    case Tag::ask_nodes:
+    case Tag::nodes:
+    case Tag::introduce:
+    case Tag::signal:
+    case Tag::relay:
+    case Tag::unreachable:
     case Tag::presence:
-    case Tag::abilities:
-      return true;
+    case Tag::abilities: return true;
   }
   return false;
 }
@@ -56,7 +73,8 @@ Abilities say(const Able& able) {
   out.numbers.assign(able.numbers.begin(), able.numbers.end());
   if (able.piece_bytes != 0) out.values.push_back({value_piece, number(able.piece_bytes)});
   out.values.push_back({value_batch_format, number(able.batch_format)});
-  if (!able.version.empty()) out.values.push_back({value_version, own(view(std::string_view(able.version).substr(0, version_max)))});
+  if (!able.version.empty())
+    out.values.push_back({value_version, own(view(std::string_view(able.version).substr(0, version_max)))});
   return out;
 }
 

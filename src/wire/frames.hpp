@@ -23,6 +23,7 @@ namespace perdure::wire {
 
 inline constexpr u8 wire_version = 1;
 
+// clang-format off: one struct a message, one line a field
 enum class Tag : u8 {
   ping = 2, pong = 3, bye = 4,
   topics = 10, enter = 11, refused = 12, closed = 13,
@@ -323,5 +324,6 @@ std::optional<M> decode_body(ByteView body) {
 
 template <class M>
 std::optional<M> decode(const Frame& frame) { return decode_body<M>(frame.body); }
+// clang-format on
 
 }  // namespace perdure::wire

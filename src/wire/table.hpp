@@ -19,32 +19,33 @@ namespace perdure::wire {
 
 enum class Owner : u8 { links, sharing, sync, peers, presence };
 enum class Purse : u8 {
-  link,                                            // a budget for each link
-  address,                                         // … for all links of one address together
-  member,                                          // … for each device that it is said of, in each topic: kept by the owner
+  link,     // a budget for each link
+  address,  // … for all links of one address together
+  member,   // … for each device that it is said of, in each topic: kept by the owner
 };
 enum class Over : u8 {
-  skip,                                            // it is not heard; so many of these close the link (skipped_rate)
-  refuse,                                          // it is not done, and the sender is told
-  later,                                           // it is done once there is room: the last of its kind, or in bulk
-  close,                                           // the link is closed
+  skip,    // it is not heard; so many of these close the link (skipped_rate)
+  refuse,  // it is not done, and the sender is told
+  later,   // it is done once there is room: the last of its kind, or in bulk
+  close,   // the link is closed
 };
 
 struct Price {
   Tag tag;
   Owner owner;
-  u32 body_max;                                    // bytes
-  u32 out_max;                                     // bytes that one makes us send at once, at most; pages that are wanted or passed on not counted
+  u32 body_max;  // bytes
+  u32 out_max;   // bytes that one makes us send at once, at most; pages that are wanted or passed on not counted
   u32 work, work_kib;
-  Budget::Rate rate;                               // of frames
+  Budget::Rate rate;  // of frames
   Purse purse;
   Over over;
 };
 
 inline constexpr u32 item_max = 8 + 10 + 10 + 10 + 4 + 10;
-inline constexpr u32 frontier_bytes_max = 4u << 20;      // 65,536 logs, each of them told
-inline constexpr u32 small = 256;                        // a frame that answers
+inline constexpr u32 frontier_bytes_max = 4u << 20;  // 65,536 logs, each of them told
+inline constexpr u32 small = 256;                    // a frame that answers
 
+// clang-format off: a table
 inline constexpr std::array<Price, 26> prices{{
     // A sign of life is said every five seconds, and a dozen of them at once after a pause.
     {Tag::ping, Owner::links, 5 + 10, small, 5, 0, {256, 240}, Purse::link, Over::skip},
@@ -85,9 +86,11 @@ inline constexpr std::array<Price, 26> prices{{
     // What is not known here and may be skipped has its price, too; it stands for all of those.
     {Tag{255}, Owner::links, 64 * 1024, 0, 5, 1, {1'024, 6'000}, Purse::link, Over::close},
 }};
+// clang-format on
 
 constexpr std::size_t price_index(Tag tag) {
-  for (std::size_t i = 0; i + 1 < prices.size(); ++i) if (prices[i].tag == tag) return i;
+  for (std::size_t i = 0; i + 1 < prices.size(); ++i)
+    if (prices[i].tag == tag) return i;
   return prices.size() - 1;
 }
 constexpr const Price& price_of(Tag tag) { return prices[price_index(tag)]; }
@@ -95,26 +98,34 @@ constexpr const Price& price_of(Tag tag) { return prices[price_index(tag)]; }
 // What is heard only once its link owes nothing, in its order. All else is: signs of life, what is told for others, and what is noted or
 // queued when it comes (pages, and what is wanted).
 constexpr bool waits(Tag tag) {
-  return price_of(tag).owner != Owner::links && tag != Tag::relay && tag != Tag::unreachable && tag != Tag::page && tag != Tag::no_page && tag != Tag::want;
+  return price_of(tag).owner != Owner::links && tag != Tag::relay && tag != Tag::unreachable && tag != Tag::page &&
+         tag != Tag::no_page && tag != Tag::want;
 }
 
 // ---- the same in work, and of what a frame carries -------------------------------------------------------------------------------
 
-inline constexpr Budget::Rate link_work{100'000, 18'000'000};          // a tenth of a second of work at once, then a third of a core
-inline constexpr Budget::Rate address_work{200'000, 30'000'000};       // … of all links of one address: a room behind one router
-inline constexpr Budget::Rate answers_work{500'000, 18'000'000};       // greetings of large topics, of all links together: the others go on meanwhile
-inline constexpr Budget::Rate skipped_rate{16'384, 16'384};            // frames of one link that were not heard; more close it
+// a tenth of a second of work at once, then a third of a core
+inline constexpr Budget::Rate link_work{100'000, 18'000'000};
+// … of all links of one address: a room behind one router
+inline constexpr Budget::Rate address_work{200'000, 30'000'000};
+// greetings of large topics, of all links together: the others go on meanwhile
+inline constexpr Budget::Rate answers_work{500'000, 18'000'000};
+inline constexpr Budget::Rate skipped_rate{16'384, 16'384};  // frames of one link that were not heard; more close it
 
-inline constexpr u64 work_per_log = 2;                                 // of a frontier that is told or compared
-inline constexpr u64 work_per_page_taken = 200;                        // a signature, some rows
-inline constexpr u64 work_per_batch = 2;                               // … and of each batch in it: hashed, unsealed, merged
-inline constexpr u64 work_per_page = 60;                               // read, or passed on to one link
-inline constexpr u64 work_per_signature = 150;                         // checked
+inline constexpr u64 work_per_log = 2;           // of a frontier that is told or compared
+inline constexpr u64 work_per_page_taken = 200;  // a signature, some rows
+inline constexpr u64 work_per_batch = 2;         // … and of each batch in it: hashed, unsealed, merged
+inline constexpr u64 work_per_page = 60;         // read, or passed on to one link
+inline constexpr u64 work_per_signature = 150;   // checked
 
-inline constexpr Budget::Rate signals_passed{20, 30};                  // forwarded for one source: an offer and its candidates, a few times
-inline constexpr Budget::Rate introduced{1'024, 1'024};                // devices told of by one peer in one topic: twice as many as are remembered, all coming back within a minute
-inline constexpr Budget::Rate redials{8, 30};                          // of who came back before our offer was given up: all direct links at once
-inline constexpr Budget::Rate relayed_sessions{32, 60};                // begun with us through one link
-inline constexpr Budget::Rate epochs{1, 1};                            // of a topic, begun because a peer has shown a later cursor of ours: a backup is put back once
+// forwarded for one source: an offer and its candidates, a few times
+inline constexpr Budget::Rate signals_passed{20, 30};
+// devices told of by one peer in one topic: twice as many as are remembered, all coming back within a minute
+inline constexpr Budget::Rate introduced{1'024, 1'024};
+// of who came back before our offer was given up: all direct links at once
+inline constexpr Budget::Rate redials{8, 30};
+inline constexpr Budget::Rate relayed_sessions{32, 60};  // begun with us through one link
+// of a topic, begun because a peer has shown a later cursor of ours: a backup is put back once
+inline constexpr Budget::Rate epochs{1, 1};
 
 }  // namespace perdure::wire

@@ -17,7 +17,21 @@ import { row as size } from "./rows/size.mjs";
 import { row as sync } from "./rows/sync.mjs";
 import { row as testing } from "./rows/testing.mjs";
 
-const rows = [appendAll, appendEach, appendStrict, receive, reopen, reopenMillion, sync, map, bytes, pageToPage, size, arrival, testing];
+const rows = [
+  appendAll,
+  appendEach,
+  appendStrict,
+  receive,
+  reopen,
+  reopenMillion,
+  sync,
+  map,
+  bytes,
+  pageToPage,
+  size,
+  arrival,
+  testing,
+];
 const names = process.argv.slice(2);
 const unknown = names.filter(name => !rows.some(row => row.name === name));
 if (unknown.length > 0) {
@@ -25,15 +39,19 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const number = value => (Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en-US") : value.toFixed(Math.abs(value) >= 10 ? 1 : 2));
+const number = value =>
+  Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en-US") : value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
 const figure = (value, unit) => `${number(value)} ${unit}`.trim();
 
 function print({ work, ours, theirs, unit, against, value, least, most }) {
   const reach = least !== undefined ? `at least ${least} ×` : most !== undefined ? `at most ${most} ×` : "";
-  const verdict = reach === "" ? "" : (least === undefined ? value <= most : value >= least) ? "reached" : "not reached";
+  const verdict =
+    reach === "" ? "" : (least === undefined ? value <= most : value >= least) ? "reached" : "not reached";
   const ratio = value === undefined ? "" : `${number(value)} ×`;
   const beside = theirs === undefined ? "" : ` against ${figure(theirs, unit)} (${against})`;
-  console.log(`${ratio.padStart(10)}  ${reach.padEnd(15)}${verdict.padEnd(13)}${work === undefined ? "" : `${work}: `}${figure(ours, unit)}${beside}`);
+  console.log(
+    `${ratio.padStart(10)}  ${reach.padEnd(15)}${verdict.padEnd(13)}${work === undefined ? "" : `${work}: `}${figure(ours, unit)}${beside}`,
+  );
 }
 
 const version = name => JSON.parse(readFileSync(`test/bench/node_modules/${name}/package.json`, "utf8")).version;

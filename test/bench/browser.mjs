@@ -17,8 +17,11 @@ async function make() {
     const { transaction } = IDBDatabase.prototype;
     IDBDatabase.prototype.transaction = function (stores, mode, options) { return transaction.call(this, stores, mode, { ...options, durability: "relaxed" }); };`;
   const server = await serve({
-    "/": pageOf("/page.js"), ...(await bundle({ page: "../bench/page.mjs" })), "/dist/": { folder: "dist" },
-    "/relaxed.js": relaxed, "/relaxed-worker.js": 'import "/relaxed.js"; import "/dist/worker.js";',
+    "/": pageOf("/page.js"),
+    ...(await bundle({ page: "../bench/page.mjs" })),
+    "/dist/": { folder: "dist" },
+    "/relaxed.js": relaxed,
+    "/relaxed-worker.js": 'import "/relaxed.js"; import "/dist/worker.js";',
   });
   return { server, browser: await openBrowser() };
 }
@@ -47,7 +50,9 @@ const children = [];
 export async function started(script, ...args) {
   const child = spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   children.push(child);
-  const ended = once(child, "close").then(() => { throw new Error(`${script} has ended`); });
+  const ended = once(child, "close").then(() => {
+    throw new Error(`${script} has ended`);
+  });
   const [line] = await Promise.race([once(createInterface({ input: child.stdout }), "line"), ended]);
   ended.catch(() => undefined);
   return line;

@@ -40,4 +40,11 @@ export const speed = ({ ours, theirs, ratio }, more) => ({ ours, theirs, unit: "
 /** Work that takes time: how many times theirs it takes. */
 export const share = ({ ours, theirs, ratio }, more) => ({ ours, theirs, unit: "ms", value: ratio, ...more });
 /** A figure that has a limit. */
-export const bounded = (ours, limit, more) => ({ ours, theirs: limit, value: ours / limit, most: 1, against: "the limit", ...more });
+export const bounded = (ours, limit, more) => ({
+  ours,
+  theirs: limit,
+  value: ours / limit,
+  most: 1,
+  against: "the limit",
+  ...more,
+});

@@ -7,10 +7,14 @@ import { until } from "../web/support/until.mjs";
 
 /** What a page does with messages: they stand in it. */
 function show(values) {
-  document.body.replaceChildren(...values.map(value => Object.assign(document.createElement("p"), { textContent: value })));
+  document.body.replaceChildren(
+    ...values.map(value => Object.assign(document.createElement("p"), { textContent: value })),
+  );
 }
 
 Object.assign(window, { PeerJS: Peer, IndexeddbPersistence, storeState, Y, texts, show, until });
 // Not bundled: it is the file that users get.
 const shipped = "/dist/index.js";
-window.ready = import(shipped).then(({ openPeer }) => { window.openPeer = openPeer; });
+window.ready = import(shipped).then(({ openPeer }) => {
+  window.openPeer = openPeer;
+});

@@ -25,8 +25,17 @@ export const tripMs = 1.05 * latencyMs;
 /** A peer without any network, on that store, which keeps its key. */
 export async function peerOn(store, module = shared) {
   const { bytes: device } = await plainSeed(store);
-  const noSockets = makeLinks({ webSocket: () => { throw new Error("there is no network here"); } });
-  const driver = new Driver(module.create(edgeConfig({ app: "bench", rtc: false }, device, crypto.getRandomValues(new Uint8Array(32)))), store, noSockets, new SystemClock());
+  const noSockets = makeLinks({
+    webSocket: () => {
+      throw new Error("there is no network here");
+    },
+  });
+  const driver = new Driver(
+    module.create(edgeConfig({ app: "bench", rtc: false }, device, crypto.getRandomValues(new Uint8Array(32)))),
+    store,
+    noSockets,
+    new SystemClock(),
+  );
   await driver.start();
   return new PeerHandle(driver);
 }
@@ -71,7 +80,8 @@ export async function two() {
   const until = async length => {
     const began = net.now.getTime();
     while (lengths[0] < length || lengths[1] < length) {
-      if (net.now.getTime() - began > 600_000) throw new Error(`after ten minutes they have ${lengths} messages instead of ${length}`);
+      if (net.now.getTime() - began > 600_000)
+        throw new Error(`after ten minutes they have ${lengths} messages instead of ${length}`);
       await net.advance(5);
     }
     return net.now.getTime() - began;

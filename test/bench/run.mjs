@@ -36,7 +36,16 @@ await build({
   external: ["ws", "better-sqlite3", "playwright-core", "esbuild"],
   define: { "globalThis.testRoot": JSON.stringify(fileURLToPath(new URL("../web", import.meta.url))) },
   // Loro's code for Node reads a file beside it: not to be bundled.
-  plugins: [{ name: "peers", setup: ({ onResolve }) => onResolve({ filter: /^loro-crdt$/ }, () => ({ path: "../../test/bench/node_modules/loro-crdt/nodejs/index.js", external: true })) }],
+  plugins: [
+    {
+      name: "peers",
+      setup: ({ onResolve }) =>
+        onResolve({ filter: /^loro-crdt$/ }, () => ({
+          path: "../../test/bench/node_modules/loro-crdt/nodejs/index.js",
+          external: true,
+        })),
+    },
+  ],
   logLevel: "warning",
 });
 run(process.execPath, ["--expose-gc", "build/bench/bench.mjs", ...process.argv.slice(2)]);

@@ -6,12 +6,17 @@ import { pathToFileURL } from "node:url";
 
 const archive = "build/toolchain/libsodium/wasm/libsodium.a";
 const linked = "build/bench/sign.mjs";
-const flags = "-msimd128 -Os -flto -sMODULARIZE=1 -sEXPORT_ES6=1 -sENVIRONMENT=node -sALLOW_MEMORY_GROWTH=1 -sFILESYSTEM=0 -sSTACK_SIZE=262144 --no-entry "
-  + "-sEXPORTED_FUNCTIONS=_crypto_sign_detached,_crypto_sign_seed_keypair,_malloc -sEXPORTED_RUNTIME_METHODS=HEAPU8";
+const flags =
+  "-msimd128 -Os -flto -sMODULARIZE=1 -sEXPORT_ES6=1 -sENVIRONMENT=node -sALLOW_MEMORY_GROWTH=1 -sFILESYSTEM=0 -sSTACK_SIZE=262144 --no-entry " +
+  "-sEXPORTED_FUNCTIONS=_crypto_sign_detached,_crypto_sign_seed_keypair,_malloc -sEXPORTED_RUNTIME_METHODS=HEAPU8";
 
 /** A function that signs each of those messages once. */
 export async function bareSign(messages) {
-  const { status, stderr } = spawnSync("bash", ["-c", `. build/toolchain/env.sh && emcc ${archive} ${flags} -o ${linked}`], { encoding: "utf8" });
+  const { status, stderr } = spawnSync(
+    "bash",
+    ["-c", `. build/toolchain/env.sh && emcc ${archive} ${flags} -o ${linked}`],
+    { encoding: "utf8" },
+  );
   if (status !== 0) throw new Error(`libsodium could not be linked: ${stderr}`);
   const { default: create } = await import(pathToFileURL(resolve(linked)).href);
   const sodium = await create();

@@ -12,7 +12,8 @@ export function sizesOf(name) {
 function needed(name, found = new Set()) {
   if (found.has(name)) return found;
   found.add(name);
-  for (const [, other] of readFileSync(`dist/${name}`, "utf8").matchAll(/(?:from|import)"\.\/([^"]+\.js)"/g)) needed(other, found);
+  for (const [, other] of readFileSync(`dist/${name}`, "utf8").matchAll(/(?:from|import)"\.\/([^"]+\.js)"/g))
+    needed(other, found);
   return found;
 }
 

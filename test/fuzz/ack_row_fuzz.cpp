@@ -31,7 +31,9 @@ class Host final : public sync::SyncHost {
   void own_came(const sync::TopicPtr&, store::LogNo, u64) override {}
   void refused(wire::Refusal) override {}
   void grew(const sync::TopicPtr&, u64) override {}
-  std::vector<sync::Nearness> nearness(const sync::TopicPtr&, const std::vector<DeviceId>& devices) const override { return std::vector(devices.size(), sync::Nearness::away); }
+  std::vector<sync::Nearness> nearness(const sync::TopicPtr&, const std::vector<DeviceId>& devices) const override {
+    return std::vector(devices.size(), sync::Nearness::away);
+  }
   void count(const char*, u64) override {}
 
  private:
@@ -62,7 +64,7 @@ void target(ByteView in) {
 std::vector<Bytes> seeds() {
   Bytes one{0, 50, 100, 1, 0, 0, 0, 0, 0, 0, 0}, two = one;
   two.insert(two.end(), {7, 0x80, 1, 0x80, 2, 2, 0, 0, 0, 0, 0, 0, 0});
-  Bytes seen = one;                                   // when it was seen, and that it proved the topic
+  Bytes seen = one;  // when it was seen, and that it proved the topic
   seen.insert(seen.end(), {0xff, 0xff, 0xff, 0xff, 0x0f, 9, 1, 1, 0, 0, 0, 0, 0, 0, 0});
   return {one, two, seen};
 }

@@ -14,8 +14,10 @@ void target(ByteView in) {
   auto batch = log::decode_batch(in, self);
   CHECK(meter.bytes() <= 128 * in.size() + 4096);
   if (!batch) return;
-  CHECK((!batch->ops.empty() || !batch->voids.empty()) && batch->ops.size() <= log::ops_max && batch->deps.size() <= log::deps_max && batch->voids.size() <= log::voids_max);
-  for (const log::Op& op : batch->ops) CHECK(op.replaces.size() <= log::names_max && op.key.size() <= log::key_max && op.value.size() <= log::value_max);
+  CHECK((!batch->ops.empty() || !batch->voids.empty()) && batch->ops.size() <= log::ops_max &&
+        batch->deps.size() <= log::deps_max && batch->voids.size() <= log::voids_max);
+  for (const log::Op& op : batch->ops)
+    CHECK(op.replaces.size() <= log::names_max && op.key.size() <= log::key_max && op.value.size() <= log::value_max);
   CHECK(std::ranges::equal(log::encode_batch(*batch, self), in));
 }
 
@@ -28,7 +30,9 @@ std::vector<Bytes> seeds() {
   full.first_op = 70;
   full.deps = {{{1, 2, 3}, 4, {5, 6, 7}}};
   full.voids = {{other, 7}};
-  full.ops = {{Op::Kind::message, {}, hello, {}}, {Op::Kind::set, key, hello, {{other, 3, 1}, {self, 2, 0}}}, {Op::Kind::erase, key, {}, {{self, 9, 1}}}};
+  full.ops = {{Op::Kind::message, {}, hello, {}},
+              {Op::Kind::set, key, hello, {{other, 3, 1}, {self, 2, 0}}},
+              {Op::Kind::erase, key, {}, {{self, 9, 1}}}};
   log::Batch again = full, voids = lone;
   again.ops[0].says = log::Saying{7, 3, 1, {5}};
   again.ops[1].origin = log::Origin{7, 3, 1, {1, 2, 3}};
@@ -38,7 +42,8 @@ std::vector<Bytes> seeds() {
   again.ops.back().body = hello;
   voids.ops.clear();
   voids.voids = full.voids;
-  return {log::encode_batch(lone, self), log::encode_batch(full, self), log::encode_batch(again, self), log::encode_batch(voids, self)};
+  return {log::encode_batch(lone, self), log::encode_batch(full, self), log::encode_batch(again, self),
+          log::encode_batch(voids, self)};
 }
 
 }  // namespace perdure::fuzz

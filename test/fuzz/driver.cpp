@@ -19,12 +19,13 @@ using perdure::Bytes;
 using perdure::u64;
 using perdure::u8;
 
-Bytes input;                 // under way: kept if it ends the program
+Bytes input;  // under way: kept if it ends the program
 std::string artifact = "./";
 
 void keep_input(int) {
   std::string path = artifact + "crash";
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(input.data()), static_cast<std::streamsize>(input.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(input.data()), static_cast<std::streamsize>(input.size()));
   std::fprintf(stderr, "Test unit written to %s\n", path.c_str());
   std::_Exit(77);
 }
@@ -41,16 +42,26 @@ Bytes mutate(perdure::sim::Prng& prng, const std::vector<Bytes>& corpus, std::si
     std::size_t at = prng.below(out.size() + 1);
     auto here = out.begin() + static_cast<std::ptrdiff_t>(at);
     switch (prng.below(7)) {
-      case 0: if (at < out.size()) out[at] ^= static_cast<u8>(1u << prng.below(8)); break;
-      case 1: if (at < out.size()) out[at] = telling[prng.below(sizeof telling)]; break;
+      case 0:
+        if (at < out.size()) out[at] ^= static_cast<u8>(1u << prng.below(8));
+        break;
+      case 1:
+        if (at < out.size()) out[at] = telling[prng.below(sizeof telling)];
+        break;
       case 2: out.resize(at); break;
       case 3: out.insert(here, prng.between(1, 10), telling[prng.below(sizeof telling)]); break;
-      case 4: out.erase(here, out.begin() + static_cast<std::ptrdiff_t>(at + prng.below(std::min<u64>(out.size() - at, 16) + 1))); break;
-      case 5: if (at < out.size()) out[at] = static_cast<u8>(prng.next()); break;
+      case 4:
+        out.erase(here,
+                  out.begin() + static_cast<std::ptrdiff_t>(at + prng.below(std::min<u64>(out.size() - at, 16) + 1)));
+        break;
+      case 5:
+        if (at < out.size()) out[at] = static_cast<u8>(prng.next());
+        break;
       default: {
         const Bytes& other = corpus[prng.below(corpus.size())];
         std::size_t from = prng.below(other.size() + 1), size = prng.below(other.size() - from + 1);
-        Bytes part(other.begin() + static_cast<std::ptrdiff_t>(from), other.begin() + static_cast<std::ptrdiff_t>(from + size));
+        Bytes part(other.begin() + static_cast<std::ptrdiff_t>(from),
+                   other.begin() + static_cast<std::ptrdiff_t>(from + size));
         out.insert(here, part.begin(), part.end());
       }
     }
@@ -81,7 +92,8 @@ int main(int count, char** values) {
     else if (word.starts_with("-artifact_prefix=")) artifact = word.substr(17);
     else if (word.starts_with("-")) continue;
     else if (!std::filesystem::is_directory(word)) run(read(word)), single = true;
-    else for (auto& entry : std::filesystem::directory_iterator(word)) corpus.push_back(read(entry.path()));
+    else
+      for (auto& entry : std::filesystem::directory_iterator(word)) corpus.push_back(read(entry.path()));
   }
   if (single) return 0;
   for (const Bytes& in : std::vector<Bytes>(corpus)) run(in);

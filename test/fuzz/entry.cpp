@@ -4,7 +4,8 @@
 #include "fuzz/target.hpp"
 
 // Of sanitizer/allocator_interface.h, which g++ does not bring.
-extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*, std::size_t), void (*)(const volatile void*));
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*, std::size_t),
+                                                         void (*)(const volatile void*));
 
 namespace {
 thread_local bool metering = false;

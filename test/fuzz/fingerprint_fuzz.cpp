@@ -31,7 +31,8 @@ void target(ByteView in) {
 std::vector<Bytes> seeds() {
   std::string line = "a=fingerprint:sha-256 ";
   for (int i = 0; i < 32; ++i) line += i ? ":aB" : "aB";
-  std::string once = "v=0\r\n" + line + "\r\na=setup:actpass\r\n", twice = once + line + "\r\n", other = "a=fingerprint:sha-1 aB:cD\r\n" + line;
+  std::string once = "v=0\r\n" + line + "\r\na=setup:actpass\r\n", twice = once + line + "\r\n",
+              other = "a=fingerprint:sha-1 aB:cD\r\n" + line;
   return {own(view(once)), own(view(twice)), own(view(other))};
 }
 

@@ -18,14 +18,16 @@ void check(const wire::Frame& frame, ByteView in) {
 }  // namespace
 
 void target(ByteView in) {
-  if (auto greeting = wire::decode_body<wire::Greeting>(in)) CHECK(std::ranges::equal(wire::encode_body(*greeting), in));
+  if (auto greeting = wire::decode_body<wire::Greeting>(in))
+    CHECK(std::ranges::equal(wire::encode_body(*greeting), in));
   auto frame = wire::parse(in);
   if (!frame) return;
   each_message([&]<class M>(const M&) { check<M>(*frame, in); });
   // What was heard of abilities, said again, is heard the same.
   if (auto said = frame->tag == wire::Tag::abilities ? wire::decode<wire::Abilities>(*frame) : std::nullopt) {
     const wire::Able able = wire::hear(*said), again = wire::hear(wire::say(able));
-    CHECK(able.numbers == again.numbers && able.piece_bytes == again.piece_bytes && able.batch_format == again.batch_format && able.version == again.version);
+    CHECK(able.numbers == again.numbers && able.piece_bytes == again.piece_bytes &&
+          able.batch_format == again.batch_format && able.version == again.version);
     CHECK(able.version.size() <= wire::version_max);
   }
 }

@@ -18,6 +18,11 @@ void target(ByteView in) {
   CHECK(wire::known(frame->tag) == (frame->tag != unknown && wire::price_of(frame->tag).tag == frame->tag));
 }
 
-std::vector<Bytes> seeds() { return {wire::encode({1, 2}, wire::Bye{}), wire::encode({300, 70'000}, wire::Ping{7, 8}), wire::encode({}, wire::Abilities{}), {200, 0, 0, 0}}; }
+std::vector<Bytes> seeds() {
+  return {wire::encode({1, 2}, wire::Bye{}),
+          wire::encode({300, 70'000}, wire::Ping{7, 8}),
+          wire::encode({}, wire::Abilities{}),
+          {200, 0, 0, 0}};
+}
 
 }  // namespace perdure::fuzz

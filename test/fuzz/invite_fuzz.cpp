@@ -18,7 +18,8 @@ void target(ByteView in) {
     return;
   }
   CHECK(invite->anchors.size() <= 3);
-  for (const std::string& url : invite->anchors) CHECK(url.size() <= 200 && (url.starts_with("ws://") || url.starts_with("wss://")));
+  for (const std::string& url : invite->anchors)
+    CHECK(url.size() <= 200 && (url.starts_with("ws://") || url.starts_with("wss://")));
   auto again = identity::decode_invite(identity::encode_invite(*invite), network);
   CHECK(again && again->secret == invite->secret && again->anchors == invite->anchors);
 }

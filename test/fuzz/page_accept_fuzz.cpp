@@ -44,7 +44,9 @@ bool bend(Draw& draw, log::Page& page) {
     case 8: page.opening.device.bytes[draw.byte() % 32] ^= draw.byte(); return true;
     case 9: page.opening.incarnation = draw.be64(); return true;
     case 10: page.completion.resize(draw.byte() % 70); return true;
-    case 11: if (!page.batches.empty()) page.batches[draw.byte() % page.batches.size()] = own(draw.bytes(draw.byte())); return true;
+    case 11:
+      if (!page.batches.empty()) page.batches[draw.byte() % page.batches.size()] = own(draw.bytes(draw.byte()));
+      return true;
     default: page.batches.resize(draw.byte()); return true;
   }
 }
@@ -76,9 +78,13 @@ void target(ByteView in) {
   // What got in is what the author wrote.
   CHECK(state.held <= length && state.held > before.held);
   CHECK(state.peaks == whole.peaks(state.held));
-  for (u64 i = 0; i < state.held; ++i) CHECK(rows.base[store::key('B', 1, 1, static_cast<u32>(i))] == whole.batches()[i]);
+  for (u64 i = 0; i < state.held; ++i)
+    CHECK(rows.base[store::key('B', 1, 1, static_cast<u32>(i))] == whole.batches()[i]);
 }
 
-std::vector<Bytes> seeds() { return {{0, 0, 10}, {5, 5, 20}, {5, 3, 90}, {100, 60, 80}, {5, 5, 4, 3, 200}, {5, 5, 4, 11, 0, 3, 1, 2, 3}, {0, 0, 3, 12, 2}}; }
+std::vector<Bytes> seeds() {
+  return {{0, 0, 10},      {5, 5, 20}, {5, 3, 90}, {100, 60, 80}, {5, 5, 4, 3, 200}, {5, 5, 4, 11, 0, 3, 1, 2, 3},
+          {0, 0, 3, 12, 2}};
+}
 
 }  // namespace perdure::fuzz

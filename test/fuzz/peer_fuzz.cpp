@@ -12,10 +12,12 @@ namespace perdure::fuzz {
 
 namespace {
 
-constexpr wire::LogTag their_log{0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee}, our_log{0xdd, 0xdd, 0xdd, 0xdd, 0xdd, 0xdd, 0xdd, 0xdd};
+constexpr wire::LogTag their_log{0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee},
+    our_log{0xdd, 0xdd, 0xdd, 0xdd, 0xdd, 0xdd, 0xdd, 0xdd};
 
 void replace(Bytes& in, const wire::LogTag& what, const wire::LogTag& with) {
-  for (auto at = in.begin(); (at = std::search(at, in.end(), what.begin(), what.end())) != in.end(); at += 8) std::ranges::copy(with, at);
+  for (auto at = in.begin(); (at = std::search(at, in.end(), what.begin(), what.end())) != in.end(); at += 8)
+    std::ranges::copy(with, at);
 }
 
 }  // namespace
@@ -38,7 +40,8 @@ void target(ByteView in) {
   test::Ledger ledger(eve.identity, *eve.keys);
   for (int i = 0; i < 5; ++i) ledger.say("from outside");
   wire::LogTag theirs{};
-  for (const wire::Hello& hello : eve.all<wire::Hello>()) if (!hello.items.empty()) theirs = hello.items[0].log;
+  for (const wire::Hello& hello : eve.all<wire::Hello>())
+    if (!hello.items.empty()) theirs = hello.items[0].log;
   const wire::LogTag ours = eve.tag(ledger.id());
   for (int n = 0; !draw.empty() && n < 60 && eve.linked(); ++n) {
     u8 how = draw.byte() % 7;

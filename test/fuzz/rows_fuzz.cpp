@@ -51,7 +51,8 @@ void target(ByteView in) {
     }
     Bytes value = store::unseal_row(row->first, row->second).value_or(Bytes{});
     if (how == 1) value = own(draw.bytes(draw.byte()));
-    if (how == 2) if (const u8 at = draw.byte(); !value.empty()) value[at % value.size()] = draw.byte();
+    if (how == 2)
+      if (const u8 at = draw.byte(); !value.empty()) value[at % value.size()] = draw.byte();
     if (how == 3) value.resize(std::min<std::size_t>(value.size(), draw.byte()));
     row->second = store::seal_row(row->first, std::move(value));
   }
@@ -67,8 +68,11 @@ void target(ByteView in) {
   const u32 topic = std::get<OpenedTopic>(solo.replies.at(join)).topic;
   eve.enter(secret);
   std::vector<u32> calls;
-  for (CallBody body : {CallBody{Latest{topic, 256}}, CallBody{MapEntries{topic, {}, {}, 10}}, CallBody{MapHistory{topic, "key", {}, 10}}, CallBody{Live{topic, 0, 10}},
-                        CallBody{MarkRead{topic, {}}}, CallBody{GetDigest{topic}}, CallBody{Append{topic, {}, {test::Solo::message("said after")}}}, CallBody{Latest{topic, 256}}}) {
+  for (CallBody body :
+       {CallBody{Latest{topic, 256}}, CallBody{MapEntries{topic, {}, {}, 10}},
+        CallBody{MapHistory{topic, "key", {}, 10}}, CallBody{Live{topic, 0, 10}}, CallBody{MarkRead{topic, {}}},
+        CallBody{GetDigest{topic}}, CallBody{Append{topic, {}, {test::Solo::message("said after")}}},
+        CallBody{Latest{topic, 256}}}) {
     calls.push_back(solo.call(std::move(body)));
     solo.pass(100);
   }

@@ -28,7 +28,10 @@ const whole = options.seconds === undefined ? process.env.PERDURE_BUDGET_SECONDS
 const elapsed = () => (Date.now() - began) / 1000;
 const seed = Number(options.seed ?? Math.floor(Date.now() / 1000) % 1_000_000_007);
 
-const all = readdirSync("test/fuzz").filter(name => name.endsWith("_fuzz.cpp")).map(name => name.replace("_fuzz.cpp", "")).sort();
+const all = readdirSync("test/fuzz")
+  .filter(name => name.endsWith("_fuzz.cpp"))
+  .map(name => name.replace("_fuzz.cpp", ""))
+  .sort();
 const chosen = options.only ? all.filter(name => name === options.only) : all;
 if (chosen.length === 0) {
   console.error(`No such target: ${options.only}. There are: ${all.join(", ")}.`);
@@ -36,10 +39,15 @@ if (chosen.length === 0) {
 }
 
 // Not here: then our own driver.
-const clang = options.driver !== "own" && spawnSync("wasm/setup.sh", ["fuzz"], { stdio: ["ignore", "inherit", "inherit"] }).status === 0;
+const clang =
+  options.driver !== "own" &&
+  spawnSync("wasm/setup.sh", ["fuzz"], { stdio: ["ignore", "inherit", "inherit"] }).status === 0;
 const preset = clang ? "fuzz" : "asan";
-if (!clang && options.driver !== "own") console.log("libFuzzer is not to be had here; the targets run under the seeded driver.");
-const built = spawnSync("wasm/build.sh", [preset, ...chosen.map(name => `${name}_fuzz`)], { stdio: ["ignore", "inherit", "inherit"] });
+if (!clang && options.driver !== "own")
+  console.log("libFuzzer is not to be had here; the targets run under the seeded driver.");
+const built = spawnSync("wasm/build.sh", [preset, ...chosen.map(name => `${name}_fuzz`)], {
+  stdio: ["ignore", "inherit", "inherit"],
+});
 if (built.status !== 0) process.exit(1);
 
 const scratch = mkdtempSync(join(tmpdir(), "perdure-fuzz-"));
@@ -54,10 +62,23 @@ function target(name, seconds) {
     spawnSync(program, ["--write-seeds", seeds], { stdio: "inherit" });
     const artifacts = resolve(`build/fuzz-failures/${name}-`);
     mkdirSync("build/fuzz-failures", { recursive: true });
-    const child = spawn(program, [
-      `-max_total_time=${seconds}`, `-seed=${seed}`, `-artifact_prefix=${artifacts}`, "-max_len=65536", "-timeout=20", "-rss_limit_mb=1024",
-      "-malloc_limit_mb=64", "-print_final_stats=1", "-verbosity=0", ...(clang ? [resolve(kept(name))] : []), seeds,
-    ], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, UBSAN_OPTIONS: "print_stacktrace=1" } });
+    const child = spawn(
+      program,
+      [
+        `-max_total_time=${seconds}`,
+        `-seed=${seed}`,
+        `-artifact_prefix=${artifacts}`,
+        "-max_len=65536",
+        "-timeout=20",
+        "-rss_limit_mb=1024",
+        "-malloc_limit_mb=64",
+        "-print_final_stats=1",
+        "-verbosity=0",
+        ...(clang ? [resolve(kept(name))] : []),
+        seeds,
+      ],
+      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, UBSAN_OPTIONS: "print_stacktrace=1" } },
+    );
     let said = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", text => (said = (said + text).slice(-20_000)));
     child.on("close", code => {
@@ -70,15 +91,22 @@ function target(name, seconds) {
 const budget = whole === undefined ? Number(options.seconds ?? 60) : Number(whole) - elapsed();
 
 // The canary first, until it fails; the others share what is left, two at a time.
-let passed = 0, failed = 0;
+let passed = 0,
+  failed = 0;
 const report = ({ name, failed: bad, runs, said, unit }) => {
   // The canary fails for its own reason, or the fuzzers are broken.
   const good = name === "canary" ? bad && said.includes("this does not hold: in[3]") : !bad;
   good ? ++passed : ++failed;
-  console.log(`${good ? "passed" : "FAILED"}  ${name}, ${runs} runs${name === "canary" ? (bad ? ": it fails, as it must" : ": it did not fail: the fuzzers find nothing") : ""}`);
+  console.log(
+    `${good ? "passed" : "FAILED"}  ${name}, ${runs} runs${name === "canary" ? (bad ? ": it fails, as it must" : ": it did not fail: the fuzzers find nothing") : ""}`,
+  );
   if (good) return;
   console.log(said.trimEnd());
-  console.log(unit ? `Again: build/${preset}/${name}_fuzz ${unit}` : `Again: npm run fuzz -- --only ${name} --seconds ${budget} --seed ${seed}`);
+  console.log(
+    unit
+      ? `Again: build/${preset}/${name}_fuzz ${unit}`
+      : `Again: npm run fuzz -- --only ${name} --seconds ${budget} --seed ${seed}`,
+  );
 };
 if (chosen.includes("canary")) {
   rmSync(kept("canary"), { recursive: true, force: true });
@@ -89,9 +117,11 @@ if (chosen.includes("canary")) {
 const others = chosen.filter(name => name !== "canary");
 const lanes = 2;
 const share = Math.max(1, Math.floor((budget * lanes) / Math.max(1, others.length)));
-await Promise.all(Array.from({ length: lanes }, async () => {
-  for (let name = others.shift(); name; name = others.shift()) report(await target(name, share));
-}));
+await Promise.all(
+  Array.from({ length: lanes }, async () => {
+    for (let name = others.shift(); name; name = others.shift()) report(await target(name, share));
+  }),
+);
 rmSync(scratch, { recursive: true, force: true });
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed > 0 ? 1 : 0);

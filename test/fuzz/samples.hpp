@@ -19,7 +19,8 @@ inline wire::Item sample_item(u64 length = 300) {
 
 inline wire::Page sample_page(bool opening) {
   wire::Page page;
-  if (opening) page.opening = wire::OpeningField{filled<DeviceId>(1), filled<std::array<u8, 8>>(2), filled<Signature>(3)};
+  if (opening)
+    page.opening = wire::OpeningField{filled<DeviceId>(1), filled<std::array<u8, 8>>(2), filled<Signature>(3)};
   else page.log = filled<wire::LogTag>(4);
   page.last = true;
   page.from = opening ? 0 : 7;
@@ -54,7 +55,14 @@ void each_message(F use) {
   use(Check{filled<Fingerprint>(1)});
   use(Ack{a, filled<std::array<u8, 8>>(1), b, 0, 400, filled<Epoch>(2), filled<Signature>(3)});
   use(AskProof{filled<wire::LogTag>(1), 300});
-  use(Proof{filled<wire::LogTag>(1), 3, {filled<Hash>(1), filled<Hash>(2)}, {filled<Hash>(3)}, 4, 9, 1'000'000, filled<Signature>(4)});
+  use(Proof{filled<wire::LogTag>(1),
+            3,
+            {filled<Hash>(1), filled<Hash>(2)},
+            {filled<Hash>(3)},
+            4,
+            9,
+            1'000'000,
+            filled<Signature>(4)});
   use(AskNodes{filled<wire::LogTag>(1), 6, 2});
   use(Nodes{filled<wire::LogTag>(1), 6, 2, filled<Hash>(1), filled<Hash>(2)});
   use(Introduce{{{a, true}, {b, false}}, {b}});

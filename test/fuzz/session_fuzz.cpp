@@ -18,7 +18,8 @@ struct End {
   crypto::Random random;
   const session::StaticKey& key;
   Session session;
-  End(const identity::Identity& i, const session::StaticKey& k, u8 n, Session::Options o) : identity(i), random(seed_of(n)), key(k), session(identity, key, random, std::move(o)) {}
+  End(const identity::Identity& i, const session::StaticKey& k, u8 n, Session::Options o)
+      : identity(i), random(seed_of(n)), key(k), session(identity, key, random, std::move(o)) {}
 };
 
 const identity::Identity ada("fuzz", seed_of(1)), bob("fuzz", seed_of(2));
@@ -42,8 +43,10 @@ void target(ByteView in) {
   std::vector<Bytes> to_peer = us.session.start(), to_us = peer.session.start();
   for (int honest = (how >> 3) & 3, n = 0; n < (honest == 3 ? 4 : honest); ++n) {
     std::vector<Bytes> next;
-    for (const Bytes& b : std::exchange(to_peer, {})) for (Bytes& answer : peer.session.on_bytes(b).to_send) next.push_back(std::move(answer));
-    for (const Bytes& b : std::exchange(to_us, {})) for (Bytes& answer : us.session.on_bytes(b).to_send) to_peer.push_back(std::move(answer));
+    for (const Bytes& b : std::exchange(to_peer, {}))
+      for (Bytes& answer : peer.session.on_bytes(b).to_send) next.push_back(std::move(answer));
+    for (const Bytes& b : std::exchange(to_us, {}))
+      for (Bytes& answer : us.session.on_bytes(b).to_send) to_peer.push_back(std::move(answer));
     for (Bytes& b : next) to_us.push_back(std::move(b));
   }
   std::size_t given = 0, got = 0;
@@ -51,13 +54,14 @@ void target(ByteView in) {
   while (!draw.empty()) {
     ByteView message = draw.bytes(draw.be16() % 17'000);
     std::vector<Bytes> sent{own(message)};
-    if ((how & 32) && peer.session.established() && message.size() <= session::frame_max) sent = peer.session.send(message);
+    if ((how & 32) && peer.session.established() && message.size() <= session::frame_max)
+      sent = peer.session.send(message);
     for (const Bytes& b : sent) {
       Meter meter;
       given += b.size();
       Session::Input out = us.session.on_bytes(b);
       CHECK(meter.bytes() <= 16 * given + 65'536);
-      CHECK(!over || out.fault != session::Fault::none);                     // what ended stays ended
+      CHECK(!over || out.fault != session::Fault::none);  // what ended stays ended
       over = over || out.fault != session::Fault::none;
       CHECK(!over || (out.frames.empty() && out.to_send.empty() && !us.session.established()));
       for (const Bytes& frame : out.frames) {

@@ -15,7 +15,7 @@ void target(ByteView in) {
   const u8 how = draw.byte();
   crypto::Random random(Seed::from(Bytes(32, 3)));
   wire::Signal signal{other.id(), self.id(), own(draw.rest())};
-  if (how & 1) {                             // sealed to us, and signed well
+  if (how & 1) {  // sealed to us, and signed well
     Bytes content = std::move(signal.sealed);
     if (how & 2) {
       codec::Writer w;

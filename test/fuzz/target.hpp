@@ -15,7 +15,7 @@
 
 namespace perdure::fuzz {
 
-void target(ByteView in);                    // each file defines these two
+void target(ByteView in);  // each file defines these two
 std::vector<Bytes> seeds();
 
 // Bytes allocated while it lives, freed or not: an upper bound of what the input has cost, and the same in each run.

@@ -18,7 +18,8 @@ void target(ByteView in) {
 }
 
 std::vector<Bytes> seeds() {
-  return {{0xa2, 'h', 'i'}, {0x93, 0x01, 0xc0, 0xc3}, {0x81, 0xa1, 'k', 0xcb, 0, 0, 0, 0, 0, 0, 0, 0}, {0xdd, 0, 0, 0, 1, 0}, {0xc4, 2, 1, 2}, {0xd6, 0xff, 1, 2, 3, 4}};
+  return {{0xa2, 'h', 'i'},      {0x93, 0x01, 0xc0, 0xc3}, {0x81, 0xa1, 'k', 0xcb, 0, 0, 0, 0, 0, 0, 0, 0},
+          {0xdd, 0, 0, 0, 1, 0}, {0xc4, 2, 1, 2},          {0xd6, 0xff, 1, 2, 3, 4}};
 }
 
 }  // namespace perdure::fuzz

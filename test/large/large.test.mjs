@@ -19,7 +19,9 @@ async function reopened(file) {
   return { ms: performance.now() - began, peer, topic };
 }
 
-test("a topic of 1,000,000 messages in Node opens, shows its newest, and is read through in 16 MiB", { timeout: 1_800_000 }, async () => {
+test("a topic of 1,000,000 messages in Node opens, shows its newest, and is read through in 16 MiB", {
+  timeout: 1_800_000,
+}, async () => {
   const folder = mkdtempSync(join(tmpdir(), "perdure-large-"));
   try {
     for (const amount of [100_000, 1_000_000]) {
@@ -27,7 +29,8 @@ test("a topic of 1,000,000 messages in Node opens, shows its newest, and is read
       const peer = await openPeer({ app: "large", storage: { file } });
       const topic = await peer.topic("all of it");
       const began = performance.now();
-      for (let from = 0; from < amount; from += 1_000) await topic.appendAll(Array.from({ length: 1_000 }, (_, at) => text(from + at)));
+      for (let from = 0; from < amount; from += 1_000)
+        await topic.appendAll(Array.from({ length: 1_000 }, (_, at) => text(from + at)));
       console.log(`${amount}: appended in ${Math.round(performance.now() - began)} ms`);
       await peer.close();
       const runs = [];

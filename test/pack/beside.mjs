@@ -52,11 +52,13 @@ export async function texts(topic) {
 }
 
 /** Resolves when these are among the newest. */
-export const shows = (topic, ...wanted) => until(topic.latest(), ({ messages }) => wanted.every(text => messages.some(({ value }) => value === text)));
+export const shows = (topic, ...wanted) =>
+  until(topic.latest(), ({ messages }) => wanted.every(text => messages.some(({ value }) => value === text)));
 
 /** Counts the links to anchors that ended while the peer did not. */
 export function watchLinks(peer) {
-  let standing = 0, lost = 0;
+  let standing = 0,
+    lost = 0;
   const leave = peer.status.subscribe(({ links: { websocket } }) => {
     lost += Math.max(0, standing - websocket);
     standing = websocket;

@@ -23,11 +23,17 @@ function app(name) {
 }
 
 /** Every wasm file that the bundler's users would have to host. */
-const wasmIn = folder => readdirSync(folder, { recursive: true }).map(String).filter(file => file.endsWith(".wasm"));
+const wasmIn = folder =>
+  readdirSync(folder, { recursive: true })
+    .map(String)
+    .filter(file => file.endsWith(".wasm"));
 
 async function worksAt(url) {
   for (const { said, asked } of await here.chats(url)) {
-    assert.deepEqual(said.filter(line => !line.startsWith("[vite]")), []);
+    assert.deepEqual(
+      said.filter(line => !line.startsWith("[vite]")),
+      [],
+    );
     assert.equal(new Set(asked.filter(address => /\.wasm\b/.test(address))).size, 1, asked.join(" "));
   }
 }
@@ -40,7 +46,12 @@ for (const { name, load, line } of vites) {
   const settings = () => {
     const folder = app(name.replaceAll(/\W/g, "-"));
     if (line !== undefined) writeFileSync(join(folder, "vite.config.js"), readme()[line]);
-    return { root: folder, configFile: line === undefined ? false : join(folder, "vite.config.js"), logLevel: "error", cacheDir: join(folder, ".cache") };
+    return {
+      root: folder,
+      configFile: line === undefined ? false : join(folder, "vite.config.js"),
+      logLevel: "error",
+      cacheDir: join(folder, ".cache"),
+    };
   };
 
   test(`${name}: an app is built with it as with any package, for a path of its own, and one wasm file comes along`, async () => {
@@ -58,7 +69,10 @@ for (const { name, load, line } of vites) {
 
   test(`${name}: the development server serves it`, async () => {
     const { createServer } = await load();
-    const server = await createServer({ ...settings(), server: { port: await freePort(), strictPort: true, host: "localhost" } });
+    const server = await createServer({
+      ...settings(),
+      server: { port: await freePort(), strictPort: true, host: "localhost" },
+    });
     try {
       await server.listen();
       await worksAt(server.resolvedUrls.local[0]);
@@ -70,7 +84,10 @@ for (const { name, load, line } of vites) {
 
 /** Under a page of three lines. */
 async function worksAsScript(folder, script) {
-  writeFileSync(join(folder, "index.html"), `<!doctype html><title>chat</title><link rel="icon" href="data:,"><p id="messages"></p><p id="state"></p>${script}`);
+  writeFileSync(
+    join(folder, "index.html"),
+    `<!doctype html><title>chat</title><link rel="icon" href="data:,"><p id="messages"></p><p id="state"></p>${script}`,
+  );
   const host = await serve({ "/": folder });
   try {
     await worksAt(host.url);
@@ -84,7 +101,10 @@ test("webpack: an app is built with it as with any package, and one wasm file co
   const context = app("webpack");
   const output = { path: join(context, "dist"), filename: "main.js" };
   const stats = await new Promise((resolve, reject) => {
-    webpack({ mode: "production", context, entry: "./main.js", output, performance: { hints: false } }, (error, done) => (error ? reject(error) : resolve(done)));
+    webpack(
+      { mode: "production", context, entry: "./main.js", output, performance: { hints: false } },
+      (error, done) => (error ? reject(error) : resolve(done)),
+    );
   });
   assert.equal(stats.hasErrors() || stats.hasWarnings(), false, stats.toString());
   assert.equal(wasmIn(output.path).length, 1);
@@ -104,8 +124,14 @@ test("esbuild, as the README calls it: told where worker and wasm are, it needs 
 test("esbuild: a script that is no module does with the same two options", async () => {
   const folder = app("esbuild-script");
   await esbuild.build({
-    absWorkingDir: folder, entryPoints: { app: "./told.js", worker: "perdure/worker" }, outdir: "site", bundle: true, format: "iife", loader: { ".wasm": "file" },
-    logLevel: "error", logOverride: { "empty-import-meta": "silent" },
+    absWorkingDir: folder,
+    entryPoints: { app: "./told.js", worker: "perdure/worker" },
+    outdir: "site",
+    bundle: true,
+    format: "iife",
+    loader: { ".wasm": "file" },
+    logLevel: "error",
+    logOverride: { "empty-import-meta": "silent" },
   });
   assert.equal(wasmIn(join(folder, "site")).length, 1);
   await worksAsScript(join(folder, "site"), '<script src="app.js"></script>');

@@ -15,7 +15,8 @@ after(() => empty?.remove());
 
 /** Whether that Node brings a SQLite of its own. */
 const hasSqlite = name => Number(name.slice(1).split(".")[0]) >= 22;
-const helps = /This Node \([\d.]+\) has no SQLite\. Use Node 22\.13 or newer, or run: npm install perdure better-sqlite3$/m;
+const helps =
+  /This Node \([\d.]+\) has no SQLite\. Use Node 22\.13 or newer, or run: npm install perdure better-sqlite3$/m;
 
 for (const [index, node] of nodes.entries()) {
   const name = names[index];
@@ -24,11 +25,23 @@ for (const [index, node] of nodes.entries()) {
     const url = (await demo.line(/side by side: +http:\S+/)).split(/ +/).pop();
     const page = await (await fetch(url)).text();
     assert.match(page, /<meta name="perdure-demo"/);
-    for (const file of ["stage.js", "worker.js", "perdure.wasm"]) assert.equal((await fetch(new URL(file, url), { headers: { "accept-encoding": "br" } })).headers.get("content-encoding"), "br", file);
+    for (const file of ["stage.js", "worker.js", "perdure.wasm"])
+      assert.equal(
+        (await fetch(new URL(file, url), { headers: { "accept-encoding": "br" } })).headers.get("content-encoding"),
+        "br",
+        file,
+      );
     const anchor = (await demo.line(/runs at ws:[\w./:]+/)).replace("runs at ws", "http");
     assert.equal((await (await fetch(`${anchor}/healthz`)).json()).status, "ok");
     assert.equal(helps.test(demo.said()), !hasSqlite(name), demo.said());
-    assert.equal(demo.said().split("\n").filter(line => /keeps everything in memory/.test(line)).length, hasSqlite(name) ? 0 : 1, demo.said());
+    assert.equal(
+      demo
+        .said()
+        .split("\n")
+        .filter(line => /keeps everything in memory/.test(line)).length,
+      hasSqlite(name) ? 0 : 1,
+      demo.said(),
+    );
     await demo.stop();
     await assert.rejects(fetch(url));
     assert.deepEqual(readdirSync(demo.cwd), [], "it leaves nothing in the folder");

@@ -11,12 +11,21 @@ const turns = 8;
 
 export function standStill() {
   const { setInterval, Date: RealDate } = globalThis;
-  const steady = performance.now, began = RealDate.now();
+  const steady = performance.now,
+    began = RealDate.now();
   const start = steady.call(performance);
   const timers = new Map();
-  let ms = 0, last = 0;
+  let ms = 0,
+    last = 0;
   const add = (run, wait, every) => {
-    const timer = { id: ++last, ref: () => timer, unref: () => timer, hasRef: () => true, refresh: () => ((timers.get(timer.id).at = ms + wait), timer), [Symbol.toPrimitive]: () => timer.id };
+    const timer = {
+      id: ++last,
+      ref: () => timer,
+      unref: () => timer,
+      hasRef: () => true,
+      refresh: () => ((timers.get(timer.id).at = ms + wait), timer),
+      [Symbol.toPrimitive]: () => timer.id,
+    };
     timers.set(timer.id, { at: ms + Math.max(1, wait), run, every });
     return timer;
   };
@@ -25,8 +34,12 @@ export function standStill() {
   globalThis.setInterval = (run, wait = 1, ...args) => add(() => run(...args), wait, Math.max(1, wait));
   globalThis.clearTimeout = globalThis.clearInterval = remove;
   globalThis.Date = class extends RealDate {
-    constructor(...args) { super(...(args.length === 0 ? [began + ms] : args)); }
-    static now() { return began + ms; }
+    constructor(...args) {
+      super(...(args.length === 0 ? [began + ms] : args));
+    }
+    static now() {
+      return began + ms;
+    }
   };
   performance.now = () => start + ms;
 
@@ -37,7 +50,8 @@ export function standStill() {
   const runUntil = to => {
     for (;;) {
       let next;
-      for (const [id, timer] of timers) if (timer.at <= to && (next === undefined || timer.at < next[1].at)) next = [id, timer];
+      for (const [id, timer] of timers)
+        if (timer.at <= to && (next === undefined || timer.at < next[1].at)) next = [id, timer];
       if (next === undefined) break;
       const [id, timer] = next;
       ms = Math.max(ms, timer.at);

@@ -5,9 +5,13 @@ import { until } from "../web/support/until.mjs";
 export async function begin(ann) {
   const lunch = await ann.topic("lunch");
   const trip = await ann.create({ name: "trip", shortcode: true });
-  await lunch.appendAll(Array.from({ length: 300 }, (_, at) => ({ at, when: new Date(at), bytes: Uint8Array.of(at & 255) })));
+  await lunch.appendAll(
+    Array.from({ length: 300 }, (_, at) => ({ at, when: new Date(at), bytes: Uint8Array.of(at & 255) })),
+  );
   await lunch.append("long ".repeat(40_000));
-  await lunch.map.setAll(Array.from({ length: 40 }, (_, at) => [`dish/${at}`, { at, sorts: [null, true, 1.5, "text"] }]));
+  await lunch.map.setAll(
+    Array.from({ length: 40 }, (_, at) => [`dish/${at}`, { at, sorts: [null, true, 1.5, "text"] }]),
+  );
   await lunch.map.set("dish/7", "changed");
   await lunch.map.delete("dish/8");
   await lunch.batch(batch => {
@@ -31,7 +35,9 @@ export async function comeBack(ann, heard) {
   ann.online();
   const [lunch, trip] = [await ann.topic("lunch"), await ann.topic("trip")];
   await until(lunch.map.conflicts(), ({ length }) => length === 1);
-  const { messages } = await until(lunch.latest(), page => heard.every(text => page.messages.some(({ value }) => value === text)));
+  const { messages } = await until(lunch.latest(), page =>
+    heard.every(text => page.messages.some(({ value }) => value === text)),
+  );
   await lunch.markRead(messages.find(({ value }) => value === heard[0]).id);
   await until(trip.status, ({ length }) => length === 2);
   await trip.close();
@@ -49,25 +55,49 @@ export async function leave(ann) {
 /** Everything that a peer of these topics shows, in a form that can be compared. `pending`: how much nobody else has yet; `conflicts`: how many
  *  there are. */
 export async function census(peer, { pending = 0, conflicts = 0 } = {}) {
-  const listed = await until(peer.topics, topics => topics.length === 2 && topics.every(({ lastActivity }) => lastActivity !== undefined));
+  const listed = await until(
+    peer.topics,
+    topics => topics.length === 2 && topics.every(({ lastActivity }) => lastActivity !== undefined),
+  );
   const topics = {};
   for (const { name } of listed) {
     const topic = await peer.topic(name);
-    const messages = [], entries = [], history = [];
+    const messages = [],
+      entries = [],
+      history = [];
     for await (const message of topic.messages()) messages.push(message);
     for await (const entry of topic.map.entries()) entries.push(entry);
-    for (const key of ["place", "dish/7", "dish/8"]) for await (const version of topic.map.history(key)) history.push([key, version]);
+    for (const key of ["place", "dish/7", "dish/8"])
+      for await (const version of topic.map.history(key)) history.push([key, version]);
     const due = name === "lunch" ? { pending, conflicts } : { pending: 0, conflicts: 0 };
-    const { length, unread } = await until(topic.status, status => status.length === messages.length && status.pending === due.pending);
+    const { length, unread } = await until(
+      topic.status,
+      status => status.length === messages.length && status.pending === due.pending,
+    );
     topics[name] = {
-      id: topic.id, invite: await topic.invite(), code: await topic.shortcode(), length, unread, messages, entries, history, size: topic.map.size,
+      id: topic.id,
+      invite: await topic.invite(),
+      code: await topic.shortcode(),
+      length,
+      unread,
+      messages,
+      entries,
+      history,
+      size: topic.map.size,
       conflicts: await until(topic.map.conflicts(), list => list.length === due.conflicts),
       anchors: (await until(topic.copies(messages[0].id), ({ anchors }) => anchors.length > 0)).anchors,
       members: topic.members.current.map(({ id, name, own }) => [id, name, own]).sort(),
     };
   }
   const { storage, trouble } = peer.status.current;
-  const seen = { id: peer.id, listed, topics, kind: storage.kind, trouble: trouble.map(({ code }) => code), anchors: peer.anchors.list.current.map(({ url }) => url) };
+  const seen = {
+    id: peer.id,
+    listed,
+    topics,
+    kind: storage.kind,
+    trouble: trouble.map(({ code }) => code),
+    anchors: peer.anchors.list.current.map(({ url }) => url),
+  };
   return JSON.parse(JSON.stringify(seen, (_, value) => (value instanceof Uint8Array ? { bytes: [...value] } : value)));
 }
 

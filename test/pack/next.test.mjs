@@ -24,7 +24,8 @@ before(async () => {
     "package.json": JSON.stringify({ private: true, type: "module" }),
     "next.config.js": `export default { reactStrictMode: true, turbopack: { root: ${JSON.stringify(folder)} } };`,
     "app/icon.svg": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>',
-    "app/layout.jsx": "export default function Layout({ children }) { return <html lang=\"en\"><body>{children}</body></html>; }",
+    "app/layout.jsx":
+      'export default function Layout({ children }) { return <html lang="en"><body>{children}</body></html>; }',
     "app/page.jsx": `
       import { PerdureError } from "perdure";
       import { Chat } from "../chat.jsx";
@@ -42,12 +43,18 @@ after(async () => {
 /** Runs while a Next server of that kind stands. */
 async function underNext(kind, use) {
   const port = await freePort();
-  const child = spawn(process.execPath, ["node_modules/next/dist/bin/next", kind, "--port", String(port), "--hostname", "localhost"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, NEXT_TELEMETRY_DISABLED: "1" } });
+  const child = spawn(
+    process.execPath,
+    ["node_modules/next/dist/bin/next", kind, "--port", String(port), "--hostname", "localhost"],
+    { cwd: folder, stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, NEXT_TELEMETRY_DISABLED: "1" } },
+  );
   const closed = new Promise(resolve => child.once("close", resolve));
   try {
     await new Promise((resolve, reject) => {
       closed.then(() => reject(new Error(`next ${kind} has ended`)));
-      child.stdout.on("data", data => { if (/ready/i.test(String(data))) resolve(); });
+      child.stdout.on("data", data => {
+        if (/ready/i.test(String(data))) resolve();
+      });
     });
     return await use(`http://localhost:${port}/`);
   } finally {
@@ -61,16 +68,23 @@ async function works(url) {
   const { page, said } = await visit(browser, url);
   assert.equal(await page.textContent("h1"), "made on the server");
   await page.getByRole("button", { name: "Hello" }).click();
-  await page.waitForFunction(() => [...document.querySelectorAll("p")].some(({ textContent }) => textContent === "hello"));
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll("p")].some(({ textContent }) => textContent === "hello"),
+  );
   await page.reload();
-  await page.waitForFunction(() => [...document.querySelectorAll("p")].some(({ textContent }) => textContent === "hello"));
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll("p")].some(({ textContent }) => textContent === "hello"),
+  );
   await page.context().close();
   return said;
 }
 
 test("Next: a page that imports it on the server and opens it in an effect, in development under StrictMode", async () => {
   const said = await underNext("dev", works);
-  assert.deepEqual(said.filter(line => /error|warn|perdure/i.test(line)), []);
+  assert.deepEqual(
+    said.filter(line => /error|warn|perdure/i.test(line)),
+    [],
+  );
 });
 
 test("Next: the same page built, with one wasm file", async () => {

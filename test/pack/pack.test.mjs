@@ -13,29 +13,77 @@ before(async () => {
 after(() => stranger?.remove());
 
 test("the tarball holds the built package, its types, its licence and those of what is in it, and no sources or tests", () => {
-  for (const file of ["package.json", "LICENSE", "dist/index.js", "dist/index.d.ts", "dist/worker.js", "dist/perdure.wasm", "dist/anchor.js", "dist/testing.js", "dist/cli.js", "dist/inline.js", "dist/NOTICES.txt"]) {
+  for (const file of [
+    "package.json",
+    "LICENSE",
+    "dist/index.js",
+    "dist/index.d.ts",
+    "dist/worker.js",
+    "dist/perdure.wasm",
+    "dist/anchor.js",
+    "dist/testing.js",
+    "dist/cli.js",
+    "dist/inline.js",
+    "dist/NOTICES.txt",
+  ]) {
     assert.ok(stranger.files.includes(file), `${file} is in it`);
   }
-  const foreign = stranger.files.filter(file => !/^(package\.json|LICENSE|README\.md|dist\/(demo\/)?NOTICES\.txt|dist\/.*\.(js|d\.ts|wasm|html|css|svg))$/.test(file));
+  const foreign = stranger.files.filter(
+    file =>
+      !/^(package\.json|LICENSE|README\.md|dist\/(demo\/)?NOTICES\.txt|dist\/.*\.(js|d\.ts|wasm|html|css|svg))$/.test(
+        file,
+      ),
+  );
   assert.deepEqual(foreign, []);
 });
 
 test("installing it runs no script and brings no native module", () => {
   const brought = Object.entries(stranger.installed);
   // The anchor's: WebSockets, and files with all that they stand on.
-  const wanted = ["ws", "@fastify/send", "@lukeed/ms", "depd", "escape-html", "fast-decode-uri-component", "http-errors", "inherits", "mime", "setprototypeof", "statuses", "toidentifier"];
-  assert.deepEqual(brought.map(([place]) => place).sort(), ["perdure", ...wanted].map(name => `node_modules/${name}`).sort());
-  assert.deepEqual(brought.filter(([, { hasInstallScript }]) => hasInstallScript), []);
+  const wanted = [
+    "ws",
+    "@fastify/send",
+    "@lukeed/ms",
+    "depd",
+    "escape-html",
+    "fast-decode-uri-component",
+    "http-errors",
+    "inherits",
+    "mime",
+    "setprototypeof",
+    "statuses",
+    "toidentifier",
+  ];
+  assert.deepEqual(
+    brought.map(([place]) => place).sort(),
+    ["perdure", ...wanted].map(name => `node_modules/${name}`).sort(),
+  );
+  assert.deepEqual(
+    brought.filter(([, { hasInstallScript }]) => hasInstallScript),
+    [],
+  );
 });
 
 test("every export is there, with types, and importing it touches nothing", async () => {
   const { exports } = JSON.parse(readFileSync(join(stranger.dist, "../package.json"), "utf8"));
-  assert.deepEqual(Object.keys(exports), [".", "./inline", "./worker", "./worker-opfs", "./anchor", "./testing", "./perdure.wasm", "./package.json"]);
+  assert.deepEqual(Object.keys(exports), [
+    ".",
+    "./inline",
+    "./worker",
+    "./worker-opfs",
+    "./anchor",
+    "./testing",
+    "./perdure.wasm",
+    "./package.json",
+  ]);
   for (const [name, target] of Object.entries(exports)) {
-    for (const file of typeof target === "string" ? [target] : [target.types, target.default]) assert.ok(stranger.files.includes(file.slice(2)), `${name}: ${file}`);
+    for (const file of typeof target === "string" ? [target] : [target.types, target.default])
+      assert.ok(stranger.files.includes(file.slice(2)), `${name}: ${file}`);
   }
   // As a page would notice it: whatever a module reaches for at its import is recorded.
-  writeFileSync(join(stranger.folder, "touch.mjs"), `
+  writeFileSync(
+    join(stranger.folder, "touch.mjs"),
+    `
     const before = new Set(Reflect.ownKeys(globalThis));
     const touched = [];
     const told = ["window", "document", "indexedDB", "localStorage", "Worker", "BroadcastChannel", "fetch"];
@@ -45,8 +93,12 @@ test("every export is there, with types, and importing it touches nothing", asyn
     const added = Reflect.ownKeys(globalThis).filter(key => !before.has(key) && !told.includes(key));
     console.log(JSON.stringify({ touched: touched.filter(name => name !== "window"), added }));
     console.log(process.getActiveResourcesInfo().filter(name => /Timeout|Immediate|TCP|UDP|Worker|MessagePort/.test(name)).length);
-  `);
-  assert.deepEqual((await run(stranger.folder, process.execPath, "touch.mjs")).trim().split("\n"), ['{"touched":[],"added":[]}', "0"]);
+  `,
+  );
+  assert.deepEqual((await run(stranger.folder, process.execPath, "touch.mjs")).trim().split("\n"), [
+    '{"touched":[],"added":[]}',
+    "0",
+  ]);
 });
 
 test("npx perdure anchor starts an anchor that says where it is and stops on SIGTERM", async () => {
@@ -62,17 +114,43 @@ test("an anchor with a certificate serves a folder and peers on one port", async
   const files = { "cert.pem": cert, "key.pem": key, "site/index.html": "<!doctype html><title>served</title>" };
   mkdirSync(join(stranger.folder, "site"));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(stranger.folder, name), text);
-  const anchor = perdure(stranger.folder, "anchor", "--port", "0", "--data", "secure.db", "--cert", "cert.pem", "--key", "key.pem", "--serve", "site");
+  const anchor = perdure(
+    stranger.folder,
+    "anchor",
+    "--port",
+    "0",
+    "--data",
+    "secure.db",
+    "--cert",
+    "cert.pem",
+    "--key",
+    "key.pem",
+    "--serve",
+    "site",
+  );
   const url = await anchor.line(/\bwss:\/\/[\w.:]+/);
-  writeFileSync(join(stranger.folder, "secure.mjs"), `
+  writeFileSync(
+    join(stranger.folder, "secure.mjs"),
+    `
     import { openPeer } from "perdure";
     const [url] = process.argv.slice(2);
     const peer = await openPeer({ app: "talk", storage: "memory", anchors: [url] });
     await (await (await peer.topic("lunch")).append("hello")).anchored();
     console.log(peer.anchors.list.current[0].state, (await (await fetch(url.replace(/^wss/, "https"))).text()).includes("served"));
     await peer.close();
-  `);
-  assert.equal(await run(stranger.folder, "env", `NODE_EXTRA_CA_CERTS=${join(stranger.folder, "cert.pem")}`, process.execPath, "secure.mjs", url), "connected true\n");
+  `,
+  );
+  assert.equal(
+    await run(
+      stranger.folder,
+      "env",
+      `NODE_EXTRA_CA_CERTS=${join(stranger.folder, "cert.pem")}`,
+      process.execPath,
+      "secure.mjs",
+      url,
+    ),
+    "connected true\n",
+  );
   assert.deepEqual(await anchor.stop(), [0, null]);
 });
 
@@ -183,29 +261,52 @@ const options = `
   ];
 `;
 
-for (const [compiler, place] of [["this TypeScript", () => join(root, "node_modules/typescript")], ["TypeScript 5.2", () => others().path("typescript-5.2")]]) {
-  const strict = { noEmit: true, strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false, target: "ES2022" };
+for (const [compiler, place] of [
+  ["this TypeScript", () => join(root, "node_modules/typescript")],
+  ["TypeScript 5.2", () => others().path("typescript-5.2")],
+]) {
+  const strict = {
+    noEmit: true,
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    target: "ES2022",
+  };
   const compile = async (files, ...ways) => {
     const folder = join(stranger.folder, "typed");
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-    await Promise.all(ways.map(async way => {
-      const config = `${way.module}-${way.moduleResolution}-${way.lib.join("-")}.json`;
-      writeFileSync(join(folder, config), JSON.stringify({ compilerOptions: { ...strict, types: [], ...way }, files: Object.keys(files) }));
-      await run(folder, process.execPath, join(place(), "bin/tsc"), "-p", config);
-    }));
+    await Promise.all(
+      ways.map(async way => {
+        const config = `${way.module}-${way.moduleResolution}-${way.lib.join("-")}.json`;
+        writeFileSync(
+          join(folder, config),
+          JSON.stringify({ compilerOptions: { ...strict, types: [], ...way }, files: Object.keys(files) }),
+        );
+        await run(folder, process.execPath, join(place(), "bin/tsc"), "-p", config);
+      }),
+    );
   };
 
   test(`tsc --strict accepts the types, for bundlers, for Node and for what knows no exports, with a lib that stops at ES2022: ${compiler}`, async () => {
     const lib = ["ES2022", "DOM"];
-    await compile({ "app.ts": users }, { module: "ESNext", moduleResolution: "bundler", lib }, { module: "NodeNext", moduleResolution: "NodeNext", lib });
+    await compile(
+      { "app.ts": users },
+      { module: "ESNext", moduleResolution: "bundler", lib },
+      { module: "NodeNext", moduleResolution: "NodeNext", lib },
+    );
     // The way of old: every sub-path has its types.
     await compile({ "app.ts": users, "options.ts": options }, { module: "ESNext", moduleResolution: "node10", lib });
   });
 
   test(`tsc --strict accepts the types in an app for Node that has no DOM: ${compiler}`, async () => {
     const types = { types: ["node"], typeRoots: [join(root, "node_modules/@types")], lib: ["ES2022"] };
-    await compile({ "server.ts": server }, { module: "NodeNext", moduleResolution: "NodeNext", ...types }, { module: "ESNext", moduleResolution: "node10", ...types });
+    await compile(
+      { "server.ts": server },
+      { module: "NodeNext", moduleResolution: "NodeNext", ...types },
+      { module: "ESNext", moduleResolution: "node10", ...types },
+    );
   });
 }

@@ -61,10 +61,20 @@ const talk = `
   for await (const { value } of there.messages()) console.log("testing:", value);
   await network.close();
 `;
-const told = ["heard: hello", "bad-argument", "anchor", "inline: hello", "kept by a peer: true hello", "kept by an anchor: true hello", "testing: over virtual wires"];
+const told = [
+  "heard: hello",
+  "bad-argument",
+  "anchor",
+  "inline: hello",
+  "kept by a peer: true hello",
+  "kept by an anchor: true hello",
+  "testing: over virtual wires",
+];
 
 for (const { name, command } of runtimes) {
-  test(`${name}: peers talk through an anchor, what they keep is found again, and the testing network needs nobody`, { timeout: 300_000 }, async () => {
+  test(`${name}: peers talk through an anchor, what they keep is found again, and the testing network needs nobody`, {
+    timeout: 300_000,
+  }, async () => {
     const folder = join(stranger.folder, name);
     mkdirSync(folder, { recursive: true });
     const [program, ...args] = command;

@@ -12,8 +12,10 @@ const beside = sides(async ({ first, here }) => {
   browser = await launch(here.chromiumArgs);
   host = await serve({
     "/": { text: '<!doctype html><link rel="icon" href="data:,">', type: "text/html" },
-    "/pack/life.mjs": script("life.mjs"), "/web/support/until.mjs": script("../web/support/until.mjs"),
-    "/first/": first.dist, "/here/": here.dist,
+    "/pack/life.mjs": script("life.mjs"),
+    "/web/support/until.mjs": script("../web/support/until.mjs"),
+    "/first/": first.dist,
+    "/here/": here.dist,
   });
 });
 after(async () => {
@@ -22,67 +24,82 @@ after(async () => {
 });
 
 for (const storage of ["indexeddb", "opfs"]) {
-  story(`what 0.1.0 kept in Chromium, ${storage}, opens here with everything in it, and goes back to 0.1.0 with what was added`, async ({ open }) => {
-    const anchor = await open(beside.first.startAnchor({ data: ":memory:", port: 0 }));
-    const anchors = [anchor.url];
-    const ben = await open(beside.first.openPeer({ app: "life", name: "Ben", storage: "memory", anchors }));
-    const context = await open(browser.newContext());
-    /** A page with that side's package. */
-    const visit = async side => {
-      const page = await context.newPage();
-      await page.goto(host.url);
-      await page.evaluate(async ([side, options]) => {
-        Object.assign(window, await import(`/${side}/index.js`), await import("/pack/life.mjs"), await import("/web/support/until.mjs"), { options });
-      }, [side, { app: "life", name: "Ann", storage, anchors }]);
-      return page;
-    };
-    const seenBy = async (side, due) => {
-      const page = await visit(side);
-      const seen = await page.evaluate(due => censusOf(openPeer, options, due), due);
+  story(
+    `what 0.1.0 kept in Chromium, ${storage}, opens here with everything in it, and goes back to 0.1.0 with what was added`,
+    async ({ open }) => {
+      const anchor = await open(beside.first.startAnchor({ data: ":memory:", port: 0 }));
+      const anchors = [anchor.url];
+      const ben = await open(beside.first.openPeer({ app: "life", name: "Ben", storage: "memory", anchors }));
+      const context = await open(browser.newContext());
+      /** A page with that side's package. */
+      const visit = async side => {
+        const page = await context.newPage();
+        await page.goto(host.url);
+        await page.evaluate(
+          async ([side, options]) => {
+            Object.assign(
+              window,
+              await import(`/${side}/index.js`),
+              await import("/pack/life.mjs"),
+              await import("/web/support/until.mjs"),
+              { options },
+            );
+          },
+          [side, { app: "life", name: "Ann", storage, anchors }],
+        );
+        return page;
+      };
+      const seenBy = async (side, due) => {
+        const page = await visit(side);
+        const seen = await page.evaluate(due => censusOf(openPeer, options, due), due);
+        await page.close();
+        return seen;
+      };
+
+      const page = await visit("first");
+      const invites = await page.evaluate(async () => {
+        window.ann = await openPeer(options);
+        return begin(ann);
+      });
+      const [lunch, trip] = [await ben.join(invites.lunch), await ben.join(invites.trip)];
+      await lunch.synced();
+      await page.evaluate(() => decide(ann, "pizza"));
+      const heard = ["one", "two", "three", "four"];
+      for (const text of heard) await lunch.append(text);
+      await lunch.map.set("place", "sushi");
+      await (await trip.append("I do")).anchored();
+      await page.evaluate(heard => comeBack(ann, heard), heard);
+      await ben.close();
+      await page.evaluate(() => leave(ann));
       await page.close();
-      return seen;
-    };
+      const { id } = anchor;
+      await anchor.close();
 
-    const page = await visit("first");
-    const invites = await page.evaluate(async () => {
-      window.ann = await openPeer(options);
-      return begin(ann);
-    });
-    const [lunch, trip] = [await ben.join(invites.lunch), await ben.join(invites.trip)];
-    await lunch.synced();
-    await page.evaluate(() => decide(ann, "pizza"));
-    const heard = ["one", "two", "three", "four"];
-    for (const text of heard) await lunch.append(text);
-    await lunch.map.set("place", "sushi");
-    await (await trip.append("I do")).anchored();
-    await page.evaluate(heard => comeBack(ann, heard), heard);
-    await ben.close();
-    await page.evaluate(() => leave(ann));
-    await page.close();
-    const { id } = anchor;
-    await anchor.close();
+      const left = { pending: 1, conflicts: 1 };
+      const written = await seenBy("first", left);
+      assert.equal(written.kind, storage);
+      assert.equal(written.topics.lunch.unread, 3);
+      assert.equal(written.topics.trip.unread, 1);
+      assert.deepEqual(written.topics.lunch.anchors, [id]);
+      assert.deepEqual(await seenBy("here", left), written);
 
-    const left = { pending: 1, conflicts: 1 };
-    const written = await seenBy("first", left);
-    assert.equal(written.kind, storage);
-    assert.equal(written.topics.lunch.unread, 3);
-    assert.equal(written.topics.trip.unread, 1);
-    assert.deepEqual(written.topics.lunch.anchors, [id]);
-    assert.deepEqual(await seenBy("here", left), written);
-
-    const upgraded = await visit("here");
-    const all = await upgraded.evaluate(async () => {
-      const peer = await openPeer(options);
-      const lunch = await peer.topic("lunch");
-      await lunch.append("said by the newer");
-      await lunch.map.resolve("place", "both");
-      await lunch.markRead();
-      const seen = await census(peer, { pending: 3 });
-      await peer.close();
-      return seen;
-    });
-    await upgraded.close();
-    assert.deepEqual(all.topics.lunch.messages.slice(-2).map(({ value }) => value), ["said to nobody", "said by the newer"]);
-    assert.deepEqual(await seenBy("first", { pending: 3 }), all);
-  });
+      const upgraded = await visit("here");
+      const all = await upgraded.evaluate(async () => {
+        const peer = await openPeer(options);
+        const lunch = await peer.topic("lunch");
+        await lunch.append("said by the newer");
+        await lunch.map.resolve("place", "both");
+        await lunch.markRead();
+        const seen = await census(peer, { pending: 3 });
+        await peer.close();
+        return seen;
+      });
+      await upgraded.close();
+      assert.deepEqual(
+        all.topics.lunch.messages.slice(-2).map(({ value }) => value),
+        ["said to nobody", "said by the newer"],
+      );
+      assert.deepEqual(await seenBy("first", { pending: 3 }), all);
+    },
+  );
 }

@@ -30,7 +30,9 @@ export async function run(cwd, command, ...args) {
 export async function install() {
   const folder = mkdtempSync(join(tmpdir(), "perdure-pack-"));
   // dist/ is built by now, so that nothing needs to be done before packing.
-  const [packed] = JSON.parse(await run(root, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder));
+  const [packed] = JSON.parse(
+    await run(root, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder),
+  );
   const stranger = await installed(folder, join(folder, packed.filename));
   /** Paths in the tarball. */
   return { ...stranger, files: packed.files.map(({ path }) => path) };
@@ -39,7 +41,10 @@ export async function install() {
 /** The first package there was, as it was packed: what it wrote and what it says on the wire stays readable. */
 export async function installFirst() {
   const tarball = join(pages, "fixtures/perdure-0.1.0.tgz");
-  assert.equal(createHash("sha256").update(readFileSync(tarball)).digest("hex"), "167b6213664ec0a5200bbd074af231b644f8f31a225cd041b23b23cf84a6317f");
+  assert.equal(
+    createHash("sha256").update(readFileSync(tarball)).digest("hex"),
+    "167b6213664ec0a5200bbd074af231b644f8f31a225cd041b23b23cf84a6317f",
+  );
   return installed(mkdtempSync(join(tmpdir(), "perdure-first-")), tarball);
 }
 
@@ -48,7 +53,8 @@ async function installed(folder, tarball) {
   await run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball);
   const brought = JSON.parse(readFileSync(join(folder, "node_modules/.package-lock.json"), "utf8")).packages;
   // What an anchor asks for where Node has no SQLite of its own, and only there. Compiled already, so it is lent.
-  if (!builtinModules.includes("sqlite") && !builtinModules.includes("node:sqlite")) symlinkSync(join(root, "node_modules/better-sqlite3"), join(folder, "node_modules/better-sqlite3"));
+  if (!builtinModules.includes("sqlite") && !builtinModules.includes("node:sqlite"))
+    symlinkSync(join(root, "node_modules/better-sqlite3"), join(folder, "node_modules/better-sqlite3"));
   const dist = join(folder, "node_modules/perdure/dist");
   return {
     folder,
@@ -72,7 +78,11 @@ export function others() {
     return existsSync(file) && version.endsWith(JSON.parse(readFileSync(file, "utf8")).version);
   };
   if (!Object.entries(wanted).every(isThere)) {
-    const brought = spawnSync("npm", ["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--silent"], { cwd: pages, stdio: "inherit" });
+    const brought = spawnSync(
+      "npm",
+      ["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--silent"],
+      { cwd: pages, stdio: "inherit" },
+    );
     assert.equal(brought.status, 0, "npm ci in test/pack");
   }
   const require = createRequire(join(pages, "package.json"));
@@ -80,19 +90,26 @@ export function others() {
     load: async name => import(pathToFileURL(require.resolve(name)).href),
     path: name => join(pages, "node_modules", name),
     /** The Node that runs this, and the others that the package is for. */
-    nodes: [process.execPath, ...(hasOthers ? ["node-22", "node-24"].map(name => join(pages, "node_modules", name, "bin/node")) : [])],
-    /** Other runtimes: a name, and how they run a script. */
-    runtimes: !hasOthers ? [] : [
-      { name: "Bun", command: [join(pages, "node_modules/@oven/bun-linux-x64-baseline/bin/bun")] },
-      { name: "Deno", command: [join(pages, "node_modules/@deno/linux-x64-glibc/deno"), "run", "--allow-all"] },
+    nodes: [
+      process.execPath,
+      ...(hasOthers ? ["node-22", "node-24"].map(name => join(pages, "node_modules", name, "bin/node")) : []),
     ],
+    /** Other runtimes: a name, and how they run a script. */
+    runtimes: !hasOthers
+      ? []
+      : [
+          { name: "Bun", command: [join(pages, "node_modules/@oven/bun-linux-x64-baseline/bin/bun")] },
+          { name: "Deno", command: [join(pages, "node_modules/@deno/linux-x64-glibc/deno"), "run", "--allow-all"] },
+        ],
   };
 }
 
 /** An empty folder, and npx in it, with the tarball as it would come from the registry. What npx unpacks stays in that folder. */
 export async function nothing() {
   const folder = mkdtempSync(join(tmpdir(), "perdure-empty-"));
-  const [packed] = JSON.parse(await run(root, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder));
+  const [packed] = JSON.parse(
+    await run(root, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder),
+  );
   const cache = join(folder, "npm");
   mkdirSync(cache);
   // What was fetched before is not fetched again.
@@ -102,9 +119,19 @@ export async function nothing() {
     npx: (name, node, args, options = {}) => {
       const cwd = join(folder, name);
       mkdirSync(cwd, { recursive: true });
-      const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}`, npm_config_cache: cache, XDG_CACHE_HOME: join(folder, `cache ${name}`), ...options };
+      const env = {
+        ...process.env,
+        PATH: `${dirname(node)}:${process.env.PATH}`,
+        npm_config_cache: cache,
+        XDG_CACHE_HOME: join(folder, `cache ${name}`),
+        ...options,
+      };
       // A group of its own, which Ctrl-C reaches as a terminal's would.
-      const child = spawn("npx", ["--yes", "--prefer-offline", `--package=${join(folder, packed.filename)}`, "--", "perdure", ...args], { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+      const child = spawn(
+        "npx",
+        ["--yes", "--prefer-offline", `--package=${join(folder, packed.filename)}`, "--", "perdure", ...args],
+        { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] },
+      );
       let said = "";
       for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", text => (said += text));
       const gone = once(child, "close").then(([code]) => ({ code, said }));
@@ -112,12 +139,13 @@ export async function nothing() {
         cwd,
         gone,
         said: () => said,
-        line: pattern => new Promise((resolve, reject) => {
-          const look = () => pattern.test(said) && resolve(pattern.exec(said)[0]);
-          child.stdout.on("data", look);
-          gone.then(() => reject(new Error(`it ended: ${said}`)));
-          look();
-        }),
+        line: pattern =>
+          new Promise((resolve, reject) => {
+            const look = () => pattern.test(said) && resolve(pattern.exec(said)[0]);
+            child.stdout.on("data", look);
+            gone.then(() => reject(new Error(`it ended: ${said}`)));
+            look();
+          }),
         stop: () => {
           process.kill(-child.pid, "SIGINT");
           return gone;
@@ -137,17 +165,21 @@ export async function webTest(path) {
 /** Starts the package's command, as npx would. `line(pattern)` resolves with what the pattern found first; `stop()` sends SIGTERM and
  *  resolves with how it ended. */
 export function perdure(folder, ...args) {
-  const child = spawn(join(folder, "node_modules/.bin/perdure"), args, { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(join(folder, "node_modules/.bin/perdure"), args, {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const closed = once(child, "close");
   let said = "";
   child.stdout.setEncoding("utf8").on("data", text => (said += text));
   return {
-    line: pattern => new Promise((resolve, reject) => {
-      const look = () => pattern.test(said) && resolve(pattern.exec(said)[0]);
-      child.stdout.on("data", look);
-      closed.then(() => reject(new Error(`it ended: ${said}`)));
-      look();
-    }),
+    line: pattern =>
+      new Promise((resolve, reject) => {
+        const look = () => pattern.test(said) && resolve(pattern.exec(said)[0]);
+        child.stdout.on("data", look);
+        closed.then(() => reject(new Error(`it ended: ${said}`)));
+        look();
+      }),
     stop: () => {
       child.kill("SIGTERM");
       return closed;
@@ -161,7 +193,12 @@ export function readme() {
   return Object.fromEntries([...text.matchAll(/^```\w+ (\S+)\n(.*?)^```$/gms)].map(([, name, code]) => [name, code]));
 }
 
-const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".wasm": "application/wasm", ".svg": "image/svg+xml" };
+const types = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".wasm": "application/wasm",
+  ".svg": "image/svg+xml",
+};
 
 /** A static host: folders by the path they lie at, the longest first; `{ text, type }` is a file that is in no folder. `typed`: other
  *  content types by ending. Resolves with its address. */
@@ -173,12 +210,18 @@ export async function serve(folders, headers = {}, typed = {}) {
     asked.push(pathname);
     for (const [prefix, place] of Object.entries(folders)) {
       if (typeof place === "object") {
-        if (pathname === prefix) return response.writeHead(200, { "content-type": place.type ?? typeOf(prefix), ...headers }).end(place.text);
+        if (pathname === prefix)
+          return response.writeHead(200, { "content-type": place.type ?? typeOf(prefix), ...headers }).end(place.text);
         continue;
       }
       if (!pathname.startsWith(prefix)) continue;
-      const file = join(place, normalize(`/${pathname.slice(prefix.length)}`), pathname.endsWith("/") ? "index.html" : "");
-      if (existsSync(file)) return response.writeHead(200, { "content-type": typeOf(file), ...headers }).end(readFileSync(file));
+      const file = join(
+        place,
+        normalize(`/${pathname.slice(prefix.length)}`),
+        pathname.endsWith("/") ? "index.html" : "",
+      );
+      if (existsSync(file))
+        return response.writeHead(200, { "content-type": typeOf(file), ...headers }).end(readFileSync(file));
     }
     response.writeHead(404, headers).end();
   });
@@ -188,10 +231,11 @@ export async function serve(folders, headers = {}, typed = {}) {
     url: `http://localhost:${port}/`,
     port,
     asked,
-    close: () => new Promise(resolve => {
-      server.close(resolve);
-      server.closeAllConnections();
-    }),
+    close: () =>
+      new Promise(resolve => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
   };
 }
 
@@ -210,7 +254,11 @@ export function chromiumPath() {
 
 /** Chromium with the arguments that the package gives to those who test with it. On plain http, app.test is this machine. */
 export async function launch(chromiumArgs) {
-  return chromium.launch({ headless: true, args: [...chromiumArgs, "--host-resolver-rules=MAP app.test 127.0.0.1"], ...chromiumPath() });
+  return chromium.launch({
+    headless: true,
+    args: [...chromiumArgs, "--host-resolver-rules=MAP app.test 127.0.0.1"],
+    ...chromiumPath(),
+  });
 }
 
 /** A page of a browser of its own; `said` gathers all that it complains about, `asked` what it loads. */
@@ -235,10 +283,14 @@ export async function chats(browser, anchor, url) {
     visits.push(await visit(browser, await visits[0].page.title()));
     for (const { page } of visits) {
       await page.waitForFunction(() => document.querySelector("#messages")?.textContent === "hello, hello");
-      await page.waitForFunction(() => document.querySelector("#state")?.textContent?.startsWith("1 webrtc, 1 websocket"));
+      await page.waitForFunction(() =>
+        document.querySelector("#state")?.textContent?.startsWith("1 webrtc, 1 websocket"),
+      );
     }
   } catch (error) {
-    const texts = await Promise.all(visits.map(async ({ page, said }) => `${await page.textContent("body")}\n${said.join("\n")}`));
+    const texts = await Promise.all(
+      visits.map(async ({ page, said }) => `${await page.textContent("body")}\n${said.join("\n")}`),
+    );
     throw new Error(`${url}\n${texts.join("\n")}`, { cause: error });
   } finally {
     for (const { page } of visits) await page.context().close();
@@ -265,7 +317,9 @@ export async function world() {
   const anchor = await startAnchor({ data: ":memory:", port: 0 });
   const browser = await launch(chromiumArgs);
   return {
-    stranger, anchor, browser,
+    stranger,
+    anchor,
+    browser,
     chats: url => chats(browser, anchor, url),
     end: async () => {
       await browser.close();

@@ -6,10 +6,18 @@ export async function run({ seconds, rounds, seed, driver }, { run, spread }) {
   const runs = new Map();
   let bad = 0;
   for (let round = 0; round < rounds; round++) {
-    const args = ["test/fuzz/run.mjs", "--seconds", String(seconds), "--seed", String(seed + round), ...(driver === "any" ? [] : ["--driver", driver])];
+    const args = [
+      "test/fuzz/run.mjs",
+      "--seconds",
+      String(seconds),
+      "--seed",
+      String(seed + round),
+      ...(driver === "any" ? [] : ["--driver", driver]),
+    ];
     const { code, out } = await run(process.execPath, args, { seen: true });
     if (code !== 0) ++bad;
-    for (const [, name, count] of out.matchAll(/^passed {2}(\w+), (\d+) runs/gm)) runs.set(name, [...(runs.get(name) ?? []), Number(count)]);
+    for (const [, name, count] of out.matchAll(/^passed {2}(\w+), (\d+) runs/gm))
+      runs.set(name, [...(runs.get(name) ?? []), Number(count)]);
   }
   console.log(`seeds ${seed} to ${seed + rounds - 1}`);
   for (const [name, counts] of runs) console.log(`${name}: ${spread(counts, "runs")}`);

@@ -3,13 +3,16 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-export const what = "a peer's file with flipped bytes or deleted rows: all is back with the next link, or it is said what is not";
+export const what =
+  "a peer's file with flipped bytes or deleted rows: all is back with the next link, or it is said what is not";
 export const options = { seeds: 100, first: 1 };
 
-const messages = 120, keys = 20, waitMs = 20_000;
+const messages = 120,
+  keys = 20,
+  waitMs = 20_000;
 
 function random(seed) {
-  let state = seed * 2654435761 >>> 0;
+  let state = (seed * 2654435761) >>> 0;
   return below => {
     state ^= state << 13;
     state ^= state >>> 17;
@@ -33,7 +36,8 @@ async function rot(file, seed) {
   }
   const bytes = readFileSync(file);
   const flips = kind === 1 ? 1 + below(4) : 16 + below(48);
-  const from = kind === 1 ? 0 : below(bytes.length - 4096), span = kind === 1 ? bytes.length : 4096;
+  const from = kind === 1 ? 0 : below(bytes.length - 4096),
+    span = kind === 1 ? bytes.length : 4096;
   for (let n = 0; n < flips; n += 1) bytes[from + below(span)] ^= 1 << below(8);
   writeFileSync(file, bytes);
   return `${flips} bits flipped${kind === 1 ? "" : " in 4 KiB"}`;
@@ -42,12 +46,15 @@ async function rot(file, seed) {
 /** What is not answered in that time hangs: who called would wait for ever. */
 function within(ms, promise) {
   let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`no answer in ${ms / 1000} s`)), ms)));
+  const late = new Promise(
+    (_, reject) => (timer = setTimeout(() => reject(new Error(`no answer in ${ms / 1000} s`)), ms)),
+  );
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 async function until(what, ms) {
-  for (const end = Date.now() + ms; Date.now() < end; await new Promise(resolve => setTimeout(resolve, 100))) if (await what()) return true;
+  for (const end = Date.now() + ms; Date.now() < end; await new Promise(resolve => setTimeout(resolve, 100)))
+    if (await what()) return true;
   return false;
 }
 
@@ -71,18 +78,22 @@ export async function run({ seeds, first }, { must, spread }) {
   for (let n = 0; n < keys; n += 1) await topic.map.set(`key ${n}`, n);
   await (await topic.append("the last")).anchored();
   await peer.close();
-  const outcomes = new Map(), took = [];
+  const outcomes = new Map(),
+    took = [];
   let holds = true;
   for (let seed = first; seed < first + seeds; seed += 1) {
     const file = join(folder, `${seed}.db`);
     copyFileSync(whole, file);
     const how = await rot(file, seed);
     const began = performance.now();
-    let outcome = "", fine = true;
+    let outcome = "",
+      fine = true;
     try {
       const again = await within(waitMs, open(file));
       const found = await within(waitMs, again.topic("all"));
-      const all = async () => (await count(found.messages({ limit: 1000 }))) === messages + 1 && (await count(found.map.entries({ limit: 1000 }))) === keys;
+      const all = async () =>
+        (await count(found.messages({ limit: 1000 }))) === messages + 1 &&
+        (await count(found.map.entries({ limit: 1000 }))) === keys;
       if (await until(() => within(waitMs, all()).catch(() => false), 3_000)) outcome = "all there";
       else if (await until(() => within(waitMs, all()).catch(() => false), waitMs)) outcome = "all back";
       else {
@@ -103,7 +114,8 @@ export async function run({ seeds, first }, { must, spread }) {
   }
   await anchor.close();
   rmSync(folder, { recursive: true });
-  for (const [outcome, times] of [...outcomes].sort((a, b) => b[1] - a[1])) console.log(`${String(times).padStart(4)}  ${outcome}`);
+  for (const [outcome, times] of [...outcomes].sort((a, b) => b[1] - a[1]))
+    console.log(`${String(times).padStart(4)}  ${outcome}`);
   console.log(`${seeds} seeds from ${first}; ${spread(took, "s")}`);
   return holds;
 }

@@ -11,11 +11,17 @@ import { fileURLToPath } from "node:url";
 
 process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
 
-const names = readdirSync("test/prove").filter(file => file !== "run.mjs").map(file => file.replace(/\.mjs$/, "")).sort();
+const names = readdirSync("test/prove")
+  .filter(file => file !== "run.mjs")
+  .map(file => file.replace(/\.mjs$/, ""))
+  .sort();
 const proofs = new Map();
 for (const name of names) proofs.set(name, await import(`./${name}.mjs`));
 
-const shown = options => Object.entries(options).map(([name, value]) => ` --${name} ${value}`).join("");
+const shown = options =>
+  Object.entries(options)
+    .map(([name, value]) => ` --${name} ${value}`)
+    .join("");
 function refuse(text) {
   console.error(text);
   process.exit(2);
@@ -55,9 +61,11 @@ const tools = {
   /** Does `work` for each item, some at a time. */
   async each(items, work) {
     const left = [...items];
-    await Promise.all(Array.from({ length: lanes }, async () => {
-      while (left.length > 0) await work(left.shift());
-    }));
+    await Promise.all(
+      Array.from({ length: lanes }, async () => {
+        while (left.length > 0) await work(left.shift());
+      }),
+    );
   },
   /** "12.3 s (11.9 to 14.0, 5 times)" */
   spread(numbers, unit) {
@@ -80,7 +88,8 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
 
 const [name, ...words] = process.argv.slice(2);
 if (name === undefined) {
-  for (const [name, { what, options }] of proofs) console.log(`${name.padEnd(8)} ${what}\n${" ".repeat(9)}npm run prove ${name} --${shown(options)}\n`);
+  for (const [name, { what, options }] of proofs)
+    console.log(`${name.padEnd(8)} ${what}\n${" ".repeat(9)}npm run prove ${name} --${shown(options)}\n`);
   process.exit(0);
 }
 const proof = proofs.get(name);
@@ -88,7 +97,8 @@ if (proof === undefined) refuse(`No such proof: ${name}. There are: ${names.join
 const options = { ...proof.options };
 for (let at = 0; at < words.length; at += 2) {
   const option = words[at].replace(/^--/, "");
-  if (!words[at].startsWith("--") || !(option in options) || words[at + 1] === undefined) refuse(`usage: npm run prove ${name} --${shown(proof.options)}`);
+  if (!words[at].startsWith("--") || !(option in options) || words[at + 1] === undefined)
+    refuse(`usage: npm run prove ${name} --${shown(proof.options)}`);
   options[option] = typeof options[option] === "number" ? Number(words[at + 1]) : words[at + 1];
   if (Number.isNaN(options[option])) refuse(`--${option} is a number.`);
 }

@@ -4,7 +4,10 @@ export const options = { first: 1, seeds: 2000, portion: 20 };
 
 export async function run({ first, seeds, portion }, { run, must, each, spread }) {
   await must("wasm/build.sh", "native", "perdure_sim");
-  const portions = Array.from({ length: Math.ceil(seeds / portion) }, (_, at) => ({ from: first + at * portion, count: Math.min(portion, seeds - at * portion) }));
+  const portions = Array.from({ length: Math.ceil(seeds / portion) }, (_, at) => ({
+    from: first + at * portion,
+    count: Math.min(portion, seeds - at * portion),
+  }));
   const perSeed = [];
   let passed = 0;
   await each(portions, async ({ from, count }) => {
@@ -16,6 +19,8 @@ export async function run({ first, seeds, portion }, { run, must, each, spread }
     if (!/passed, \d+ failed\s*$/.test(out)) console.log(`stopped: npm run sim -- --first ${from} --seeds ${count}`);
     if (perSeed.length % 25 === 0) console.log(`${passed} of ${seeds} seeds passed so far`);
   });
-  console.log(`seeds ${first} to ${first + seeds - 1}: ${passed} passed, ${seeds - passed} did not; seconds a seed, by portions of ${portion}: ${spread(perSeed, "s")}`);
+  console.log(
+    `seeds ${first} to ${first + seeds - 1}: ${passed} passed, ${seeds - passed} did not; seconds a seed, by portions of ${portion}: ${spread(perSeed, "s")}`,
+  );
   return passed === seeds;
 }

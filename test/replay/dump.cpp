@@ -17,12 +17,14 @@ namespace perdure::replay {
 namespace {
 u32 number_of(const std::optional<Bytes>& value) {
   if (!value || value->size() != 5) return ~u32{0};
-  return static_cast<u32>((*value)[1]) << 24 | static_cast<u32>((*value)[2]) << 16 | static_cast<u32>((*value)[3]) << 8 | (*value)[4];
+  return static_cast<u32>((*value)[1]) << 24 | static_cast<u32>((*value)[2]) << 16 |
+         static_cast<u32>((*value)[3]) << 8 | (*value)[4];
 }
 }  // namespace
 
 bool Fleet::dump(std::FILE* out) {
-  for (u32 i = 0; i < devices_.size(); ++i) std::fprintf(out, "device %u %s\n", i, sim::hex(world_.device(*devices_[i].host).view()).c_str());
+  for (u32 i = 0; i < devices_.size(); ++i)
+    std::fprintf(out, "device %u %s\n", i, sim::hex(world_.device(*devices_[i].host).view()).c_str());
   std::fputs(batches_.c_str(), out);
   bool ok = dump_timeline(out) && dump_map(out) && dump_conflicts(out);
   std::fprintf(out, "digest %s\n", digest_.c_str());
@@ -36,8 +38,8 @@ bool Fleet::dump_timeline(std::FILE* out) {
     auto* page = answer ? std::get_if<MessagePage>(&*answer) : nullptr;
     if (!page) return fail("the timeline cannot be read");
     for (auto& m : page->messages)
-      std::fprintf(out, "message %s %" PRIu64 " %.*s\n", sim::hex(m.author.view()).c_str(), m.time_ms, static_cast<int>(m.value.size() - 3),
-                   reinterpret_cast<const char*>(m.value.data()) + 3);
+      std::fprintf(out, "message %s %" PRIu64 " %.*s\n", sim::hex(m.author.view()).c_str(), m.time_ms,
+                   static_cast<int>(m.value.size() - 3), reinterpret_cast<const char*>(m.value.data()) + 3);
     if (!page->more || page->messages.empty()) return true;
     after = page->messages.back().id;
   }

@@ -23,14 +23,23 @@ Bytes packed_text(const std::string& text) {
   return out;
 }
 
-Bytes packed_number(u32 n) { return {0xce, static_cast<u8>(n >> 24), static_cast<u8>(n >> 16), static_cast<u8>(n >> 8), static_cast<u8>(n)}; }
+Bytes packed_number(u32 n) {
+  return {0xce, static_cast<u8>(n >> 24), static_cast<u8>(n >> 16), static_cast<u8>(n >> 8), static_cast<u8>(n)};
+}
 
 }  // namespace
 
 Fleet::Fleet(const History& history, FleetOptions options) : history_(history), options_(options), world_(1) {
   devices_.resize(history.devices.size());
-  anchor_ = world_.add({.app = app, .name = {}, .anchor = true, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}, .cache_bytes = cache_bytes});
-  world_.hold_wall(anchor_, 1000);         // leases do not end
+  anchor_ = world_.add({.app = app,
+                        .name = {},
+                        .anchor = true,
+                        .rtc = false,
+                        .anchors = {},
+                        .device_seed = {},
+                        .disk = {},
+                        .cache_bytes = cache_bytes});
+  world_.hold_wall(anchor_, 1000);  // leases do not end
   world_.weather.latency_min_ms = world_.weather.latency_max_ms = 1;
   world_.weather.jitter_ms = 0;
   world_.weather.bytes_per_ms = 1'000'000;
@@ -50,7 +59,8 @@ std::optional<ReplyBody> Fleet::ask(HostId host, CallBody body, u64 limit_ms) {
     answered = true;
     if (reply) answer = *reply;
   });
-  if (!world_.run_until([&] { return answered || !trouble_.empty(); }, limit_ms)) fail("call " + std::to_string(kind) + " was not answered");
+  if (!world_.run_until([&] { return answered || !trouble_.empty(); }, limit_ms))
+    fail("call " + std::to_string(kind) + " was not answered");
   if (answer)
     if (auto* error = std::get_if<Error>(&*answer)) fail(error->text);
   if (!trouble_.empty()) return std::nullopt;
@@ -74,7 +84,13 @@ bool Fleet::wake(u32 number, u64 wall_ms) {
   awake_.push_back(number);
   bool up = d.host && world_.up(*d.host);
   if (!d.host) {
-    d.host = world_.add({.app = app, .name = {}, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}, .cache_bytes = cache_bytes});
+    d.host = world_.add({.app = app,
+                         .name = {},
+                         .rtc = false,
+                         .anchors = {},
+                         .device_seed = {},
+                         .disk = {},
+                         .cache_bytes = cache_bytes});
   } else if (!up) {
     unpack(d);
     world_.restart(*d.host);
@@ -86,13 +102,15 @@ bool Fleet::wake(u32 number, u64 wall_ms) {
 
 bool Fleet::open_topic(Device& d) {
   bool first = invite_.empty();
-  auto opened = first ? ask_for<OpenedTopic>(*d.host, TopicNamed{"history"}) : ask_for<OpenedTopic>(*d.host, TopicJoin{invite_, {}});
+  auto opened = first ? ask_for<OpenedTopic>(*d.host, TopicNamed{"history"})
+                      : ask_for<OpenedTopic>(*d.host, TopicJoin{invite_, {}});
   if (!opened) return false;
   d.topic = opened->topic;
   topic_id_ = opened->id;
   if (!first) return true;
   auto text = ask_for<Text>(*d.host, TopicInvite{d.topic});
-  auto invite = text ? identity::decode_invite(text->text, identity::network_id(app)) : Result<identity::Invite>(Error{});
+  auto invite = text ? identity::decode_invite(text->text, identity::network_id(app))
+                     : Result<identity::Invite>(Error{});
   if (!invite) return fail("the invite is none");
   invite_ = text->text;
   keys_ = identity::topic_keys(invite->secret);
@@ -151,7 +169,8 @@ bool Fleet::append(u32 number) {
   const Event& event = history_.events[number];
   Device& d = devices_[event.device];
   if (!wake(event.device, clock_of(event)) || !at_rest(d) || !fetch(event.device, event.before)) return false;
-  if (!holds_just(d, event.before)) return fail("event " + std::to_string(number) + ": its device does not hold exactly its ancestors");
+  if (!holds_just(d, event.before))
+    return fail("event " + std::to_string(number) + ": its device does not hold exactly its ancestors");
   if (!at_rest(d)) return false;
   Append body{d.topic, {}, {{1, {}, packed_text(event.text)}}};
   for (std::size_t i = 0; i < 4; ++i) body.tag.bytes[i] = static_cast<u8>(number >> (8 * i));
@@ -160,7 +179,8 @@ bool Fleet::append(u32 number) {
   d.has = event.before;
   if (d.has.size() <= event.device) d.has.resize(event.device + 1);
   d.has[event.device] = ++d.events;
-  bool brought = world_.run_until([&] { return world_.topics(*d.host)[d.topic].pending == 0 || !trouble_.empty(); }, 10'000);
+  bool brought = world_.run_until([&] { return world_.topics(*d.host)[d.topic].pending == 0 || !trouble_.empty(); },
+                                  10'000);
   return brought ? note_own_logs(d, number) : fail("the anchor does not acknowledge event " + std::to_string(number));
 }
 
@@ -206,14 +226,16 @@ void Fleet::leave_anchor() {
 
 bool Fleet::holds_just(const Device& d, const std::vector<u32>& wanted) {
   if (options_.raw_time) return logs_hold_just(d, wanted);
-  u64 total = 0;                           // each event is one message
+  u64 total = 0;  // each event is one message
   for (u32 count : wanted) total += count;
   return shows(d, total);
 }
 
 bool Fleet::shows(const Device& d, u64 messages) {
   auto& notice = world_.topics(*d.host)[d.topic];
-  return world_.run_until([&] { return (notice.length == messages && notice.held == 0) || !trouble_.empty(); }, 10'000) && trouble_.empty();
+  return world_.run_until([&] { return (notice.length == messages && notice.held == 0) || !trouble_.empty(); },
+                          10'000) &&
+         trouble_.empty();
 }
 
 // Its own logs are its own affair. Of what is voided, no more is needed than the device already had.
@@ -231,7 +253,9 @@ bool Fleet::logs_hold_just(const Device& d, const std::vector<u32>& wanted) {
     auto [device, number] = known->second;
     if (device >= wanted.size() || wanted[device] == 0) return false;
     auto& mark = devices_[device].marks[wanted[device] - 1];
-    if (number >= mark.size() || state->held > mark[number] || state->held < std::min(mark[number], std::max<u64>(state->cut(), 1))) return false;
+    if (number >= mark.size() || state->held > mark[number] ||
+        state->held < std::min(mark[number], std::max<u64>(state->cut(), 1)))
+      return false;
     --lacking;
   }
   return lacking == 0;
@@ -244,7 +268,8 @@ LogId Fleet::log_of(const log::LogState& state) const {
 // The names, lengths and batches of the device's own logs stand in its rows.
 bool Fleet::note_own_logs(Device& d, u32 event) {
   auto& rows = world_.disk(*d.host)->rows;
-  auto row = rows.lower_bound(store::key('L', d.topic, d.logs_seen)), end = rows.lower_bound(store::key('L', d.topic + 1));
+  auto row = rows.lower_bound(store::key('L', d.topic, d.logs_seen)),
+       end = rows.lower_bound(store::key('L', d.topic + 1));
   for (; row != end; ++row, ++d.logs_seen) {
     auto state = log::decode_state(store::unseal_row(row->first, row->second).value_or(Bytes{}));
     if (!state) return fail("a row of a log cannot be read");
@@ -270,7 +295,8 @@ bool Fleet::note_batch(const Device& d, std::size_t number, u64 index, u32 event
   auto& rows = world_.disk(*d.host)->rows;
   auto row = rows.find(store::key('B', d.topic, log.number, static_cast<u32>(index)));
   if (row == rows.end()) return false;
-  auto plain = log::unseal_batch(*keys_, {identity::network_id(app), topic_id_, log.id, index}, store::unseal_row(row->first, row->second).value_or(Bytes{}));
+  auto plain = log::unseal_batch(*keys_, {identity::network_id(app), topic_id_, log.id, index},
+                                 store::unseal_row(row->first, row->second).value_or(Bytes{}));
   auto batch = plain ? log::decode_batch(*plain, log.id) : Result<log::Batch>(Error{});
   if (!batch) return false;
   u64 messages = 0;
@@ -290,7 +316,8 @@ bool Fleet::note_batch(const Device& d, std::size_t number, u64 index, u32 event
 
 bool Fleet::gather() {
   while (!awake_.empty() && trouble_.empty()) sleep(awake_.front());
-  gatherer_.host = world_.add({.app = app, .name = {}, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}, .cache_bytes = cache_bytes});
+  gatherer_.host = world_.add(
+      {.app = app, .name = {}, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}, .cache_bytes = cache_bytes});
   world_.hold_wall(*gatherer_.host, late_ms());
   return open_topic(gatherer_) && take_all(gatherer_, digest_) ? true : fail("gathered is not what was appended");
 }
@@ -298,11 +325,12 @@ bool Fleet::gather() {
 bool Fleet::fill(u32 number) {
   Device& d = devices_[number];
   std::string digest;
-  if (!wake(number, late_ms()) || !take_all(d, digest)) return fail("device " + std::to_string(number) + " cannot be filled");
+  if (!wake(number, late_ms()) || !take_all(d, digest))
+    return fail("device " + std::to_string(number) + " cannot be filled");
   if (digest != digest_) return fail("device " + std::to_string(number) + " has another digest");
   awake_.remove(number);
   world_.crash(*d.host);
-  world_.disk(*d.host)->rows.clear();      // it has said what it had to say
+  world_.disk(*d.host)->rows.clear();  // it has said what it had to say
   return true;
 }
 

@@ -18,7 +18,8 @@ std::optional<std::string> read_line(std::FILE* in) {
 bool read_event(std::FILE* in, const std::string& head, Event& event) {
   unsigned parents = 0, paths = 0;
   int at = 0, used = 0;
-  if (std::sscanf(head.c_str(), "%u %" SCNu64 " %u %u%n", &event.author, &event.time, &parents, &paths, &at) != 4) return false;
+  if (std::sscanf(head.c_str(), "%u %" SCNu64 " %u %u%n", &event.author, &event.time, &parents, &paths, &at) != 4)
+    return false;
   for (unsigned i = 0, parent = 0; i < parents; ++i, at += used) {
     if (std::sscanf(head.c_str() + at, " %u%n", &parent, &used) != 1) return false;
     event.parents.push_back(parent);

@@ -19,17 +19,17 @@ namespace perdure::replay {
 
 struct Event {
   u32 author = 0;
-  u64 time = 0;                        // seconds, by the author's own clock
+  u64 time = 0;  // seconds, by the author's own clock
   std::vector<u32> parents;
   std::string text;
   std::vector<std::string> paths;
   u32 device = 0;
-  std::vector<u32> before;             // for each device, how many of its events are ancestors; short: 0 for the rest
+  std::vector<u32> before;  // for each device, how many of its events are ancestors; short: 0 for the rest
 };
 
 struct History {
   std::vector<Event> events;
-  std::vector<std::vector<u32>> devices;   // their events, in order
+  std::vector<std::vector<u32>> devices;  // their events, in order
 };
 
 std::optional<History> read_history(std::FILE* in, u64 limit);

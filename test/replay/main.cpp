@@ -19,10 +19,12 @@ class Progress {
  public:
   void tell(const char* what, u64 done, u64 of) {
     auto now = std::chrono::steady_clock::now();
-    double since = std::chrono::duration<double>(now - told_).count(), all = std::chrono::duration<double>(now - began_).count();
+    double since = std::chrono::duration<double>(now - told_).count(),
+           all = std::chrono::duration<double>(now - began_).count();
     if (since < 5 && done != of) return;
     told_ = now;
-    std::fprintf(stderr, "%6.1f s  %s %llu of %llu\n", all, what, static_cast<unsigned long long>(done), static_cast<unsigned long long>(of));
+    std::fprintf(stderr, "%6.1f s  %s %llu of %llu\n", all, what, static_cast<unsigned long long>(done),
+                 static_cast<unsigned long long>(of));
   }
 
  private:
@@ -59,7 +61,8 @@ int main(int count, char** values) {
     progress.tell("filled devices", d + 1, fleet.devices());
   }
   auto& counts = fleet.world().counts;
-  std::fprintf(stderr, "%u devices with one digest; %llu turns, %llu messages, %llu MB sent\n", fleet.devices(), static_cast<unsigned long long>(counts.turns),
-               static_cast<unsigned long long>(counts.messages), static_cast<unsigned long long>(counts.bytes >> 20));
+  std::fprintf(stderr, "%u devices with one digest; %llu turns, %llu messages, %llu MB sent\n", fleet.devices(),
+               static_cast<unsigned long long>(counts.turns), static_cast<unsigned long long>(counts.messages),
+               static_cast<unsigned long long>(counts.bytes >> 20));
   return 0;
 }

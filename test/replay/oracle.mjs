@@ -55,12 +55,21 @@ function hybridTimes(events) {
 
 /** The lines of perdure_replay as tables. */
 function read(lines) {
-  const shown = { keys: [], batches: [], messages: [], entries: new Map(), conflicts: new Map(), histories: new Map(), digest: "" };
+  const shown = {
+    keys: [],
+    batches: [],
+    messages: [],
+    entries: new Map(),
+    conflicts: new Map(),
+    histories: new Map(),
+    digest: "",
+  };
   for (const line of lines) {
     const [kind, ...rest] = line.split(" ");
     if (kind === "device") shown.keys[Number(rest[0])] = rest[1];
     else if (kind === "batch") shown.batches.push(readBatch(rest));
-    else if (kind === "message") shown.messages.push({ key: rest[0], ms: Number(rest[1]), text: rest.slice(2).join(" ") });
+    else if (kind === "message")
+      shown.messages.push({ key: rest[0], ms: Number(rest[1]), text: rest.slice(2).join(" ") });
     else if (kind === "entry") shown.entries.set(rest.slice(1).join(" "), Number(rest[0]));
     else if (kind === "digest") shown.digest = rest[0];
     else if (kind === "conflict" || kind === "history") {
@@ -81,7 +90,8 @@ function compareTimeline(events, order, shown) {
     const said = order[place];
     if (said === undefined) break;
     const device = deviceOfKey.get(key);
-    if (device !== said.device) wrong.push(`place ${place} is device ${device}'s, not event ${said.event} of device ${said.device}`);
+    if (device !== said.device)
+      wrong.push(`place ${place} is device ${device}'s, not event ${said.event} of device ${said.device}`);
     else if (ms !== Number(said.time >> 16n)) wrong.push(`event ${said.event} is of ${ms}, not ${said.time >> 16n}`);
     else if (text !== events[said.event].text) wrong.push(`event ${said.event} says ${JSON.stringify(text)}`);
   }
@@ -90,7 +100,8 @@ function compareTimeline(events, order, shown) {
 
 function compareTables(expected, actual) {
   const wrong = [];
-  for (const [path, value] of expected) if (String(actual.get(path)) !== String(value)) wrong.push(`${path}: ${actual.get(path)}, not ${value}`);
+  for (const [path, value] of expected)
+    if (String(actual.get(path)) !== String(value)) wrong.push(`${path}: ${actual.get(path)}, not ${value}`);
   for (const path of actual.keys()) if (!expected.has(path)) wrong.push(`${path}: ${actual.get(path)}, not there`);
   return wrong;
 }
@@ -117,7 +128,10 @@ export function judge(events, lines, { rawTime = false } = {}) {
   const timesWrong = rawTime ? said.wrong : said.wrong.concat(compareTimes(events, shown.batches));
   const distinct = new Set(shown.keys).size;
   const checks = [
-    { name: `devices: ${devices.length}`, wrong: distinct === devices.length && shown.keys.length === devices.length ? [] : [`the run had ${distinct}`] },
+    {
+      name: `devices: ${devices.length}`,
+      wrong: distinct === devices.length && shown.keys.length === devices.length ? [] : [`the run had ${distinct}`],
+    },
     { name: `times: ${shown.batches.length} batches`, wrong: timesWrong },
   ];
   if (said.last.includes(undefined)) return { checks };
@@ -125,21 +139,39 @@ export function judge(events, lines, { rawTime = false } = {}) {
   const order = [...said.last].sort(before);
 
   const touching = new Map();
-  for (const saying of said.last) for (const path of events[saying.event].paths) touching.set(path, (touching.get(path) ?? []).concat(saying));
-  const winners = new Map(), conflicts = new Map(), histories = new Map();
+  for (const saying of said.last)
+    for (const path of events[saying.event].paths) touching.set(path, (touching.get(path) ?? []).concat(saying));
+  const winners = new Map(),
+    conflicts = new Map(),
+    histories = new Map();
   for (const [path, touched] of touching) {
     const newestFirst = [...touched].sort((a, b) => before(b, a));
-    const maximal = rawTime ? unreplaced(touched, path, before) : newestFirst.filter(({ event }) => !touched.some(other => has(ancestors[other.event], event)));
+    const maximal = rawTime
+      ? unreplaced(touched, path, before)
+      : newestFirst.filter(({ event }) => !touched.some(other => has(ancestors[other.event], event)));
     winners.set(path, maximal[0].event);
-    if (maximal.length > 1) conflicts.set(path, maximal.slice(1).map(({ event }) => event));
-    histories.set(path, newestFirst.map(({ event }) => event));
+    if (maximal.length > 1)
+      conflicts.set(
+        path,
+        maximal.slice(1).map(({ event }) => event),
+      );
+    histories.set(
+      path,
+      newestFirst.map(({ event }) => event),
+    );
   }
   const most = Math.max(0, ...[...conflicts.values()].map(losers => losers.length + 1));
   checks.push(
     { name: `timeline: ${order.length} messages in order`, wrong: compareTimeline(events, order, shown) },
     { name: `winners: ${winners.size} paths`, wrong: compareTables(winners, shown.entries) },
-    { name: `conflicts: ${conflicts.size} paths, at most ${most} versions`, wrong: compareTables(conflicts, shown.conflicts) },
-    { name: `histories: ${[...histories.values()].reduce((sum, versions) => sum + versions.length, 0)} versions`, wrong: compareTables(histories, shown.histories) },
+    {
+      name: `conflicts: ${conflicts.size} paths, at most ${most} versions`,
+      wrong: compareTables(conflicts, shown.conflicts),
+    },
+    {
+      name: `histories: ${[...histories.values()].reduce((sum, versions) => sum + versions.length, 0)} versions`,
+      wrong: compareTables(histories, shown.histories),
+    },
   );
   return { checks };
 }

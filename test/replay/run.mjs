@@ -14,27 +14,48 @@ import { judge } from "./oracle.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const beside = `${root}../shared/data/history.jsonl.gz`;
-const wasmEvents = 1500, briefEvents = 8000;
+const wasmEvents = 1500,
+  briefEvents = 8000;
 
 function parseFile(file) {
   const bytes = readFileSync(file);
   const text = (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString("utf8");
-  return text.split("\n").filter(line => line !== "").map(line => JSON.parse(line));
+  return text
+    .split("\n")
+    .filter(line => line !== "")
+    .map(line => JSON.parse(line));
 }
 
 /** The same form from any repository, parents before children. */
 function parseGit(directory) {
-  const git = spawnSync("git", ["-C", directory, "log", "--topo-order", "--reverse", "--name-only", "--format=%x01%H%x02%P%x02%an%x02%at%x02%s"], { maxBuffer: 2 ** 30, encoding: "utf8" });
+  const git = spawnSync(
+    "git",
+    ["-C", directory, "log", "--topo-order", "--reverse", "--name-only", "--format=%x01%H%x02%P%x02%an%x02%at%x02%s"],
+    { maxBuffer: 2 ** 30, encoding: "utf8" },
+  );
   if (git.status !== 0) throw new Error(`git log in ${directory} says: ${git.stderr.trim()}`);
-  const numbers = new Map(), authors = new Map();
-  return git.stdout.split("\x01").slice(1).map((record, number) => {
-    const [head, ...paths] = record.split("\n");
-    const [hash, parents, name, time, text] = head.split("\x02");
-    numbers.set(hash, number);
-    if (!authors.has(name)) authors.set(name, authors.size);
-    const known = parents.split(" ").filter(parent => numbers.has(parent)).map(parent => numbers.get(parent));
-    return { author: authors.get(name), time: Number(time), parents: known, text, paths: known.length > 1 ? [] : paths.filter(path => path !== "").slice(0, 20) };
-  });
+  const numbers = new Map(),
+    authors = new Map();
+  return git.stdout
+    .split("\x01")
+    .slice(1)
+    .map((record, number) => {
+      const [head, ...paths] = record.split("\n");
+      const [hash, parents, name, time, text] = head.split("\x02");
+      numbers.set(hash, number);
+      if (!authors.has(name)) authors.set(name, authors.size);
+      const known = parents
+        .split(" ")
+        .filter(parent => numbers.has(parent))
+        .map(parent => numbers.get(parent));
+      return {
+        author: authors.get(name),
+        time: Number(time),
+        parents: known,
+        text,
+        paths: known.length > 1 ? [] : paths.filter(path => path !== "").slice(0, 20),
+      };
+    });
 }
 
 /** One line holds one text: what would break it becomes a space. */
@@ -48,7 +69,12 @@ function tidy(events, limit) {
   }));
 }
 
-const lines = events => events.map(e => [[e.author, e.time, e.parents.length, e.paths.length, ...e.parents].join(" "), e.text, ...e.paths, ""].join("\n")).join("");
+const lines = events =>
+  events
+    .map(e =>
+      [[e.author, e.time, e.parents.length, e.paths.length, ...e.parents].join(" "), e.text, ...e.paths, ""].join("\n"),
+    )
+    .join("");
 
 /** Runs the replay; resolves with the lines that it shows, or with nothing if it failed. */
 function replay(command, args, input) {
@@ -59,17 +85,33 @@ function replay(command, args, input) {
     const out = [];
     child.stdout.on("data", part => out.push(part));
     child.on("error", error => (console.log(String(error)), resolve(undefined)));
-    child.on("close", code => resolve(code === 0 ? Buffer.concat(out).toString("utf8").split("\n").filter(line => line !== "") : undefined));
-    child.stdin.on("error", () => {});       // it ended early; its exit code says so
+    child.on("close", code =>
+      resolve(
+        code === 0
+          ? Buffer.concat(out)
+              .toString("utf8")
+              .split("\n")
+              .filter(line => line !== "")
+          : undefined,
+      ),
+    );
+    child.stdin.on("error", () => {}); // it ended early; its exit code says so
     child.stdin.end(input);
   });
 }
 
 const native = (events, flags) => replay(`${root}build/native/perdure_replay`, flags, lines(events));
-const wasm = (events, flags) => replay(process.execPath, ["--max-old-space-size=4096", `${root}build/wasm-test/perdure_replay.cjs`, ...flags], lines(events));
+const wasm = (events, flags) =>
+  replay(
+    process.execPath,
+    ["--max-old-space-size=4096", `${root}build/wasm-test/perdure_replay.cjs`, ...flags],
+    lines(events),
+  );
 
 function build(preset) {
-  const made = spawnSync(`${root}wasm/build.sh`, [preset, "perdure_replay"], { stdio: ["ignore", "inherit", "inherit"] });
+  const made = spawnSync(`${root}wasm/build.sh`, [preset, "perdure_replay"], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   if (made.status !== 0) process.exit(1);
 }
 
@@ -98,13 +140,23 @@ for (let arg = args.shift(); arg !== undefined; arg = args.shift()) {
   else options.file = arg;
 }
 const file = options.file ?? (options.git === undefined && existsSync(beside) ? beside : undefined);
-const events = tidy(file === undefined ? parseGit(options.git ?? root) : parseFile(file), options.brief ? briefEvents : options.limit);
-console.log(`${events.length} events by ${new Set(events.map(e => e.author)).size} authors, from ${file ?? `the history of ${options.git ?? "this repository"}`}`);
+const events = tidy(
+  file === undefined ? parseGit(options.git ?? root) : parseFile(file),
+  options.brief ? briefEvents : options.limit,
+);
+console.log(
+  `${events.length} events by ${new Set(events.map(e => e.author)).size} authors, from ${file ?? `the history of ${options.git ?? "this repository"}`}`,
+);
 
 const rawTime = options.flags.length > 0;
 if (process.argv.length > 2 && !options.brief) {
   build(options.wasm ? "wasm-test" : "native");
-  compare(options.wasm ? "in WebAssembly" : "natively", events, await (options.wasm ? wasm : native)(events, options.flags), { rawTime });
+  compare(
+    options.wasm ? "in WebAssembly" : "natively",
+    events,
+    await (options.wasm ? wasm : native)(events, options.flags),
+    { rawTime },
+  );
 } else {
   build("native");
   build("wasm-test");
@@ -115,7 +167,10 @@ if (process.argv.length > 2 && !options.brief) {
   const inWasm = await wasm(first, []);
   const raw = await native(events, ["--raw-time"]);
   compare(`the first ${first.length}`, first, small);
-  verdict("the same in WebAssembly, line by line", inWasm && small && inWasm.join("\n") === small.join("\n") ? [] : ["they differ"]);
+  verdict(
+    "the same in WebAssembly, line by line",
+    inWasm && small && inWasm.join("\n") === small.join("\n") ? [] : ["they differ"],
+  );
   compare("by the authors' own clocks", events, raw, { rawTime: true });
   compare(options.brief ? `the first ${events.length}` : "all of it", events, await long);
 }

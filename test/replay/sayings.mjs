@@ -20,30 +20,40 @@ export function readBatch(fields) {
   const [event, log, incarnation, index, time, messages, ...rest] = fields;
   const voids = [];
   for (let i = 0; i < rest.length; i += 2) voids.push({ log: Number(rest[i]), from: Number(rest[i + 1]) });
-  return { event: Number(event), log: Number(log), incarnation: BigInt(incarnation), index: Number(index), time: BigInt(time), messages: Number(messages), voids };
+  return {
+    event: Number(event),
+    log: Number(log),
+    incarnation: BigInt(incarnation),
+    index: Number(index),
+    time: BigInt(time),
+    messages: Number(messages),
+    voids,
+  };
 }
 
 const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 const byPlace = (a, b) => compare(a.incarnation, b.incarnation) || a.index - b.index || a.position - b.position;
 
 /** DESIGN 4: time, device, and where it was said first: incarnation, batch, position. */
-export const inOrder = keys => (a, b) => compare(a.time, b.time) || compare(keys[a.device], keys[b.device]) || byPlace(a.first, b.first);
+export const inOrder = keys => (a, b) =>
+  compare(a.time, b.time) || compare(keys[a.device], keys[b.device]) || byPlace(a.first, b.first);
 
 /** Those that no greater one of them names, greatest first. */
 export function unreplaced(versions, path, before) {
   const of = new Map(versions.map(version => [version.event, version]));
   const named = new Set();
   for (const version of versions)
-    for (const event of version.names.get(path)) if (of.has(event) && before(of.get(event), version) < 0) named.add(event);
+    for (const event of version.names.get(path))
+      if (of.has(event) && before(of.get(event), version) < 0) named.add(event);
   return versions.filter(({ event }) => !named.has(event)).sort((a, b) => before(b, a));
 }
 
 class Sayings {
   wrong = [];
-  #of = [];                                  // by event, in the order in which they were made
-  #touching = new Map();                     // by path, the events before this one
-  #logs;                                     // by device, log and index: { time, sayings, voided }
-  #times = new Map();                        // by time, who has used it
+  #of = []; // by event, in the order in which they were made
+  #touching = new Map(); // by path, the events before this one
+  #logs; // by device, log and index: { time, sayings, voided }
+  #times = new Map(); // by time, who has used it
   #before;
 
   constructor(events, world) {
@@ -55,7 +65,7 @@ class Sayings {
 
   add(event, batches) {
     this.#of[event] = [];
-    let made = [];                           // not yet known to say again what a void behind them cuts
+    let made = []; // not yet known to say again what a void behind them cuts
     let forgotten = 0;
     for (const batch of batches) {
       made.push(batch);
@@ -67,10 +77,17 @@ class Sayings {
     }
     for (const batch of made) this.#addBatch(event, batch);
     const { clocks, deviceOf } = this.world;
-    const ahead = this.#logs[deviceOf[event]].flat().filter(({ time, voided }) => !voided && msOf(time) > clocks[event] + heldBackMs);
-    if (forgotten > 0 || this.#of[event].length !== 1) this.wrong.push(`event ${event}: ${forgotten} voided and not said again, ${this.#of[event].length} times said itself`);
-    if (ahead.length > 0) this.wrong.push(`event ${event}: ${ahead.length} batches of its device are left dated ahead of its clock`);
-    for (const path of this.events[event].paths) this.#touching.set(path, (this.#touching.get(path) ?? []).concat(event));
+    const ahead = this.#logs[deviceOf[event]]
+      .flat()
+      .filter(({ time, voided }) => !voided && msOf(time) > clocks[event] + heldBackMs);
+    if (forgotten > 0 || this.#of[event].length !== 1)
+      this.wrong.push(
+        `event ${event}: ${forgotten} voided and not said again, ${this.#of[event].length} times said itself`,
+      );
+    if (ahead.length > 0)
+      this.wrong.push(`event ${event}: ${ahead.length} batches of its device are left dated ahead of its clock`);
+    for (const path of this.events[event].paths)
+      this.#touching.set(path, (this.#touching.get(path) ?? []).concat(event));
   }
 
   last() {
@@ -82,8 +99,9 @@ class Sayings {
     const { clocks, deviceOf } = this.world;
     const lost = [];
     for (const batch of this.#logs[deviceOf[event]][log]?.slice(from) ?? []) {
-      if (batch.voided) continue;            // has been said again before
-      if (msOf(batch.time) <= clocks[event] + heldBackMs) this.wrong.push(`event ${event}: log ${log} is voided from ${from} on without need`);
+      if (batch.voided) continue; // has been said again before
+      if (msOf(batch.time) <= clocks[event] + heldBackMs)
+        this.wrong.push(`event ${event}: log ${log} is voided from ${from} on without need`);
       batch.voided = true;
       lost.push(...batch.sayings);
     }
@@ -118,8 +136,16 @@ class Sayings {
 
   /** The versions of a path that an author sees unreplaced; he names so many at most. */
   #seen(event, path) {
-    const versions = (this.#touching.get(path) ?? []).filter(other => has(this.world.ancestors[event], other)).map(other => this.#shown(other, event));
-    return unreplaced(versions.filter(({ time }) => msOf(time) <= this.world.clocks[event] + heldBackMs), path, this.#before).slice(0, namesMax).map(version => version.event);
+    const versions = (this.#touching.get(path) ?? [])
+      .filter(other => has(this.world.ancestors[event], other))
+      .map(other => this.#shown(other, event));
+    return unreplaced(
+      versions.filter(({ time }) => msOf(time) <= this.world.clocks[event] + heldBackMs),
+      path,
+      this.#before,
+    )
+      .slice(0, namesMax)
+      .map(version => version.event);
   }
 
   #shown(other, event) {

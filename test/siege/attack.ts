@@ -17,7 +17,10 @@ export interface Besieged {
 }
 
 /** How many of its links or sockets stood, and what else there is to tell. */
-export interface Reached { readonly stood: number; readonly [what: string]: number }
+export interface Reached {
+  readonly stood: number;
+  readonly [what: string]: number;
+}
 
 export interface Attack {
   readonly name: string;
@@ -31,7 +34,11 @@ export interface Attack {
 export const MiB = 1 << 20;
 
 /** Dials so many times, eight at once, and gives the links that stood. Who is not let in has lost a socket. */
-export async function crowd(count: number, purse: Purse, dialling: (index: number) => Omit<Dialling, "purse">): Promise<Client[]> {
+export async function crowd(
+  count: number,
+  purse: Purse,
+  dialling: (index: number) => Omit<Dialling, "purse">,
+): Promise<Client[]> {
   const links: Client[] = [];
   let next = 0;
   const worker = async (): Promise<void> => {

@@ -7,8 +7,14 @@ import { attacks } from "./attacks/all.js";
 import { Purse, type Spending } from "./purse.js";
 
 /** What it is told first. Attackers share the address, if one is named. */
-export interface Orders extends Omit<Besieged, "address"> { readonly shared?: string }
-export interface Attacked { readonly name: string; readonly reached: Reached; readonly spent: Spending }
+export interface Orders extends Omit<Besieged, "address"> {
+  readonly shared?: string;
+}
+export interface Attacked {
+  readonly name: string;
+  readonly reached: Reached;
+  readonly spent: Spending;
+}
 
 const say = (what: unknown): Promise<void> => new Promise(resolve => process.send?.(what, () => resolve()));
 process.on("disconnect", () => process.exit(0));

@@ -3,14 +3,28 @@
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { blake2b } from "@noble/hashes/blake2.js";
-import { createPrivateKey, generateKeyPairSync, randomBytes, sign as signWith, type ED25519KeyPairOptions, type KeyObject, type X25519KeyPairOptions } from "node:crypto";
+import {
+  createPrivateKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign as signWith,
+  type ED25519KeyPairOptions,
+  type KeyObject,
+  type X25519KeyPairOptions,
+} from "node:crypto";
 
 export type Part = string | Uint8Array | readonly number[];
 
 const text = new TextEncoder();
 
 export function join(...parts: readonly Part[]): Uint8Array {
-  return new Uint8Array(Buffer.concat(parts.map(part => (typeof part === "string" ? text.encode(part) : part instanceof Uint8Array ? part : Uint8Array.from(part)))));
+  return new Uint8Array(
+    Buffer.concat(
+      parts.map(part =>
+        typeof part === "string" ? text.encode(part) : part instanceof Uint8Array ? part : Uint8Array.from(part),
+      ),
+    ),
+  );
 }
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -35,7 +49,8 @@ export function varint(value: number | bigint): Uint8Array {
 export const counted = (bytes: Uint8Array): Uint8Array => join(varint(bytes.length), bytes);
 
 export const hash = (size: number, ...parts: readonly Part[]): Uint8Array => blake2b(join(...parts), { dkLen: size });
-export const keyed = (size: number, key: Uint8Array, ...parts: readonly Part[]): Uint8Array => blake2b(join(...parts), { dkLen: size, key });
+export const keyed = (size: number, key: Uint8Array, ...parts: readonly Part[]): Uint8Array =>
+  blake2b(join(...parts), { dkLen: size, key });
 export const derive = (secret: Uint8Array, label: string): Uint8Array => keyed(32, secret, [label.length], label);
 
 /** The types know only keys of which both halves are written out, or none. */
@@ -50,11 +65,17 @@ export class Signer {
   constructor(seed?: Uint8Array) {
     if (seed === undefined) {
       // Written out where it is made: Node 20 hangs now and then when it exports one of thousands of keys that it holds.
-      const made = generateKeyPairSync("ed25519", { publicKeyEncoding: { format: "der", type: "spki" } } as unknown as MadeWith);
+      const made = generateKeyPairSync("ed25519", {
+        publicKeyEncoding: { format: "der", type: "spki" },
+      } as unknown as MadeWith);
       this.#key = made.privateKey as unknown as KeyObject;
       this.id = new Uint8Array(made.publicKey).slice(-32);
     } else {
-      this.#key = createPrivateKey({ key: Buffer.concat([fromHex("302e020100300506032b657004220420"), seed]), format: "der", type: "pkcs8" });
+      this.#key = createPrivateKey({
+        key: Buffer.concat([fromHex("302e020100300506032b657004220420"), seed]),
+        format: "der",
+        type: "pkcs8",
+      });
       this.id = ed25519.getPublicKey(seed);
     }
   }
@@ -68,7 +89,11 @@ export const networkOf = (app: string): Uint8Array => hash(32, "perdure/network/
 
 /** A topic, for whoever has its secret. */
 export class Topic {
-  constructor(readonly network: Uint8Array, readonly secret: Uint8Array = random(32), readonly signer = new Signer(derive(secret, "perdure/topic/1"))) {}
+  constructor(
+    readonly network: Uint8Array,
+    readonly secret: Uint8Array = random(32),
+    readonly signer = new Signer(derive(secret, "perdure/topic/1")),
+  ) {}
 
   /** One that can be entered and filled, but has no secret: it is made fast. */
   static invented(network: Uint8Array): Topic {
@@ -77,7 +102,9 @@ export class Topic {
 
   /** The one that an invite leads to (section 17). */
   static ofInvite(network: Uint8Array, invite: string): Topic {
-    const bytes = new Uint8Array(Buffer.from(invite.slice(invite.indexOf("perdure-") + "perdure-".length), "base64url"));
+    const bytes = new Uint8Array(
+      Buffer.from(invite.slice(invite.indexOf("perdure-") + "perdure-".length), "base64url"),
+    );
     return new Topic(network, bytes.slice(5, 37));
   }
 
@@ -102,8 +129,25 @@ export class Topic {
     return this.signer.sign("perdure/open/1", this.network, this.id, device, big(incarnation, 8));
   }
 
-  headStatement(device: Uint8Array, incarnation: bigint, length: number, ops: number, root: Uint8Array, time: bigint): Uint8Array {
-    return join("perdure/head/1", this.network, this.id, device, big(incarnation, 8), big(length, 8), big(ops, 8), root, big(time, 8));
+  headStatement(
+    device: Uint8Array,
+    incarnation: bigint,
+    length: number,
+    ops: number,
+    root: Uint8Array,
+    time: bigint,
+  ): Uint8Array {
+    return join(
+      "perdure/head/1",
+      this.network,
+      this.id,
+      device,
+      big(incarnation, 8),
+      big(length, 8),
+      big(ops, 8),
+      root,
+      big(time, 8),
+    );
   }
 
   ackStatement(log: Uint8Array, length: number, root: Uint8Array, acker: Uint8Array, epoch: Uint8Array): Uint8Array {
@@ -121,7 +165,9 @@ export class Topic {
 
   unseal(log: Uint8Array, index: number, batch: Uint8Array): Uint8Array {
     const nonce = keyed(24, this.sealKey, this.epoch, log, big(index, 8), batch.slice(1, 9));
-    return xchacha20poly1305(this.sealKey, nonce, join(this.network, this.id, log, big(index, 8), this.epoch)).decrypt(batch.slice(9));
+    return xchacha20poly1305(this.sealKey, nonce, join(this.network, this.id, log, big(index, 8), this.epoch)).decrypt(
+      batch.slice(9),
+    );
   }
 
   /** What a Presence frame carries (section 13). `value` is MessagePack. */
@@ -130,7 +176,10 @@ export class Topic {
     const content = join([1], value);
     const salt = random(8);
     const key = derive(this.sealKey, "perdure/presence/1");
-    return join(salt, xchacha20poly1305(key, keyed(24, key, salt, about), about).encrypt(join(content, device.sign(about, content))));
+    return join(
+      salt,
+      xchacha20poly1305(key, keyed(24, key, salt, about), about).encrypt(join(content, device.sign(about, content))),
+    );
   }
 }
 
@@ -166,7 +215,11 @@ export function stretches(from: number, size: number): { first: number; count: n
 }
 
 /** The root over `size` leaves, of which the first are known and the rest stand in the completion. */
-export function rootOf(leaves: readonly Uint8Array[], size = leaves.length, completion: readonly Uint8Array[] = []): Uint8Array {
+export function rootOf(
+  leaves: readonly Uint8Array[],
+  size = leaves.length,
+  completion: readonly Uint8Array[] = [],
+): Uint8Array {
   const known = stretches(leaves.length, size);
   const over = (first: number, count: number): Uint8Array => {
     const place = known.findIndex(stretch => stretch.first === first && stretch.count === count);

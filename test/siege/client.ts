@@ -12,17 +12,46 @@ import type { Purse } from "./purse.js";
 
 /** Tags of section 7. */
 export const tags = {
-  ping: 2, pong: 3, bye: 4, topics: 10, enter: 11, refused: 12, closed: 13, hello: 20, items: 21, done: 22, want: 23, page: 24, noPage: 25, check: 26,
-  ack: 27, askProof: 30, proof: 31, askNodes: 32, nodes: 33, introduce: 40, signal: 41, relay: 42, unreachable: 43, presence: 50, abilities: 128,
+  ping: 2,
+  pong: 3,
+  bye: 4,
+  topics: 10,
+  enter: 11,
+  refused: 12,
+  closed: 13,
+  hello: 20,
+  items: 21,
+  done: 22,
+  want: 23,
+  page: 24,
+  noPage: 25,
+  check: 26,
+  ack: 27,
+  askProof: 30,
+  proof: 31,
+  askNodes: 32,
+  nodes: 33,
+  introduce: 40,
+  signal: 41,
+  relay: 42,
+  unreachable: 43,
+  presence: 50,
+  abilities: 128,
 } as const;
 
 /** What a chunk of a piece holds at most (section 5). */
 export const chunkBytes = 16_367;
 
-export interface Frame { readonly tag: number; readonly alias: number; readonly request: number; readonly body: Uint8Array }
+export interface Frame {
+  readonly tag: number;
+  readonly alias: number;
+  readonly request: number;
+  readonly body: Uint8Array;
+}
 
 /** A frame as it travels. */
-export const frame = (tag: number, alias: number, request: number, ...body: readonly Part[]): Uint8Array => join([tag, 0], varint(alias), varint(request), ...body);
+export const frame = (tag: number, alias: number, request: number, ...body: readonly Part[]): Uint8Array =>
+  join([tag, 0], varint(alias), varint(request), ...body);
 
 export interface Dialling {
   readonly url: string;
@@ -43,7 +72,12 @@ export async function knock({ url, network, address, purse }: Dialling): Promise
   const socket = new WebSocket(asked, { perMessageDeflate: false, headers: { "X-Forwarded-For": address } });
   socket.binaryType = "nodebuffer";
   purse.holds(() => socket.terminate());
-  await new Promise<void>((resolve, reject) => socket.on("open", resolve).on("error", reject).on("close", () => reject(new Error("closed before it stood"))));
+  await new Promise<void>((resolve, reject) =>
+    socket
+      .on("open", resolve)
+      .on("error", reject)
+      .on("close", () => reject(new Error("closed before it stood"))),
+  );
   return socket;
 }
 
@@ -82,13 +116,15 @@ class Noise {
   }
 
   seal(plain: Uint8Array): Uint8Array {
-    const out = this.#key === undefined ? plain : chacha20poly1305(this.#key, nonce12(this.#count++), this.h).encrypt(plain);
+    const out =
+      this.#key === undefined ? plain : chacha20poly1305(this.#key, nonce12(this.#count++), this.h).encrypt(plain);
     this.mix(out);
     return out;
   }
 
   open(sealed: Uint8Array): Uint8Array {
-    const out = this.#key === undefined ? sealed : chacha20poly1305(this.#key, nonce12(this.#count++), this.h).decrypt(sealed);
+    const out =
+      this.#key === undefined ? sealed : chacha20poly1305(this.#key, nonce12(this.#count++), this.h).decrypt(sealed);
     this.mix(sealed);
     return out;
   }
@@ -110,7 +146,9 @@ class Direction {
 
   #cipher(): ReturnType<typeof chacha20poly1305> {
     if (this.#count > 0n && this.#count % 65_536n === 0n) {
-      this.#key = chacha20poly1305(this.#key, nonce12(2n ** 64n - 1n)).encrypt(new Uint8Array(32)).slice(0, 32);
+      this.#key = chacha20poly1305(this.#key, nonce12(2n ** 64n - 1n))
+        .encrypt(new Uint8Array(32))
+        .slice(0, 32);
     }
     return chacha20poly1305(this.#key, nonce12(this.#count++));
   }
@@ -130,13 +168,18 @@ class Exchange {
   readonly #key: KeyObject;
 
   constructor() {
-    const made = generateKeyPairSync("x25519", { publicKeyEncoding: { format: "der", type: "spki" } } as unknown as MadeWith);
+    const made = generateKeyPairSync("x25519", {
+      publicKeyEncoding: { format: "der", type: "spki" },
+    } as unknown as MadeWith);
     this.#key = made.privateKey as unknown as KeyObject;
     this.public = new Uint8Array(made.publicKey).slice(-32);
   }
 
   with(theirs: Uint8Array): Uint8Array {
-    const publicKey = createPublicKey({ key: { kty: "OKP", crv: "X25519", x: Buffer.from(theirs).toString("base64url") }, format: "jwk" });
+    const publicKey = createPublicKey({
+      key: { kty: "OKP", crv: "X25519", x: Buffer.from(theirs).toString("base64url") },
+      format: "jwk",
+    });
     return new Uint8Array(diffieHellman({ privateKey: this.#key, publicKey }));
   }
 }
@@ -162,7 +205,12 @@ export class Client {
   readonly #purse: Purse;
   #part: Uint8Array = new Uint8Array(0);
 
-  private constructor(socket: WebSocket, readonly device: Signer, { purse, network }: Dialling, keys: [Direction, Direction]) {
+  private constructor(
+    socket: WebSocket,
+    readonly device: Signer,
+    { purse, network }: Dialling,
+    keys: [Direction, Direction],
+  ) {
     this.network = network;
     this.#socket = socket;
     this.#purse = purse;
@@ -204,7 +252,8 @@ export class Client {
     const said = noise.open(message.slice(80));
     if (said.length !== 111 || said[0] !== 1) throw new Error("the anchor's payload is none");
     const statement = join("perdure/noise/1", to.network, theirStatic);
-    if (to.careful === true && !ed25519.verify(said.slice(33, 97), statement, said.slice(1, 33), { zip215: false })) throw new Error("the anchor's static key is not signed");
+    if (to.careful === true && !ed25519.verify(said.slice(33, 97), statement, said.slice(1, 33), { zip215: false }))
+      throw new Error("the anchor's static key is not signed");
     const sealedStatic = noise.seal(fixed.public);
     noise.mixKey(fixed.with(theirs));
     const greeting = join([1, 0, 0], device.id.slice(0, 8), [0, 0, 0]);

@@ -12,7 +12,11 @@ type Topic = Awaited<ReturnType<Peer["create"]>>;
 export const { openPeer } = (await import(`${root}/dist/index.js`)) as Package;
 
 /** Of one question. An answer that has not come yet has no end. */
-export interface Sample { readonly atMs: number; pairMs?: number; echoMs?: number }
+export interface Sample {
+  readonly atMs: number;
+  pairMs?: number;
+  echoMs?: number;
+}
 
 export const questionsPerSecond = 10;
 
@@ -28,10 +32,17 @@ export class Pair implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined;
   #next = 0;
 
-  private constructor(readonly ada: Peer, readonly bob: Peer, readonly topic: Topic, readonly bobs: Topic, readonly echo: WebSocket) {}
+  private constructor(
+    readonly ada: Peer,
+    readonly bob: Peer,
+    readonly topic: Topic,
+    readonly bobs: Topic,
+    readonly echo: WebSocket,
+  ) {}
 
   static async open(anchor: string, app: string, echoUrl: string): Promise<Pair> {
-    const peer = (instance: string): Promise<Peer> => openPeer({ app, instance, anchors: [anchor], storage: "memory", worker: false });
+    const peer = (instance: string): Promise<Peer> =>
+      openPeer({ app, instance, anchors: [anchor], storage: "memory", worker: false });
     const [ada, bob] = await Promise.all([peer("ada"), peer("bob")]);
     const topic = await ada.create();
     const bobs = await bob.join(await topic.invite());
@@ -132,7 +143,13 @@ export class Pair implements AsyncDisposable {
   }
 }
 
-export interface Figures { readonly count: number; readonly medianMs: number; readonly slowestMs: number; readonly echoSlowestMs: number; readonly echoMedianMs: number }
+export interface Figures {
+  readonly count: number;
+  readonly medianMs: number;
+  readonly slowestMs: number;
+  readonly echoSlowestMs: number;
+  readonly echoMedianMs: number;
+}
 
 /** Of the questions of a stretch of time. One without an answer counts as long as it has waited. */
 export function figures(samples: readonly Sample[], fromMs: number, toMs: number): Figures {
@@ -142,5 +159,11 @@ export function figures(samples: readonly Sample[], fromMs: number, toMs: number
   const pair = sorted(ofThen.map(({ atMs, pairMs }) => pairMs ?? now - atMs));
   const echo = sorted(ofThen.map(({ atMs, echoMs }) => echoMs ?? now - atMs));
   const middle = (times: number[]): number => times[times.length >> 1] ?? Number.NaN;
-  return { count: ofThen.length, medianMs: middle(pair), slowestMs: pair.at(-1) ?? Number.NaN, echoSlowestMs: echo.at(-1) ?? Number.NaN, echoMedianMs: middle(echo) };
+  return {
+    count: ofThen.length,
+    medianMs: middle(pair),
+    slowestMs: pair.at(-1) ?? Number.NaN,
+    echoSlowestMs: echo.at(-1) ?? Number.NaN,
+    echoMedianMs: middle(echo),
+  };
 }

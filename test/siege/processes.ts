@@ -28,13 +28,15 @@ function firstLine(child: ChildProcess): Promise<string> {
 
 /** The port on which that process listens. It tells its public address, not this one. */
 function portOf(pid: number): number {
-  const inodes = new Set(readdirSync(`/proc/${pid}/fd`).map(fd => {
-    try {
-      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
-    } catch {
-      return undefined;
-    }
-  }));
+  const inodes = new Set(
+    readdirSync(`/proc/${pid}/fd`).map(fd => {
+      try {
+        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+      } catch {
+        return undefined;
+      }
+    }),
+  );
   for (const line of readFileSync(`/proc/${pid}/net/tcp`, "utf8").split("\n").slice(1)) {
     const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
     if (state === "0A" && inodes.has(inode)) return Number.parseInt(local.slice(-4), 16);
@@ -42,7 +44,10 @@ function portOf(pid: number): number {
   throw new Error("it listens on no port");
 }
 
-export interface Memory { readonly nowMB: number; readonly mostMB: number }
+export interface Memory {
+  readonly nowMB: number;
+  readonly mostMB: number;
+}
 
 export interface AnchorProcess extends AsyncDisposable {
   readonly port: number;
@@ -53,16 +58,25 @@ export interface AnchorProcess extends AsyncDisposable {
 
 /** An anchor of this package, behind a proxy. */
 export async function startAnchor(...args: readonly string[]): Promise<AnchorProcess> {
-  const child = spawn(process.execPath, [`${root}/dist/cli.js`, "anchor", "--port", "0", "--public-url", "ws://siege.example", ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(
+    process.execPath,
+    [`${root}/dist/cli.js`, "anchor", "--port", "0", "--public-url", "ws://siege.example", ...args],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
   const { pid } = child;
   if (pid === undefined) throw new Error("the anchor does not start");
   await firstLine(child);
-  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? Number.NaN) / 1024;
+  const field = (name: string): number =>
+    Number(
+      new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? Number.NaN,
+    ) / 1024;
   return {
     port: portOf(pid),
     memory: () => ({ nowMB: Math.round(field("VmRSS")), mostMB: Math.round(field("VmHWM")) }),
     worked: () => {
-      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /, "")
+        .split(" ");
       return (Number(fields[11]) + Number(fields[12])) / 100;
     },
     [Symbol.asyncDispose]: () => end(child),
@@ -80,22 +94,27 @@ export interface Child extends AsyncDisposable {
 }
 
 export function startAttackers(script: string): Child {
-  const child = spawn(process.execPath, ["--enable-source-maps", script], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = spawn(process.execPath, ["--enable-source-maps", script], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   return {
-    ask: what => new Promise((resolve, reject) => {
-      const gone = (code: number | null): void => reject(new Error(`the attackers ended with ${code}`));
-      child.once("close", gone);
-      child.once("message", answer => {
-        child.off("close", gone);
-        resolve(answer);
-      });
-      child.send(what);
-    }),
+    ask: what =>
+      new Promise((resolve, reject) => {
+        const gone = (code: number | null): void => reject(new Error(`the attackers ended with ${code}`));
+        child.once("close", gone);
+        child.once("message", answer => {
+          child.off("close", gone);
+          resolve(answer);
+        });
+        child.send(what);
+      }),
     [Symbol.asyncDispose]: () => end(child),
   };
 }
 
-export interface Door extends AsyncDisposable { readonly url: string }
+export interface Door extends AsyncDisposable {
+  readonly url: string;
+}
 
 /** A proxy that tells the anchor from where its clients come. */
 export async function openDoor(port: number, address: string): Promise<Door> {
@@ -104,7 +123,10 @@ export async function openDoor(port: number, address: string): Promise<Door> {
     const inner = connect(port, "127.0.0.1");
     for (const socket of [client, inner]) {
       sockets.add(socket);
-      socket.setNoDelay(true).on("close", () => sockets.delete(socket)).on("error", () => (client.destroy(), inner.destroy()));
+      socket
+        .setNoDelay(true)
+        .on("close", () => sockets.delete(socket))
+        .on("error", () => (client.destroy(), inner.destroy()));
     }
     let head = "";
     const greet = (data: Buffer): void => {

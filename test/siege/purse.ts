@@ -3,7 +3,10 @@
 /** Thrown when there is nothing left to spend. */
 export class Spent extends Error {}
 
-export interface Spending { readonly bytes: number; readonly sockets: number }
+export interface Spending {
+  readonly bytes: number;
+  readonly sockets: number;
+}
 
 export class Purse {
   #bytes = 0;
@@ -11,7 +14,10 @@ export class Purse {
   readonly #ends: (() => void)[] = [];
   readonly #until: number;
 
-  constructor(readonly limits: Spending, seconds: number) {
+  constructor(
+    readonly limits: Spending,
+    seconds: number,
+  ) {
     this.#until = performance.now() + seconds * 1000;
   }
 

@@ -12,11 +12,27 @@ const root = resolve(here, "../..");
 const out = join(root, "build/test-siege", String(process.pid));
 
 await build({
-  entryPoints: [join(here, "siege.test.ts"), join(here, "attackers.ts")], outdir: out, bundle: true, platform: "node", format: "esm", target: "node20", packages: "external",
-  sourcemap: "inline", logLevel: "warning", outExtension: { ".js": ".mjs" },
-  define: { root: JSON.stringify(process.env.SIEGE_ROOT ?? root), echoScript: JSON.stringify(join(here, "echo.mjs")), attackersScript: JSON.stringify(join(out, "attackers.mjs")) },
+  entryPoints: [join(here, "siege.test.ts"), join(here, "attackers.ts")],
+  outdir: out,
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  packages: "external",
+  sourcemap: "inline",
+  logLevel: "warning",
+  outExtension: { ".js": ".mjs" },
+  define: {
+    root: JSON.stringify(process.env.SIEGE_ROOT ?? root),
+    echoScript: JSON.stringify(join(here, "echo.mjs")),
+    attackersScript: JSON.stringify(join(out, "attackers.mjs")),
+  },
 });
-const child = spawn(process.execPath, ["--enable-source-maps", "--test", "--test-reporter=spec", ...process.argv.slice(2), join(out, "siege.test.mjs")], { stdio: "inherit" });
+const child = spawn(
+  process.execPath,
+  ["--enable-source-maps", "--test", "--test-reporter=spec", ...process.argv.slice(2), join(out, "siege.test.mjs")],
+  { stdio: "inherit" },
+);
 child.on("exit", code => {
   rmSync(out, { recursive: true, force: true });
   process.exit(code ?? 1);

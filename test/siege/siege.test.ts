@@ -37,7 +37,9 @@ const quotaMB = { total: 16, address: 4 };
 const text = (words: string): Uint8Array => join([0xd9, Buffer.byteLength(words)], words);
 
 describe("a client that was written from the page alone", () => {
-  test("reads what a peer wrote, writes what it reads, and has it acknowledged by anchor and peer", { timeout: 30_000 }, async () => {
+  test("reads what a peer wrote, writes what it reads, and has it acknowledged by anchor and peer", {
+    timeout: 30_000,
+  }, async () => {
     await using anchor = await startAnchor("--data", ":memory:");
     await using door = await openDoor(anchor.port, honestAddress);
     const ada = await openPeer({ app, anchors: [door.url], storage: "memory", worker: false });
@@ -47,15 +49,26 @@ describe("a client that was written from the page alone", () => {
       await (await topic.append("x".repeat(200_000))).anchored();
       const purse = new Purse({ bytes: MiB, sockets: 1 }, 30);
       const network = networkOf(app);
-      const client = await Client.dial({ url: `ws://127.0.0.1:${anchor.port}`, network, address: "203.0.113.1", purse, careful: true });
+      const client = await Client.dial({
+        url: `ws://127.0.0.1:${anchor.port}`,
+        network,
+        address: "203.0.113.1",
+        purse,
+        careful: true,
+      });
       const member = new Member(client, Topic.ofInvite(network, await topic.invite()));
       await member.until(() => member.read(fromHex(ada.id)).length >= 21);
       assert.deepEqual(member.read(fromHex(ada.id))[3], join([0xaa], "from ada 3"));
       member.append(text("hello from outside"));
       member.append(text("and again"));
-      await member.until(() => [hex(client.anchor), ada.id].every(acker => member.acks.some(ack => ack.length === 2 && hex(ack.acker) === acker)));
+      await member.until(() =>
+        [hex(client.anchor), ada.id].every(acker =>
+          member.acks.some(ack => ack.length === 2 && hex(ack.acker) === acker),
+        ),
+      );
       const heard: unknown[] = [];
-      for await (const { author, value } of topic.messages({ limit: 100 })) if (author === hex(client.device.id)) heard.push(value);
+      for await (const { author, value } of topic.messages({ limit: 100 }))
+        if (author === hex(client.device.id)) heard.push(value);
       assert.deepEqual(heard, ["hello from outside", "and again"]);
       purse.close();
     } finally {
@@ -64,24 +77,45 @@ describe("a client that was written from the page alone", () => {
   });
 });
 
-interface Siege { readonly shared: boolean; readonly share: number }
+interface Siege {
+  readonly shared: boolean;
+  readonly share: number;
+}
 
 /** `share`: of the seconds that each attack may have. */
 async function siege({ shared, share }: Siege): Promise<void> {
   const folder = mkdtempSync(path(tmpdir(), "perdure-siege-"));
   try {
-    const limits = process.env["SIEGE_QUOTAS"]?.split(" ") ?? ["--total-mb", String(quotaMB.total), "--address-mb", String(quotaMB.address)];
+    const limits = process.env["SIEGE_QUOTAS"]?.split(" ") ?? [
+      "--total-mb",
+      String(quotaMB.total),
+      "--address-mb",
+      String(quotaMB.address),
+    ];
     await using anchor = await startAnchor("--data", path(folder, "anchor.db"), ...limits);
     await using echo = await startEcho();
     await using door = await openDoor(anchor.port, honestAddress);
     await using elsewhere = await openDoor(anchor.port, "198.51.100.8");
     await using pair = await Pair.open(door.url, app, echo.url);
     // A third member, from elsewhere: the topic is not one that only the pair's address has entered.
-    await using witness = await openPeer({ app, instance: "witness", anchors: [elsewhere.url], storage: "memory", worker: false });
+    await using witness = await openPeer({
+      app,
+      instance: "witness",
+      anchors: [elsewhere.url],
+      storage: "memory",
+      worker: false,
+    });
     const invite = await pair.topic.invite();
     const watched = await witness.join(withoutAnchors(invite));
     await using attackers = startAttackers(attackersScript);
-    const orders: Orders = { url: `ws://127.0.0.1:${anchor.port}`, port: anchor.port, app, invite, members: [pair.ada.id, pair.bob.id], ...(shared ? { shared: honestAddress } : {}) };
+    const orders: Orders = {
+      url: `ws://127.0.0.1:${anchor.port}`,
+      port: anchor.port,
+      app,
+      invite,
+      members: [pair.ada.id, pair.bob.id],
+      ...(shared ? { shared: honestAddress } : {}),
+    };
     await attackers.ask(orders);
 
     pair.begin();
@@ -97,7 +131,10 @@ async function siege({ shared, share }: Siege): Promise<void> {
     for (const attack of attacks) {
       const from = performance.now();
       const workedBefore = anchor.worked();
-      const { reached, spent: { bytes, sockets } } = (await attackers.ask({ name: attack.name, seconds: attack.seconds * share })) as Attacked;
+      const {
+        reached,
+        spent: { bytes, sockets },
+      } = (await attackers.ask({ name: attack.name, seconds: attack.seconds * share })) as Attacked;
       // What it leaves behind is a part of the attack: a second of questions more, and the answers to all. One that has spent in a
       // moment all that it may has its seconds none the less: of three questions a median says nothing.
       const asked = attack.seconds * share * questionsPerSecond;
@@ -105,27 +142,45 @@ async function siege({ shared, share }: Siege): Promise<void> {
       const to = performance.now();
       await pair.settled(stallMs);
       const then = figures(pair.samples, from, to);
-      console.log(line(attack.name, then, anchor.memory().nowMB), `anchor ${(anchor.worked() - workedBefore).toFixed(1)} s of ${((to - from) / 1000).toFixed(1)};`,
-        `${(bytes / MiB).toFixed(1)} MiB, ${sockets} sockets;`, Object.entries(reached).map(([what, count]) => `${what} ${count}`).join(", "));
+      console.log(
+        line(attack.name, then, anchor.memory().nowMB),
+        `anchor ${(anchor.worked() - workedBefore).toFixed(1)} s of ${((to - from) / 1000).toFixed(1)};`,
+        `${(bytes / MiB).toFixed(1)} MiB, ${sockets} sockets;`,
+        Object.entries(reached)
+          .map(([what, count]) => `${what} ${count}`)
+          .join(", "),
+      );
       spent.bytes += bytes;
       spent.sockets += sockets;
       if (reached.stood === 0) broken.push(`${attack.name}: none of its links stood, so it shows nothing`);
       // The machine may have become slower itself: the echo shows it.
       const slower = Math.max(1, then.echoMedianMs / quiet.echoMedianMs);
-      if (then.medianMs > 5 * quiet.medianMs * slower) broken.push(`${attack.name}: the pair's median is ${ms(then.medianMs)}, more than 5 times the quiet one of ${ms(quiet.medianMs)}${slower > 1 ? `, with the echo ${slower.toFixed(1)} times slower` : ""}`);
-      if (then.slowestMs > then.echoSlowestMs + 1000) broken.push(`${attack.name}: the pair's slowest is ${ms(then.slowestMs)}, the echo's ${ms(then.echoSlowestMs)}`);
+      if (then.medianMs > 5 * quiet.medianMs * slower)
+        broken.push(
+          `${attack.name}: the pair's median is ${ms(then.medianMs)}, more than 5 times the quiet one of ${ms(quiet.medianMs)}${slower > 1 ? `, with the echo ${slower.toFixed(1)} times slower` : ""}`,
+        );
+      if (then.slowestMs > then.echoSlowestMs + 1000)
+        broken.push(
+          `${attack.name}: the pair's slowest is ${ms(then.slowestMs)}, the echo's ${ms(then.echoSlowestMs)}`,
+        );
     }
 
     pair.rest();
     const last = await pair.topic.append("the last");
     if (!(await within(stallMs, last.anchored()))) broken.push("what an honest member says is not anchored any more");
-    if (!(await within(stallMs, settledAt(pair)))) broken.push(`${pair.topic.status.current.pending} of an honest member's messages are still pending`);
+    if (!(await within(stallMs, settledAt(pair))))
+      broken.push(`${pair.topic.status.current.pending} of an honest member's messages are still pending`);
     if (!(await within(stallMs, holds(watched, "the last")))) broken.push("the witness does not have all");
-    if (!shared) broken.push(...await newcomer(anchor.port, invite, pair));
-    const health = await fetch(`http://127.0.0.1:${anchor.port}/healthz`, { signal: AbortSignal.timeout(5_000) }).then(({ status }) => status, String);
+    if (!shared) broken.push(...(await newcomer(anchor.port, invite, pair)));
+    const health = await fetch(`http://127.0.0.1:${anchor.port}/healthz`, { signal: AbortSignal.timeout(5_000) }).then(
+      ({ status }) => status,
+      String,
+    );
     if (health !== 200) broken.push(`/healthz says ${health}`);
     const { nowMB, mostMB } = anchor.memory();
-    console.log(`the anchor ends with ${nowMB} MB and had ${mostMB} at most; the attackers spent ${(spent.bytes / MiB).toFixed(1)} MiB and ${spent.sockets} sockets`);
+    console.log(
+      `the anchor ends with ${nowMB} MB and had ${mostMB} at most; the attackers spent ${(spent.bytes / MiB).toFixed(1)} MiB and ${spent.sockets} sockets`,
+    );
     if (nowMB > memoryMB) broken.push(`the anchor ends with ${nowMB} MB`);
     if (spent.bytes > allBytes || spent.sockets > allSockets) broken.push("the attackers spent more than they may");
     assert.deepEqual(broken, []);
@@ -136,7 +191,11 @@ async function siege({ shared, share }: Siege): Promise<void> {
 
 const ms = (value: number): string => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
 
-const line = (name: string, { count, medianMs, slowestMs, echoMedianMs, echoSlowestMs }: Figures, memory: number): string =>
+const line = (
+  name: string,
+  { count, medianMs, slowestMs, echoMedianMs, echoSlowestMs }: Figures,
+  memory: number,
+): string =>
   `${name}: median ${ms(medianMs)}, slowest ${ms(slowestMs)} of ${count}; echo ${ms(echoMedianMs)}, ${ms(echoSlowestMs)}; ${memory} MB;`;
 
 /** Whether it comes to that in time. */
@@ -169,15 +228,23 @@ async function holds(topic: Watched, wanted: string): Promise<void> {
 /** A member from an address of its own: what it does not come to. */
 async function newcomer(port: number, invite: string, pair: Pair): Promise<string[]> {
   await using door = await openDoor(port, "198.51.100.9");
-  await using peer = await openPeer({ app, instance: "newcomer", anchors: [door.url], storage: "memory", worker: false });
+  await using peer = await openPeer({
+    app,
+    instance: "newcomer",
+    anchors: [door.url],
+    storage: "memory",
+    worker: false,
+  });
   const topic = await peer.join(withoutAnchors(invite));
   if (!(await within(stallMs, holds(topic, "the last")))) return ["a newcomer from elsewhere does not read the topic"];
   topic.presence.set("here");
   const lacks: string[] = [];
   if (!(await within(stallMs, sees(pair.topic, peer.id)))) lacks.push("a newcomer's presence is not shown");
-  if (!(await within(stallMs, (await topic.append("new here")).anchored()))) lacks.push("what a newcomer says is not anchored");
+  if (!(await within(stallMs, (await topic.append("new here")).anchored())))
+    lacks.push("what a newcomer says is not anchored");
   // The anchor, the other one of the pair, the witness, and the newcomer: invented keys have not taken their places.
-  if (!(await within(stallMs, (await pair.topic.append("to all")).replicated(4)))) lacks.push("a newcomer's acknowledgement does not count");
+  if (!(await within(stallMs, (await pair.topic.append("to all")).replicated(4))))
+    lacks.push("a newcomer's acknowledgement does not count");
   return lacks;
 }
 
@@ -199,6 +266,10 @@ function withoutAnchors(invite: string): string {
 }
 
 describe("an honest pair goes on, and the anchor stays within its memory,", () => {
-  test("while strangers and members attack it in all ways", { timeout: 140_000 }, () => siege({ shared: false, share: 0.7 }));
-  test("while they attack it from the pair's own address", { timeout: 140_000 }, () => siege({ shared: true, share: 0.45 }));
+  test("while strangers and members attack it in all ways", { timeout: 140_000 }, () =>
+    siege({ shared: false, share: 0.7 }),
+  );
+  test("while they attack it from the pair's own address", { timeout: 140_000 }, () =>
+    siege({ shared: true, share: 0.45 }),
+  );
 });

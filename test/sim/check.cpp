@@ -10,16 +10,18 @@ std::string key_of(const Bytes& value) { return std::string(text(value)); }
 }  // namespace
 
 // Pages through a topic's whole timeline.
-void Scenario::read_all(u32 i, u32 t, std::optional<std::string> after, std::shared_ptr<Seen> seen, std::function<void(bool)> done) {
+void Scenario::read_all(u32 i, u32 t, std::optional<std::string> after, std::shared_ptr<Seen> seen,
+                        std::function<void(bool)> done) {
   auto handle = devices_[i].handles.find(t);
   if (handle == devices_[i].handles.end()) return done(false);
-  world_.call(devices_[i].host, Messages{handle->second, {}, std::move(after), 256, false}, [this, i, t, seen, done](const ReplyBody* reply) {
-    auto* page = reply ? std::get_if<MessagePage>(reply) : nullptr;
-    if (!page) return done(false);
-    for (auto& message : page->messages) ++(*seen)[key_of(message.value)];
-    if (!page->more || page->messages.empty()) return done(true);
-    read_all(i, t, page->messages.back().id, seen, done);
-  });
+  world_.call(devices_[i].host, Messages{handle->second, {}, std::move(after), 256, false},
+              [this, i, t, seen, done](const ReplyBody* reply) {
+                auto* page = reply ? std::get_if<MessagePage>(reply) : nullptr;
+                if (!page) return done(false);
+                for (auto& message : page->messages) ++(*seen)[key_of(message.value)];
+                if (!page->more || page->messages.empty()) return done(true);
+                read_all(i, t, page->messages.back().id, seen, done);
+              });
 }
 
 // What this device was told is accepted, it must see itself, from then on.
@@ -35,7 +37,8 @@ void Scenario::check_own_view(u32 i, u32 t) {
     if (!complete || d.may_void || d.lost || d.rotten || d.forked || d.clock_harmed) return;
     for (u32 n : expected)
       if (!seen->contains(key_of(ops_[n].value)))
-        return fail("device " + std::to_string(i) + " no longer sees its own op " + std::to_string(n) + " in topic " + std::to_string(t));
+        return fail("device " + std::to_string(i) + " no longer sees its own op " + std::to_string(n) + " in topic " +
+                    std::to_string(t));
   });
 }
 
@@ -89,20 +92,26 @@ void Scenario::check_topic(u32 t, u32 i) {
   for (u32 k = 0; k < topics_[t].keys; ++k) read_history(i, t, "key " + std::to_string(k), {}, seen, part_done);
 }
 
-void Scenario::read_history(u32 i, u32 t, std::string key, std::optional<std::string> after, std::shared_ptr<Seen> seen, std::function<void(bool)> done) {
-  world_.call(devices_[i].host, MapHistory{devices_[i].handles[t], key, std::move(after), 64}, [this, i, t, key, seen, done](const ReplyBody* reply) {
-    auto* page = reply ? std::get_if<HistoryPage>(reply) : nullptr;
-    if (!page) return done(false);
-    for (auto& version : page->versions)
-      if (version.value) ++(*seen)[key_of(*version.value)];
-    if (!page->more || page->versions.empty()) return done(true);
-    read_history(i, t, key, page->versions.back().id, seen, done);
-  });
+void Scenario::read_history(u32 i, u32 t, std::string key, std::optional<std::string> after, std::shared_ptr<Seen> seen,
+                            std::function<void(bool)> done) {
+  world_.call(devices_[i].host, MapHistory{devices_[i].handles[t], key, std::move(after), 64},
+              [this, i, t, key, seen, done](const ReplyBody* reply) {
+                auto* page = reply ? std::get_if<HistoryPage>(reply) : nullptr;
+                if (!page) return done(false);
+                for (auto& version : page->versions)
+                  if (version.value) ++(*seen)[key_of(*version.value)];
+                if (!page->more || page->versions.empty()) return done(true);
+                read_history(i, t, key, page->versions.back().id, seen, done);
+              });
 }
 
 // Ops that say the same are told apart by their number alone.
 void Scenario::judge(u32 t, const Seen& seen) {
-  struct Same { std::vector<u32> ops; u64 before = 0, after = 0, most = 0; };      // accepted before all was healed, and after
+  // accepted before all was healed, and after
+  struct Same {
+    std::vector<u32> ops;
+    u64 before = 0, after = 0, most = 0;
+  };
   std::map<Bytes, Same> said;
   for (u32 n = 0; n < ops_.size(); ++n) {
     const Op& op = ops_[n];
@@ -117,7 +126,8 @@ void Scenario::judge(u32 t, const Seen& seen) {
   for (auto& [value, same] : said) {
     const u32 i = ops_[same.ops.front()].device;
     const Device& author = devices_[i];
-    const std::string name = "op " + std::to_string(same.ops.front()) + " of device " + std::to_string(i) + " in topic " + std::to_string(t) +
+    const std::string name = "op " + std::to_string(same.ops.front()) + " of device " + std::to_string(i) +
+                             " in topic " + std::to_string(t) +
                              (same.ops.size() > 1 ? " and its " + std::to_string(same.ops.size() - 1) + " equals" : "");
     auto at = seen.find(key_of(value));
     const u64 found = at == seen.end() ? 0 : at->second;
@@ -125,10 +135,13 @@ void Scenario::judge(u32 t, const Seen& seen) {
     if (author.liar || author.forked || found >= same.before + same.after) continue;
     auto held = held_.said.find({i, t, value});
     const u64 kept = std::min<u64>(same.before, held == held_.said.end() ? 0 : held->second.size());
-    if (found < kept + same.after) fail(name + " was accepted, was held by somebody, and is lost: " + std::to_string(found) + " of " + std::to_string(kept + same.after));
+    if (found < kept + same.after)
+      fail(name + " was accepted, was held by somebody, and is lost: " + std::to_string(found) + " of " +
+           std::to_string(kept + same.after));
     u64 excuses = 0;
     for (u32 n : same.ops) excuses += ops_[n].accepted && excused(ops_[n]) ? 1 : 0;
-    if (found + excuses < same.before + same.after) fail(name + " was accepted and is lost" + (author.rotten ? ", and its author was not told" : ""));
+    if (found + excuses < same.before + same.after)
+      fail(name + " was accepted and is lost" + (author.rotten ? ", and its author was not told" : ""));
   }
   for (auto& [value, times] : seen) {
     auto same = [&, v = &value](auto& one) { return key_of(one.first) == *v; };
@@ -140,7 +153,8 @@ void Scenario::judge(u32 t, const Seen& seen) {
 // and the author knows.
 bool Scenario::excused(const Op& op) const {
   const Device& author = devices_[op.device];
-  if (author.liar || author.forked || (author.lost && author.clock_harmed) || (author.rotten && author.told_lost)) return true;
+  if (author.liar || author.forked || (author.lost && author.clock_harmed) || (author.rotten && author.told_lost))
+    return true;
   for (auto& loss : losses_) {
     if (loss.device != op.device || loss.at < op.accepted_at || loss.back_to > op.accepted_at) continue;
     if (!op.acked_at || *op.acked_at > loss.at) return true;
@@ -156,7 +170,8 @@ void Scenario::read_rotten() {
     for (u32 t : devices_[i].member) {
       if (!devices_[i].rotten || !devices_[i].handles.contains(t)) continue;
       read_all(i, t, {}, std::make_shared<Seen>(), [](bool) {});
-      for (u32 k = 0; k < topics_[t].keys; ++k) read_history(i, t, "key " + std::to_string(k), {}, std::make_shared<Seen>(), [](bool) {});
+      for (u32 k = 0; k < topics_[t].keys; ++k)
+        read_history(i, t, "key " + std::to_string(k), {}, std::make_shared<Seen>(), [](bool) {});
     }
 }
 
@@ -168,12 +183,16 @@ void Scenario::check_unreadable() {
     const u64 count = there == now.unreadable.end() ? 0 : there->second.size();
     if (before != held_.unreadable.end())
       for (auto& batch : before->second)
-        if (count == 0 || !there->second.contains(batch)) fail("what nobody can read in topic " + std::to_string(t) + " is not kept");
+        if (count == 0 || !there->second.contains(batch))
+          fail("what nobody can read in topic " + std::to_string(t) + " is not kept");
     // Behind a cut each has what it has.
-    if (count > 0 && std::ranges::any_of(there->second, [&](auto& batch) { return now.cut.contains(batch.first); })) continue;
+    if (count > 0 && std::ranges::any_of(there->second, [&](auto& batch) { return now.cut.contains(batch.first); }))
+      continue;
     for (auto& [i, digest] : topics_[t].digests) {
       const u64 told = world_.topics(devices_[i].host)[devices_[i].handles[t]].unreadable;
-      if (told != count) fail("device " + std::to_string(i) + " counts " + std::to_string(told) + " batches that nobody can read in topic " + std::to_string(t) + ", not " + std::to_string(count));
+      if (told != count)
+        fail("device " + std::to_string(i) + " counts " + std::to_string(told) +
+             " batches that nobody can read in topic " + std::to_string(t) + ", not " + std::to_string(count));
     }
   }
 }
@@ -197,7 +216,9 @@ std::string Scenario::name_missing(u32 t) {
       if (values->contains(key_of(ops_[n].value))) ++with;
       else without += " " + std::to_string(i);
     }
-    if (with > 0 && !without.empty()) out += " op " + std::to_string(n) + " of device " + std::to_string(ops_[n].device) + " is not shown at" + without + ";";
+    if (with > 0 && !without.empty())
+      out += " op " + std::to_string(n) + " of device " + std::to_string(ops_[n].device) + " is not shown at" +
+             without + ";";
   }
   return out;
 }
@@ -207,14 +228,17 @@ void Scenario::check_rest() {
   constexpr u64 rest_ms = 40'000;
   std::string large;
   world_.on_large = [&](HostId from, HostId to) {
-    if (large.size() < 300) large += " " + std::to_string(from) + " to " + std::to_string(to) + " at " + std::to_string(world_.now() / 1000) + " s,";
+    if (large.size() < 300)
+      large += " " + std::to_string(from) + " to " + std::to_string(to) + " at " + std::to_string(world_.now() / 1000) +
+               " s,";
   };
   const u64 before = world_.counts.bytes;
   world_.run_for(rest_ms);
   world_.on_large = {};
   const u64 each = (world_.counts.bytes - before) * 1000 / rest_ms / std::max<u64>(world_.links_up(), 1);
   say("at rest: " + std::to_string(each) + " B/s a link; large messages:" + large);
-  if (!large.empty() && std::ranges::none_of(devices_, &Device::liar)) fail("large messages while all is at rest:" + large);
+  if (!large.empty() && std::ranges::none_of(devices_, &Device::liar))
+    fail("large messages while all is at rest:" + large);
 }
 
 }  // namespace perdure::sim

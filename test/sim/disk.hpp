@@ -12,9 +12,9 @@ class Disk {
   using Rows = std::map<Bytes, Bytes>;
 
   Rows rows;
-  u32 generation = 0;        // of the core that opened it last
+  u32 generation = 0;  // of the core that opened it last
   bool full = false;
-  u32 flaky = 0;             // of a thousand saves, how many end as failed or unknown
+  u32 flaky = 0;  // of a thousand saves, how many end as failed or unknown
   u64 delay_min_ms = 0, delay_max_ms = 0;
 
   u32 open() { return ++generation; }

@@ -20,7 +20,7 @@ void Scenario::harm_links() {
   Prng& prng = world_.prng;
   u64 what = prng.below(10);
   if (what < 6) return world_.lose_link(prng.next());
-  if (what < 8) {                           // a partition, until it heals
+  if (what < 8) {  // a partition, until it heals
     u32 sides = static_cast<u32>(prng.between(2, 3));
     say("partition into " + std::to_string(sides));
     for (auto& device : devices_) world_.set_side(device.host, static_cast<u32>(prng.below(sides)));
@@ -29,7 +29,7 @@ void Scenario::harm_links() {
         for (auto& device : devices_) world_.set_side(device.host, 0);
     });
   }
-  u32 i = random_edge();                    // one goes offline, and knows it
+  u32 i = random_edge();  // one goes offline, and knows it
   HostId host = devices_[i].host;
   say("device " + std::to_string(i) + " offline");
   world_.set_side(host, 100 + i);
@@ -62,7 +62,8 @@ void Scenario::harm_process() {
   }
   if (what < 10) {
     world_.tell(device.host, Visibility{true});
-    return world_.after(prng.between(1'000, 40'000), [this, host = device.host] { world_.tell(host, Visibility{false}); });
+    return world_.after(prng.between(1'000, 40'000),
+                        [this, host = device.host] { world_.tell(host, Visibility{false}); });
   }
   if (fork_due_ && what == 10) return fork(i);
   take_over(i);
@@ -76,7 +77,7 @@ void Scenario::crash(u32 i) {
 
 void Scenario::restart(u32 i) {
   if (world_.up(devices_[i].host)) return;
-  world_.crash(devices_[i].host);           // if it is frozen, it ends now
+  world_.crash(devices_[i].host);  // if it is frozen, it ends now
   say("device " + std::to_string(i) + " starts again");
   devices_[i].handles.clear();
   world_.restart(devices_[i].host);
@@ -92,7 +93,10 @@ void Scenario::take_over(u32 i) {
   if (world_.prng.chance(500)) world_.freeze(old);
   std::vector<std::string> urls;
   for (u32 a = edges_; a < devices_.size(); ++a) urls.push_back(World::url(devices_[a].host));
-  device.host = world_.add({.name = "edge " + std::to_string(i), .anchors = urls, .device_seed = world_.device_seed(old), .disk = world_.disk(old)});
+  device.host = world_.add({.name = "edge " + std::to_string(i),
+                            .anchors = urls,
+                            .device_seed = world_.device_seed(old),
+                            .disk = world_.disk(old)});
   if (device.liar) plan_liar();
   superseded_.push_back(old);
   u64 thaws = world_.prng.between(500, 10'000), ends = thaws + world_.prng.between(500, 10'000);
@@ -162,7 +166,8 @@ void Scenario::fork(u32 i) {
   auto disk = std::make_shared<Disk>(*world_.disk(device.host));
   std::vector<std::string> urls;
   for (u32 a = edges_; a < devices_.size(); ++a) urls.push_back(World::url(devices_[a].host));
-  HostId copy = world_.add({.name = "copy", .anchors = urls, .device_seed = world_.device_seed(device.host), .disk = disk});
+  HostId copy = world_.add(
+      {.name = "copy", .anchors = urls, .device_seed = world_.device_seed(device.host), .disk = disk});
   superseded_.push_back(copy);
   for (auto& entry : device.handles) {
     u32 t = entry.first;
@@ -189,7 +194,7 @@ void Scenario::plan_liar() {
     for (auto& topic : topics_)
       if (topic.creator == liar) return;
     devices_[liar].liar = true;
-    losses_max_ = 0;                        // what only a liar has acknowledged is held by nobody
+    losses_max_ = 0;  // what only a liar has acknowledged is held by nobody
   }
   say("device " + std::to_string(liar) + " lies");
   auto old = std::make_shared<std::vector<Bytes>>();
@@ -200,12 +205,16 @@ void Scenario::plan_liar() {
     else (*old)[prng.below(64)] = bytes;
     if (!prng.chance(40)) return out.push_back(std::move(bytes)), out;
     switch (prng.below(6)) {
-      case 0: if (!bytes.empty()) bytes[prng.below(bytes.size())] ^= static_cast<u8>(1u << prng.below(8)); break;
+      case 0:
+        if (!bytes.empty()) bytes[prng.below(bytes.size())] ^= static_cast<u8>(1u << prng.below(8));
+        break;
       case 1: bytes.resize(prng.below(bytes.size() + 1)); break;
       case 2: out.push_back(bytes); break;
       case 3: out.push_back((*old)[prng.below(old->size())]); break;
-      case 4: return out;                   // and the next one follows as if nothing were missing
-      default: bytes.resize(prng.between(1, 300)); for (u8& b : bytes) b = static_cast<u8>(prng.next());
+      case 4: return out;  // and the next one follows as if nothing were missing
+      default:
+        bytes.resize(prng.between(1, 300));
+        for (u8& b : bytes) b = static_cast<u8>(prng.next());
     }
     out.push_back(std::move(bytes));
     return out;

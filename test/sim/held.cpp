@@ -8,14 +8,18 @@
 
 namespace perdure::sim {
 
-identity::TopicKeys Scenario::keys_of(u32 t) const { return identity::topic_keys(identity::decode_invite(topics_[t].invite)->secret); }
+identity::TopicKeys Scenario::keys_of(u32 t) const {
+  return identity::topic_keys(identity::decode_invite(topics_[t].invite)->secret);
+}
 
 // Whoever has its secret has certified the log.
 std::optional<u32> Scenario::topic_of(const StoredLog& log) const {
   const NetworkId network = identity::network_id("sim");
   const log::Opening& opening = log.state.opening;
   for (u32 t = 0; t < topics_.size(); ++t)
-    if (!topics_[t].invite.empty() && identity::may_open(network, keys_of(t).id, opening.device, opening.incarnation, opening.certificate)) return t;
+    if (!topics_[t].invite.empty() &&
+        identity::may_open(network, keys_of(t).id, opening.device, opening.incarnation, opening.certificate))
+      return t;
   return std::nullopt;
 }
 

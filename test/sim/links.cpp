@@ -129,7 +129,7 @@ World::Pipe* World::find_pipe(Host& h, LinkId link, u32& side) {
     fault(h, "names another core's link");
     return nullptr;
   }
-  return pipe.open ? &pipe : nullptr;       // a link that broke a moment ago: the core may not know yet
+  return pipe.open ? &pipe : nullptr;  // a link that broke a moment ago: the core may not know yet
 }
 
 void World::send(Host& h, Send send) {
@@ -168,14 +168,16 @@ void World::transmit(u32 number, u32 side, Bytes bytes) {
     after(at - now_, [this, number, side, left] {
       auto& e = pipes_[number].ends[side];
       e.drain_planned = false;
-      if (pipes_[number].open) post(*hosts_[e.host], e.life, LinkDrained{link_of(number, side), static_cast<u32>(left)});
+      if (pipes_[number].open)
+        post(*hosts_[e.host], e.life, LinkDrained{link_of(number, side), static_cast<u32>(left)});
     });
   }
   u64 arrives = std::max(end.last_arrival, end.wire_free_at + pipe.latency + prng.below(weather.jitter_ms + 1));
   end.last_arrival = arrives;
   after(arrives - now_, [this, number, side, b = std::move(bytes)]() mutable {
     auto& other = pipes_[number].ends[1 - side];
-    if (pipes_[number].open && !other.told_closed) post(*hosts_[other.host], other.life, LinkReceived{link_of(number, 1 - side), std::move(b)});
+    if (pipes_[number].open && !other.told_closed)
+      post(*hosts_[other.host], other.life, LinkReceived{link_of(number, 1 - side), std::move(b)});
   });
 }
 
@@ -186,7 +188,7 @@ void World::close(Host& h, LinkId link) {
   if (!pipe) return;
   auto& end = pipe->ends[side];
   if (end.told_closed) return;
-  end.told_closed = true;                   // it hears nothing more from there
+  end.told_closed = true;  // it hears nothing more from there
   u32 number = (link.value - 1) / 2;
   u64 out = std::max(std::max(end.last_arrival, now_ + pipe->latency), now_) - now_;
   after(out, [this, number] { end_pipe(number, 0, 0); });
@@ -225,7 +227,8 @@ void World::rtc_open(Host& h, const RtcOpen& open) {
   end.initiator = open.initiator;
   std::string bytes = hex(prng.fixed<Hash>().view());
   for (std::size_t i = 0; i < bytes.size(); i += 2)
-    end.fingerprint += (i ? ":" : "") + std::string{static_cast<char>(std::toupper(bytes[i])), static_cast<char>(std::toupper(bytes[i + 1]))};
+    end.fingerprint += (i ? ":" : "") + std::string{static_cast<char>(std::toupper(bytes[i])),
+                                                    static_cast<char>(std::toupper(bytes[i + 1]))};
   if (!h.options.rtc) return rtc_close(h, open.attempt), post(h, h.life, RtcFailed{open.attempt});
   if (open.initiator) rtc_describe(number, SignalKind::offer);
   after(rtc_gives_up_ms, [this, &h, life = h.life, number] {
@@ -240,16 +243,21 @@ void World::rtc_open(Host& h, const RtcOpen& open) {
 void World::rtc_describe(u32 number, SignalKind kind) {
   RtcEnd& end = rtc_[number];
   Host& h = *hosts_[end.host];
-  std::string candidate = "candidate:1 1 udp 2113937151 10.0.0." + std::to_string(h.id + 1) + " " + std::to_string(40'000 + number % 20'000) + " typ host";
-  std::string sdp = "v=0\r\no=- " + std::to_string(number) + " 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\nm=application 9 UDP/DTLS/SCTP "
-                    "webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=" + candidate + "\r\na=ice-ufrag:u" + std::to_string(number) +
-                    "\r\na=ice-pwd:simulated-password-00\r\na=fingerprint:sha-256 " + end.fingerprint + "\r\na=setup:" +
-                    (kind == SignalKind::offer ? "actpass" : "active") + "\r\na=mid:0\r\na=sctp-port:5000\r\n";
+  std::string candidate = "candidate:1 1 udp 2113937151 10.0.0." + std::to_string(h.id + 1) + " " +
+                          std::to_string(40'000 + number % 20'000) + " typ host";
+  std::string sdp = "v=0\r\no=- " + std::to_string(number) +
+                    " 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\nm=application 9 UDP/DTLS/SCTP "
+                    "webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=" +
+                    candidate + "\r\na=ice-ufrag:u" + std::to_string(number) +
+                    "\r\na=ice-pwd:simulated-password-00\r\na=fingerprint:sha-256 " + end.fingerprint +
+                    "\r\na=setup:" + (kind == SignalKind::offer ? "actpass" : "active") +
+                    "\r\na=mid:0\r\na=sctp-port:5000\r\n";
   after(prng.between(5, 60), [this, &h, number, kind, text = std::move(sdp)] {
     if (!rtc_[number].gone) post(h, rtc_[number].life, RtcSignal{rtc_[number].attempt, kind, text});
   });
   after(prng.between(60, 150), [this, &h, number, text = std::move(candidate)] {
-    if (!rtc_[number].gone && !rtc_[number].pipe) post(h, rtc_[number].life, RtcSignal{rtc_[number].attempt, SignalKind::candidate, text});
+    if (!rtc_[number].gone && !rtc_[number].pipe)
+      post(h, rtc_[number].life, RtcSignal{rtc_[number].attempt, SignalKind::candidate, text});
   });
 }
 
@@ -260,9 +268,12 @@ void World::rtc_signal(Host& h, const RtcSignal& signal) {
   std::size_t at = signal.text.find("a=ice-ufrag:u");
   if (at == std::string::npos) return;
   u64 remote = 0;
-  for (at += 13; at < signal.text.size() && signal.text[at] >= '0' && signal.text[at] <= '9' && remote < rtc_.size(); ++at)
+  for (at += 13; at < signal.text.size() && signal.text[at] >= '0' && signal.text[at] <= '9' && remote < rtc_.size();
+       ++at)
     remote = remote * 10 + static_cast<u64>(signal.text[at] - '0');
-  if (remote >= rtc_.size() || signal.text.find("a=fingerprint:sha-256 " + rtc_[remote].fingerprint) == std::string::npos) return;
+  if (remote >= rtc_.size() ||
+      signal.text.find("a=fingerprint:sha-256 " + rtc_[remote].fingerprint) == std::string::npos)
+    return;
   if (end->initiator != (signal.kind == SignalKind::answer)) return fault(h, "sets a description of the wrong kind");
   end->remote = static_cast<u32>(remote);
   if (end->initiator) return rtc_connect(end->number, *end->remote);
@@ -274,7 +285,7 @@ void World::rtc_connect(u32 initiator, u32 responder) {
   if (b.gone || b.pipe || b.remote != initiator) return;
   auto pair = std::minmax(a.host, b.host);
   if (met_.insert(pair).second && prng.chance(weather.no_rtc)) forbidden_.insert(pair);
-  if (forbidden_.contains(pair)) return;    // their networks never let them meet
+  if (forbidden_.contains(pair)) return;  // their networks never let them meet
   after(3 * latency(), [this, initiator, responder] {
     RtcEnd &i = rtc_[initiator], &r = rtc_[responder];
     Host &x = *hosts_[i.host], &y = *hosts_[r.host];

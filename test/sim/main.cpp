@@ -22,7 +22,7 @@ struct Arguments {
   bool valid = true;
 };
 
-char replay_line[160];       // ready before each seed: an assertion that fails leaves no time to write it
+char replay_line[160];  // ready before each seed: an assertion that fails leaves no time to write it
 
 void on_abort(int) {
   std::fputs(replay_line, stdout);
@@ -57,10 +57,10 @@ Arguments read_arguments(int count, char** values) {
 }
 
 void print_seed(u64 seed, const Outcome& o) {
-  std::printf("seed 0x%" PRIx64 ": %u edges, %u anchors, %u ops, %" PRIu64 " turns, %" PRIu64 " messages, %" PRIu64 " links (%" PRIu64
-              " rtc), %" PRIu64 " s%s%s\n",
-              seed, o.edges, o.anchors, o.ops, o.counts.turns, o.counts.messages, o.counts.links, o.counts.rtc, o.virtual_ms / 1000,
-              o.hash.empty() ? "" : ", hash ", o.hash.c_str());
+  std::printf("seed 0x%" PRIx64 ": %u edges, %u anchors, %u ops, %" PRIu64 " turns, %" PRIu64 " messages, %" PRIu64
+              " links (%" PRIu64 " rtc), %" PRIu64 " s%s%s\n",
+              seed, o.edges, o.anchors, o.ops, o.counts.turns, o.counts.messages, o.counts.links, o.counts.rtc,
+              o.virtual_ms / 1000, o.hash.empty() ? "" : ", hash ", o.hash.c_str());
 }
 
 }  // namespace
@@ -84,7 +84,8 @@ int main(int count, char** values) {
     if (!a.options.hashing) outcome.hash.clear();
     if (a.options.hashing || a.seeds == 1) print_seed(seed, outcome);
     ++(outcome.ok ? passed : failures);
-    if (!outcome.ok) std::printf("%s: %.*s\n", outcome.why.c_str(), static_cast<int>(std::strlen(replay_line) - 1), replay_line);
+    if (!outcome.ok)
+      std::printf("%s: %.*s\n", outcome.why.c_str(), static_cast<int>(std::strlen(replay_line) - 1), replay_line);
     if (elapsed() - told > 5) {
       told = elapsed();
       std::printf("%" PRIu64 " of %" PRIu64 " seeds, %.0f s\n", seed - a.first + 1, a.seeds, told);

@@ -36,14 +36,16 @@ void Scenario::open_topics(u32 i) {
 void Scenario::open_topic(u32 i, u32 t) {
   Topic& topic = topics_[t];
   HostId host = devices_[i].host;
-  if (topic.invite.empty() && topic.creator != i) return;     // nobody has invited it yet
-  CallBody body = topic.invite.empty() ? CallBody{TopicNamed{"topic " + std::to_string(t)}} : CallBody{TopicJoin{topic.invite, {}}};
+  if (topic.invite.empty() && topic.creator != i) return;  // nobody has invited it yet
+  CallBody body = topic.invite.empty() ? CallBody{TopicNamed{"topic " + std::to_string(t)}}
+                                       : CallBody{TopicJoin{topic.invite, {}}};
   world_.call(host, std::move(body), [this, i, t, host, life = world_.life(host)](const ReplyBody* reply) {
     if (!reply || host != devices_[i].host || life != world_.life(host)) return;
     if (auto* opened = std::get_if<OpenedTopic>(reply)) {
       devices_[i].handles[t] = opened->topic;
       if (topics_[t].invite.empty()) share_invite(t);
-    } else if (auto* error = std::get_if<Error>(reply); error && (error->code == Code::bad_invite || error->code == Code::bad_argument)) {
+    } else if (auto* error = std::get_if<Error>(reply);
+               error && (error->code == Code::bad_invite || error->code == Code::bad_argument)) {
       fail("device " + std::to_string(i) + " cannot open topic " + std::to_string(t) + ": " + error->text);
     }
   });
@@ -64,13 +66,14 @@ void Scenario::act(u32 i, u32 t) {
   if (what < 42) return append(i, t, static_cast<u32>(prng.between(2, 12)), false);
   if (what < 52) {
     Bytes mood = packed("mood " + std::to_string(prng.below(1000)));
-    return world_.call(devices_[i].host, SetPresence{handle, prng.chance(200) ? std::nullopt : std::optional<Bytes>(mood)});
+    return world_.call(devices_[i].host,
+                       SetPresence{handle, prng.chance(200) ? std::nullopt : std::optional<Bytes>(mood)});
   }
   if (what < 62) return read_something(i, t);
   if (what < 66) return check_own_view(i, t);
   if (what < 68) {
     say("device " + std::to_string(i) + " closes topic " + std::to_string(t));
-    devices_[i].handles.erase(t);           // closed, and opened again by the next look
+    devices_[i].handles.erase(t);  // closed, and opened again by the next look
     return world_.call(devices_[i].host, TopicClose{handle});
   }
 }
@@ -93,7 +96,14 @@ void Scenario::append(u32 i, u32 t, u32 count, bool last) {
 
 void Scenario::append_ops(u32 i, u32 t, const std::vector<NewOp>& ops) {
   Request request{world_.prng.fixed<RequestTag>(), i, t, static_cast<u32>(ops_.size()), static_cast<u32>(ops.size())};
-  for (const NewOp& op : ops) ops_.push_back({.device = i, .topic = t, .kind = op.kind, .key = op.key, .value = op.value, .acked_at = {}, .request = static_cast<u32>(requests_.size())});
+  for (const NewOp& op : ops)
+    ops_.push_back({.device = i,
+                    .topic = t,
+                    .kind = op.kind,
+                    .key = op.key,
+                    .value = op.value,
+                    .acked_at = {},
+                    .request = static_cast<u32>(requests_.size())});
   requests_.push_back(request);
   ask(static_cast<u32>(requests_.size() - 1));
 }
@@ -138,11 +148,12 @@ void Scenario::accepted(u32 number, const Appended& appended) {
 
 void Scenario::not_accepted(u32 number, const ReplyBody* reply) {
   if (auto* error = reply ? std::get_if<Error>(reply) : nullptr) {
-    bool excusable = error->code == Code::storage_full || error->code == Code::storage_unavailable || error->code == Code::closed ||
-                     error->code == Code::outdated || error->code == Code::storage_lost || error->code == Code::not_found;
+    bool excusable = error->code == Code::storage_full || error->code == Code::storage_unavailable ||
+                     error->code == Code::closed || error->code == Code::outdated ||
+                     error->code == Code::storage_lost || error->code == Code::not_found;
     if (!excusable) return fail("an append was refused: " + error->text);
   } else if (requests_[number].tries == 1 && harming_ && world_.prng.chance(200)) {
-    requests_[number].abandoned = true;     // its user went away, too: said or not, both are right
+    requests_[number].abandoned = true;  // its user went away, too: said or not, both are right
     return;
   }
   world_.after(world_.prng.between(500, 5'000), [this, number] {

@@ -9,7 +9,7 @@ namespace perdure::sim {
 class Prng {
  public:
   explicit Prng(u64 seed) {
-    for (u64& word : state_) word = mix(seed += 0x9e3779b97f4a7c15);      // splitmix64
+    for (u64& word : state_) word = mix(seed += 0x9e3779b97f4a7c15);  // splitmix64
   }
   u64 next() {
     u64 result = rotate(state_[1] * 5, 7) * 9, t = state_[1] << 17;

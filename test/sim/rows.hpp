@@ -29,7 +29,7 @@ class DiskRows final : public store::Rows {
 
  private:
   Disk& disk_;
-  std::map<Bytes, Bytes> read_;             // borrowed by who asked
+  std::map<Bytes, Bytes> read_;  // borrowed by who asked
 };
 
 struct StoredLog {
@@ -45,7 +45,9 @@ inline std::vector<StoredLog> logs_on(const Disk& disk) {
     const Bytes& key = row->first;
     auto value = store::unseal_row(key, row->second);
     auto state = value ? log::decode_state(*value) : Result<log::LogState>(Error{});
-    auto number = [&](std::size_t at) { return u32{key[at]} << 24 | u32{key[at + 1]} << 16 | u32{key[at + 2]} << 8 | key[at + 3]; };
+    auto number = [&](std::size_t at) {
+      return u32{key[at]} << 24 | u32{key[at + 1]} << 16 | u32{key[at + 2]} << 8 | key[at + 3];
+    };
     if (state && key.size() == 9) logs.push_back({number(1), number(5), std::move(*state)});
   }
   return logs;

@@ -35,10 +35,11 @@ void Scenario::build() {
   std::vector<std::string> urls;
   for (u32 i = 0; i < anchors_; ++i) urls.push_back(World::url(i));
   devices_.resize(edges_ + anchors_);
-  for (u32 i = 0; i < anchors_; ++i) {      // first, so that their hosts' numbers are known
+  for (u32 i = 0; i < anchors_; ++i) {  // first, so that their hosts' numbers are known
     std::vector<std::string> others = urls;
     others.erase(others.begin() + i);
-    devices_[edges_ + i].host = world_.add({.name = "anchor " + std::to_string(i), .anchor = true, .anchors = others, .device_seed = {}, .disk = {}});
+    devices_[edges_ + i].host = world_.add(
+        {.name = "anchor " + std::to_string(i), .anchor = true, .anchors = others, .device_seed = {}, .disk = {}});
     devices_[edges_ + i].edge = false;
   }
   for (u32 i = 0; i < edges_; ++i) {
@@ -47,7 +48,11 @@ void Scenario::build() {
     device.origin = anchors_ ? (prng.chance(200) ? 0 : i + 1) : 0;
     auto disk = std::make_shared<Disk>();
     disk->delay_max_ms = prng.below(4) * 5;
-    device.host = world_.add({.name = "edge " + std::to_string(i), .rtc = !prng.chance(100), .anchors = urls, .device_seed = {}, .disk = disk});
+    device.host = world_.add({.name = "edge " + std::to_string(i),
+                              .rtc = !prng.chance(100),
+                              .anchors = urls,
+                              .device_seed = {},
+                              .disk = disk});
   }
   topics_.resize(prng.between(1, 3));
   for (u32 t = 0; t < topics_.size(); ++t) {
@@ -58,10 +63,11 @@ void Scenario::build() {
       if (prng.chance(700)) devices_[i].member.insert(t);
   }
   plan_liar();
-  if (fork_due_) losses_max_ = 0;           // who forks and who loses is told apart
+  if (fork_due_) losses_max_ = 0;  // who forks and who loses is told apart
   world_.on_notice = [this](HostId host, const Action& action) {
     auto* status = std::get_if<StatusNotice>(&action);
-    if (!status || std::ranges::none_of(status->trouble, [](const Error& e) { return e.code == Code::storage_lost; })) return;
+    if (!status || std::ranges::none_of(status->trouble, [](const Error& e) { return e.code == Code::storage_lost; }))
+      return;
     for (auto& device : devices_)
       if (device.host == host) device.told_lost = true;
   };
@@ -73,7 +79,9 @@ void Scenario::build() {
 Outcome Scenario::run() {
   build();
   // Many devices make in a minute as much happen as few in four.
-  u64 harm_ms = options_.harm_s ? u64{options_.harm_s} * 1000 : edges_ < 8 ? world_.prng.between(60, 240) * 1000 : world_.prng.between(30, 60) * 1000;
+  u64 harm_ms = options_.harm_s ? u64{options_.harm_s} * 1000
+                : edges_ < 8    ? world_.prng.between(60, 240) * 1000
+                                : world_.prng.between(30, 60) * 1000;
   world_.after(world_.prng.between(1'000, 10'000), [this] { harm(); });
   say("seed " + std::to_string(seed_));
   u64 end = world_.now() + harm_ms, steps = 0;
@@ -116,7 +124,7 @@ void Scenario::heal() {
     if (!world_.up(device.host)) restart(i);
     world_.tell(device.host, Network{true});
     world_.tell(device.host, Visibility{false});
-    world_.tell(device.host, Room{});                          // as hosts do that watch their disk; else an anchor finds out in its time
+    world_.tell(device.host, Room{});  // as hosts do that watch their disk; else an anchor finds out in its time
   }
   held_ = look_at_disks();
   healed_at_ = world_.now();
@@ -134,17 +142,20 @@ std::string Scenario::describe(u32 t, u32 i, const std::string& digest) {
   const TopicNotice& notice = world_.topics(devices_[i].host)[devices_[i].handles[t]];
   auto& rows = world_.disk(devices_[i].host)->rows;
   auto logs = std::distance(rows.lower_bound(Bytes{'L'}), rows.lower_bound(Bytes{'L' + 1}));
-  u64 holes = 0, missing = 0;               // logs of this topic that are known to have one, and batches that are not there
+  u64 holes = 0, missing = 0;  // logs of this topic that are known to have one, and batches that are not there
   for (const StoredLog& log : logs_on(*world_.disk(devices_[i].host))) {
     if (topic_of(log) != t) continue;
     holes += log.state.hole != log::no_cut ? 1 : 0;
-    for (u64 n = 0; n < log.state.held; ++n) missing += rows.contains(store::key('B', log.topic, log.no, static_cast<u32>(n))) ? 0 : 1;
+    for (u64 n = 0; n < log.state.held; ++n)
+      missing += rows.contains(store::key('B', log.topic, log.no, static_cast<u32>(n))) ? 0 : 1;
   }
-  return " [topic " + std::to_string(t) + " device " + std::to_string(i) + " " + digest.substr(0, 8) + ": " + std::to_string(notice.length) + " messages, " +
-         std::to_string(notice.map_size) + " keys, " + std::to_string(notice.held) + " held, " + std::to_string(notice.behind) + " behind, " +
-         std::to_string(notice.peers) + " peers, " + std::to_string(status.websocket) + "+" + std::to_string(status.webrtc) + "+" +
-         std::to_string(status.relayed) + "+" + std::to_string(status.local) + " links, " + std::to_string(logs) + " logs on disk, " + std::to_string(holes) +
-         " with a hole, " + std::to_string(missing) + " batches missing]";
+  return " [topic " + std::to_string(t) + " device " + std::to_string(i) + " " + digest.substr(0, 8) + ": " +
+         std::to_string(notice.length) + " messages, " + std::to_string(notice.map_size) + " keys, " +
+         std::to_string(notice.held) + " held, " + std::to_string(notice.behind) + " behind, " +
+         std::to_string(notice.peers) + " peers, " + std::to_string(status.websocket) + "+" +
+         std::to_string(status.webrtc) + "+" + std::to_string(status.relayed) + "+" + std::to_string(status.local) +
+         " links, " + std::to_string(logs) + " logs on disk, " + std::to_string(holes) + " with a hole, " +
+         std::to_string(missing) + " batches missing]";
 }
 
 void Scenario::converge() {
@@ -154,7 +165,8 @@ void Scenario::converge() {
     compare_digests();
     world_.run_for(3'000);
     bool all_asked = true;
-    for (auto& request : requests_) all_asked = all_asked && (request.accepted || request.abandoned || !honest(request.device));
+    for (auto& request : requests_)
+      all_asked = all_asked && (request.accepted || request.abandoned || !honest(request.device));
     if (all_asked && digests_agree()) return check_everything();
     world_.run_for(5'000);
   }
@@ -162,13 +174,15 @@ void Scenario::converge() {
   std::string why = "no agreement " + std::to_string(deadline_ms / 1000) + " s after all was healed:";
   for (u32 t = 0; t < topics_.size(); ++t) {
     auto& digests = topics_[t].digests;
-    bool agree = std::all_of(digests.begin(), digests.end(), [&](auto& d) { return d.second == digests.begin()->second; });
+    bool agree = std::all_of(digests.begin(), digests.end(),
+                             [&](auto& d) { return d.second == digests.begin()->second; });
     for (auto& [device, digest] : digests)
       if (!agree) why += describe(t, device, digest);
     if (!agree) why += name_missing(t);
   }
   for (u32 r = 0; r < requests_.size(); ++r)
-    if (!requests_[r].accepted && !requests_[r].abandoned && honest(requests_[r].device)) why += " request " + std::to_string(r) + " of device " + std::to_string(requests_[r].device) + " unanswered";
+    if (!requests_[r].accepted && !requests_[r].abandoned && honest(requests_[r].device))
+      why += " request " + std::to_string(r) + " of device " + std::to_string(requests_[r].device) + " unanswered";
   fail(why);
 }
 

@@ -16,9 +16,9 @@
 namespace perdure::sim {
 
 struct Options {
-  u32 harm_s = 0;            // virtual seconds of harm; 0: drawn from the seed
+  u32 harm_s = 0;  // virtual seconds of harm; 0: drawn from the seed
   bool hashing = false;
-  bool talk = false;         // print what happens
+  bool talk = false;  // print what happens
 };
 
 struct Outcome {
@@ -46,34 +46,37 @@ class Scenario {
     Bytes value;
     bool accepted = false;
     u64 accepted_at = 0;
-    std::optional<u64> acked_at;            // since when another device is known to hold it
-    std::optional<u32> request = {};        // absent: a copy of the device says it
+    std::optional<u64> acked_at;      // since when another device is known to hold it
+    std::optional<u32> request = {};  // absent: a copy of the device says it
   };
   struct Request {
     RequestTag tag;
-    u32 device = 0, topic = 0, first = 0, count = 0;          // ops_[first, first + count)
+    u32 device = 0, topic = 0, first = 0, count = 0;  // ops_[first, first + count)
     bool accepted = false, abandoned = false;
     u32 tries = 0;
   };
-  struct Loss { u32 device = 0; u64 at = 0, back_to = 0; };   // a disk that went back to what it was at `back_to`
+  struct Loss {
+    u32 device = 0;
+    u64 at = 0, back_to = 0;
+  };  // a disk that went back to what it was at `back_to`
   struct Device {
-    HostId host = 0;                        // the seat that owns the disk
+    HostId host = 0;  // the seat that owns the disk
     bool edge = true, liar = false;
     bool clock_harmed = false, may_void = false, lost = false, forked = false;
-    bool reliving = false;                  // a copy of it is being put back, again and again
-    bool rotten = false, told_lost = false; // rows of it were damaged; it has said so
+    bool reliving = false;                   // a copy of it is being put back, again and again
+    bool rotten = false, told_lost = false;  // rows of it were damaged; it has said so
     std::optional<Disk::Rows> backup;
     u64 backup_at = 0;
-    u32 origin = 0;                         // devices of one origin meet without any server
-    std::map<u32, u32> handles;             // topic -> the core's number for it, in this life
-    std::set<u32> member;                   // topics that it takes part in
-    u32 waiting = 0;                        // WaitCopies that are out
+    u32 origin = 0;              // devices of one origin meet without any server
+    std::map<u32, u32> handles;  // topic -> the core's number for it, in this life
+    std::set<u32> member;        // topics that it takes part in
+    u32 waiting = 0;             // WaitCopies that are out
   };
   // What honest disks hold. An op is known by where it was said first: two that say the same are two.
   struct Holdings {
-    std::map<std::tuple<u32, u32, Bytes>, std::set<log::Origin>> said;        // by device, topic and value
-    std::map<u32, std::set<std::pair<LogId, u64>>> unreadable;                // by topic
-    std::set<LogId> cut;                    // logs of which somebody counts only a part
+    std::map<std::tuple<u32, u32, Bytes>, std::set<log::Origin>> said;  // by device, topic and value
+    std::map<u32, std::set<std::pair<LogId, u64>>> unreadable;          // by topic
+    std::set<LogId> cut;                                                // logs of which somebody counts only a part
   };
   struct Topic {
     u32 creator = 0;
@@ -139,10 +142,12 @@ class Scenario {
   Holdings look_at_disks() const;
 
   // check.cpp
-  using Seen = std::map<std::string, u32>;                    // value -> how often it is counted
+  using Seen = std::map<std::string, u32>;  // value -> how often it is counted
   void check_own_view(u32 device, u32 topic);
-  void read_all(u32 device, u32 topic, std::optional<std::string> after, std::shared_ptr<Seen> seen, std::function<void(bool)> done);
-  void read_history(u32 device, u32 topic, std::string key, std::optional<std::string> after, std::shared_ptr<Seen> seen, std::function<void(bool)> done);
+  void read_all(u32 device, u32 topic, std::optional<std::string> after, std::shared_ptr<Seen> seen,
+                std::function<void(bool)> done);
+  void read_history(u32 device, u32 topic, std::string key, std::optional<std::string> after,
+                    std::shared_ptr<Seen> seen, std::function<void(bool)> done);
   void compare_digests();
   bool digests_agree();
   void check_everything();
@@ -160,22 +165,22 @@ class Scenario {
   World world_;
   Outcome outcome_;
   u32 edges_ = 0, anchors_ = 0;
-  std::vector<Device> devices_;             // edges first, then anchors
+  std::vector<Device> devices_;  // edges first, then anchors
   std::vector<Topic> topics_;
   std::vector<Op> ops_;
   std::vector<Request> requests_;
   std::vector<Loss> losses_;
-  std::vector<HostId> superseded_;          // cores that another one has replaced
+  std::vector<HostId> superseded_;  // cores that another one has replaced
   bool harming_ = true, years_ = false, fork_due_ = false;
   u32 losses_max_ = 0, restores_due_ = 0, rot_due_ = 0, holes_due_ = 0, unreadable_due_ = 0;
-  std::optional<u32> crowd_topic_;          // has more logs than a greeting names
+  std::optional<u32> crowd_topic_;  // has more logs than a greeting names
   bool unreadable_said_ = false;
-  Holdings held_;                           // when all was healed
+  Holdings held_;  // when all was healed
   u64 healed_at_ = ~u64{0};
   u32 open_checks_ = 0;
   u64 next_value_ = 0;
 };
 
-Bytes packed(const std::string& text);      // as MessagePack
+Bytes packed(const std::string& text);  // as MessagePack
 
 }  // namespace perdure::sim

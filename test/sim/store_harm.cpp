@@ -43,11 +43,18 @@ void Scenario::plan_store_harm() {
 
 void Scenario::harm_store() {
   Prng& prng = world_.prng;
-  switch (prng.below(4)) {                  // what is not due leaves its place to the next
-    case 0: if (restores_due_ > 0) return put_back(); [[fallthrough]];
-    case 1: if (rot_due_ > 0) return rot(); [[fallthrough]];
-    case 2: if (holes_due_ > 0) return make_hole(); [[fallthrough]];
-    default: if (unreadable_due_ > 0) return write_unreadable();
+  switch (prng.below(4)) {  // what is not due leaves its place to the next
+    case 0:
+      if (restores_due_ > 0) return put_back();
+      [[fallthrough]];
+    case 1:
+      if (rot_due_ > 0) return rot();
+      [[fallthrough]];
+    case 2:
+      if (holes_due_ > 0) return make_hole();
+      [[fallthrough]];
+    default:
+      if (unreadable_due_ > 0) return write_unreadable();
   }
   if (restores_due_ > 0) put_back();
   else if (rot_due_ > 0) rot();
@@ -94,8 +101,10 @@ void Scenario::relive(u32 i, std::shared_ptr<const Disk::Rows> copy, u64 copied_
 
 // A message and an entry of the map, in one turn or in two.
 void Scenario::speak_again(u32 i, u32 t, bool equal) {
-  const std::string text = equal ? "again " + std::to_string(i) : std::to_string(i) + "/" + std::to_string(next_value_++);
-  std::vector<NewOp> ops = {{1, {}, packed(text)}, {2, "key " + std::to_string(i % topics_[t].keys), packed(text + " of the map")}};
+  const std::string text = equal ? "again " + std::to_string(i)
+                                 : std::to_string(i) + "/" + std::to_string(next_value_++);
+  std::vector<NewOp> ops = {{1, {}, packed(text)},
+                            {2, "key " + std::to_string(i % topics_[t].keys), packed(text + " of the map")}};
   if (world_.prng.chance(500)) std::swap(ops[0], ops[1]);
   if (world_.prng.chance(500)) return append_ops(i, t, ops);
   append_ops(i, t, {ops[0]});
@@ -107,7 +116,8 @@ void Scenario::put_rows_back(u32 i, const Disk::Rows& rows, u64 back_to) {
   crash(i);
   for (HostId old : superseded_)
     if (world_.disk(old) == world_.disk(device.host)) world_.crash(old);
-  say("device " + std::to_string(i) + (back_to == 0 ? " loses its disk" : " is put back to what it was at " + std::to_string(back_to)));
+  say("device " + std::to_string(i) +
+      (back_to == 0 ? " loses its disk" : " is put back to what it was at " + std::to_string(back_to)));
   device.lost = true;
   losses_.push_back({i, world_.now(), back_to});
   world_.disk(device.host)->rows = rows;
@@ -127,7 +137,7 @@ void Scenario::rot() {
   for (auto& [key, row] : disk.rows) kinds[key[0]].push_back(key);
   if (kinds.empty()) return;
   for (auto& topic : topics_)
-    if (topic.invite.empty()) return;       // a topic that nobody was invited to yet cannot be found again
+    if (topic.invite.empty()) return;  // a topic that nobody was invited to yet cannot be found again
   --rot_due_;
   auto kind = kinds.begin();
   std::advance(kind, static_cast<long>(prng.below(kinds.size())));
@@ -166,11 +176,12 @@ void Scenario::crowd() {
     open_topic(i, t);
     if (!world_.run_until([&] { return device.handles.contains(t); }, 30'000)) return fail("a topic does not open");
     append(i, t, 1, true);
-    if (!world_.run_until([&] { return ops_.back().accepted; }, 30'000)) return fail("nothing is accepted in an empty store");
+    if (!world_.run_until([&] { return ops_.back().accepted; }, 30'000))
+      return fail("nothing is accepted in an empty store");
     for (const auto& [key, row] : disk.rows) {
       if (key[0] != 'L' && key[0] != 'B') continue;
       Bytes under = key;
-      under[8] = static_cast<u8>(life);     // the log's number
+      under[8] = static_cast<u8>(life);  // the log's number
       Bytes value = *store::unseal_row(key, row);
       if (key[0] == 'L') {
         log::LogState state = *log::decode_state(value);
@@ -197,7 +208,8 @@ void Scenario::make_hole() {
   std::vector<Bytes> batches;
   for (const StoredLog& log : logs_on(disk))
     if (log.state.opening.device == world_.device(device.host) && topic_of(log) == crowd_topic_)
-      for (u64 n = 0; n < log.state.held; ++n) batches.push_back(store::key('B', log.topic, log.no, static_cast<u32>(n)));
+      for (u64 n = 0; n < log.state.held; ++n)
+        batches.push_back(store::key('B', log.topic, log.no, static_cast<u32>(n)));
   if (batches.empty()) return;
   --holes_due_;
   const bool down = prng.chance(500) && world_.up(device.host), alone = prng.chance(300);
@@ -223,7 +235,9 @@ void Scenario::write_unreadable() {
   Disk& disk = *world_.disk(device.host);
   for (const StoredLog& log : logs_on(disk)) {
     const log::LogState& old = log.state;
-    if (!old.own || old.opening.device != world_.device(device.host) || old.held != old.head.length || old.cut() != log::no_cut || old.hole != log::no_cut) continue;
+    if (!old.own || old.opening.device != world_.device(device.host) || old.held != old.head.length ||
+        old.cut() != log::no_cut || old.hole != log::no_cut)
+      continue;
     const auto t = topic_of(log);
     if (!t) continue;
     crash(i);
@@ -235,7 +249,7 @@ void Scenario::write_unreadable() {
     const identity::TopicKeys keys = keys_of(*t);
     Bytes sealed(prng.between(log::sealing + 1, prng.chance(500) ? 40'000 : 300));
     for (u8& b : sealed) b = static_cast<u8>(prng.next());
-    if (prng.chance(300)) {                 // of a format that comes after this core's
+    if (prng.chance(300)) {  // of a format that comes after this core's
       crypto::Random random(prng.fixed<Seed>());
       const LogId id = identity::log_id(identity.network(), keys.id, identity.id(), old.opening.incarnation);
       sealed = log::seal_batch(keys, {identity.network(), keys.id, id, old.held}, Bytes{0x80, 99, 1, 2, 3}, random);
@@ -243,7 +257,8 @@ void Scenario::write_unreadable() {
     say("device " + std::to_string(i) + " writes in topic " + std::to_string(*t) + " what nobody can read");
     DiskRows rows(disk);
     log::LogState state = old;
-    log::append(rows, log.topic, log.no, state, identity, keys.id, {sealed}, old.head.ops + 1, HybridTime{old.head.time.value + 1});
+    log::append(rows, log.topic, log.no, state, identity, keys.id, {sealed}, old.head.ops + 1,
+                HybridTime{old.head.time.value + 1});
     rows.erase(store::key('I', log.topic));
     device.may_void = true;
     return restart(i);

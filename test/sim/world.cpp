@@ -48,7 +48,7 @@ void World::crash(HostId id) {
   if (!h.node) return;
   cut_links(h, true);
   h.node.reset();
-  ++h.life;                                 // what was on its way to that core finds nobody
+  ++h.life;  // what was on its way to that core finds nobody
   h.inbox.clear();
   h.topics.clear();
   h.status = {};
@@ -170,7 +170,7 @@ void World::turn(Host& h) {
   u32 life = h.life;
   for (Action& action : turn.actions) {
     perform(h, action);
-    if (h.life != life) return;             // what a reply led to ended this core
+    if (h.life != life) return;  // what a reply led to ended this core
   }
 }
 
@@ -178,7 +178,7 @@ void World::plan_wake(Host& h, std::optional<u64> deadline_ms) {
   h.deadline.reset();
   if (!deadline_ms) return;
   h.deadline = std::max(now_ + 1, *deadline_ms + h.booted_at - 1);
-  if (h.wake_at && *h.wake_at <= *h.deadline) return;        // that wake looks again
+  if (h.wake_at && *h.wake_at <= *h.deadline) return;  // that wake looks again
   h.wake_at = h.deadline;
   after(*h.deadline - now_, [this, &h, life = h.life, at = *h.deadline] {
     if (h.life != life || h.wake_at != at) return;
@@ -191,8 +191,10 @@ void World::plan_wake(Host& h, std::optional<u64> deadline_ms) {
 
 void World::perform(Host& h, Action& action) {
   if (auto* save = std::get_if<Save>(&action)) return perform_save(h, std::move(*save));
-  if (auto* read = std::get_if<Read>(&action)) return perform_read(h, [r = std::move(*read)](const Disk& d) { return d.read(r); });
-  if (auto* range = std::get_if<ReadRange>(&action)) return perform_read(h, [r = std::move(*range)](const Disk& d) { return d.read(r); });
+  if (auto* read = std::get_if<Read>(&action))
+    return perform_read(h, [r = std::move(*read)](const Disk& d) { return d.read(r); });
+  if (auto* range = std::get_if<ReadRange>(&action))
+    return perform_read(h, [r = std::move(*range)](const Disk& d) { return d.read(r); });
   if (std::get_if<Reopen>(&action)) return perform_reopen(h);
   if (auto* d = std::get_if<Dial>(&action)) return dial(h, *d);
   if (auto* s = std::get_if<Send>(&action)) return send(h, std::move(*s));
@@ -208,7 +210,8 @@ void World::perform(Host& h, Action& action) {
 
 void World::reply(Host& h, const Reply& reply) {
   auto call = h.calls.find(reply.call);
-  if (call == h.calls.end()) return fault(h, "replies to call " + std::to_string(reply.call) + ", which nobody waits for");
+  if (call == h.calls.end())
+    return fault(h, "replies to call " + std::to_string(reply.call) + ", which nobody waits for");
   Done done = std::move(call->second);
   h.calls.erase(call);
   if (done) done(&reply.body);
@@ -231,7 +234,7 @@ u64 World::disk_time(Host& h) {
 void World::perform_save(Host& h, Save save) {
   ++counts.saves;
   after(disk_time(h), [this, &h, life = h.life, s = std::move(save)] {
-    if (h.life != life) return;             // a crash: unconfirmed, and lost
+    if (h.life != life) return;  // a crash: unconfirmed, and lost
     SaveOutcome outcome = finish_save(h, s);
     if (outcome != SaveOutcome::ok) h.barrier = true;
     // The rows stand; that they do is heard a little later, or never.

@@ -10,14 +10,21 @@ process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
 const breaches = [];
 const report = (file, line, text) => breaches.push(`${line > 0 ? `${file}:${line}` : file}: ${text}`);
 const lines = file => readFileSync(file, "utf8").split("\n");
-const sources = folder => (existsSync(folder) ? readdirSync(folder, { recursive: true }).filter(name => /\.[ch]pp$/.test(name)).map(name => `${folder}/${name}`).sort() : []);
+const sources = folder =>
+  existsSync(folder)
+    ? readdirSync(folder, { recursive: true })
+        .filter(name => /\.[ch]pp$/.test(name))
+        .map(name => `${folder}/${name}`)
+        .sort()
+    : [];
 
 /** The file's lines with comments and the contents of literals blanked out. */
 function code(file) {
   const blank = text => text.replace(/[^\n]/g, " ");
   return readFileSync(file, "utf8")
     .replace(/R"\((?:.|\n)*?\)"|"(?:\\.|[^"\\\n])*"|\/\/[^\n]*|\/\*(?:.|\n)*?\*\//g, (text, offset, all) => {
-      const isInclude = text.startsWith('"') && /#\s*include\s*$/.test(all.slice(all.lastIndexOf("\n", offset) + 1, offset));
+      const isInclude =
+        text.startsWith('"') && /#\s*include\s*$/.test(all.slice(all.lastIndexOf("\n", offset) + 1, offset));
       return isInclude ? text : text.startsWith('"') ? `"${blank(text.slice(1, -1))}"` : blank(text);
     })
     .split("\n");
@@ -32,7 +39,8 @@ function layering() {
     allowed.set(module.trim(), new Set([module.trim(), ...others.trim().split(/\s+/).filter(Boolean)]));
   }
   for (const entry of readdirSync("src", { withFileTypes: true })) {
-    if (entry.isDirectory() && !allowed.has(entry.name)) report(`src/${entry.name}`, 0, "this module is not in src/layers.txt");
+    if (entry.isDirectory() && !allowed.has(entry.name))
+      report(`src/${entry.name}`, 0, "this module is not in src/layers.txt");
   }
   for (const file of [...sources("src"), ...sources("include")]) {
     const module = file.startsWith("src/") ? file.split("/")[1] : "";
@@ -40,7 +48,12 @@ function layering() {
       const included = line.match(/#\s*include\s*"([^"]+)"/)?.[1];
       if (included === undefined) continue;
       const from = included.split("/")[0];
-      if (module === "") report(file, index + 1, `a public header includes "${included}": only <perdure/…> and the standard library may be there`);
+      if (module === "")
+        report(
+          file,
+          index + 1,
+          `a public header includes "${included}": only <perdure/…> and the standard library may be there`,
+        );
       else if (!included.includes("/")) report(file, index + 1, `"${included}" is named without its module`);
       else if (!allowed.has(from)) report(file, index + 1, `"${included}" is of no module`);
       else if (!allowed.get(module)?.has(from)) report(file, index + 1, `${module} may not include ${from}`);
@@ -57,7 +70,10 @@ const forbidden = [
   [/#\s*include\s*<(chrono|ctime|time\.h|sys\/time\.h)>/, "time comes in with the call"],
   [/#\s*include\s*<random>/, "randomness comes from the seed"],
   [/#\s*include\s*<(thread|mutex|atomic|future|condition_variable)>/, "the core has one thread"],
-  [/#\s*include\s*<(iostream|sstream|fstream|ostream|istream|iomanip|format|print|regex|filesystem|locale)>/, "it is too large, or reaches outside"],
+  [
+    /#\s*include\s*<(iostream|sstream|fstream|ostream|istream|iomanip|format|print|regex|filesystem|locale)>/,
+    "it is too large, or reaches outside",
+  ],
   [/\bstd::format\b/, "it is too large"],
   [/\b(float|double)\b/, "floating point decides nothing here"],
   [/\bthrow\b/, "errors are values"],
@@ -65,7 +81,10 @@ const forbidden = [
   [/\bs?rand\s*\(/, "randomness comes from the seed"],
   [/\b(time|clock|gettimeofday|clock_gettime)\s*\(\s*(nullptr|NULL|0|&|CLOCK_)/, "time comes in with the call"],
   [/\b(randombytes\w*|getentropy|getrandom|arc4random\w*)\s*\(/, "randomness comes from the seed"],
-  [/\bcrypto_(?!\w*seed_keypair)\w*keypair\s*\(|\bcrypto_\w+_keygen\s*\(/, "keys come from the seed: libsodium would draw them from the system"],
+  [
+    /\bcrypto_(?!\w*seed_keypair)\w*keypair\s*\(|\bcrypto_\w+_keygen\s*\(/,
+    "keys come from the seed: libsodium would draw them from the system",
+  ],
 ];
 
 function purity() {
@@ -80,13 +99,36 @@ function purity() {
 }
 
 // ---- what stands at the top ------------------------------------------------------------------------------------------
-const top = ["CMakeLists.txt", "wasm", "web", "include", "src", "test", "package.json", "emsdk-version", "README.md", "LICENSE", "CMakePresets.json",
-  ".ci", "package-lock.json", "tsconfig.json", ".gitignore", ".npmrc", ".clang-format", ".clang-tidy", ".gitattributes", ".editorconfig", ".github", ".nvmrc"];
+const top = [
+  "CMakeLists.txt",
+  "wasm",
+  "web",
+  "include",
+  "src",
+  "test",
+  "package.json",
+  "emsdk-version",
+  "README.md",
+  "LICENSE",
+  "CMakePresets.json",
+  ".ci",
+  "package-lock.json",
+  "tsconfig.json",
+  ".gitignore",
+  ".npmrc",
+  ".clang-format",
+  ".clang-tidy",
+  ".gitattributes",
+  ".editorconfig",
+  ".github",
+  ".nvmrc",
+];
 
 /** What is in the repository, or would be with the next commit. */
 function tracked() {
   return execFileSync("git", ["ls-files", "-z", "-co", "--exclude-standard"], { encoding: "utf8", maxBuffer: 1 << 26 })
-    .split("\0").filter(file => file !== "" && existsSync(file) && statSync(file).isFile());
+    .split("\0")
+    .filter(file => file !== "" && existsSync(file) && statSync(file).isFile());
 }
 
 // ---- what must not be in any file ------------------------------------------------------------------------------------
@@ -110,10 +152,14 @@ function contents() {
     if (/\.(t?gz|png|jpg|ico|wasm|db|woff2?)$/.test(file)) continue;
     const isSelf = file === "test/tidy/check.mjs";
     for (const [index, line] of lines(file).entries()) {
-      if (host?.test(line)) report(file, index + 1, "a package host is named; it belongs to the machine, not to the project");
-      if (!isSelf && basename(file) !== "package-lock.json" && /\b(TODO|FIXME|XXX|HACK)\b/.test(line)) report(file, index + 1, "something is left to do");
-      if (!isSelf && /\.test\.mjs$|\.ts$/.test(file) && /\.(skip|only)\(/.test(line)) report(file, index + 1, "a test is skipped or alone");
-      if (file !== "package-lock.json" && /(^|[\s"'=(:])\/(root|home\/\w+|Users\/\w+)\//.test(line) && !isSelf) report(file, index + 1, "a path of one machine");
+      if (host?.test(line))
+        report(file, index + 1, "a package host is named; it belongs to the machine, not to the project");
+      if (!isSelf && basename(file) !== "package-lock.json" && /\b(TODO|FIXME|XXX|HACK)\b/.test(line))
+        report(file, index + 1, "something is left to do");
+      if (!isSelf && /\.test\.mjs$|\.ts$/.test(file) && /\.(skip|only)\(/.test(line))
+        report(file, index + 1, "a test is skipped or alone");
+      if (file !== "package-lock.json" && /(^|[\s"'=(:])\/(root|home\/\w+|Users\/\w+)\//.test(line) && !isSelf)
+        report(file, index + 1, "a path of one machine");
     }
   }
 }
@@ -121,15 +167,19 @@ function contents() {
 // ---- what users are told ---------------------------------------------------------------------------------------------
 // Sentences that no user meets, or that no test can bring about.
 const untold = new Set([
-  "An anchor cannot read.",                          // it has no app that could ask
+  "An anchor cannot read.", // it has no app that could ask
   "There is not enough memory to open a code: 32 MiB are needed. Close other tabs and try again.",
 ]);
 
 /** Every sentence in the core stands in a unit test that brings it about. */
 function texts() {
-  const tests = sources("test/unit").map(file => readFileSync(file, "utf8")).join("\n");
+  const tests = sources("test/unit")
+    .map(file => readFileSync(file, "utf8"))
+    .join("\n");
   for (const file of sources("src")) {
-    const said = readFileSync(file, "utf8").replace(/"(?:\\.|[^"\\\n])*"|\/\/[^\n]*|\/\*(?:.|\n)*?\*\//g, text => (text.startsWith('"') ? text : text.replace(/[^\n]/g, " ")));
+    const said = readFileSync(file, "utf8").replace(/"(?:\\.|[^"\\\n])*"|\/\/[^\n]*|\/\*(?:.|\n)*?\*\//g, text =>
+      text.startsWith('"') ? text : text.replace(/[^\n]/g, " "),
+    );
     for (const { 1: text, index } of said.matchAll(/"((?:\\.|[^"\\\n])*)"/g)) {
       if (!/^[A-Z0-9].* .*[.!]$/.test(text) || untold.has(text) || tests.includes(text)) continue;
       report(file, said.slice(0, index).split("\n").length, `no unit test brings about "${text}"`);

@@ -47,9 +47,27 @@ It is healthy while GET /healthz answers 200. Figures for Prometheus: GET /metri
 const text = { type: "string" } as const;
 const texts = { type: "string", multiple: true } as const;
 const known = {
-  host: text, port: text, data: text, serve: text, cert: text, key: text, "public-url": text, app: texts, invite: texts, topic: texts, token: texts,
-  "address-mb": text, "memory-mb": text,
-  "total-mb": text, "topic-mb": text, "device-mb": text, links: text, history: text, "lease-days": text, help: { type: "boolean", short: "h" }, version: { type: "boolean" },
+  host: text,
+  port: text,
+  data: text,
+  serve: text,
+  cert: text,
+  key: text,
+  "public-url": text,
+  app: texts,
+  invite: texts,
+  topic: texts,
+  token: texts,
+  "address-mb": text,
+  "memory-mb": text,
+  "total-mb": text,
+  "topic-mb": text,
+  "device-mb": text,
+  links: text,
+  history: text,
+  "lease-days": text,
+  help: { type: "boolean", short: "h" },
+  version: { type: "boolean" },
 } as const;
 
 /** Ends the process with one line. */
@@ -62,9 +80,17 @@ if (major < 20) {
 }
 // Its terminal may be gone.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
-process.removeAllListeners("warning").on("warning", warning => console.error(warning.name === "PerdureWarning" ? `perdure: ${warning.message}` : `${warning.name}: ${warning.message}`));
+process
+  .removeAllListeners("warning")
+  .on("warning", warning =>
+    console.error(
+      warning.name === "PerdureWarning" ? `perdure: ${warning.message}` : `${warning.name}: ${warning.message}`,
+    ),
+  );
 main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(`perdure: ${inPlace(error instanceof PerdureError ? asTyped(error) : error instanceof Error ? error.message : String(error))}`);
+  console.error(
+    `perdure: ${inPlace(error instanceof PerdureError ? asTyped(error) : error instanceof Error ? error.message : String(error))}`,
+  );
   process.exit(error instanceof Refusal ? 2 : 1);
 });
 
@@ -74,12 +100,17 @@ async function main(args: readonly string[]): Promise<void> {
   if (values.version === true) return console.log(version);
   if (positionals.length === 1 && positionals[0] === "demo") return demo(values);
   if (positionals.length !== 1 || positionals[0] !== "anchor") {
-    throw new Refusal(`${positionals.length === 0 ? "A command is missing" : `There is no command "${positionals.join(" ")}"`}. Try: perdure anchor --help`);
+    throw new Refusal(
+      `${positionals.length === 0 ? "A command is missing" : `There is no command "${positionals.join(" ")}"`}. Try: perdure anchor --help`,
+    );
   }
   const options = optionsOf(values);
   const starting = startAnchor(options);
   stopOnSignals(async () => (await starting).close(), "SIGTERM", "SIGINT");
-  if (options.tls === undefined) process.on("SIGHUP", () => console.error("perdure: There is no certificate to read again (--cert, --key); the anchor goes on."));
+  if (options.tls === undefined)
+    process.on("SIGHUP", () =>
+      console.error("perdure: There is no certificate to read again (--cert, --key); the anchor goes on."),
+    );
   const anchor = await starting;
   console.log(greeting(options, anchor.url, anchor.id));
   await anchor.ended;
@@ -90,7 +121,11 @@ async function demo({ data, history, port, ...others }: Values): Promise<void> {
   if (foreign !== undefined) throw new Refusal(`--${foreign} is no option of the demo. Try: perdure demo --help`);
   // Empty, it counts as not set.
   const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  const options: DemoOptions = { data: data ?? join(cache, "perdure-demo"), tell: line => console.log(`  ${inPlace(line)}`), ...given({ history, port: numberOf("port", port) }) };
+  const options: DemoOptions = {
+    data: data ?? join(cache, "perdure-demo"),
+    tell: line => console.log(`  ${inPlace(line)}`),
+    ...given({ history, port: numberOf("port", port) }),
+  };
   const starting = startDemo(options);
   // Its terminal was closed: nobody is there who could stop it later.
   stopOnSignals(async () => (await starting).close(), "SIGTERM", "SIGINT", "SIGHUP");
@@ -105,32 +140,44 @@ async function demo({ data, history, port, ...others }: Values): Promise<void> {
 
 /** Where npx keeps a package that nobody has installed, nothing can be put beside it: both have to be installed here. */
 function inPlace(text: string): string {
-  return import.meta.url.includes("/_npx/") ? text.replace("npm install better-sqlite3", "npm install perdure better-sqlite3") : text;
+  return import.meta.url.includes("/_npx/")
+    ? text.replace("npm install better-sqlite3", "npm install perdure better-sqlite3")
+    : text;
 }
 
 /** What begins with the name of an option of startAnchor, "quotas.totalMB must be …", begins with how it is typed here. */
 function asTyped({ message, path = "" }: PerdureError): string {
-  const name = path.replace(/^(quotas|tls)\./, "").replace(/\[\d+\]$/, "").replace(/[A-Z]+/g, letters => `-${letters.toLowerCase()}`);
+  const name = path
+    .replace(/^(quotas|tls)\./, "")
+    .replace(/\[\d+\]$/, "")
+    .replace(/[A-Z]+/g, letters => `-${letters.toLowerCase()}`);
   const typed = [name, name.replace(/s$/, "")].find(option => Object.hasOwn(known, option));
-  return typed !== undefined && message.startsWith(`${path} `) ? `--${typed} (${path})${message.slice(path.length)}` : message;
+  return typed !== undefined && message.startsWith(`${path} `)
+    ? `--${typed} (${path})${message.slice(path.length)}`
+    : message;
 }
 
 function parse(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], allowPositionals: true, options: known });
   } catch (error) {
-    const said = error instanceof Error ? error.message.split(/\. |\.?\n/)[0] ?? "" : String(error);
+    const said = error instanceof Error ? (error.message.split(/\. |\.?\n/)[0] ?? "") : String(error);
     const option = /^Option '(--[\w-]+)' argument is ambiguous/.exec(said)?.[1];
-    throw new Refusal(`${option === undefined ? said : `${option} needs a value that does not begin with a dash, or is written ${option}=VALUE`}. Try: perdure anchor --help`);
+    throw new Refusal(
+      `${option === undefined ? said : `${option} needs a value that does not begin with a dash, or is written ${option}=VALUE`}. Try: perdure anchor --help`,
+    );
   }
 }
 
 type Values = ReturnType<typeof parse>["values"];
 
 function optionsOf(values: Values): AnchorOptions {
-  if ((values.cert === undefined) !== (values.key === undefined)) throw new Refusal("--cert and --key belong together.");
+  if ((values.cert === undefined) !== (values.key === undefined))
+    throw new Refusal("--cert and --key belong together.");
   if (values.history !== undefined) throw new Refusal("--history is for the demo. Try: perdure demo --help");
-  const number = (name: "port" | "total-mb" | "topic-mb" | "device-mb" | "address-mb" | "links" | "lease-days" | "memory-mb"): number | undefined => numberOf(name, values[name]);
+  const number = (
+    name: "port" | "total-mb" | "topic-mb" | "device-mb" | "address-mb" | "links" | "lease-days" | "memory-mb",
+  ): number | undefined => numberOf(name, values[name]);
   return given({
     data: values.data ?? "anchor.db",
     port: number("port"),
@@ -143,7 +190,14 @@ function optionsOf(values: Values): AnchorOptions {
     tokens: values.token,
     memoryMB: number("memory-mb"),
     serve: values.serve,
-    quotas: given({ totalMB: number("total-mb"), topicMB: number("topic-mb"), deviceMB: number("device-mb"), addressMB: number("address-mb"), links: number("links"), leaseDays: number("lease-days") }),
+    quotas: given({
+      totalMB: number("total-mb"),
+      topicMB: number("topic-mb"),
+      deviceMB: number("device-mb"),
+      addressMB: number("address-mb"),
+      links: number("links"),
+      leaseDays: number("lease-days"),
+    }),
   });
 }
 
@@ -155,20 +209,36 @@ function numberOf(name: string, text: string | undefined): number | undefined {
 
 /** Without what is undefined. */
 function given<T extends object>(all: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
 }
 
-function greeting({ data, host, apps, serve, quotas = {}, invites = [], topics = [], tokens = [] }: AnchorOptions, url: string, id: string): string {
+function greeting(
+  { data, host, apps, serve, quotas = {}, invites = [], topics = [], tokens = [] }: AnchorOptions,
+  url: string,
+  id: string,
+): string {
   const everywhere = host === "0.0.0.0" || host === "::";
-  const others = everywhere ? Object.values(networkInterfaces()).flatMap(list => list ?? []).filter(({ internal, family }) => !internal && family === "IPv4") : [];
+  const others = everywhere
+    ? Object.values(networkInterfaces())
+        .flatMap(list => list ?? [])
+        .filter(({ internal, family }) => !internal && family === "IPv4")
+    : [];
   const { port, search } = new URL(url);
   const listed = new Set([...invites, ...topics]).size;
-  const guests = [...(listed === 0 ? [] : [`${listed} topic${listed === 1 ? "" : "s"}`]), ...(tokens.length === 0 ? [] : ["whoever brings a token"])];
+  const guests = [
+    ...(listed === 0 ? [] : [`${listed} topic${listed === 1 ? "" : "s"}`]),
+    ...(tokens.length === 0 ? [] : ["whoever brings a token"]),
+  ];
   const open = guests.length === 0;
   const where = data === ":memory:" ? "memory, gone when it stops" : resolve(data);
   return [
     `A Perdure anchor runs at ${url}`,
-    ...others.map(({ address }) => `  also at   ${url.startsWith("wss") ? "wss" : "ws"}://${address}${port === "" ? "" : `:${port}`}${search === "" ? "" : `/${search}`}`),
+    ...others.map(
+      ({ address }) =>
+        `  also at   ${url.startsWith("wss") ? "wss" : "ws"}://${address}${port === "" ? "" : `:${port}`}${search === "" ? "" : `/${search}`}`,
+    ),
     `  id        ${id}`,
     `  serves    ${apps === undefined ? "every app" : `the app${apps.length === 1 ? "" : "s"} ${apps.join(", ")}`}, at most ${quotas.links ?? 512} links at once`,
     `  to        ${open ? "anybody who can reach it (--invite, --topic, --token: see --help)" : guests.join(" and ")}`,
@@ -176,7 +246,9 @@ function greeting({ data, host, apps, serve, quotas = {}, invites = [], topics =
     ...(open ? [`            ${quotas.addressMB ?? 64} MB an address in topics that nobody else has entered,`] : []),
     `            each topic until ${quotas.leaseDays ?? 30} days after its last visit; all of it sealed, it cannot read it`,
     `  in        ${where}`,
-    ...(serve === undefined ? [] : [`  files     ${resolve(serve)} at ${url.replace(/^ws/, "http").replace(/\/?(\?.*)?$/, "/")}`]),
+    ...(serve === undefined
+      ? []
+      : [`  files     ${resolve(serve)} at ${url.replace(/^ws/, "http").replace(/\/?(\?.*)?$/, "/")}`]),
   ].join("\n");
 }
 
@@ -187,10 +259,13 @@ function stopOnSignals(stop: () => Promise<void>, ...signals: readonly NodeJS.Si
       // Who asks twice is in a hurry; what was acknowledged is on disk anyway.
       if (asked) process.exit(1);
       asked = true;
-      stop().then(() => process.exit(0), (error: unknown) => {
-        console.error(`perdure: ${error instanceof Error ? error.message : String(error)}`);
-        process.exit(1);
-      });
+      stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          console.error(`perdure: ${error instanceof Error ? error.message : String(error)}`);
+          process.exit(1);
+        },
+      );
     });
   }
 }

@@ -51,7 +51,9 @@ export class Compressed {
   }
 
   /** Bytes that are kept. */
-  get kept(): number { return this.#kept; }
+  get kept(): number {
+    return this.#kept;
+  }
 
   /** The file's bytes in that coding, made if they are not there yet. Undefined: too large, nothing gained, no room, too much to do,
    *  or not to be read. */
@@ -65,12 +67,22 @@ export class Compressed {
     if (known?.version === version) return known.bytes;
     this.#forget(name);
     if (this.#isFull || this.#waiting.length >= waitingMax) return undefined;
-    const copy: Copy = { version, size: 0, hadNoRoom: false, bytes: this.#make(file, version, coding).then(bytes => this.#keep(name, copy, bytes), () => this.#keep(name, copy, undefined)) };
+    const copy: Copy = {
+      version,
+      size: 0,
+      hadNoRoom: false,
+      bytes: this.#make(file, version, coding).then(
+        bytes => this.#keep(name, copy, bytes),
+        () => this.#keep(name, copy, undefined),
+      ),
+    };
     this.#copies.set(name, copy);
     return copy.bytes;
   }
 
-  get #isFull(): boolean { return this.#copies.size >= copiesMax || this.#kept >= this.#keptBytesMax; }
+  get #isFull(): boolean {
+    return this.#copies.size >= copiesMax || this.#kept >= this.#keptBytesMax;
+  }
 
   async #make(file: string, version: string, coding: Coding): Promise<Buffer | undefined> {
     if (this.#running < lanes) this.#running++;
@@ -110,7 +122,8 @@ export class Compressed {
     let gone = 0;
     for (const [name, { version }] of [...this.#copies]) {
       const found = await stat(name.slice(name.indexOf(" ") + 1), { bigint: true }).catch(() => undefined);
-      if ((found !== undefined && versionOf(found) === version) || this.#copies.get(name)?.version !== version) continue;
+      if ((found !== undefined && versionOf(found) === version) || this.#copies.get(name)?.version !== version)
+        continue;
       this.#forget(name);
       gone++;
     }
@@ -121,11 +134,16 @@ export class Compressed {
 
 /** What the client takes and likes best of it: br before gzip. Undefined: the file as it is (RFC 9110, 12.5.3). */
 export function codingOf(accepted: string | string[] | undefined): Coding | undefined {
-  const weights = new Map(String(accepted ?? "").toLowerCase().split(",").map(one => {
-    const [name = "", ...parameters] = one.split(";").map(part => part.trim());
-    const weight = parameters.find(parameter => parameter.startsWith("q="))?.slice(2);
-    return [name, weight === undefined ? 1 : Number(weight)] as const;
-  }));
+  const weights = new Map(
+    String(accepted ?? "")
+      .toLowerCase()
+      .split(",")
+      .map(one => {
+        const [name = "", ...parameters] = one.split(";").map(part => part.trim());
+        const weight = parameters.find(parameter => parameter.startsWith("q="))?.slice(2);
+        return [name, weight === undefined ? 1 : Number(weight)] as const;
+      }),
+  );
   const weightOf = (coding: Coding): number => weights.get(coding) ?? weights.get("*") ?? 0;
   return (["br", "gzip"] as const).filter(coding => weightOf(coding) > 0).sort((a, b) => weightOf(b) - weightOf(a))[0];
 }

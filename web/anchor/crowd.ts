@@ -64,7 +64,8 @@ export class Crowd<Key = unknown> {
 
   /** Ends those that have been silent for too long. */
   sweep(nowMs: number): void {
-    for (const [key, entry] of this.#entries) if (entry.state === "silent" && entry.sinceMs + silentMs <= nowMs) this.#end(key, entry);
+    for (const [key, entry] of this.#entries)
+      if (entry.state === "silent" && entry.sinceMs + silentMs <= nowMs) this.#end(key, entry);
   }
 
   // Of the address that has most: who is silent before who is idle before who is being answered, and of those the first.

@@ -23,7 +23,9 @@ export class DemoServer {
   readonly #pages: StaticFiles;
   readonly #package: StaticFiles;
   readonly #anchor: Switched;
-  readonly #server = createServer((request, response) => void this.#answer(request, response).catch(() => response.destroy()));
+  readonly #server = createServer(
+    (request, response) => void this.#answer(request, response).catch(() => response.destroy()),
+  );
 
   private constructor(pages: StaticFiles, all: StaticFiles, anchor: Switched) {
     this.#pages = pages;
@@ -33,8 +35,13 @@ export class DemoServer {
 
   /** Rejects if the pages are not there, or if a secret lies among them. */
   static async of(pages: string, secrets: Secrets, anchor: Switched): Promise<DemoServer> {
-    if (!existsSync(join(pages, "index.html"))) throw new Error(`The demo's pages are not in ${pages}. In a clone, run: npm run build`);
-    return new DemoServer(await StaticFiles.in(pages, secrets), await StaticFiles.in(join(pages, ".."), secrets), anchor);
+    if (!existsSync(join(pages, "index.html")))
+      throw new Error(`The demo's pages are not in ${pages}. In a clone, run: npm run build`);
+    return new DemoServer(
+      await StaticFiles.in(pages, secrets),
+      await StaticFiles.in(join(pages, ".."), secrets),
+      anchor,
+    );
   }
 
   get port(): number {
@@ -42,13 +49,16 @@ export class DemoServer {
     return typeof address === "object" && address !== null ? address.port : 0;
   }
 
-  get url(): string { return `http://127.0.0.1:${this.port}/`; }
+  get url(): string {
+    return `http://127.0.0.1:${this.port}/`;
+  }
 
   /** On loopback; on another port if that one is taken, unless it must be that. */
   async listen(port: number, must: boolean): Promise<void> {
-    const listen = (at: number): Promise<void> => new Promise((resolve, reject) => {
-      this.#server.once("error", reject).listen(at, "127.0.0.1", () => resolve());
-    });
+    const listen = (at: number): Promise<void> =>
+      new Promise((resolve, reject) => {
+        this.#server.once("error", reject).listen(at, "127.0.0.1", () => resolve());
+      });
     await listen(port).catch((error: unknown) => {
       if (must || port === 0) throw explain(error, "127.0.0.1", port);
       return listen(0);
@@ -66,14 +76,18 @@ export class DemoServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const host = request.headers.host ?? "";
-    if (![`127.0.0.1:${this.port}`, `localhost:${this.port}`].includes(host)) return end(response, 403, "This is served to this machine only.\n");
+    if (![`127.0.0.1:${this.port}`, `localhost:${this.port}`].includes(host))
+      return end(response, 403, "This is served to this machine only.\n");
     const { path } = targetOf(request);
     if (path === "/anchor") return this.#switch(request, response, host);
-    if (request.method !== "GET" && request.method !== "HEAD") return end(response, 405, "There are only files here.\n");
+    if (request.method !== "GET" && request.method !== "HEAD")
+      return end(response, 405, "There are only files here.\n");
     response.setHeader("x-content-type-options", "nosniff").setHeader("x-frame-options", "SAMEORIGIN");
     const file = await this.#pages.find(path);
     if (file !== undefined && extname(file) === ".html") {
-      response.writeHead(200, { "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" }).end(this.#told(await readFile(file, "utf8")));
+      response
+        .writeHead(200, { "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" })
+        .end(this.#told(await readFile(file, "utf8")));
       return;
     }
     // The package holds its .wasm once, one folder up.
@@ -90,15 +104,21 @@ export class DemoServer {
       const own = request.headers.origin === `http://${host}` && request.headers["content-type"] === "application/json";
       if (!own) return end(response, 403, "For pages of this address only.\n");
       const run = await wanted(request);
-      if (run === undefined) return end(response, 400, "It takes { \"run\": true } or { \"run\": false }.\n");
+      if (run === undefined) return end(response, 400, 'It takes { "run": true } or { "run": false }.\n');
       await (run ? this.#anchor.start() : this.#anchor.stop());
     }
-    response.writeHead(200, { "content-type": "application/json", "cache-control": "no-store" }).end(JSON.stringify({ running: this.#anchor.running }));
+    response
+      .writeHead(200, { "content-type": "application/json", "cache-control": "no-store" })
+      .end(JSON.stringify({ running: this.#anchor.running }));
   }
 
   /** The page with what only this server knows: the page reads it, and misses nothing where there is none. */
   #told(html: string): string {
-    const known = JSON.stringify({ anchor: this.#anchor.url, running: this.#anchor.running, ...(this.room === undefined ? {} : { room: this.room }) });
+    const known = JSON.stringify({
+      anchor: this.#anchor.url,
+      running: this.#anchor.running,
+      ...(this.room === undefined ? {} : { room: this.room }),
+    });
     const escaped = known.replace(/[&"<>]/g, sign => `&#${sign.charCodeAt(0)};`);
     return html.replace("<head>", () => `<head>\n  <meta name="perdure-demo" content="${escaped}">`);
   }

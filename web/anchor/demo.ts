@@ -48,20 +48,51 @@ export async function startDemo({ data, history, port, tell }: DemoOptions): Pro
   const kept = trouble === undefined;
   if (!kept) tell(`The anchor keeps everything in memory, until the demo stops: ${trouble.message}`);
   const known = readPorts(data);
-  const [anchorFile, historyFile, keyFile] = [join(data, "anchor.db"), join(data, "history.db"), join(data, "anchor.key")];
+  const [anchorFile, historyFile, keyFile] = [
+    join(data, "anchor.db"),
+    join(data, "history.db"),
+    join(data, "anchor.key"),
+  ];
   const anchor = kept ? new AnchorChild(anchorFile, tell) : new AnchorHere(keyFile, tell);
-  const secrets = new Secrets([anchorFile, historyFile, keyFile].map(file => ({ file, option: "data", flag: "--data", takes: "DIR", harm: "have a private key", besides: sqliteBesides })));
+  const secrets = new Secrets(
+    [anchorFile, historyFile, keyFile].map(file => ({
+      file,
+      option: "data",
+      flag: "--data",
+      takes: "DIR",
+      harm: "have a private key",
+      besides: sqliteBesides,
+    })),
+  );
   const server = await DemoServer.of(fileURLToPath(new URL("demo/", import.meta.url)), secrets, anchor);
   makeFolder(data);
   try {
     await anchor.start(kept ? known.anchor : known.here);
     await server.listen(port ?? known.server, port !== undefined);
-    writeFileSync(join(data, "ports.json"), JSON.stringify({ ...known, server: server.port, [kept ? "anchor" : "here"]: anchor.port }));
-    const room = history === undefined ? undefined : await openRoom(kept ? { file: historyFile } : "memory", resolve(history), anchor.url, `${server.url}room.html`);
+    writeFileSync(
+      join(data, "ports.json"),
+      JSON.stringify({ ...known, server: server.port, [kept ? "anchor" : "here"]: anchor.port }),
+    );
+    const room =
+      history === undefined
+        ? undefined
+        : await openRoom(
+            kept ? { file: historyFile } : "memory",
+            resolve(history),
+            anchor.url,
+            `${server.url}room.html`,
+          );
     server.room = room?.link;
-    const filled = room === undefined ? Promise.resolve() : room.fill(tell).catch((error: unknown) => tell(error instanceof Error ? error.message : String(error)));
+    const filled =
+      room === undefined
+        ? Promise.resolve()
+        : room.fill(tell).catch((error: unknown) => tell(error instanceof Error ? error.message : String(error)));
     return {
-      url: server.url, anchorUrl: anchor.url, keeps: kept ? resolve(data) : "memory", filled, ...(room === undefined ? {} : { room: room.link }),
+      url: server.url,
+      anchorUrl: anchor.url,
+      keeps: kept ? resolve(data) : "memory",
+      filled,
+      ...(room === undefined ? {} : { room: room.link }),
       close: async () => {
         await Promise.all([server.close(), anchor.stop(), room?.close()]);
       },
@@ -76,17 +107,29 @@ function makeFolder(data: string): void {
   try {
     mkdirSync(data, { recursive: true });
   } catch (error) {
-    throw new Error(`The folder ${data} cannot be made (${error instanceof Error ? error.message : String(error)}). Name another one: --data DIR`, { cause: error });
+    throw new Error(
+      `The folder ${data} cannot be made (${error instanceof Error ? error.message : String(error)}). Name another one: --data DIR`,
+      { cause: error },
+    );
   }
 }
 
 /** Of the pages, of the anchor, and of the one in this process: that one has another key, and browsers know which belongs to an address. */
-interface Ports { readonly server: number; readonly anchor: number; readonly here: number }
+interface Ports {
+  readonly server: number;
+  readonly anchor: number;
+  readonly here: number;
+}
 
 function readPorts(data: string): Ports {
   try {
-    const { server = 0, anchor = 0, here = 0 } = JSON.parse(readFileSync(join(data, "ports.json"), "utf8")) as Partial<Record<string, unknown>>;
-    if (typeof server === "number" && typeof anchor === "number" && typeof here === "number") return { server, anchor, here };
+    const {
+      server = 0,
+      anchor = 0,
+      here = 0,
+    } = JSON.parse(readFileSync(join(data, "ports.json"), "utf8")) as Partial<Record<string, unknown>>;
+    if (typeof server === "number" && typeof anchor === "number" && typeof here === "number")
+      return { server, anchor, here };
   } catch {
     // The first time.
   }
@@ -100,7 +143,12 @@ interface Room {
 }
 
 /** The room as a peer in this process holds it: it fills the room and brings it to the anchor. */
-async function openRoom(storage: NonNullable<PeerOptions["storage"]>, history: string, anchorUrl: string, page: string): Promise<Room> {
+async function openRoom(
+  storage: NonNullable<PeerOptions["storage"]>,
+  history: string,
+  anchorUrl: string,
+  page: string,
+): Promise<Room> {
   const peer = await openPeer({ app: "perdure-demo", name: "History", storage, anchors: [anchorUrl] });
   const topic = await peer.topic(`history ${history}`);
   return {
@@ -144,15 +192,23 @@ class AnchorHere implements Switched {
     this.#tell = tell;
   }
 
-  get url(): string { return this.#url; }
-  get port(): number { return Number(new URL(this.#url).port); }
-  get running(): boolean { return this.#anchor !== undefined; }
+  get url(): string {
+    return this.#url;
+  }
+  get port(): number {
+    return Number(new URL(this.#url).port);
+  }
+  get running(): boolean {
+    return this.#anchor !== undefined;
+  }
 
   start(port = this.port): Promise<void> {
     return this.#turns.next(async () => {
       if (this.#anchor !== undefined) return;
-      if (this.#url === "" && existsSync(this.#keyFile)) this.#disk.own.set("seed", new Uint8Array(readFileSync(this.#keyFile)));
-      const start = (at: number): Promise<Anchor> => startAnchor({ data: ":memory:", port: at, quotas: { addressMB: 4096 } }, this.#disk);
+      if (this.#url === "" && existsSync(this.#keyFile))
+        this.#disk.own.set("seed", new Uint8Array(readFileSync(this.#keyFile)));
+      const start = (at: number): Promise<Anchor> =>
+        startAnchor({ data: ":memory:", port: at, quotas: { addressMB: 4096 } }, this.#disk);
       const anchor = await start(port).catch(error => {
         // Somebody else has taken it.
         if (port === 0 || this.#url !== "") throw error;
@@ -164,7 +220,9 @@ class AnchorHere implements Switched {
       this.#anchor = anchor;
       anchor.ended.catch((error: unknown) => {
         this.#anchor = undefined;
-        this.#tell(`The anchor has ended by itself. The page can start it again. ${error instanceof Error ? error.message : String(error)}`);
+        this.#tell(
+          `The anchor has ended by itself. The page can start it again. ${error instanceof Error ? error.message : String(error)}`,
+        );
       });
     });
   }
@@ -191,9 +249,15 @@ export class AnchorChild implements Switched {
     this.#tell = tell;
   }
 
-  get url(): string { return this.#url; }
-  get port(): number { return Number(new URL(this.#url).port); }
-  get running(): boolean { return this.#child !== undefined; }
+  get url(): string {
+    return this.#url;
+  }
+  get port(): number {
+    return Number(new URL(this.#url).port);
+  }
+  get running(): boolean {
+    return this.#child !== undefined;
+  }
 
   /** Resolves when it serves. Rejects if it does not come up on any port. */
   start(port = this.port): Promise<void> {
@@ -222,7 +286,11 @@ export class AnchorChild implements Switched {
 
   async #spawn(port: number): Promise<void> {
     const script = fileURLToPath(new URL("cli.js", import.meta.url));
-    const child = spawn(process.execPath, [script, "anchor", "--port", String(port), "--data", this.#data, "--address-mb", "4096"], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(
+      process.execPath,
+      [script, "anchor", "--port", String(port), "--data", this.#data, "--address-mb", "4096"],
+      { stdio: ["ignore", "pipe", "pipe"] },
+    );
     const orphaned = (): void => void child.kill();
     process.once("exit", orphaned);
     let said = "";

@@ -33,7 +33,8 @@ export class StaticFiles {
   /** Rejects with bad-argument if there is no such folder, or if a secret lies in it. */
   static async in(folder: string, secrets: Secrets): Promise<StaticFiles> {
     const root = await realpath(folder).catch(() => undefined);
-    if (root === undefined || !(await stat(root)).isDirectory()) throw badArgument(`There is no folder ${folder} to serve. Make it, or name another one.`, "serve");
+    if (root === undefined || !(await stat(root)).isDirectory())
+      throw badArgument(`There is no folder ${folder} to serve. Make it, or name another one.`, "serve");
     await secrets.mustLieOutside(root);
     return new StaticFiles(root, secrets);
   }
@@ -47,7 +48,10 @@ export class StaticFiles {
       for await (const entry of (await opendir(folder).catch(() => undefined)) ?? []) {
         if (this.#closed || ++entries > warmEntriesMax) return;
         if (entry.isDirectory() && !entry.name.startsWith(".")) folders.push(join(folder, entry.name));
-        const file = entry.isFile() && shrinks(typeOf(entry.name)) ? await this.find(urlOf(relative(this.#root, join(folder, entry.name)))) : undefined;
+        const file =
+          entry.isFile() && shrinks(typeOf(entry.name))
+            ? await this.find(urlOf(relative(this.#root, join(folder, entry.name))))
+            : undefined;
         const size = file === undefined || file === "folder" ? Infinity : (await stat(file)).size;
         if (typeof file !== "string" || bytes + size > warmBytesMax) continue;
         bytes += size;
@@ -83,11 +87,24 @@ export class StaticFiles {
     if (since !== undefined && (taken !== undefined || since.includes('"'))) delete request.headers.range;
     // Parts are parts of the file as it is.
     const coding = request.headers.range === undefined ? taken : undefined;
-    const found = await send(request, urlOf(relative(this.#root, file)), { root: this.#root, index: false, dotfiles: "allow", cacheControl: false, contentType: false });
+    const found = await send(request, urlOf(relative(this.#root, file)), {
+      root: this.#root,
+      index: false,
+      dotfiles: "allow",
+      cacheControl: false,
+      contentType: false,
+    });
     const { statusCode, stream } = found;
     if (found.type !== "file" && statusCode !== 412 && statusCode !== 416) return notFound(response);
     // A file that may not be read is none; nothing is promised before.
-    if (stream instanceof ReadStream && !(await once(stream, "open").then(() => true, () => false))) return notFound(response);
+    if (
+      stream instanceof ReadStream &&
+      !(await once(stream, "open").then(
+        () => true,
+        () => false,
+      ))
+    )
+      return notFound(response);
     const headers: OutgoingHttpHeaders = found.headers;
     if (found.type === "file") {
       // Kept, but asked about each time: names stay the same from one version to the next.
@@ -97,7 +114,14 @@ export class StaticFiles {
       const copy = statusCode === 200 && coding !== undefined ? await this.#compressed.of(file, coding) : undefined;
       if (copy !== undefined) {
         stream.destroy();
-        response.writeHead(200, { ...headers, "Content-Encoding": coding, "Content-Length": copy.length, "Accept-Ranges": "none" }).end(request.method === "HEAD" ? undefined : copy);
+        response
+          .writeHead(200, {
+            ...headers,
+            "Content-Encoding": coding,
+            "Content-Length": copy.length,
+            "Accept-Ranges": "none",
+          })
+          .end(request.method === "HEAD" ? undefined : copy);
         return;
       }
     }
@@ -134,7 +158,10 @@ export function targetOf(request: IncomingMessage): { readonly path: string; rea
 /** The names in a path; undefined if one of them climbs, hides, or is no name at all. */
 function partsOf(path: string): string[] | undefined {
   try {
-    const parts = path.split("/").filter(part => part !== "").map(decodeURIComponent);
+    const parts = path
+      .split("/")
+      .filter(part => part !== "")
+      .map(decodeURIComponent);
     return parts.some(part => /[/\\\0]/.test(part)) || isHidden(parts) ? undefined : parts;
   } catch {
     return undefined;
@@ -149,7 +176,10 @@ function isHidden(parts: readonly string[]): boolean {
 const urlOf = (inside: string): string => `/${inside.split(sep).map(encodeURIComponent).join("/")}`;
 
 function typeOf(file: string): string {
-  const type = (send.mime.getType(file) ?? "application/octet-stream").replace("application/javascript", "text/javascript");
+  const type = (send.mime.getType(file) ?? "application/octet-stream").replace(
+    "application/javascript",
+    "text/javascript",
+  );
   return type.startsWith("text/") ? `${type}; charset=utf-8` : type;
 }
 

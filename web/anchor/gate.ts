@@ -28,10 +28,11 @@ export class Gate {
     // At the end again, so that the first is the one not seen for longest.
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
-    if (this.#buckets.size > addressesMax) for (const [oldest] of this.#buckets) {
-      this.#buckets.delete(oldest);
-      break;
-    }
+    if (this.#buckets.size > addressesMax)
+      for (const [oldest] of this.#buckets) {
+        this.#buckets.delete(oldest);
+        break;
+      }
     if (bucket.tokens < 1) return false;
     bucket.tokens -= 1;
     return true;
@@ -64,14 +65,20 @@ const thisMachine = "127.0.0.1";
 
 /** What is one stranger: an IPv4 address, an IPv6 network; all addresses of this machine are one. */
 export function networkOf(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/, "").replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, "$1");
+  const plain = address
+    .replace(/^::ffff:(?=\d+\.)/i, "")
+    .replace(/%.*$/, "")
+    .replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, "$1");
   if (!plain.includes(":")) return plain.startsWith("127.") ? thisMachine : plain;
   if (plain === "::1") return thisMachine;
   const [head = "", tail] = plain.toLowerCase().split("::");
   const first = head === "" ? [] : head.split(":");
   const last = tail === undefined || tail === "" ? [] : tail.split(":");
   const zeros = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);
-  return [...first, ...new Array<string>(zeros).fill("0"), ...last].slice(0, 4).map(group => group.replace(/^0+(?=.)/, "")).join(":");
+  return [...first, ...new Array<string>(zeros).fill("0"), ...last]
+    .slice(0, 4)
+    .map(group => group.replace(/^0+(?=.)/, ""))
+    .join(":");
 }
 
 /** The same in at most 16 bytes, as the core has it. */
@@ -80,15 +87,20 @@ export function addressBytes(address: string): Uint8Array {
   const four = network.split(".").map(Number);
   if (four.length === 4 && four.every(part => part >= 0 && part <= 255)) return Uint8Array.from(four);
   const groups = network.split(":").map(group => Number.parseInt(group, 16));
-  if (groups.length === 4 && groups.every(group => group >= 0 && group <= 0xffff)) return Uint8Array.from(groups.flatMap(group => [group >> 8, group & 255]));
+  if (groups.length === 4 && groups.every(group => group >= 0 && group <= 0xffff))
+    return Uint8Array.from(groups.flatMap(group => [group >> 8, group & 255]));
   return new Uint8Array(digestOf(network).subarray(0, 16));
 }
 
 /** Who stands at the other end. Behind a proxy on this machine or its network, the proxy's last word on it. */
-export function addressOf(remote: string | undefined, forwarded: string | string[] | undefined, behindProxy: boolean): string {
+export function addressOf(
+  remote: string | undefined,
+  forwarded: string | string[] | undefined,
+  behindProxy: boolean,
+): string {
   const address = remote ?? "";
   if (!behindProxy || !isPrivate(address)) return address;
-  const said = (Array.isArray(forwarded) ? forwarded.join(",") : forwarded ?? "").split(",").at(-1)?.trim();
+  const said = (Array.isArray(forwarded) ? forwarded.join(",") : (forwarded ?? "")).split(",").at(-1)?.trim();
   return said === undefined || said === "" ? address : said;
 }
 

@@ -42,7 +42,8 @@ export async function fillRoom(topic: Topic, source: string, progress: (done: nu
     const last = new Map(commits.flatMap(commit => commit.paths.map(path => [path, commit] as const)));
     await topic.batch(batch => {
       for (const { author, timeMs, text } of commits) batch.append({ text, by: author, at: timeMs });
-      for (const [path, { author, timeMs, text }] of last) batch.set(`file/${path}`, { by: author, at: timeMs, text, changes: changes.get(path) ?? 1 });
+      for (const [path, { author, timeMs, text }] of last)
+        batch.set(`file/${path}`, { by: author, at: timeMs, text, changes: changes.get(path) ?? 1 });
       batch.set(countKey, done);
     });
     progress(done);
@@ -59,13 +60,22 @@ export async function fillRoom(topic: Topic, source: string, progress: (done: nu
 
 async function* readLines(file: string): AsyncGenerator<Commit> {
   for await (const line of createInterface({ input: createReadStream(file).pipe(createGunzip()) })) {
-    const { author, time, text, paths = [] } = JSON.parse(line) as { author: number; time: number; text: string; paths?: readonly string[] };
+    const {
+      author,
+      time,
+      text,
+      paths = [],
+    } = JSON.parse(line) as { author: number; time: number; text: string; paths?: readonly string[] };
     yield { author: `Author ${author + 1}`, timeMs: time * 1_000, text: text.slice(0, textMax), paths };
   }
 }
 
 async function* readClone(folder: string): AsyncGenerator<Commit> {
-  const git = spawn("git", ["-c", "core.quotePath=false", "-C", folder, "log", "--reverse", "--name-only", "--format=%x1e%aN%x1f%at%x1f%s"], { stdio: ["ignore", "pipe", "pipe"] });
+  const git = spawn(
+    "git",
+    ["-c", "core.quotePath=false", "-C", folder, "log", "--reverse", "--name-only", "--format=%x1e%aN%x1f%at%x1f%s"],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
   let complaint = "";
   git.stderr.setEncoding("utf8").on("data", (text: string) => (complaint += text));
   const ended = new Promise<number | null>((resolve, reject) => git.once("error", reject).once("close", resolve));
@@ -81,5 +91,6 @@ async function* readClone(folder: string): AsyncGenerator<Commit> {
     commit = { author, timeMs: Number(time) * 1_000, text: text.slice(0, textMax), paths: [] };
   }
   if (commit !== undefined) yield commit;
-  if (await ended !== 0) throw new Error(`git could not tell the history of ${folder}: ${complaint.trim().split("\n")[0] ?? ""}`);
+  if ((await ended) !== 0)
+    throw new Error(`git could not tell the history of ${folder}: ${complaint.trim().split("\n")[0] ?? ""}`);
 }

@@ -81,19 +81,33 @@ class Running implements Anchor {
   #end: (reason?: unknown) => void = () => undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(url: string, driver: Driver, server: AnchorServer, metrics: Metrics, stun: StunServer | undefined) {
+  private constructor(
+    url: string,
+    driver: Driver,
+    server: AnchorServer,
+    metrics: Metrics,
+    stun: StunServer | undefined,
+  ) {
     this.url = url;
     this.id = driver.id;
     this.#driver = driver;
     this.#server = server;
     this.#metrics = metrics;
     this.#stun = stun;
-    this.ended = new Promise((resolve, reject) => (this.#end = reason => (reason === undefined ? resolve() : reject(reason))));
+    this.ended = new Promise(
+      (resolve, reject) => (this.#end = reason => (reason === undefined ? resolve() : reject(reason))),
+    );
     // Nobody has to listen.
     this.ended.catch(() => undefined);
   }
 
-  static async start(settings: Settings, topics: readonly string[], port: number, server: AnchorServer, metrics: Metrics): Promise<Anchor> {
+  static async start(
+    settings: Settings,
+    topics: readonly string[],
+    port: number,
+    server: AnchorServer,
+    metrics: Metrics,
+  ): Promise<Anchor> {
     const rows = await openRows(settings);
     // Beside the WebSockets, at the same number: who runs an anchor opens one port for both.
     const stun = await StunServer.listen(settings.host, port);
@@ -118,7 +132,13 @@ class Running implements Anchor {
         lostStore: store.wasEmpty !== seed.fresh,
         onSuperseded: () => lost("superseded"),
       });
-      running = new Running(withToken(settings.publicUrl ?? addressOf(settings, port), settings.tokens[0]), driver, server, metrics, stun);
+      running = new Running(
+        withToken(settings.publicUrl ?? addressOf(settings, port), settings.tokens[0]),
+        driver,
+        server,
+        metrics,
+        stun,
+      );
       await running.#open(settings, store, links);
       return running;
     } catch (error) {
@@ -144,7 +164,13 @@ class Running implements Anchor {
     });
     this.#driver.onInfo(({ trouble }) => {
       const [fault] = trouble;
-      if (fault !== undefined) this.#fail(new PerdureError(fault.code, "The anchor's core has stopped. What was acknowledged is on disk: start it again, and please report this."));
+      if (fault !== undefined)
+        this.#fail(
+          new PerdureError(
+            fault.code,
+            "The anchor's core has stopped. What was acknowledged is on disk: start it again, and please report this.",
+          ),
+        );
     });
     await this.#driver.start();
     this.#server.open({
@@ -154,7 +180,17 @@ class Running implements Anchor {
         const bytes = this.#server.bytes();
         const { usedBytes } = await store.usage().catch(() => ({ usedBytes: 0 }));
         const healthy = (await store.trouble()) === "";
-        return this.#metrics.text({ version, storage: store.kind, core: counters, links: this.#server.links, bytesIn: bytes.in, bytesOut: bytes.out, databaseBytes: usedBytes, healthy, ...(this.#stun === undefined ? {} : { stunRequests: this.#stun.answered }) });
+        return this.#metrics.text({
+          version,
+          storage: store.kind,
+          core: counters,
+          links: this.#server.links,
+          bytesIn: bytes.in,
+          bytesOut: bytes.out,
+          databaseBytes: usedBytes,
+          healthy,
+          ...(this.#stun === undefined ? {} : { stunRequests: this.#stun.answered }),
+        });
       },
     });
     if (settings.tls !== undefined) process.on("SIGHUP", this.#reload);
@@ -191,21 +227,39 @@ class Running implements Anchor {
 
 /** What is only to be kept in memory needs no SQLite. */
 async function openRows({ data, disk }: Settings): Promise<Store & Own & Held> {
-  return disk !== undefined || (data === ":memory:" && (await noSqlite()) !== undefined) ? openMemory("anchor", disk) : openSqlite(data);
+  return disk !== undefined || (data === ":memory:" && (await noSqlite()) !== undefined)
+    ? openMemory("anchor", disk)
+    : openSqlite(data);
 }
 
 /** What must not be served along with the files. */
 function secretsOf({ data, tls }: Settings): Secrets {
   return new Secrets([
-    ...(data === ":memory:" ? [] : [{ file: data, option: "data", flag: "--data", harm: "have the anchor's private key", besides: sqliteBesides }]),
-    ...(tls === undefined ? [] : [
-      { file: tls.key, option: "tls.key", flag: "--key", harm: "have the key of this server's certificate" },
-      { file: tls.cert, option: "tls.cert", flag: "--cert", harm: "be handed a file that belongs to this server alone" },
-    ]),
+    ...(data === ":memory:"
+      ? []
+      : [
+          { file: data, option: "data", flag: "--data", harm: "have the anchor's private key", besides: sqliteBesides },
+        ]),
+    ...(tls === undefined
+      ? []
+      : [
+          { file: tls.key, option: "tls.key", flag: "--key", harm: "have the key of this server's certificate" },
+          {
+            file: tls.cert,
+            option: "tls.cert",
+            flag: "--cert",
+            harm: "be handed a file that belongs to this server alone",
+          },
+        ]),
   ]);
 }
 
-function configOf({ apps, quotas, tokens, memoryBytes }: Settings, topics: readonly string[], seed: Seed, stunPort: number): CoreConfig {
+function configOf(
+  { apps, quotas, tokens, memoryBytes }: Settings,
+  topics: readonly string[],
+  seed: Seed,
+  stunPort: number,
+): CoreConfig {
   return {
     // Networks are told by those who come.
     app: "",
@@ -216,8 +270,11 @@ function configOf({ apps, quotas, tokens, memoryBytes }: Settings, topics: reado
     rtc: false,
     anchors: [],
     quotas: {
-      totalBytes: Math.floor(quotas.totalMB * MiB), topicBytes: Math.floor(quotas.topicMB * MiB),
-      deviceBytes: Math.floor(quotas.deviceMB * MiB), leaseDays: quotas.leaseDays, addressBytes: Math.floor(quotas.addressMB * MiB),
+      totalBytes: Math.floor(quotas.totalMB * MiB),
+      topicBytes: Math.floor(quotas.topicMB * MiB),
+      deviceBytes: Math.floor(quotas.deviceMB * MiB),
+      leaseDays: quotas.leaseDays,
+      addressBytes: Math.floor(quotas.addressMB * MiB),
     },
     apps,
     cacheBytes: Math.floor(Math.min(memoryBytes * cacheShare, cacheBytesMax)),
@@ -237,7 +294,10 @@ function topicsOf({ invites, topics }: Settings, module: CoreModule): readonly s
     try {
       return module.topicOf(invite);
     } catch (error) {
-      throw badArgument(`invites[${at}] leads nowhere: ${error instanceof Error ? error.message : String(error)}`, `invites[${at}]`);
+      throw badArgument(
+        `invites[${at}] leads nowhere: ${error instanceof Error ? error.message : String(error)}`,
+        `invites[${at}]`,
+      );
     }
   });
   return [...new Set([...topics, ...invited])];
@@ -261,9 +321,12 @@ function placeOf(data: string): string {
 
 function lostStore(data: string, how: "superseded" | "lost"): PerdureError {
   const place = placeOf(data);
-  return new PerdureError("storage-unavailable", how === "superseded"
-    ? `Another anchor has taken over ${place}; this one has stopped. One file serves one anchor: give each its own with --data.`
-    : `${place} was taken away while this anchor used it, or something else put in its place. Put it back and start the anchor again.`);
+  return new PerdureError(
+    "storage-unavailable",
+    how === "superseded"
+      ? `Another anchor has taken over ${place}; this one has stopped. One file serves one anchor: give each its own with --data.`
+      : `${place} was taken away while this anchor used it, or something else put in its place. Put it back and start the anchor again.`,
+  );
 }
 
 /** Where this machine reaches it. */

@@ -12,7 +12,11 @@ export class AnchorLinks implements Links {
   constructor(events: LinkEvents) {
     this.#events = events;
     this.#table = new LinkTable(events);
-    this.#sockets = new WebSockets(this.#table, url => likeInBrowsers(new WebSocket(url, { maxPayload: messageBytesMax, perMessageDeflate: false, handshakeTimeout: 10_000 })));
+    this.#sockets = new WebSockets(this.#table, url =>
+      likeInBrowsers(
+        new WebSocket(url, { maxPayload: messageBytesMax, perMessageDeflate: false, handshakeTimeout: 10_000 }),
+      ),
+    );
   }
 
   accept(socket: WebSocket, network: string, visitor: Visitor): void {

@@ -22,7 +22,14 @@ export interface AnchorOptions {
   /** In MB of 1,048,576 bytes. Default: 4096 in all, 256 a topic, 64 a device in a topic, 512 links, 30 days after the last visit.
    *  addressMB, default 64: what one address (of IPv6: a /64) has brought to topics that nobody has entered from elsewhere; it does not
    *  bind where invites, topics or tokens are set. */
-  quotas?: { totalMB?: number; topicMB?: number; deviceMB?: number; links?: number; leaseDays?: number; addressMB?: number };
+  quotas?: {
+    totalMB?: number;
+    topicMB?: number;
+    deviceMB?: number;
+    links?: number;
+    leaseDays?: number;
+    addressMB?: number;
+  };
   /** Whom it serves, any one suffices; none of the three: anybody. The topics that these invites lead to; of them it keeps the topics' ids alone. */
   invites?: readonly string[];
   /** Topics by their id. */
@@ -69,22 +76,47 @@ export interface Quotas {
 
 /** Throws bad-argument for options that mean nothing. */
 export function settingsOf(options: AnchorOptions): Settings {
-  if (typeof options !== "object" || options === null) throw badArgument('startAnchor needs options: startAnchor({ data: "anchor.db" }).');
+  if (typeof options !== "object" || options === null)
+    throw badArgument('startAnchor needs options: startAnchor({ data: "anchor.db" }).');
   const { tls, publicUrl, apps = [], serve, quotas = {} } = options;
   if (tls !== undefined) checkObject("tls", tls);
-  checkSpelling("startAnchor", options, ["data", "port", "host", "tls", "publicUrl", "apps", "serve", "quotas", "invites", "topics", "tokens", "memoryMB"] satisfies (keyof AnchorOptions)[]);
-  checkSpelling("quotas", checkObject("quotas", quotas), ["totalMB", "topicMB", "deviceMB", "links", "leaseDays", "addressMB"] satisfies (keyof Quotas)[], "quotas.");
+  checkSpelling("startAnchor", options, [
+    "data",
+    "port",
+    "host",
+    "tls",
+    "publicUrl",
+    "apps",
+    "serve",
+    "quotas",
+    "invites",
+    "topics",
+    "tokens",
+    "memoryMB",
+  ] satisfies (keyof AnchorOptions)[]);
+  checkSpelling(
+    "quotas",
+    checkObject("quotas", quotas),
+    ["totalMB", "topicMB", "deviceMB", "links", "leaseDays", "addressMB"] satisfies (keyof Quotas)[],
+    "quotas.",
+  );
   const port = checkCount("port", options.port ?? 8787);
   if (port > 65535) throw badArgument("port must be below 65536.", "port");
   if (typeof apps === "string" || !Array.isArray(apps)) throw badArgument("apps must be a list of names.", "apps");
   const tokens = textsOf("tokens", options.tokens, checkToken);
   const address = publicUrl === undefined ? "" : checkPublicUrl(publicUrl);
-  if (address.length + encodeURIComponent(tokens[0] ?? "").length + 8 > addressMax) throw badArgument(`publicUrl, with the token, is longer than the ${addressMax} characters that an address may have in an invite.`, "publicUrl");
+  if (address.length + encodeURIComponent(tokens[0] ?? "").length + 8 > addressMax)
+    throw badArgument(
+      `publicUrl, with the token, is longer than the ${addressMax} characters that an address may have in an invite.`,
+      "publicUrl",
+    );
   return {
     data: checkOption("data", options.data, 4096),
     port,
     host: checkOption("host", options.host ?? "127.0.0.1"),
-    ...(tls === undefined ? {} : { tls: { cert: checkOption("tls.cert", tls.cert, 4096), key: checkOption("tls.key", tls.key, 4096) } }),
+    ...(tls === undefined
+      ? {}
+      : { tls: { cert: checkOption("tls.cert", tls.cert, 4096), key: checkOption("tls.key", tls.key, 4096) } }),
     ...(publicUrl === undefined ? {} : { publicUrl: address }),
     apps: [...new Set(apps.map((app: unknown, at) => checkText("An app's name", app, nameMax, `apps[${at}]`)))],
     ...(serve === undefined ? {} : { serve: checkOption("serve", serve, 4096) }),
@@ -105,47 +137,64 @@ export function settingsOf(options: AnchorOptions): Settings {
 
 function textsOf(name: string, texts: unknown = [], check: (text: unknown, path: string) => string): readonly string[] {
   if (!Array.isArray(texts)) throw badArgument(`${name} must be a list of texts.`, name);
-  if (texts.length > servedMax) throw badArgument(`${name} may hold at most ${servedMax}. Say tokens to let more in.`, name);
+  if (texts.length > servedMax)
+    throw badArgument(`${name} may hold at most ${servedMax}. Say tokens to let more in.`, name);
   return [...new Set(texts.map((text: unknown, at) => check(text, `${name}[${at}]`)))];
 }
 
 /** The core says what is wrong with one. */
 function checkInviteText(text: unknown, path: string): string {
-  if (typeof text !== "string" || text === "" || text.length > 8_192) throw badArgument(`${path} is no invite. Copy the whole invite or link that topic.invite() or topic.link() gives.`, path);
+  if (typeof text !== "string" || text === "" || text.length > 8_192)
+    throw badArgument(
+      `${path} is no invite. Copy the whole invite or link that topic.invite() or topic.link() gives.`,
+      path,
+    );
   return text;
 }
 
 function checkTopicId(text: unknown, path: string): string {
   if (typeof text === "string" && /^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
   const invite = typeof text === "string" && text.includes("perdure-");
-  throw badArgument(`${path} is no topic's id, which has 64 hex digits as topic.id gives them.${invite ? " It looks like an invite: give it as one (invites, --invite)." : ""}`, path);
+  throw badArgument(
+    `${path} is no topic's id, which has 64 hex digits as topic.id gives them.${invite ? " It looks like an invite: give it as one (invites, --invite)." : ""}`,
+    path,
+  );
 }
 
 function checkToken(text: unknown, path: string): string {
-  if (typeof text !== "string" || text === "" || !isWellFormed(text) || /[\p{Cc}]/u.test(text)) throw badArgument(`${path} must be a text that can be written in one line.`, path);
-  if (encodeURIComponent(text).length > tokenMax) throw badArgument(`${path} is too long: it stands in the anchor's address, where it may take ${tokenMax} characters.`, path);
+  if (typeof text !== "string" || text === "" || !isWellFormed(text) || /[\p{Cc}]/u.test(text))
+    throw badArgument(`${path} must be a text that can be written in one line.`, path);
+  if (encodeURIComponent(text).length > tokenMax)
+    throw badArgument(
+      `${path} is too long: it stands in the anchor's address, where it may take ${tokenMax} characters.`,
+      path,
+    );
   return text;
 }
 
 function checkMemory(memoryMB: unknown): number {
-  if (typeof memoryMB !== "number" || !(memoryMB >= memoryMBMin) || memoryMB > 1e6) throw badArgument(`memoryMB must be a number from ${memoryMBMin} on: an anchor does not run in less.`, "memoryMB");
+  if (typeof memoryMB !== "number" || !(memoryMB >= memoryMBMin) || memoryMB > 1e6)
+    throw badArgument(`memoryMB must be a number from ${memoryMBMin} on: an anchor does not run in less.`, "memoryMB");
   return Math.floor(memoryMB * 1024 * 1024);
 }
 
 function checkPublicUrl(url: unknown): string {
   const parsed = URL.canParse(String(url)) ? new URL(String(url)) : undefined;
-  if (parsed === undefined || (parsed.protocol !== "wss:" && parsed.protocol !== "ws:")) throw badArgument("publicUrl must be a wss:// or ws:// address.", "publicUrl");
+  if (parsed === undefined || (parsed.protocol !== "wss:" && parsed.protocol !== "ws:"))
+    throw badArgument("publicUrl must be a wss:// or ws:// address.", "publicUrl");
   return parsed.pathname === "/" && parsed.search === "" ? parsed.href.replace(/\/$/, "") : parsed.href;
 }
 
 function positive(quotas: Partial<Quotas>, name: keyof Quotas, otherwise: number): number {
   const value = quotas[name] ?? otherwise;
-  if (typeof value !== "number" || !(value > 0) || value > 1e9) throw badArgument(`quotas.${name} must be a number above 0.`, `quotas.${name}`);
+  if (typeof value !== "number" || !(value > 0) || value > 1e9)
+    throw badArgument(`quotas.${name} must be a number above 0.`, `quotas.${name}`);
   return value;
 }
 
 function whole(quotas: Partial<Quotas>, name: keyof Quotas, otherwise: number): number {
   const value = positive(quotas, name, otherwise);
-  if (!Number.isInteger(value) || value > 1e6) throw badArgument(`quotas.${name} must be a whole number.`, `quotas.${name}`);
+  if (!Number.isInteger(value) || value > 1e6)
+    throw badArgument(`quotas.${name} must be a whole number.`, `quotas.${name}`);
   return value;
 }

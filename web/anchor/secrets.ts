@@ -34,7 +34,10 @@ export class Secrets {
 
   constructor(secrets: readonly Secret[]) {
     // As they are meant now, wherever the process goes. Not tidied up: what ".." means is known only once the links before it are followed.
-    this.#secrets = secrets.map(secret => ({ ...secret, file: isAbsolute(secret.file) ? secret.file : `${process.cwd()}${sep}${secret.file}` }));
+    this.#secrets = secrets.map(secret => ({
+      ...secret,
+      file: isAbsolute(secret.file) ? secret.file : `${process.cwd()}${sep}${secret.file}`,
+    }));
   }
 
   /** Rejects with bad-argument if one of them lies in that folder, or would be made there. */
@@ -43,23 +46,28 @@ export class Secrets {
       if (!(await liesIn(folder, file))) continue;
       const served = await realpath(folder);
       const outside = takes ?? relative("", join(dirname(served), basename(file)));
-      throw badArgument(`${resolve(file)} lies in ${served}, which is served: whoever asked for it would ${harm}. Keep it outside of that folder, as with ${flag} ${outside}.`, option);
+      throw badArgument(
+        `${resolve(file)} lies in ${served}, which is served: whoever asked for it would ${harm}. Keep it outside of that folder, as with ${flag} ${outside}.`,
+        option,
+      );
     }
   }
 
   /** Whether what was found is one of them, whatever its name. */
   async include(found: BigIntStats): Promise<boolean> {
-    const identities = await Promise.all(this.#secrets.map(async ({ file, besides = [] }) => {
-      const place = await realpath(file).catch(() => file);
-      return Promise.all([place, ...besides.map(ending => place + ending)].map(identityOf));
-    }));
+    const identities = await Promise.all(
+      this.#secrets.map(async ({ file, besides = [] }) => {
+        const place = await realpath(file).catch(() => file);
+        return Promise.all([place, ...besides.map(ending => place + ending)].map(identityOf));
+      }),
+    );
     return identities.flat().includes(nameOf(found));
   }
 }
 
 async function liesIn(folder: string, file: string): Promise<boolean> {
   const wanted = await identityOf(folder);
-  for (let place = await placeOf(file); place !== dirname(place);) {
+  for (let place = await placeOf(file); place !== dirname(place); ) {
     place = dirname(place);
     if ((await identityOf(place)) === wanted) return true;
   }

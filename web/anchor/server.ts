@@ -4,7 +4,13 @@
 //     await server.listen();
 //     server.open({ accept, health, metrics });        // until then everybody is asked to wait
 import { readFileSync } from "node:fs";
-import { createServer as createHttp, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import {
+  createServer as createHttp,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createHttps, Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -47,7 +53,13 @@ export class AnchorServer {
   readonly #files: StaticFiles | undefined;
   readonly #refused: (reason: string) => void;
   readonly #server: Server | HttpsServer;
-  readonly #sockets = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload: messageBytesMax, perMessageDeflate: false, maxFragments: 64 });
+  readonly #sockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    maxPayload: messageBytesMax,
+    perMessageDeflate: false,
+    maxFragments: 64,
+  });
   /** By address. */
   readonly #links = new Map<WebSocket, string>();
   readonly #refusing = new Set<WebSocket>();
@@ -68,8 +80,17 @@ export class AnchorServer {
     this.#tokens = new Tokens(settings.tokens);
     this.#crowd = new Crowd(() => refused("connections"));
     // Whoever sends nothing, or a byte now and then, keeps no connection for long.
-    const patience: ServerOptions = { headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 2_500, maxHeaderSize: 16 * 1024 };
-    this.#server = settings.tls === undefined ? createHttp(patience) : usable(settings.tls, pair => createHttps({ ...patience, handshakeTimeout: 10_000, ...pair }));
+    const patience: ServerOptions = {
+      headersTimeout: 10_000,
+      requestTimeout: 15_000,
+      keepAliveTimeout: 5_000,
+      connectionsCheckingInterval: 2_500,
+      maxHeaderSize: 16 * 1024,
+    };
+    this.#server =
+      settings.tls === undefined
+        ? createHttp(patience)
+        : usable(settings.tls, pair => createHttps({ ...patience, handshakeTimeout: 10_000, ...pair }));
     this.#server.timeout = 60_000;
     this.#server.on("connection", (socket: Socket) => this.#came(socket));
     this.#server.on("request", (request, response) => this.#request(request, response));
@@ -148,27 +169,39 @@ export class AnchorServer {
     this.#crowd.asked(connection, networkOf(this.#addressOf(request)), performance.now());
     response.on("close", () => this.#crowd.answered(connection, performance.now()));
     if (request.method !== "GET" && request.method !== "HEAD") {
-      response.writeHead(405, { allow: "GET, HEAD", "content-type": "text/plain; charset=utf-8" }).end("Only GET and HEAD.\n");
+      response
+        .writeHead(405, { allow: "GET, HEAD", "content-type": "text/plain; charset=utf-8" })
+        .end("Only GET and HEAD.\n");
       return;
     }
     const { path } = targetOf(request);
     if (path === "/healthz") return this.#health(response);
     if (path === "/metrics") {
       if (this.#doors === undefined) return waitALittle(response);
-      response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" }).end(await this.#doors.metrics());
+      response
+        .writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" })
+        .end(await this.#doors.metrics());
     } else if (this.#files !== undefined) {
       await this.#files.answer(request, response);
     } else {
       const here = path === "/";
-      response.writeHead(here ? 200 : 404, { "content-type": "text/plain; charset=utf-8" })
-        .end(here ? "This is a Perdure anchor. It speaks WebSocket here; see also /healthz and /metrics.\n" : "Not found.\n");
+      response
+        .writeHead(here ? 200 : 404, { "content-type": "text/plain; charset=utf-8" })
+        .end(
+          here
+            ? "This is a Perdure anchor. It speaks WebSocket here; see also /healthz and /metrics.\n"
+            : "Not found.\n",
+        );
     }
   }
 
   async #health(response: ServerResponse): Promise<void> {
     const trouble = this.#doors === undefined ? "The anchor is starting or stopping." : await this.#doors.health();
-    response.writeHead(trouble === "" ? 200 : 503, { "content-type": "application/json", "cache-control": "no-store" })
-      .end(`${JSON.stringify(trouble === "" ? { perdure: "anchor", status: "ok" } : { perdure: "anchor", status: "failing", trouble })}\n`);
+    response
+      .writeHead(trouble === "" ? 200 : 503, { "content-type": "application/json", "cache-control": "no-store" })
+      .end(
+        `${JSON.stringify(trouble === "" ? { perdure: "anchor", status: "ok" } : { perdure: "anchor", status: "failing", trouble })}\n`,
+      );
   }
 
   // ---- links -------------------------------------------------------------------------------------------------------------
@@ -180,10 +213,16 @@ export class AnchorServer {
     const network = query.get("network") ?? "";
     const visitor: Visitor = { address: addressBytes(address), admitted: this.#tokens.admits(query.get("token")) };
     this.#crowd.asked(keyOf(request.socket), networkOf(address), performance.now());
-    if (doors === undefined) return this.#turnAway(socket, "503 Service Unavailable", "starting", "The anchor is starting or stopping.");
-    if (!this.#gate.admits(address, performance.now())) return this.#turnAway(socket, "429 Too Many Requests", "rate", "Too many connections from this address.");
-    if (!/^[0-9a-f]{64}$/.test(network)) return this.#turnAway(socket, "400 Bad Request", "network", "The address needs ?network= and 64 hex digits.");
-    if (!visitor.admitted && this.#linksOf(networkOf(address)) >= Math.max(addressLinksMin, this.#settings.quotas.links / 2)) {
+    if (doors === undefined)
+      return this.#turnAway(socket, "503 Service Unavailable", "starting", "The anchor is starting or stopping.");
+    if (!this.#gate.admits(address, performance.now()))
+      return this.#turnAway(socket, "429 Too Many Requests", "rate", "Too many connections from this address.");
+    if (!/^[0-9a-f]{64}$/.test(network))
+      return this.#turnAway(socket, "400 Bad Request", "network", "The address needs ?network= and 64 hex digits.");
+    if (
+      !visitor.admitted &&
+      this.#linksOf(networkOf(address)) >= Math.max(addressLinksMin, this.#settings.quotas.links / 2)
+    ) {
       return this.#turnAway(socket, "429 Too Many Requests", "address", "Too many links from this address.");
     }
     this.#sockets.handleUpgrade(request, socket, head, link => {
@@ -198,7 +237,9 @@ export class AnchorServer {
   #turnAway(socket: Duplex, status: string, reason: string, text: string): void {
     this.#refused(reason);
     const retry = status.startsWith("400") ? "" : "Retry-After: 5\r\n";
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\n${retry}Content-Length: ${text.length + 1}\r\n\r\n${text}\n`);
+    socket.end(
+      `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\n${retry}Content-Length: ${text.length + 1}\r\n\r\n${text}\n`,
+    );
     setTimeout(() => socket.destroy(), 1_000).unref();
   }
 
@@ -219,7 +260,11 @@ export class AnchorServer {
   }
 
   #addressOf(request: IncomingMessage): string {
-    return addressOf(request.socket.remoteAddress, request.headers["x-forwarded-for"], this.#settings.publicUrl !== undefined);
+    return addressOf(
+      request.socket.remoteAddress,
+      request.headers["x-forwarded-for"],
+      this.#settings.publicUrl !== undefined,
+    );
   }
 
   /** Those that are closing hold no place. */
@@ -251,7 +296,9 @@ export class AnchorServer {
   #look(): void {
     this.#crowd.sweep(performance.now());
     // Who does not read has the others' memory; the one for which most waits goes first.
-    const unread = [...this.#links.keys()].map(link => ({ link, bytes: link.bufferedAmount })).sort((a, b) => b.bytes - a.bytes);
+    const unread = [...this.#links.keys()]
+      .map(link => ({ link, bytes: link.bufferedAmount }))
+      .sort((a, b) => b.bytes - a.bytes);
     let waiting = unread.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const { link, bytes } of unread) {
       if (bytes <= unreadBytesMax && waiting <= this.#settings.memoryBytes / 4) break;
@@ -268,16 +315,25 @@ function keyOf(socket: Socket): string {
 }
 
 function waitALittle(response: ServerResponse): void {
-  response.writeHead(503, { "content-type": "text/plain; charset=utf-8", "retry-after": "5" }).end("The anchor is starting or stopping.\n");
+  response
+    .writeHead(503, { "content-type": "text/plain; charset=utf-8", "retry-after": "5" })
+    .end("The anchor is starting or stopping.\n");
 }
 
 /** What the library makes of certificate and key. Throws bad-argument if they cannot be read or do not fit. */
-function usable<T>(files: { readonly cert: string; readonly key: string }, make: (pair: { cert: Buffer; key: Buffer }) => T): T {
+function usable<T>(
+  files: { readonly cert: string; readonly key: string },
+  make: (pair: { cert: Buffer; key: Buffer }) => T,
+): T {
   const pair = readTls(files);
   try {
     return make(pair);
   } catch (error) {
-    throw new PerdureError("bad-argument", `${files.cert} and ${files.key} are no certificate and its key (${error instanceof Error ? error.message : String(error)}).`, { path: "tls", cause: error });
+    throw new PerdureError(
+      "bad-argument",
+      `${files.cert} and ${files.key} are no certificate and its key (${error instanceof Error ? error.message : String(error)}).`,
+      { path: "tls", cause: error },
+    );
   }
 }
 
@@ -295,8 +351,18 @@ function readTls(files: { readonly cert: string; readonly key: string }): { cert
 /** Why nobody can be listened to there, and what helps. */
 export function explain(error: unknown, host: string, port: number): PerdureError {
   const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
-  if (code === "EADDRINUSE") return badArgument(`Port ${port} on ${host} is in use. Choose another one, or 0 for any that is free.`, "port");
-  if (code === "EACCES") return badArgument(`Port ${port} on ${host} needs rights that this user does not have. Choose one above 1023.`, "port");
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return badArgument(`${host} is no address of this machine.`, "host");
-  return new PerdureError("bad-argument", `Port ${port} on ${host} cannot be had (${error instanceof Error ? error.message : String(error)}).`, { cause: error });
+  if (code === "EADDRINUSE")
+    return badArgument(`Port ${port} on ${host} is in use. Choose another one, or 0 for any that is free.`, "port");
+  if (code === "EACCES")
+    return badArgument(
+      `Port ${port} on ${host} needs rights that this user does not have. Choose one above 1023.`,
+      "port",
+    );
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
+    return badArgument(`${host} is no address of this machine.`, "host");
+  return new PerdureError(
+    "bad-argument",
+    `Port ${port} on ${host} cannot be had (${error instanceof Error ? error.message : String(error)}).`,
+    { cause: error },
+  );
 }

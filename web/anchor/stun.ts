@@ -73,7 +73,11 @@ export function answerTo(message: Buffer, { address, port }: Pick<RemoteInfo, "a
   const unknown = unknownOf(message);
   if (unknown === undefined) return undefined;
   const transaction = message.subarray(8, headerSize);
-  if (unknown.length > 0) return respond(bindingError, transaction, [attribute(errorCode, Buffer.from([0, 0, 4, 20])), attribute(unknownAttributes, Buffer.from(unknown.flatMap(type => [type >> 8, type & 255])))]);
+  if (unknown.length > 0)
+    return respond(bindingError, transaction, [
+      attribute(errorCode, Buffer.from([0, 0, 4, 20])),
+      attribute(unknownAttributes, Buffer.from(unknown.flatMap(type => [type >> 8, type & 255]))),
+    ]);
   const ip = bytesOf(address);
   if (ip === undefined) return undefined;
   const value = Buffer.alloc(4 + ip.length);
@@ -87,7 +91,7 @@ export function answerTo(message: Buffer, { address, port }: Pick<RemoteInfo, "a
 /** Attributes that would have to be understood and are not; nothing if the attributes do not fit their message. */
 function unknownOf(message: Buffer): number[] | undefined {
   const unknown: number[] = [];
-  for (let at = headerSize; at < message.length;) {
+  for (let at = headerSize; at < message.length; ) {
     if (at + 4 > message.length) return undefined;
     const type = message.readUInt16BE(at);
     at += 4 + ((message.readUInt16BE(at + 2) + 3) & ~3);
@@ -121,7 +125,9 @@ function bytesOf(address: string): Buffer | undefined {
   if (!isIPv6(plain)) return undefined;
   const [head = "", tail] = plain.split("::");
   const words = (text: string): number[] => (text === "" ? [] : text.split(":").map(word => parseInt(word, 16)));
-  const left = words(head), right = words(tail ?? "");
-  const all = tail === undefined ? left : [...left, ...new Array<number>(8 - left.length - right.length).fill(0), ...right];
+  const left = words(head),
+    right = words(tail ?? "");
+  const all =
+    tail === undefined ? left : [...left, ...new Array<number>(8 - left.length - right.length).fill(0), ...right];
   return Buffer.from(all.flatMap(word => [word >> 8, word & 255]));
 }

@@ -23,7 +23,10 @@ const words: Readonly<Record<Exclude<SaveOutcome, "ok" | "superseded">, string>>
   failed: "The database refuses to be written. It is tried again all the time.",
   unknown: "The database did not confirm a commit. It is tried again all the time.",
 };
-const gone = { superseded: "Another anchor has taken over the database.", lost: "The database is not there any more." } as const;
+const gone = {
+  superseded: "Another anchor has taken over the database.",
+  lost: "The database is not there any more.",
+} as const;
 
 export interface WatchEvents {
   /** What it was given cannot be kept, for that reason. Not told again until it is well. */
@@ -34,7 +37,11 @@ export interface WatchEvents {
   lost(how: "superseded" | "lost"): void;
 }
 
-interface Trouble { readonly why: string; bytes: number; pauseMs: number }
+interface Trouble {
+  readonly why: string;
+  bytes: number;
+  pauseMs: number;
+}
 
 export class WatchedStore implements Store {
   readonly kind: StoreKind;
@@ -158,9 +165,18 @@ export class WatchedStore implements Store {
   /** Whether so many bytes can be written; they are not left there. */
   async #try(bytes: number): Promise<string> {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<string>(resolve => (timer = setTimeout(() => resolve("The database takes too long to commit. It is tried again all the time."), probeMs)));
-    const why = (error: unknown): string => `The database cannot commit (${error instanceof Error ? error.message : String(error)}). It is tried again all the time.`;
-    const written = this.#store.putOwn("probe", bytes === 1 ? ++this.#probes : new Uint8Array(bytes)).then(() => "", why);
+    const late = new Promise<string>(
+      resolve =>
+        (timer = setTimeout(
+          () => resolve("The database takes too long to commit. It is tried again all the time."),
+          probeMs,
+        )),
+    );
+    const why = (error: unknown): string =>
+      `The database cannot commit (${error instanceof Error ? error.message : String(error)}). It is tried again all the time.`;
+    const written = this.#store
+      .putOwn("probe", bytes === 1 ? ++this.#probes : new Uint8Array(bytes))
+      .then(() => "", why);
     // At once behind it, so that no save finds its room taken.
     if (bytes > 1) this.#store.putOwn("probe", ++this.#probes).catch(() => undefined);
     try {

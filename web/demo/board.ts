@@ -3,7 +3,11 @@
 import type { Conflict, Topic, Version } from "perdure";
 import { arrange, button, byId, make, shown } from "./dom.js";
 
-const columns = [{ id: "todo", title: "To do" }, { id: "doing", title: "Doing" }, { id: "done", title: "Done" }] as const;
+const columns = [
+  { id: "todo", title: "To do" },
+  { id: "doing", title: "Doing" },
+  { id: "done", title: "Done" },
+] as const;
 type Column = (typeof columns)[number]["id"];
 
 interface Card {
@@ -23,13 +27,15 @@ export function showBoard(topic: Topic, nameOf: (author: string) => string): { e
   let conflicts: readonly Conflict<unknown>[] = [];
 
   const save = (key: string, card: Card): void => shown(topic.map.set(key, card));
-  const keep = (key: string, value: unknown): void => shown(value === undefined ? topic.map.delete(key) : topic.map.resolve(key, value));
+  const keep = (key: string, value: unknown): void =>
+    shown(value === undefined ? topic.map.delete(key) : topic.map.resolve(key, value));
   const add = (column: Column, text: string): void => save(prefix + freshId(), { text, column, at: Date.now() });
   const render = (): void => {
     const disputed = new Map(conflicts.map(conflict => [conflict.key, conflict]));
     // A card that was deleted in one place and changed in another may have the deletion as its winner.
     const keys = new Set([...cards.keys(), ...disputed.keys()]);
-    const sorted = [...keys].map(key => ({ key, card: cardOf(cards.get(key) ?? disputed.get(key)?.losers[0]?.value) }))
+    const sorted = [...keys]
+      .map(key => ({ key, card: cardOf(cards.get(key) ?? disputed.get(key)?.losers[0]?.value) }))
       .sort((a, b) => a.card.at - b.card.at || (a.key < b.key ? -1 : 1));
     for (const key of [...tiles.keys()]) if (!keys.has(key)) tiles.delete(key);
     for (const { key, card } of sorted) {
@@ -37,19 +43,31 @@ export function showBoard(topic: Topic, nameOf: (author: string) => string): { e
       tiles.set(key, tile);
       tile.show(card, disputed.get(key), nameOf, value => keep(key, value));
     }
-    for (const [column, list] of lists) arrange(list, sorted.filter(({ card }) => card.column === column).flatMap(({ key }) => tiles.get(key)?.element ?? []));
+    for (const [column, list] of lists)
+      arrange(
+        list,
+        sorted.filter(({ card }) => card.column === column).flatMap(({ key }) => tiles.get(key)?.element ?? []),
+      );
   };
 
-  byId("columns", "div").replaceChildren(...columns.map(({ id, title }) => {
-    const list = make("ul", { class: "cards", "aria-labelledby": `column-${id}` });
-    lists.set(id, list);
-    const element = make("div", { class: "column" }, make("h3", { id: `column-${id}` }, title), list, adder(title, text => add(id, text)));
-    acceptDrops(element, key => {
-      const card = cardOf(cards.get(key));
-      if (cards.has(key) && card.column !== id) save(key, { ...card, column: id, at: Date.now() });
-    });
-    return element;
-  }));
+  byId("columns", "div").replaceChildren(
+    ...columns.map(({ id, title }) => {
+      const list = make("ul", { class: "cards", "aria-labelledby": `column-${id}` });
+      lists.set(id, list);
+      const element = make(
+        "div",
+        { class: "column" },
+        make("h3", { id: `column-${id}` }, title),
+        list,
+        adder(title, text => add(id, text)),
+      );
+      acceptDrops(element, key => {
+        const card = cardOf(cards.get(key));
+        if (cards.has(key) && card.column !== id) save(key, { ...card, column: id, at: Date.now() });
+      });
+      return element;
+    }),
+  );
   const ends = [
     topic.map.view({ prefix }).subscribe(entries => {
       cards = entries;
@@ -96,17 +114,28 @@ class Tile {
     });
   }
 
-  show(card: Card, conflict: Conflict<unknown> | undefined, nameOf: (author: string) => string, keep: (value: unknown) => void): void {
+  show(
+    card: Card,
+    conflict: Conflict<unknown> | undefined,
+    nameOf: (author: string) => string,
+    keep: (value: unknown) => void,
+  ): void {
     const moved = card.column !== this.#card.column || this.#moves.childElementCount === 0;
     this.#card = card;
     // Who is writing finishes first.
     if (document.activeElement !== this.#text && this.#text.value !== card.text) this.#put(card.text);
     if (moved) this.#showMoves();
     this.#conflict.hidden = conflict === undefined;
-    this.#conflict.replaceChildren(...(conflict === undefined ? [] : [
-      make("p", {}, "Changed in two places at once. Which one is right?"),
-      ...[conflict.winner, ...conflict.losers].map(version => versionOf(version, nameOf, () => keep(version.value))),
-    ]));
+    this.#conflict.replaceChildren(
+      ...(conflict === undefined
+        ? []
+        : [
+            make("p", {}, "Changed in two places at once. Which one is right?"),
+            ...[conflict.winner, ...conflict.losers].map(version =>
+              versionOf(version, nameOf, () => keep(version.value)),
+            ),
+          ]),
+    );
   }
 
   #saveText(): void {
@@ -134,22 +163,44 @@ class Tile {
       made.disabled = column === undefined;
       return made;
     };
-    this.#moves.replaceChildren(move(at - 1, "←"), move(at + 1, "→"), button("Delete", "Delete this card", this.#remove));
+    this.#moves.replaceChildren(
+      move(at - 1, "←"),
+      move(at + 1, "→"),
+      button("Delete", "Delete this card", this.#remove),
+    );
   }
 }
 
-function versionOf({ value, author, time }: Version<unknown>, nameOf: (author: string) => string, keep: () => void): HTMLElement {
+function versionOf(
+  { value, author, time }: Version<unknown>,
+  nameOf: (author: string) => string,
+  keep: () => void,
+): HTMLElement {
   const card = cardOf(value);
   const where = columns.find(({ id }) => id === card.column)?.title ?? "";
   const kept = button("Keep this", `Keep this, by ${nameOf(author)}`, keep);
-  return make("div", { class: "version" },
+  return make(
+    "div",
+    { class: "version" },
     make("p", {}, value === undefined ? "deleted" : card.text),
-    make("small", { title: time.toLocaleString() }, `${nameOf(author)}${value === undefined ? "" : `, in ${where}`}`), kept);
+    make("small", { title: time.toLocaleString() }, `${nameOf(author)}${value === undefined ? "" : `, in ${where}`}`),
+    kept,
+  );
 }
 
 function adder(title: string, add: (text: string) => void): HTMLFormElement {
-  const input = make("input", { "aria-label": `New card in ${title}`, placeholder: "New card", maxlength: "1000", autocomplete: "off" });
-  const form = make("form", { class: "row" }, input, make("button", { type: "submit", "aria-label": `Add a card to ${title}` }, "Add"));
+  const input = make("input", {
+    "aria-label": `New card in ${title}`,
+    placeholder: "New card",
+    maxlength: "1000",
+    autocomplete: "off",
+  });
+  const form = make(
+    "form",
+    { class: "row" },
+    input,
+    make("button", { type: "submit", "aria-label": `Add a card to ${title}` }, "Add"),
+  );
   form.addEventListener("submit", event => {
     event.preventDefault();
     if (input.value.trim() !== "") add(input.value.trim());

@@ -28,9 +28,12 @@ class Chat {
   readonly #byElement = new WeakMap<Element, Item>();
   readonly #events = new AbortController();
   /** Only of what is seen it is asked where it lives. */
-  readonly #seen = new IntersectionObserver(entries => {
-    for (const { target, isIntersecting } of entries) this.#byElement.get(target)?.watch(isIntersecting);
-  }, { root: this.#scroll });
+  readonly #seen = new IntersectionObserver(
+    entries => {
+      for (const { target, isIntersecting } of entries) this.#byElement.get(target)?.watch(isIntersecting);
+    },
+    { root: this.#scroll },
+  );
   #shown: readonly Message<unknown>[] = [];
   /** The newest so many are followed; none while older ones are paged through. */
   #limit: number | undefined = step;
@@ -43,18 +46,25 @@ class Chat {
     this.#options = options;
     const { signal } = this.#events;
     this.#scroll.addEventListener("scroll", () => this.#scrolled(), { signal, passive: true });
-    this.#scroll.addEventListener("keydown", event => {
-      if (event.target !== this.#scroll || (event.key !== "Home" && event.key !== "End")) return;
-      event.preventDefault();
-      void (event.key === "Home" ? this.#toFirst() : this.#toNewest());
-    }, { signal });
+    this.#scroll.addEventListener(
+      "keydown",
+      event => {
+        if (event.target !== this.#scroll || (event.key !== "Home" && event.key !== "End")) return;
+        event.preventDefault();
+        void (event.key === "Home" ? this.#toFirst() : this.#toNewest());
+      },
+      { signal },
+    );
     byId("first", "button").addEventListener("click", () => void this.#toFirst(), { signal });
     byId("newest", "button").addEventListener("click", () => void this.#toNewest(), { signal });
     const stop = topic.status.subscribe(({ length, behind }) => {
-      byId("count", "span").textContent = `${length.toLocaleString()} ${length === 1 ? "message" : "messages"}${behind > 0 ? `, ${behind.toLocaleString()} on their way` : ""}`;
+      byId("count", "span").textContent =
+        `${length.toLocaleString()} ${length === 1 ? "message" : "messages"}${behind > 0 ? `, ${behind.toLocaleString()} on their way` : ""}`;
     });
     signal.addEventListener("abort", stop);
-    const resized = new ResizeObserver(() => { if (this.#wasAtEnd) this.#scroll.scrollTop = this.#scroll.scrollHeight; });
+    const resized = new ResizeObserver(() => {
+      if (this.#wasAtEnd) this.#scroll.scrollTop = this.#scroll.scrollHeight;
+    });
     resized.observe(this.#scroll);
     signal.addEventListener("abort", () => resized.disconnect());
     this.#listenToForm();
@@ -100,7 +110,10 @@ class Chat {
       this.#seen.unobserve(item.element);
       this.#items.delete(id);
     }
-    arrange(this.#list, messages.map(message => this.#itemOf(message).element));
+    arrange(
+      this.#list,
+      messages.map(message => this.#itemOf(message).element),
+    );
     if (stick) this.#scroll.scrollTop = this.#scroll.scrollHeight;
     else if (held?.item.element.isConnected === true) this.#scroll.scrollTop += held.item.top - held.top;
     this.#buttons();
@@ -143,7 +156,8 @@ class Chat {
     this.#buttons();
     const { scrollTop, scrollHeight, clientHeight } = this.#scroll;
     if (scrollTop < 400 && this.#above) void this.#page(() => this.#older());
-    else if (this.#limit === undefined && scrollHeight - scrollTop - clientHeight < 400) void this.#page(() => this.#newer());
+    else if (this.#limit === undefined && scrollHeight - scrollTop - clientHeight < 400)
+      void this.#page(() => this.#newer());
   }
 
   /** One page at a time. */
@@ -206,7 +220,8 @@ class Chat {
 
   async #read(options: { before?: string; after?: string; reverse?: boolean }): Promise<Message<unknown>[]> {
     const page: Message<unknown>[] = [];
-    for await (const message of this.#topic.messages({ ...options, limit: step, signal: this.#events.signal })) page.push(message);
+    for await (const message of this.#topic.messages({ ...options, limit: step, signal: this.#events.signal }))
+      page.push(message);
     return page;
   }
 
@@ -214,18 +229,23 @@ class Chat {
   #listenToForm(): void {
     const text = byId("text", "input");
     const form = byId("say", "form");
-    for (const control of form.querySelectorAll<HTMLInputElement | HTMLButtonElement>("input, button")) control.disabled = false;
-    form.addEventListener("submit", event => {
-      event.preventDefault();
-      const said = text.value.trim();
-      if (said === "") return;
-      text.value = "";
-      if (this.#limit === undefined || !this.#wasAtEnd) this.#toNewest();
-      this.#topic.append({ text: said }).then(this.#options.onWrote, (error: unknown) => {
-        text.value = said;
-        toast(error instanceof Error ? error.message : String(error));
-      });
-    }, { signal: this.#events.signal });
+    for (const control of form.querySelectorAll<HTMLInputElement | HTMLButtonElement>("input, button"))
+      control.disabled = false;
+    form.addEventListener(
+      "submit",
+      event => {
+        event.preventDefault();
+        const said = text.value.trim();
+        if (said === "") return;
+        text.value = "";
+        if (this.#limit === undefined || !this.#wasAtEnd) this.#toNewest();
+        this.#topic.append({ text: said }).then(this.#options.onWrote, (error: unknown) => {
+          text.value = said;
+          toast(error instanceof Error ? error.message : String(error));
+        });
+      },
+      { signal: this.#events.signal },
+    );
   }
 }
 
@@ -249,12 +269,21 @@ class Item {
     const time = at ?? message.time;
     this.#author = make("span", { class: "author", title: message.author }, by ?? nameOf(message.author));
     if (by !== undefined) this.#author.dataset["told"] = "true";
-    this.element = make("li", { class: message.own && by === undefined ? "own" : "" },
-      make("span", { class: "by" }, this.#author, make("time", { datetime: time.toISOString() }, timeWords(time))), make("p", {}, text), this.#where);
+    this.element = make(
+      "li",
+      { class: message.own && by === undefined ? "own" : "" },
+      make("span", { class: "by" }, this.#author, make("time", { datetime: time.toISOString() }, timeWords(time))),
+      make("p", {}, text),
+      this.#where,
+    );
   }
 
-  get top(): number { return this.element.getBoundingClientRect().top; }
-  get bottom(): number { return this.element.getBoundingClientRect().bottom; }
+  get top(): number {
+    return this.element.getBoundingClientRect().top;
+  }
+  get bottom(): number {
+    return this.element.getBoundingClientRect().bottom;
+  }
 
   watch(seen: boolean): void {
     if (!seen) {
@@ -283,7 +312,8 @@ class Item {
 
 /** Others may have written anything. `by` and `at`: of messages that somebody has brought from elsewhere. */
 function contentOf(value: unknown): { text: string; by?: string; at?: Date } {
-  const { text, by, at } = typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+  const { text, by, at } =
+    typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
   return {
     text: typeof text === "string" ? text.slice(0, 4_000) : "(a message that this page cannot show)",
     ...(typeof by === "string" ? { by: by.slice(0, 100) } : {}),

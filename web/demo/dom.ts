@@ -10,7 +10,11 @@ export function byId<K extends keyof HTMLElementTagNameMap>(id: string, tag: K):
 }
 
 /** A new element. Texts are put in as texts: what others write is never read as HTML. */
-export function make<K extends keyof HTMLElementTagNameMap>(tag: K, attributes: Readonly<Record<string, string>> = {}, ...children: readonly Child[]): HTMLElementTagNameMap[K] {
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Readonly<Record<string, string>> = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
@@ -18,7 +22,11 @@ export function make<K extends keyof HTMLElementTagNameMap>(tag: K, attributes: 
 }
 
 export function button(text: string, label: string, run: () => void, kind = "quiet"): HTMLButtonElement {
-  const made = make("button", { type: "button", class: kind, ...(label === text ? {} : { "aria-label": label, title: label }) }, text);
+  const made = make(
+    "button",
+    { type: "button", class: kind, ...(label === text ? {} : { "aria-label": label, title: label }) },
+    text,
+  );
   made.addEventListener("click", run);
   return made;
 }

@@ -22,14 +22,20 @@ export function showFiles(topic: Topic): () => void {
     const mine = turn.signal;
     const rows: HTMLLIElement[] = [];
     let end = after;
-    for await (const [key, value] of topic.map.entries({ prefix: folder + prefix.value, limit: pageSize, ...(after === undefined ? {} : { after }) })) {
+    for await (const [key, value] of topic.map.entries({
+      prefix: folder + prefix.value,
+      limit: pageSize,
+      ...(after === undefined ? {} : { after }),
+    })) {
       rows.push(rowOf(key.slice(folder.length), value));
       end = key;
     }
     if (mine.aborted || signal.aborted) return;
     last = end;
     if (after === undefined) list.replaceChildren();
-    list.append(...(rows.length === 0 && after === undefined ? [make("li", { class: "hint" }, "No file begins so.")] : rows));
+    list.append(
+      ...(rows.length === 0 && after === undefined ? [make("li", { class: "hint" }, "No file begins so.")] : rows),
+    );
     more.hidden = rows.length < pageSize;
   };
 
@@ -70,7 +76,8 @@ export function showFiles(topic: Topic): () => void {
 
 /** Others may have written anything. */
 function rowOf(path: string, value: unknown): HTMLLIElement {
-  const { by, at, changes } = typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+  const { by, at, changes } =
+    typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
   const said = [
     ...(typeof changes === "number" ? [`${changes} ${changes === 1 ? "change" : "changes"}`] : []),
     ...(typeof by === "string" ? [`last by ${by.slice(0, 100)}`] : []),

@@ -28,10 +28,27 @@ export function showPeer(peer: Peer, nameOf: (id: string) => string): { end: () 
     }),
     peer.peers.subscribe(showPeers),
     peer.anchors.list.subscribe(list => {
-      const items = list.map(anchor => make("li", {},
-        make("span", { class: "who" }, anchor.url), make("span", { class: "pill", "data-state": anchor.state }, anchorWords(anchor)),
-        button("Remove", `Remove the anchor ${anchor.url}`, () => peer.anchors.remove(anchor.url))));
-      arrange(anchors, items.length > 0 ? items : [make("li", { class: "hint" }, "None. Two browsers find each other through one, and it keeps the topic while all are away.")]);
+      const items = list.map(anchor =>
+        make(
+          "li",
+          {},
+          make("span", { class: "who" }, anchor.url),
+          make("span", { class: "pill", "data-state": anchor.state }, anchorWords(anchor)),
+          button("Remove", `Remove the anchor ${anchor.url}`, () => peer.anchors.remove(anchor.url)),
+        ),
+      );
+      arrange(
+        anchors,
+        items.length > 0
+          ? items
+          : [
+              make(
+                "li",
+                { class: "hint" },
+                "None. Two browsers find each other through one, and it keeps the topic while all are away.",
+              ),
+            ],
+      );
     }),
   ];
   return { end: () => ends.forEach(end => end()), names: showPeers };
@@ -39,11 +56,25 @@ export function showPeer(peer: Peer, nameOf: (id: string) => string): { end: () 
 
 /** Each of them as a line at the top of the page. */
 export function showTrouble(trouble: readonly (PerdureError | Error)[]): void {
-  arrange(byId("trouble", "div"), trouble.map(({ message }) => make("p", { class: "banner" }, message)));
+  arrange(
+    byId("trouble", "div"),
+    trouble.map(({ message }) => make("p", { class: "banner" }, message)),
+  );
 }
 
 function peerItem(info: PeerInfo, nameOf: (id: string) => string): HTMLLIElement {
-  return make("li", {},
-    make("span", { class: "who", title: info.id }, info.role === "anchor" ? `Anchor ${info.shortId.slice(0, 8)}` : info.name ?? nameOf(info.id)),
-    make("span", { class: "pill", "data-path": info.path, "data-state": info.state, title: `Linked ${pathWords(info.path)}.` }, linkWords(info)));
+  return make(
+    "li",
+    {},
+    make(
+      "span",
+      { class: "who", title: info.id },
+      info.role === "anchor" ? `Anchor ${info.shortId.slice(0, 8)}` : (info.name ?? nameOf(info.id)),
+    ),
+    make(
+      "span",
+      { class: "pill", "data-path": info.path, "data-state": info.state, title: `Linked ${pathWords(info.path)}.` },
+      linkWords(info),
+    ),
+  );
 }

@@ -10,8 +10,13 @@ import { chromium } from "playwright-core";
 
 const at = path => fileURLToPath(new URL(path, import.meta.url));
 const data = mkdtempSync(join(tmpdir(), "perdure-picture-"));
-const demo = spawn(process.execPath, [at("../../dist/cli.js"), "demo", "--data", data], { stdio: ["ignore", "pipe", "inherit"] });
-const browser = await chromium.launch({ executablePath: process.env.PERDURE_CHROMIUM ?? "/usr/bin/chromium", args: ["--disable-features=WebRtcHideLocalIpsWithMdns"] });
+const demo = spawn(process.execPath, [at("../../dist/cli.js"), "demo", "--data", data], {
+  stdio: ["ignore", "pipe", "inherit"],
+});
+const browser = await chromium.launch({
+  executablePath: process.env.PERDURE_CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--disable-features=WebRtcHideLocalIpsWithMdns"],
+});
 try {
   const url = await new Promise((resolve, reject) => {
     demo.stdout.setEncoding("utf8").on("data", text => {
@@ -23,7 +28,8 @@ try {
   const page = await browser.newPage({ viewport: { width: 1280, height: 720 } });
   await page.goto(url);
   const [ann, ben] = ["left", "right"].map(id => page.frameLocator(`#${id} iframe`));
-  const joined = () => page.waitForFunction(() => document.querySelector("#cable-label").textContent.startsWith("webrtc"));
+  const joined = () =>
+    page.waitForFunction(() => document.querySelector("#cable-label").textContent.startsWith("webrtc"));
   const says = async (who, text, other) => {
     await who.locator("#text:enabled").fill(text);
     await who.locator("#text").press("Enter");
@@ -35,7 +41,10 @@ try {
   await page.click("#cable");
   await says(ann, "The train has no network, I keep writing");
   await says(ben, "So do I, and nothing gets lost");
-  for (const [who, text] of [[ann, "Lemon cake"], [ben, "Carrot cake"]]) {
+  for (const [who, text] of [
+    [ann, "Lemon cake"],
+    [ben, "Carrot cake"],
+  ]) {
     await who.locator(".card textarea").fill(text);
     await who.locator(".card textarea").press("Enter");
   }
@@ -47,7 +56,11 @@ try {
   await page.mouse.move(640, 700);
   await page.evaluate(() => document.activeElement.blur());
   // The round trip of a machine that is busy with starting a browser is no figure: wait for one that is not.
-  await page.waitForFunction(() => /· [1-5] ms/.test(document.querySelector("#cable-label").textContent), null, { timeout: 60_000 }).catch(() => undefined);
+  await page
+    .waitForFunction(() => /· [1-5] ms/.test(document.querySelector("#cable-label").textContent), null, {
+      timeout: 60_000,
+    })
+    .catch(() => undefined);
   await page.screenshot({ path: at("screenshot.png") });
   console.log(`web/demo/screenshot.png: ${Math.ceil(statSync(at("screenshot.png")).size / 1_000)} kB`);
 } finally {

@@ -32,7 +32,8 @@ async function anchors(): Promise<string[]> {
   if (known.length > 0) return known;
   try {
     const answer: unknown = await (await fetch("/healthz")).json();
-    if (typeof answer === "object" && answer !== null && "perdure" in answer && answer.perdure === "anchor") return [location.origin.replace(/^http/, "ws")];
+    if (typeof answer === "object" && answer !== null && "perdure" in answer && answer.perdure === "anchor")
+      return [location.origin.replace(/^http/, "ws")];
   } catch {
     // A static host.
   }
@@ -112,11 +113,25 @@ function tell(word: FromFrame): void {
 async function tellStage(peer: Peer, topic: Topic): Promise<() => void> {
   const link = await topic.link(shareable(peer));
   const conflicts = topic.map.conflicts({ prefix: "card/" });
-  const stands = (): void => tell({
-    kind: "stands", id: peer.id, topic: topic.id, name: ownName(), link, state: peer.status.current.state, pending: peer.status.current.pending,
-    peers: peer.peers.current, anchors: peer.anchors.list.current, disputed: conflicts.current.length,
-  });
-  const ends = [peer.status.subscribe(stands), peer.peers.subscribe(stands), peer.anchors.list.subscribe(stands), conflicts.subscribe(stands)];
+  const stands = (): void =>
+    tell({
+      kind: "stands",
+      id: peer.id,
+      topic: topic.id,
+      name: ownName(),
+      link,
+      state: peer.status.current.state,
+      pending: peer.status.current.pending,
+      peers: peer.peers.current,
+      anchors: peer.anchors.list.current,
+      disputed: conflicts.current.length,
+    });
+  const ends = [
+    peer.status.subscribe(stands),
+    peer.peers.subscribe(stands),
+    peer.anchors.list.subscribe(stands),
+    conflicts.subscribe(stands),
+  ];
   return () => ends.forEach(end => end());
 }
 
@@ -137,21 +152,25 @@ let turning: Promise<void> = Promise.resolve();
 
 /** Ends what runs and begins anew, one after the other. `before` still has the session that ends. */
 function restart(before: (old: Session | undefined) => Promise<void> | void = () => undefined): Promise<void> {
-  turning = turning.then(async () => {
-    await before(session);
-    await session?.end();
-    session = undefined;
-    session = await begin();
-    if (offline) session.peer.offline();
-    enable();
-  }).catch(fail);
+  turning = turning
+    .then(async () => {
+      await before(session);
+      await session?.end();
+      session = undefined;
+      session = await begin();
+      if (offline) session.peer.offline();
+      enable();
+    })
+    .catch(fail);
   return turning;
 }
 
 function fail(error: unknown): void {
   const bad = error instanceof PerdureError && error.code === "bad-invite";
   const text = error instanceof Error ? error.message : String(error);
-  showTrouble([new Error(bad ? `${text} Check that the link is whole, or open this page without what follows the #.` : text)]);
+  showTrouble([
+    new Error(bad ? `${text} Check that the link is whole, or open this page without what follows the #.` : text),
+  ]);
   const state = byId("state", "span");
   state.dataset["state"] = "offline";
   state.textContent = "stopped";
@@ -180,15 +199,19 @@ function listen(): void {
   byId("invite", "button").addEventListener("click", () => {
     if (session !== undefined) shown(session.topic.link(shareable(session.peer)).then(invite));
   });
-  byId("offline", "button").addEventListener("click", () => goOffline(byId("offline", "button").getAttribute("aria-pressed") !== "true"));
+  byId("offline", "button").addEventListener("click", () =>
+    goOffline(byId("offline", "button").getAttribute("aria-pressed") !== "true"),
+  );
   byId("copy-id", "button").addEventListener("click", () => {
     if (session !== undefined) shown(copy(session.peer.id, "Your id is copied."));
   });
   byId("fresh", "button").addEventListener("click", () => {
-    shown(restart(async old => {
-      const topic = await old?.peer.create();
-      if (topic !== undefined) history.pushState(null, "", await topic.link(location.href));
-    }));
+    shown(
+      restart(async old => {
+        const topic = await old?.peer.create();
+        if (topic !== undefined) history.pushState(null, "", await topic.link(location.href));
+      }),
+    );
   });
   byId("add-anchor", "form").addEventListener("submit", event => {
     event.preventDefault();
@@ -204,7 +227,8 @@ function listen(): void {
   for (const shows of document.querySelectorAll<HTMLButtonElement>("nav button")) {
     shows.addEventListener("click", () => {
       document.body.dataset["tab"] = shows.dataset["shows"] ?? "chat";
-      for (const other of document.querySelectorAll("nav button")) other.setAttribute("aria-pressed", String(other === shows));
+      for (const other of document.querySelectorAll("nav button"))
+        other.setAttribute("aria-pressed", String(other === shows));
     });
   }
   addEventListener("hashchange", () => void restart());
@@ -221,7 +245,10 @@ function shareable(peer: Peer): URL {
 
 if (framed) {
   document.body.classList.add("framed");
-  listenTo<ToFrame>(() => parent, ({ cut }) => goOffline(cut));
+  listenTo<ToFrame>(
+    () => parent,
+    ({ cut }) => goOffline(cut),
+  );
 }
 listen();
 void restart();

@@ -7,8 +7,16 @@ import { fileURLToPath } from "node:url";
 
 const at = path => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const given = process.argv.slice(2);
-const unless = (option, value) => (given.some(word => word === option || word.startsWith(`${option}=`)) ? [] : [option, value]);
+const unless = (option, value) =>
+  given.some(word => word === option || word.startsWith(`${option}=`)) ? [] : [option, value];
 const recorded = at("../shared/data/history.jsonl.gz");
 
-process.argv.splice(2, Infinity, "demo", ...given, ...unless("--data", at(".perdure")), ...unless("--history", existsSync(recorded) ? recorded : at("")));
+process.argv.splice(
+  2,
+  Infinity,
+  "demo",
+  ...given,
+  ...unless("--data", at(".perdure")),
+  ...unless("--history", existsSync(recorded) ? recorded : at("")),
+);
 await import("../../dist/cli.js");

@@ -20,22 +20,33 @@ class Side {
   stands: Stands | undefined;
   #frame: HTMLIFrameElement | undefined;
 
-  constructor(readonly id: "left" | "right", readonly name: string) {
+  constructor(
+    readonly id: "left" | "right",
+    readonly name: string,
+  ) {
     this.window = byId(id, "section");
-    listenTo<FromFrame>(() => this.#frame?.contentWindow, word => {
-      if (word.kind === "wrote") return wrote(this);
-      this.stands = word;
-      const called = word.name === "" ? "This" : `${word.name}’s`;
-      const caption = this.window.querySelector("span");
-      if (caption !== null) caption.textContent = `${called} browser`;
-      arrived();
-    });
+    listenTo<FromFrame>(
+      () => this.#frame?.contentWindow,
+      word => {
+        if (word.kind === "wrote") return wrote(this);
+        this.stands = word;
+        const called = word.name === "" ? "This" : `${word.name}’s`;
+        const caption = this.window.querySelector("span");
+        if (caption !== null) caption.textContent = `${called} browser`;
+        arrived();
+      },
+    );
   }
 
   /** Opens the room with that invite, or the one its device begins with. */
   show(hash: string): void {
     const url = new URL("room.html", location.href);
-    url.search = new URLSearchParams({ side: this.id, instance: this.id, name: this.name, ...anchorAsked() }).toString();
+    url.search = new URLSearchParams({
+      side: this.id,
+      instance: this.id,
+      name: this.name,
+      ...anchorAsked(),
+    }).toString();
     url.hash = hash;
     this.#frame?.remove();
     this.stands = undefined;
@@ -75,7 +86,7 @@ function wrote(side: Side): void {
   const cable = byId("cable", "button");
   if (cable.dataset["state"] !== "joined") return draw();
   delete cable.dataset["pulse"];
-  cable.getBoundingClientRect();                 // so that the same way twice is seen twice
+  cable.getBoundingClientRect(); // so that the same way twice is seen twice
   cable.dataset["pulse"] = side === left ? "right" : "left";
 }
 
@@ -87,7 +98,13 @@ function draw(): void {
   cable.disabled = left.stands === undefined || right.stands === undefined;
   cable.dataset["state"] = cut ? "cut" : joined ? "joined" : "none";
   cable.setAttribute("aria-pressed", String(cut));
-  byId("cable-label", "span").textContent = cut ? (waiting === 0 ? "cut" : `cut · ${waiting} waiting`) : joined && link !== undefined ? linkWords(link) : "connecting";
+  byId("cable-label", "span").textContent = cut
+    ? waiting === 0
+      ? "cut"
+      : `cut · ${waiting} waiting`
+    : joined && link !== undefined
+      ? linkWords(link)
+      : "connecting";
   byId("cable-does", "span").textContent = cable.disabled ? "\u00a0" : cut ? "Click to join" : "Click to cut";
   byId("invite", "button").disabled = left.stands === undefined;
   byId("hint", "p").textContent = hint(joined);
@@ -108,9 +125,14 @@ function drawServer(): void {
 
 function hint(joined: boolean): string {
   const disputed = Math.max(left.stands?.disputed ?? 0, right.stands?.disputed ?? 0);
-  if (cut) return wroteWhileCut ? "Both go on alone. Change the card on both sides, too. Then click the cable again." : "Cut: nothing gets through, not even by the server. Keep typing on both sides.";
-  if (disputed > 0) return "Everything has flowed. One card was changed on both sides: both versions are kept, choose one.";
-  if (served !== undefined && !serverRuns) return "The server’s process has ended. The two go on without it. Reload this page: all is there.";
+  if (cut)
+    return wroteWhileCut
+      ? "Both go on alone. Change the card on both sides, too. Then click the cable again."
+      : "Cut: nothing gets through, not even by the server. Keep typing on both sides.";
+  if (disputed > 0)
+    return "Everything has flowed. One card was changed on both sides: both versions are kept, choose one.";
+  if (served !== undefined && !serverRuns)
+    return "The server’s process has ended. The two go on without it. Reload this page: all is there.";
   if (!joined) return "Two browsers, side by side. They are about to meet.";
   if (healed && served !== undefined) return "All is in step again. Next: stop the server.";
   return "Type on one side, read on the other. Then click the cable.";
@@ -129,7 +151,11 @@ byId("server-switch", "button").addEventListener("click", () => {
   // Not disabled meanwhile: that would take the focus away.
   if (switching) return;
   switching = true;
-  const asked = fetch("anchor", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ run: !serverRuns }) })
+  const asked = fetch("anchor", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ run: !serverRuns }),
+  })
     .then(async answer => {
       if (!answer.ok) throw new Error("The server did not do it. Is the demo still running?");
       ({ running: serverRuns } = (await answer.json()) as { running: boolean });

@@ -3,18 +3,33 @@
 import type { AnchorInfo, PeerInfo, PeerStatus } from "perdure";
 
 /** To a frame. cut: it goes offline. */
-export interface ToFrame { readonly kind: "cut"; readonly cut: boolean }
+export interface ToFrame {
+  readonly kind: "cut";
+  readonly cut: boolean;
+}
 
 /** From a frame: how it stands, after each change; and that its user has written something. */
 export type FromFrame =
   | {
-    readonly kind: "stands"; readonly id: string; readonly topic: string; readonly name: string; readonly link: string; readonly state: PeerStatus["state"]; readonly pending: number;
-    readonly peers: readonly PeerInfo[]; readonly anchors: readonly AnchorInfo[]; readonly disputed: number;
-  }
+      readonly kind: "stands";
+      readonly id: string;
+      readonly topic: string;
+      readonly name: string;
+      readonly link: string;
+      readonly state: PeerStatus["state"];
+      readonly pending: number;
+      readonly peers: readonly PeerInfo[];
+      readonly anchors: readonly AnchorInfo[];
+      readonly disputed: number;
+    }
   | { readonly kind: "wrote" };
 
 /** What the demo's own server says about itself; nothing on any other host. */
-export interface ServerWord { readonly anchor: string; readonly running: boolean; readonly room?: string }
+export interface ServerWord {
+  readonly anchor: string;
+  readonly running: boolean;
+  readonly room?: string;
+}
 
 export function serverWord(): ServerWord | undefined {
   const told = document.querySelector<HTMLMetaElement>("meta[name=perdure-demo]")?.content;
@@ -29,7 +44,10 @@ export function listenTo<M>(from: () => Window | null | undefined, hear: (messag
 }
 
 // Where a page may not keep anything, it goes on without.
-export function keeper(place: string): { read(key: string): string | undefined; write(key: string, value: string): void } {
+export function keeper(place: string): {
+  read(key: string): string | undefined;
+  write(key: string, value: string): void;
+} {
   return {
     read: key => {
       try {

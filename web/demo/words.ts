@@ -34,17 +34,23 @@ export function copiesWords({ here, peers, anchors }: Copies, nameOf: (id: strin
 }
 
 export function anchorWords({ state, reason }: AnchorInfo): string {
-  const said = { connected: "connected", connecting: "connecting", unreachable: "not reachable", refused: "refuses" }[state];
+  const said = { connected: "connected", connecting: "connecting", unreachable: "not reachable", refused: "refuses" }[
+    state
+  ];
   return reason === undefined || reason === "" ? said : `${said}: ${reason}`;
 }
 
 export function storageWords({ kind, persisted, usedBytes, quotaBytes }: PeerStatus["storage"]): string {
   const used = `${size(usedBytes)} used${quotaBytes === undefined ? "" : ` of ${size(quotaBytes)}`}`;
   switch (kind) {
-    case "memory": return "Kept in memory only: all of it is gone when this page is closed.";
-    case "indexeddb": return `Kept in this browser (IndexedDB), ${used}. ${lasting(persisted)}`;
-    case "opfs": return `Kept in this browser (SQLite), ${used}. ${lasting(persisted)}`;
-    case "sqlite": return `Kept in a file, ${used}.`;
+    case "memory":
+      return "Kept in memory only: all of it is gone when this page is closed.";
+    case "indexeddb":
+      return `Kept in this browser (IndexedDB), ${used}. ${lasting(persisted)}`;
+    case "opfs":
+      return `Kept in this browser (SQLite), ${used}. ${lasting(persisted)}`;
+    case "sqlite":
+      return `Kept in a file, ${used}.`;
   }
 }
 

@@ -24,7 +24,10 @@ export function checkOption(option: string, text: unknown, max = nameMax): strin
 /** Of options that nobody knows, those that are one letter from a known one are told; others may be of a newer version. `path`: where they stand. */
 export function checkSpelling(of: string, options: object, known: readonly string[], path = ""): void {
   for (const [name, value] of Object.entries(options)) {
-    const meant = value === undefined || known.includes(name) ? undefined : known.find(other => isAlike(name.toLowerCase(), other.toLowerCase()));
+    const meant =
+      value === undefined || known.includes(name)
+        ? undefined
+        : known.find(other => isAlike(name.toLowerCase(), other.toLowerCase()));
     if (meant !== undefined) throw badArgument(`${of} has no "${name}". Did you mean "${meant}"?`, path + name);
   }
 }
@@ -46,7 +49,8 @@ export function checkObject<T extends object>(what: string, value: T): T {
 /** The signal among the options of a call. */
 export function signalOf(options: { readonly signal?: AbortSignal }): AbortSignal | undefined {
   const { signal } = checkObject("options", options);
-  if (signal !== undefined && typeof signal?.throwIfAborted !== "function") throw badArgument("signal must be an AbortSignal.", "signal");
+  if (signal !== undefined && typeof signal?.throwIfAborted !== "function")
+    throw badArgument("signal must be an AbortSignal.", "signal");
   return signal;
 }
 
@@ -77,13 +81,15 @@ export function checkLimit(limit: unknown): number {
 }
 
 export function checkCount(what: string, count: unknown): number {
-  if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0 || count > 0xffffffff) throw badArgument(`${what} must be a whole number from 0 on.`, what);
+  if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0 || count > 0xffffffff)
+    throw badArgument(`${what} must be a whole number from 0 on.`, what);
   return count;
 }
 
 /** What can be gone through, as a list; not the letters of a text. */
 export function checkList<T>(what: string, values: Iterable<T>): T[] {
-  if (typeof values !== "object" || values === null || typeof values[Symbol.iterator] !== "function") throw badArgument(`${what} must be a list.`);
+  if (typeof values !== "object" || values === null || typeof values[Symbol.iterator] !== "function")
+    throw badArgument(`${what} must be a list.`);
   return [...values];
 }
 
@@ -105,9 +111,15 @@ export function checkAnchor(url: unknown, path?: string): string {
   } catch {
     throw badArgument(`"${text}" is no address of an anchor: write it as wss://anchor.example.`, path);
   }
-  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") throw badArgument(`"${text}" is no address of an anchor: it must begin with wss:// or ws://.`, path);
+  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:")
+    throw badArgument(`"${text}" is no address of an anchor: it must begin with wss:// or ws://.`, path);
   if (parsed.hash !== "") throw badArgument(`"${text}" is no address of an anchor: it holds a "#".`, path);
-  return checkLength("An anchor's address", parsed.pathname === "/" && parsed.search === "" ? parsed.href.replace(/\/$/, "") : parsed.href, 200, path);
+  return checkLength(
+    "An anchor's address",
+    parsed.pathname === "/" && parsed.search === "" ? parsed.href.replace(/\/$/, "") : parsed.href,
+    200,
+    path,
+  );
 }
 
 export function checkPage(page: unknown): URL {
@@ -119,7 +131,13 @@ export function checkPage(page: unknown): URL {
 }
 
 function checkLength(what: string, text: string, max: number, path?: string): string {
-  if (!isWellFormed(text)) throw badArgument(`${what} holds half of a surrogate pair; text.toWellFormed() mends that.`, path);
-  if (text.length > max || (3 * text.length > max && utf8(text).length > max)) throw new PerdureError("too-large", `${what} takes more than ${max} bytes.`, path === undefined ? undefined : { path });
+  if (!isWellFormed(text))
+    throw badArgument(`${what} holds half of a surrogate pair; text.toWellFormed() mends that.`, path);
+  if (text.length > max || (3 * text.length > max && utf8(text).length > max))
+    throw new PerdureError(
+      "too-large",
+      `${what} takes more than ${max} bytes.`,
+      path === undefined ? undefined : { path },
+    );
   return text;
 }

@@ -13,7 +13,9 @@ interface Codec<T> {
 type ValueOf<C> = C extends Codec<infer T> ? T : never;
 type Fields = Readonly<Record<string, Codec<unknown>>>;
 type OptionalKey<F extends Fields> = { [K in keyof F]: undefined extends ValueOf<F[K]> ? K : never }[keyof F];
-type StructOf<F extends Fields> = { readonly [K in Exclude<keyof F, OptionalKey<F>>]: ValueOf<F[K]> } & { readonly [K in OptionalKey<F>]?: ValueOf<F[K]> };
+type StructOf<F extends Fields> = { readonly [K in Exclude<keyof F, OptionalKey<F>>]: ValueOf<F[K]> } & {
+  readonly [K in OptionalKey<F>]?: ValueOf<F[K]>;
+};
 type Table = Readonly<Record<string, readonly [tag: number, fields: Fields]>>;
 type UnionOf<T extends Table> = { [K in keyof T]: { readonly kind: K } & StructOf<T[K][1]> }[keyof T];
 
@@ -103,7 +105,11 @@ function putFields(w: Writer, fields: readonly (readonly [string, Codec<unknown>
   for (const [name, codec] of fields) codec.put(w, named[name]);
 }
 
-function getFields(r: Reader, fields: readonly (readonly [string, Codec<unknown>])[], into: Record<string, unknown>): object {
+function getFields(
+  r: Reader,
+  fields: readonly (readonly [string, Codec<unknown>])[],
+  into: Record<string, unknown>,
+): object {
   for (const [name, codec] of fields) {
     const value = codec.get(r);
     if (value !== undefined) into[name] = value;
@@ -117,7 +123,9 @@ function struct<F extends Fields>(shape: F): Codec<StructOf<F>> {
 }
 
 function union<const T extends Table>(table: T): Codec<UnionOf<T>> {
-  const byKind = new Map(Object.entries(table).map(([kind, [tag, shape]]) => [kind, { kind, tag, fields: Object.entries(shape) }]));
+  const byKind = new Map(
+    Object.entries(table).map(([kind, [tag, shape]]) => [kind, { kind, tag, fields: Object.entries(shape) }]),
+  );
   const byTag = new Map([...byKind.values()].map(entry => [entry.tag, entry]));
   return {
     put: (w, v) => {
@@ -204,23 +212,60 @@ const replyBody = union(replies);
 
 // ---- notices -------------------------------------------------------------------------------------------------------------
 const path = choice(1, "websocket", "datachannel", "relayed", "local");
-const peer = struct({ id, name: text, state: choice(1, "connected", "connecting", "away"), path, roundTripMs: optional(number), anchor: flag, version: text });
-const anchor = struct({ url: text, state: choice(1, "connected", "connecting", "unreachable", "refused"), id: optional(id), reason: text });
+const peer = struct({
+  id,
+  name: text,
+  state: choice(1, "connected", "connecting", "away"),
+  path,
+  roundTripMs: optional(number),
+  anchor: flag,
+  version: text,
+});
+const anchor = struct({
+  url: text,
+  state: choice(1, "connected", "connecting", "unreachable", "refused"),
+  id: optional(id),
+  reason: text,
+});
 const topic = struct({ id, name: named, unread: number, lastActivityMs: optional(number) });
 const member = struct({ id, name: text, online: flag, lastSeenMs: optional(number), own: flag });
 
 const notices = {
-  StatusNotice: [42, {
-    state: choice(1, "online", "connecting", "offline"), webrtc: number, websocket: number, relayed: number, local: number, pending: number,
-    skewMs: optional(signed), trouble: list(trouble),
-  }],
+  StatusNotice: [
+    42,
+    {
+      state: choice(1, "online", "connecting", "offline"),
+      webrtc: number,
+      websocket: number,
+      relayed: number,
+      local: number,
+      pending: number,
+      skewMs: optional(signed),
+      trouble: list(trouble),
+    },
+  ],
   PeersNotice: [43, { peers: list(peer) }],
   AnchorsNotice: [44, { anchors: list(anchor) }],
   TopicsNotice: [45, { topics: list(topic) }],
-  TopicNotice: [46, {
-    topic: number, state: choice(1, "live", "syncing", "alone"), length: number, unread: number, pending: number, behind: number, held: number,
-    unreadable: number, peers: number, mapSize: number, timeline: flag, copies: flag, allKeys: flag, keys: list(text),
-  }],
+  TopicNotice: [
+    46,
+    {
+      topic: number,
+      state: choice(1, "live", "syncing", "alone"),
+      length: number,
+      unread: number,
+      pending: number,
+      behind: number,
+      held: number,
+      unreadable: number,
+      peers: number,
+      mapSize: number,
+      timeline: flag,
+      copies: flag,
+      allKeys: flag,
+      keys: list(text),
+    },
+  ],
   MembersNotice: [47, { topic: number, members: list(member) }],
   PresenceNotice: [48, { topic: number, device: id, value: optional(bytes) }],
   MetricsNotice: [49, { counters: list(pair(text, number)) }],
@@ -235,7 +280,10 @@ const event = union({
   RowsRead: [2, { read: number, ok: flag, rows: list(row) }],
   Saved: [3, { save: number, outcome: choice(0, "ok", "full", "superseded", "failed", "unknown") }],
   Reopened: [4, { outcome: choice(0, "ok", "superseded", "lost", "failed") }],
-  LinkOpened: [5, { link: number, path, dialler: flag, url: text, attempt: number, network: text, address: bytes, admitted: flag }],
+  LinkOpened: [
+    5,
+    { link: number, path, dialler: flag, url: text, attempt: number, network: text, address: bytes, admitted: flag },
+  ],
   LinkReceived: [6, { link: number, bytes }],
   LinkClosed: [7, { link: number }],
   LinkDrained: [8, { link: number, buffered: number }],
@@ -251,7 +299,15 @@ const event = union({
 const action = union({
   Read: [32, { read: number, keys: list(bytes) }],
   ReadRange: [33, { read: number, from: bytes, to: bytes, limit: number, reverse: flag }],
-  Save: [34, { save: number, puts: list(pair(borrowed, borrowed)), erases: list(borrowed), eraseRanges: list(pair(borrowed, borrowed)) }],
+  Save: [
+    34,
+    {
+      save: number,
+      puts: list(pair(borrowed, borrowed)),
+      erases: list(borrowed),
+      eraseRanges: list(pair(borrowed, borrowed)),
+    },
+  ],
   Reopen: [35, {}],
   Dial: [36, { url: text, network: text }],
   Send: [37, { link: number, bytes }],
@@ -265,10 +321,29 @@ const action = union({
 const events = list(event);
 const turn = struct({ deadlineMs: optional(number), actions: list(action) });
 const config = struct({
-  app: text, deviceSeed: seed, randomSeed: seed, name: text, anchor: flag, rtc: flag, anchors: list(text),
-  quotas: struct({ totalBytes: number, topicBytes: number, deviceBytes: number, leaseDays: number, addressBytes: number }), apps: list(text),
-  cacheBytes: number, linksMax: number, idleBytesPerSecond: number, stunPort: number,
-  version: text, topics: list(id), tokens: flag, memoryBytes: number,
+  app: text,
+  deviceSeed: seed,
+  randomSeed: seed,
+  name: text,
+  anchor: flag,
+  rtc: flag,
+  anchors: list(text),
+  quotas: struct({
+    totalBytes: number,
+    topicBytes: number,
+    deviceBytes: number,
+    leaseDays: number,
+    addressBytes: number,
+  }),
+  apps: list(text),
+  cacheBytes: number,
+  linksMax: number,
+  idleBytesPerSecond: number,
+  stunPort: number,
+  version: text,
+  topics: list(id),
+  tokens: flag,
+  memoryBytes: number,
 });
 
 /** What the core is asked. */
@@ -278,7 +353,14 @@ export type ShimCall =
   /** `onlines`: told again to who leads now, by one who had heard so often that links are allowed. */
   | { readonly kind: "AllowLinks"; readonly allowed: boolean; readonly holder?: string; readonly onlines?: number }
   /** At that time by the clock; no value: nothing. `again`: told again to who leads now. */
-  | { readonly kind: "ShowPresence"; readonly topic: number; readonly holder: string; readonly at: number; readonly value?: Uint8Array; readonly again?: true }
+  | {
+      readonly kind: "ShowPresence";
+      readonly topic: number;
+      readonly holder: string;
+      readonly at: number;
+      readonly value?: Uint8Array;
+      readonly again?: true;
+    }
   /** It is closed. */
   | { readonly kind: "Release"; readonly holder: string };
 /** What an engine is asked. */

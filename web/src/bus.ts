@@ -19,19 +19,28 @@ export type TabMessage = { readonly from: string; readonly version: string } & (
   | { readonly kind: "visibility"; readonly hidden: boolean }
   /** To who calls but is not known: it was thought to be gone. */
   | { readonly kind: "lost" }
-  | { readonly kind: "welcome"; readonly term: string; readonly id: string; readonly info: EngineInfo; readonly notices: readonly Notice[] }
+  | {
+      readonly kind: "welcome";
+      readonly term: string;
+      readonly id: string;
+      readonly info: EngineInfo;
+      readonly notices: readonly Notice[];
+    }
   | { readonly kind: "call"; readonly call: number; readonly body: CallBody }
   | { readonly kind: "cancel"; readonly call: number }
   | { readonly kind: "reply"; readonly call: number; readonly body: ReplyBody }
   | { readonly kind: "refusal"; readonly call: number; readonly error: ErrorData }
   | { readonly kind: "notice"; readonly notice: Notice }
-  | { readonly kind: "info"; readonly info: EngineInfo });
+  | { readonly kind: "info"; readonly info: EngineInfo }
+);
 
 type WithoutSender<M> = M extends TabMessage ? Omit<M, "from" | "version"> : never;
 export type Said = WithoutSender<TabMessage>;
 
 export class Bus {
-  readonly id: string = Array.from(crypto.getRandomValues(new Uint8Array(12)), byte => byte.toString(16).padStart(2, "0")).join("");
+  readonly id: string = Array.from(crypto.getRandomValues(new Uint8Array(12)), byte =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
   readonly #name: string;
   readonly #version: string;
   readonly #all: BroadcastChannel;
@@ -44,12 +53,16 @@ export class Bus {
     this.#version = version;
     this.#all = new BroadcastChannel(this.#name);
     this.#own = new BroadcastChannel(this.#inboxOf(this.id));
-    const listen = ({ data }: MessageEvent<TabMessage>): void => { if (!this.#closed) hear(data); };
+    const listen = ({ data }: MessageEvent<TabMessage>): void => {
+      if (!this.#closed) hear(data);
+    };
     this.#all.onmessage = listen;
     this.#own.onmessage = listen;
   }
 
-  say(message: Said): void { if (!this.#closed) this.#all.postMessage({ ...message, from: this.id, version: this.#version }); }
+  say(message: Said): void {
+    if (!this.#closed) this.#all.postMessage({ ...message, from: this.id, version: this.#version });
+  }
 
   tell(to: string, message: Said): void {
     if (this.#closed) return;
@@ -69,5 +82,7 @@ export class Bus {
     for (const channel of [this.#all, this.#own, ...this.#others.values()]) channel.close();
   }
 
-  #inboxOf(tab: string): string { return `${this.#name}:${tab}`; }
+  #inboxOf(tab: string): string {
+    return `${this.#name}:${tab}`;
+  }
 }

@@ -41,7 +41,10 @@ export function compareText(a: string, b: string): number {
     const right = b.charCodeAt(i);
     if (left === right) continue;
     // Surrogates stand for code points above all others.
-    return (left >= 0xd800 && left <= 0xdfff ? left + 0x10000 : left) - (right >= 0xd800 && right <= 0xdfff ? right + 0x10000 : right);
+    return (
+      (left >= 0xd800 && left <= 0xdfff ? left + 0x10000 : left) -
+      (right >= 0xd800 && right <= 0xdfff ? right + 0x10000 : right)
+    );
   }
   return a.length - b.length;
 }

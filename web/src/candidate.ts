@@ -25,26 +25,39 @@ const renewMs = 3000;
 
 export class Candidate {
   readonly #options: CandidateOptions;
-  #awake = new AbortController();                      // aborted while the tab sleeps, and in the end: it holds no lock then
-  #stands = false;                                     // it waits for the lock or has it
-  #leads = false;                                      // it has it
+  #awake = new AbortController(); // aborted while the tab sleeps, and in the end: it holds no lock then
+  #stands = false; // it waits for the lock or has it
+  #leads = false; // it has it
   #release: () => void = () => undefined;
 
-  constructor(options: CandidateOptions) { this.#options = options; }
+  constructor(options: CandidateOptions) {
+    this.#options = options;
+  }
 
-  get awake(): boolean { return !this.#awake.signal.aborted; }
+  get awake(): boolean {
+    return !this.#awake.signal.aborted;
+  }
   /** The lock is this tab's. */
-  get leads(): boolean { return this.#leads; }
+  get leads(): boolean {
+    return this.#leads;
+  }
 
   /** The lock that a tab holds while it lives. */
-  lockOf(tab: string): string { return tabLockOf(this.#options.name, tab); }
+  lockOf(tab: string): string {
+    return tabLockOf(this.#options.name, tab);
+  }
 
   /** Resolves when it has that lock. */
   live(): Promise<void> {
     const { locks, tab } = this.#options;
     return new Promise((resolve, reject) => {
       const { signal } = this.#awake;
-      const hold = (): Promise<void> => { resolve(); return new Promise(done => { signal.addEventListener("abort", () => done()); }); };
+      const hold = (): Promise<void> => {
+        resolve();
+        return new Promise(done => {
+          signal.addEventListener("abort", () => done());
+        });
+      };
       locks.request(this.lockOf(tab), { signal }, hold).catch(reject);
     });
   }
@@ -53,11 +66,15 @@ export class Candidate {
   stand(): void {
     if (this.#stands) return;
     this.#stands = true;
-    void this.#standing().finally(() => { this.#stands = false; });
+    void this.#standing().finally(() => {
+      this.#stands = false;
+    });
   }
 
   /** Gives the lock back, if it has it. */
-  release(): void { this.#release(); }
+  release(): void {
+    this.#release();
+  }
 
   /** Lets go of everything, within this task. */
   sleep(): void {
@@ -72,7 +89,10 @@ export class Candidate {
   async #standing(): Promise<void> {
     while (this.awake) {
       const led = await this.#compete();
-      if (!led && this.awake) await new Promise(resolve => { setTimeout(resolve, retryMs); });
+      if (!led && this.awake)
+        await new Promise(resolve => {
+          setTimeout(resolve, retryMs);
+        });
     }
   }
 
@@ -100,7 +120,12 @@ export class Candidate {
 
   async #leadWhileAllowed(): Promise<boolean> {
     const { older, lead } = this.#options;
-    const released = new Promise<void>(resolve => { this.#release = () => { older.release(); resolve(); }; });
+    const released = new Promise<void>(resolve => {
+      this.#release = () => {
+        older.release();
+        resolve();
+      };
+    });
     this.#leads = true;
     try {
       await older.takeLead();

@@ -40,8 +40,14 @@ export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomS
 }
 
 function limitsOf(limits: unknown = {}): Partial<Limits> {
-  if (typeof limits !== "object" || limits === null) throw badArgument("limits must be an object of numbers.", "limits");
-  checkSpelling("limits", limits, ["memoryMB", "storageMB", "links", "idleBytesPerSecond"] satisfies (keyof Limits)[], "limits.");
+  if (typeof limits !== "object" || limits === null)
+    throw badArgument("limits must be an object of numbers.", "limits");
+  checkSpelling(
+    "limits",
+    limits,
+    ["memoryMB", "storageMB", "links", "idleBytesPerSecond"] satisfies (keyof Limits)[],
+    "limits.",
+  );
   return limits;
 }
 
@@ -55,6 +61,7 @@ function whole(limits: Partial<Limits>, name: "links" | "idleBytesPerSecond", ot
 
 function positive(limits: Partial<Limits>, name: keyof Limits, otherwise: number): number {
   const value = limits[name] ?? otherwise;
-  if (typeof value !== "number" || !(value > 0) || value > 1e9) throw badArgument(`limits.${name} must be a number above 0.`, `limits.${name}`);
+  if (typeof value !== "number" || !(value > 0) || value > 1e9)
+    throw badArgument(`limits.${name} must be a number above 0.`, `limits.${name}`);
   return value;
 }

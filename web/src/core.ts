@@ -29,7 +29,10 @@ interface RawCore {
 interface GlueOptions {
   wasmBinary?: ArrayBuffer;
   locateFile?(name: string): string;
-  instantiateWasm?(imports: WebAssembly.Imports, receive: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void): object;
+  instantiateWasm?(
+    imports: WebAssembly.Imports,
+    receive: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
+  ): object;
   print?(line: string): void;
   printErr?(line: string): void;
 }
@@ -56,24 +59,42 @@ export interface CoreModule {
 /** Compiles and instantiates perdure.wasm: the one that is given, or else the package's own, which lies at `url` unless it is inside the bundle. For pages
  *  and workers. Rejects with `wasm-blocked` if the page's content security policy forbids it, else with `wasm-failed`; the message says what helps. */
 export function loadCore(wasm?: WasmSource, url?: string): Promise<CoreModule> {
-  const helps = "Copy it from the package (perdure/perdure.wasm) to your static files and give its address in openPeer({ wasm }).";
-  return load(async () => {
-    const source = wasm ?? (await ownWasm());
-    return typeof source === "string" || source instanceof URL ? fetched(new URL(source, baseUrl())) : source;
-  }, url, helps);
+  const helps =
+    "Copy it from the package (perdure/perdure.wasm) to your static files and give its address in openPeer({ wasm }).";
+  return load(
+    async () => {
+      const source = wasm ?? (await ownWasm());
+      return typeof source === "string" || source instanceof URL ? fetched(new URL(source, baseUrl())) : source;
+    },
+    url,
+    helps,
+  );
 }
 
 /** The same in Node, which never asks what a page would have. Rejects with `wasm-failed`. */
 export function loadCoreInNode(wasm?: WasmSource): Promise<CoreModule> {
-  return load(async () => {
-    const source = wasm ?? (await ownWasm()) ?? ownWasmFile();
-    return typeof source === "string" || source instanceof URL ? readInNode(String(source)) : source;
-  }, undefined, "Install the package anew.");
+  return load(
+    async () => {
+      const source = wasm ?? (await ownWasm()) ?? ownWasmFile();
+      return typeof source === "string" || source instanceof URL ? readInNode(String(source)) : source;
+    },
+    undefined,
+    "Install the package anew.",
+  );
 }
 
-async function load(find: () => Promise<BufferSource | WebAssembly.Module | undefined>, url: string | undefined, helps: string): Promise<CoreModule> {
+async function load(
+  find: () => Promise<BufferSource | WebAssembly.Module | undefined>,
+  url: string | undefined,
+  helps: string,
+): Promise<CoreModule> {
   const last: LastWords = { words: "" };
-  const quiet = { print: () => undefined, printErr: (line: string) => { last.words = line; } };
+  const quiet = {
+    print: () => undefined,
+    printErr: (line: string) => {
+      last.words = line;
+    },
+  };
   let failed: (reason: unknown) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => (failed = reject));
   failure.catch(() => undefined);
@@ -83,7 +104,9 @@ async function load(find: () => Promise<BufferSource | WebAssembly.Module | unde
     if (source instanceof WebAssembly.Module) {
       options.instantiateWasm = (imports, receive) => {
         // Not the synchronous way: pages may not block for that long.
-        WebAssembly.instantiate(source, imports).then(instance => receive(instance, source)).catch(failed);
+        WebAssembly.instantiate(source, imports)
+          .then(instance => receive(instance, source))
+          .catch(failed);
         return {};
       };
     } else if (source !== undefined) {
@@ -101,7 +124,9 @@ async function load(find: () => Promise<BufferSource | WebAssembly.Module | unde
 }
 
 /** What an instance printed last: where it stopped, if it has. */
-interface LastWords { words: string }
+interface LastWords {
+  words: string;
+}
 
 class Module implements CoreModule {
   readonly #glue: Glue;
@@ -163,8 +188,17 @@ export class Core {
       return getTurn(this.#glue.HEAPU8.subarray(outbox, outbox + length));
     } catch (error) {
       this.#raw = undefined;
-      const why = this.#last.words !== "" ? this.#last.words : error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      throw new PerdureError("wasm-failed", `Perdure's core has stopped. What was accepted is on disk: reload the page, and please report this. (${why})`, { cause: error });
+      const why =
+        this.#last.words !== ""
+          ? this.#last.words
+          : error instanceof Error
+            ? `${error.name}: ${error.message}`
+            : String(error);
+      throw new PerdureError(
+        "wasm-failed",
+        `Perdure's core has stopped. What was accepted is on disk: reload the page, and please report this. (${why})`,
+        { cause: error },
+      );
     }
   }
 
@@ -176,7 +210,9 @@ export class Core {
 }
 
 function bytesOf(source: BufferSource): Uint8Array {
-  return ArrayBuffer.isView(source) ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : new Uint8Array(source);
+  return ArrayBuffer.isView(source)
+    ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
+    : new Uint8Array(source);
 }
 
 async function fetched(url: URL): Promise<ArrayBuffer> {
@@ -184,21 +220,36 @@ async function fetched(url: URL): Promise<ArrayBuffer> {
   try {
     response = await fetch(url);
   } catch (cause) {
-    throw new PerdureError("wasm-failed", `${url.href} cannot be fetched. Check openPeer({ wasm }) and that the server allows it.`, { cause });
+    throw new PerdureError(
+      "wasm-failed",
+      `${url.href} cannot be fetched. Check openPeer({ wasm }) and that the server allows it.`,
+      { cause },
+    );
   }
-  if (!response.ok) throw new PerdureError("wasm-failed", `${url.href} is not there (HTTP ${response.status}). Check the address in openPeer({ wasm }).`);
+  if (!response.ok)
+    throw new PerdureError(
+      "wasm-failed",
+      `${url.href} is not there (HTTP ${response.status}). Check the address in openPeer({ wasm }).`,
+    );
   return checked(new Uint8Array(await response.arrayBuffer()), url.href);
 }
 
 /** What a path or a file:// address names, or any other address. */
 async function readInNode(place: string): Promise<ArrayBuffer> {
   if (/^(https?|data|blob):/i.test(place)) return fetched(new URL(place));
-  const [{ readFile }, { fileURLToPath }] = (await Promise.all([importInNode("node:fs/promises"), importInNode("node:url")])) as [typeof import("node:fs/promises"), typeof import("node:url")];
+  const [{ readFile }, { fileURLToPath }] = (await Promise.all([
+    importInNode("node:fs/promises"),
+    importInNode("node:url"),
+  ])) as [typeof import("node:fs/promises"), typeof import("node:url")];
   try {
     return checked(new Uint8Array(await readFile(/^file:/i.test(place) ? fileURLToPath(place) : place)), place);
   } catch (cause) {
     if (cause instanceof PerdureError) throw cause;
-    throw new PerdureError("wasm-failed", `${place} cannot be read. Where a bundler has put this package into another file, copy perdure/perdure.wasm beside that one. openPeer also takes its place: openPeer({ wasm }).`, { cause });
+    throw new PerdureError(
+      "wasm-failed",
+      `${place} cannot be read. Where a bundler has put this package into another file, copy perdure/perdure.wasm beside that one. openPeer also takes its place: openPeer({ wasm }).`,
+      { cause },
+    );
   }
 }
 
@@ -206,13 +257,20 @@ async function readInNode(place: string): Promise<ArrayBuffer> {
 function checked(bytes: Uint8Array, what: string): ArrayBuffer {
   if (bytes[0] === 0 && bytes[1] === 0x61 && bytes[2] === 0x73 && bytes[3] === 0x6d) return bytes.slice().buffer;
   const html = bytes[0] === 0x3c ? ": the server sent a page in place of the file" : "";
-  throw new PerdureError("wasm-failed", `${what} is not perdure.wasm${html}. Put perdure.wasm where it can be fetched and give its address in openPeer({ wasm }).`);
+  throw new PerdureError(
+    "wasm-failed",
+    `${what} is not perdure.wasm${html}. Put perdure.wasm where it can be fetched and give its address in openPeer({ wasm }).`,
+  );
 }
 
 function explain(cause: unknown, helps: string): PerdureError {
   const text = cause instanceof Error ? cause.message : String(cause);
   if (/content security policy|\bCSP\b|unsafe-eval/i.test(text)) {
-    return new PerdureError("wasm-blocked", "This page's Content-Security-Policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src.", { cause });
+    return new PerdureError(
+      "wasm-blocked",
+      "This page's Content-Security-Policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src.",
+      { cause },
+    );
   }
   const why = /magic|doctype|3c 21|3c 68/i.test(text)
     ? "The server sent something else in place of perdure.wasm, as dev servers and fallback pages do."

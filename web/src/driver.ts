@@ -73,13 +73,23 @@ export class Driver implements Engine {
   #ended: PerdureError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(core: Turns, store: Store, makeLinks: (events: LinkEvents) => Links, clock: Clock, config: DriverConfig = {}) {
+  constructor(
+    core: Turns,
+    store: Store,
+    makeLinks: (events: LinkEvents) => Links,
+    clock: Clock,
+    config: DriverConfig = {},
+  ) {
     this.id = core.id;
     this.#core = core;
     this.#store = store;
     this.#clock = clock;
     this.#config = config;
-    this.#info = { tab: "leader", storage: { kind: store.kind, persisted: false, usedBytes: 0 }, trouble: config.trouble ?? [] };
+    this.#info = {
+      tab: "leader",
+      storage: { kind: store.kind, persisted: false, usedBytes: 0 },
+      trouble: config.trouble ?? [],
+    };
     this.#links = makeLinks(this.#linkEvents());
   }
 
@@ -97,7 +107,8 @@ export class Driver implements Engine {
   call(body: CallBody, options: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
     if (this.#ended !== undefined || this.#closing !== undefined) return Promise.reject(this.#ended ?? closedError());
     if (options.signal?.aborted === true) return Promise.reject(options.signal.reason);
-    if (body.kind === "AllowLinks" || body.kind === "ShowPresence" || body.kind === "Release") return this.#share(body, options.signal);
+    if (body.kind === "AllowLinks" || body.kind === "ShowPresence" || body.kind === "Release")
+      return this.#share(body, options.signal);
     if (body.kind === "TopicClose" && this.#stillOpen(body.topic)) return Promise.resolve({ kind: "Nothing" });
     return this.#ask(body, options.signal);
   }
@@ -200,7 +211,10 @@ export class Driver implements Engine {
 
   #turn(events: Event[]): void {
     try {
-      const { actions, deadlineMs } = this.#core.turn({ steadyMs: this.#clock.steadyMs(), wallMs: this.#clock.wallMs() }, events);
+      const { actions, deadlineMs } = this.#core.turn(
+        { steadyMs: this.#clock.steadyMs(), wallMs: this.#clock.wallMs() },
+        events,
+      );
       for (const action of actions) this.#perform(action);
       // A reply may have ended it.
       if (this.#ended === undefined) this.#clock.wakeAt(deadlineMs, () => this.#flush());
@@ -212,24 +226,41 @@ export class Driver implements Engine {
   }
 
   #fail(error: unknown): void {
-    this.end(error instanceof PerdureError ? error : new PerdureError("wasm-failed", "Perdure has stopped. Reload the page, and please report this.", { cause: error }));
+    this.end(
+      error instanceof PerdureError
+        ? error
+        : new PerdureError("wasm-failed", "Perdure has stopped. Reload the page, and please report this.", {
+            cause: error,
+          }),
+    );
   }
 
   // ---- actions -----------------------------------------------------------------------------------------------------------
   #perform(action: Action): void {
     if (isNotice(action)) return this.#notices.tell(action);
     switch (action.kind) {
-      case "Read": return this.#rows(action.read, this.#store.read(action.keys));
-      case "ReadRange": return this.#rows(action.read, this.#store.range(action.from, action.to, action.limit, action.reverse));
-      case "Save": return this.#saved(action.save, this.#store.save(action));
-      case "Reopen": return this.#reopened(this.#store.reopen());
-      case "Dial": return this.#links.dial(action.url, action.network);
-      case "Send": return this.#links.send(action.link, action.bytes);
-      case "CloseLink": return this.#links.close(action.link);
-      case "RtcOpen": return this.#links.rtcOpen(action.attempt, action.initiator, action.ice);
-      case "RtcSignal": return this.#links.rtcSignal(action.attempt, action.signal, action.text);
-      case "RtcClose": return this.#links.rtcClose(action.attempt);
-      case "Reply": return this.#reply(action.call, action.body);
+      case "Read":
+        return this.#rows(action.read, this.#store.read(action.keys));
+      case "ReadRange":
+        return this.#rows(action.read, this.#store.range(action.from, action.to, action.limit, action.reverse));
+      case "Save":
+        return this.#saved(action.save, this.#store.save(action));
+      case "Reopen":
+        return this.#reopened(this.#store.reopen());
+      case "Dial":
+        return this.#links.dial(action.url, action.network);
+      case "Send":
+        return this.#links.send(action.link, action.bytes);
+      case "CloseLink":
+        return this.#links.close(action.link);
+      case "RtcOpen":
+        return this.#links.rtcOpen(action.attempt, action.initiator, action.ice);
+      case "RtcSignal":
+        return this.#links.rtcSignal(action.attempt, action.signal, action.text);
+      case "RtcClose":
+        return this.#links.rtcClose(action.attempt);
+      case "Reply":
+        return this.#reply(action.call, action.body);
     }
   }
 
@@ -285,7 +316,8 @@ export class Driver implements Engine {
         this.#allowLinks();
         if (body.allowed) this.#setInfo({ onlines: this.#wants.onlines });
         return { kind: "Nothing" };
-      case "ShowPresence": return this.#wants.show(body) ? this.#show(body.topic, signal) : { kind: "Nothing" };
+      case "ShowPresence":
+        return this.#wants.show(body) ? this.#show(body.topic, signal) : { kind: "Nothing" };
       case "Release": {
         const topics = this.#wants.release(body.holder);
         this.#allowLinks();
@@ -372,7 +404,8 @@ export class Driver implements Engine {
     this.#usageStale = false;
     this.#usedAt = this.#clock.steadyMs();
     const usage = await this.#store.usage().catch(() => undefined);
-    if (usage !== undefined && this.#ended === undefined) this.#setInfo({ storage: { kind: this.#store.kind, ...usage } });
+    if (usage !== undefined && this.#ended === undefined)
+      this.#setInfo({ storage: { kind: this.#store.kind, ...usage } });
   }
 
   #setInfo(change: Partial<EngineInfo>): void {

@@ -1,8 +1,19 @@
 // What a caller can meet. Codes are numbered in include/perdure/result.hpp.
 
 const codes = [
-  "bad-invite", "bad-argument", "too-large", "storage-full", "storage-unavailable", "storage-lost", "not-allowed",
-  "not-found", "closed", "outdated", "insecure-context", "wasm-blocked", "wasm-failed",
+  "bad-invite",
+  "bad-argument",
+  "too-large",
+  "storage-full",
+  "storage-unavailable",
+  "storage-lost",
+  "not-allowed",
+  "not-found",
+  "closed",
+  "outdated",
+  "insecure-context",
+  "wasm-blocked",
+  "wasm-failed",
 ] as const;
 
 /** What went wrong, for programs. */

@@ -11,7 +11,12 @@ import { decodeValue } from "./values.js";
 const appendMax = 16 * 1024 * 1024;
 
 /** Asks, and insists on the kind of answer. */
-export async function ask<K extends ReplyBody["kind"]>(engine: Engine, kind: K, body: CallBody, signal?: AbortSignal): Promise<ReplyOf<K>> {
+export async function ask<K extends ReplyBody["kind"]>(
+  engine: Engine,
+  kind: K,
+  body: CallBody,
+  signal?: AbortSignal,
+): Promise<ReplyOf<K>> {
   const reply = await engine.call(body, signal === undefined ? {} : { signal });
   if (reply.kind !== kind) throw new TypeError(`${body.kind} was answered by ${reply.kind}`);
   return reply as ReplyOf<K>;
@@ -122,9 +127,16 @@ export class Feed {
   async append(ops: readonly NewOp[], ifEmpty = "There is nothing to append."): Promise<Receipt> {
     if (ops.length === 0) throw badArgument(ifEmpty);
     const bytes = ops.reduce((sum, op) => sum + op.key.length + op.value.length, 0);
-    if (bytes > appendMax) throw new PerdureError("too-large", "All of it takes more than 16 MiB. Append it in several steps.");
-    const { id } = await this.ask("Appended", { kind: "Append", topic: this.topic, tag: this.surroundings.random(16), ops });
-    const wait = (copies: number, anchored: boolean, signal?: AbortSignal): Promise<void> => this.wait({ kind: "WaitCopies", topic: this.topic, id, copies, anchored }, signal);
+    if (bytes > appendMax)
+      throw new PerdureError("too-large", "All of it takes more than 16 MiB. Append it in several steps.");
+    const { id } = await this.ask("Appended", {
+      kind: "Append",
+      topic: this.topic,
+      tag: this.surroundings.random(16),
+      ops,
+    });
+    const wait = (copies: number, anchored: boolean, signal?: AbortSignal): Promise<void> =>
+      this.wait({ kind: "WaitCopies", topic: this.topic, id, copies, anchored }, signal);
     return {
       id,
       replicated: async (copies, options = {}) => {
@@ -155,7 +167,9 @@ export class Bell {
 
   constructor(feed: Feed, rings: (notice: NoticeOf<"TopicNotice">) => boolean, onEnd: () => void) {
     this.#onEnd = onEnd;
-    this.#stop = feed.listen(notice => { if (rings(notice)) this.ring(); });
+    this.#stop = feed.listen(notice => {
+      if (rings(notice)) this.ring();
+    });
   }
 
   ring(): void {

@@ -34,17 +34,25 @@ export class Followers {
 
   constructor(options: FollowersOptions) {
     this.#options = options;
-    this.#quiet = options.engine.onInfo(info => { for (const tab of this.#followers.keys()) this.#tellInfo(tab, info); });
+    this.#quiet = options.engine.onInfo(info => {
+      for (const tab of this.#followers.keys()) this.#tellInfo(tab, info);
+    });
   }
 
-  get allHidden(): boolean { return [...this.#followers.values()].every(({ hidden }) => hidden); }
+  get allHidden(): boolean {
+    return [...this.#followers.values()].every(({ hidden }) => hidden);
+  }
 
   hear(message: TabMessage): void {
     if (this.#leaving) return;
     const follower = this.#followers.get(message.from);
     switch (message.kind) {
-      case "hello": this.#greet(message.from, message.hidden); break;
-      case "bye": this.#lose(message.from); break;
+      case "hello":
+        this.#greet(message.from, message.hidden);
+        break;
+      case "bye":
+        this.#lose(message.from);
+        break;
       case "visibility":
         if (follower !== undefined) follower.hidden = message.hidden;
         this.#options.onVisibility();
@@ -53,13 +61,18 @@ export class Followers {
         if (follower === undefined) this.#options.bus.tell(message.from, { kind: "lost" });
         else void this.#call(message.from, follower, message.call, message.body);
         break;
-      case "cancel": follower?.calls.get(message.call)?.abort(); break;
-      default: break;
+      case "cancel":
+        follower?.calls.get(message.call)?.abort();
+        break;
+      default:
+        break;
     }
   }
 
   /** New calls are not heard and refusals not told: they are for the next leader. What is done in time is still answered. */
-  leave(): void { this.#leaving = true; }
+  leave(): void {
+    this.#leaving = true;
+  }
 
   /** Nobody is served any more; unanswered calls stay so. */
   end(): void {
@@ -77,10 +90,14 @@ export class Followers {
     const known = this.#followers.get(tab);
     known?.deaf();
     const standing = known?.standing ?? new Standing();
-    const deaf = relay(engine, notices => bus.tell(tab, { kind: "welcome", term, id: engine.id, info: engine.info(), notices }), notice => {
-      standing.heard(notice);
-      bus.tell(tab, { kind: "notice", notice });
-    });
+    const deaf = relay(
+      engine,
+      notices => bus.tell(tab, { kind: "welcome", term, id: engine.id, info: engine.info(), notices }),
+      notice => {
+        standing.heard(notice);
+        bus.tell(tab, { kind: "notice", notice });
+      },
+    );
     if (known !== undefined) {
       Object.assign(known, { hidden, deaf });
       this.#options.onVisibility();
@@ -90,7 +107,9 @@ export class Followers {
     this.#followers.set(tab, follower);
     this.#options.onVisibility();
     // Who gets the lock of a tab knows that it is gone.
-    this.#options.locks.request(this.#options.lockOf(tab), { signal: follower.gone.signal }, () => this.#lose(tab)).catch(() => undefined);
+    this.#options.locks
+      .request(this.#options.lockOf(tab), { signal: follower.gone.signal }, () => this.#lose(tab))
+      .catch(() => undefined);
   }
 
   #lose(tab: string): void {
@@ -117,12 +136,17 @@ export class Followers {
       bus.tell(tab, { kind: "reply", call, body: reply });
     } catch (error) {
       if (this.#leaving || abort.signal.aborted) return;
-      const refusal = error instanceof PerdureError ? error : new PerdureError("not-allowed", error instanceof Error ? error.message : String(error));
+      const refusal =
+        error instanceof PerdureError
+          ? error
+          : new PerdureError("not-allowed", error instanceof Error ? error.message : String(error));
       bus.tell(tab, { kind: "refusal", call, error: dataOf(refusal) });
     } finally {
       follower.calls.delete(call);
     }
   }
 
-  #tellInfo(tab: string, info: EngineInfo): void { this.#options.bus.tell(tab, { kind: "info", info }); }
+  #tellInfo(tab: string, info: EngineInfo): void {
+    this.#options.bus.tell(tab, { kind: "info", info });
+  }
 }

@@ -21,8 +21,12 @@ import type { PeerOptions } from "./types.js";
  *  process keeps them there, `storage-unavailable`, `outdated` or `wasm-failed`. */
 export async function nodeEngine(options: PeerOptions): Promise<Engine> {
   const { storage } = options;
-  if (storage !== "memory" && typeof storage !== "object") throw badArgument('In Node say storage: "memory" or storage: { file: "peer.db" }.');
-  const [module, store] = await Promise.all([loadCoreInNode(options.wasm), storage === "memory" ? openMemory(options.app) : openFile(storage.file)]);
+  if (storage !== "memory" && typeof storage !== "object")
+    throw badArgument('In Node say storage: "memory" or storage: { file: "peer.db" }.');
+  const [module, store] = await Promise.all([
+    loadCoreInNode(options.wasm),
+    storage === "memory" ? openMemory(options.app) : openFile(storage.file),
+  ]);
   try {
     const seed = await plainSeed(store);
     const config = edgeConfig({ ...options, rtc: false }, seed.bytes, randomBytes(32));
@@ -47,7 +51,10 @@ async function openFile(file: string): Promise<Awaited<ReturnType<typeof openSql
   const path = await truePath(file);
   if (path === undefined) return openSqlite(file);
   if (held.has(path)) {
-    throw badArgument(`Another peer of this process has ${file} open: a file is one peer's. Open it with the same app, instance and path to get a second handle on that peer, or name another file.`, "storage");
+    throw badArgument(
+      `Another peer of this process has ${file} open: a file is one peer's. Open it with the same app, instance and path to get a second handle on that peer, or name another file.`,
+      "storage",
+    );
   }
   held.add(path);
   const released = (): void => void held.delete(path);
@@ -62,10 +69,15 @@ async function openFile(file: string): Promise<Awaited<ReturnType<typeof openSql
 /** None in memory, and where the folder is missing, as it is told to whoever opens the file. */
 async function truePath(file: string): Promise<string | undefined> {
   if (file === ":memory:") return undefined;
-  const [{ realpathSync }, { basename, dirname, join }] = await Promise.all([importInNode("node:fs"), importInNode("node:path")]) as [typeof import("node:fs"), typeof import("node:path")];
+  const [{ realpathSync }, { basename, dirname, join }] = (await Promise.all([
+    importInNode("node:fs"),
+    importInNode("node:path"),
+  ])) as [typeof import("node:fs"), typeof import("node:path")];
   try {
     return realpathSync(file);
-  } catch { /* it is not there yet */ }
+  } catch {
+    /* it is not there yet */
+  }
   try {
     return join(realpathSync(dirname(file)), basename(file));
   } catch {
@@ -74,8 +86,11 @@ async function truePath(file: string): Promise<string | undefined> {
 }
 
 function takenOver(file: string): PerdureError {
-  return new PerdureError("storage-unavailable", `Another process has opened ${file} and writes it from now on, so this peer has stopped. All that it has accepted is in the file. `
-    + "Use one process for each file: end the other one, then close this peer and open it again, or give each a file of its own.");
+  return new PerdureError(
+    "storage-unavailable",
+    `Another process has opened ${file} and writes it from now on, so this peer has stopped. All that it has accepted is in the file. ` +
+      "Use one process for each file: end the other one, then close this peer and open it again, or give each a file of its own.",
+  );
 }
 
 /** WebSockets of the package `ws`. */

@@ -35,11 +35,25 @@ async function inThread(options: PeerOptions, start: StartOptions, marker: Store
   const compiling = compileEarly(start);
   const [{ runTab }, { takeLead }] = await Promise.all([import("./runtab.js"), import("./lead.js")]).catch(notLoaded);
   const listeners = new Set<(message: FromPage) => void>();
-  const rtc = start.peer.rtc ? new RtcPage(message => queueMicrotask(() => { for (const listener of [...listeners]) listener(message); }), { ...rtcConfig(options), move: true }) : undefined;
-  const port: RtcPort | undefined = rtc === undefined ? undefined : {
-    post: message => rtc.hear(message),
-    listen: listener => { listeners.add(listener); return () => void listeners.delete(listener); },
-  };
+  const rtc = start.peer.rtc
+    ? new RtcPage(
+        message =>
+          queueMicrotask(() => {
+            for (const listener of [...listeners]) listener(message);
+          }),
+        { ...rtcConfig(options), move: true },
+      )
+    : undefined;
+  const port: RtcPort | undefined =
+    rtc === undefined
+      ? undefined
+      : {
+          post: message => rtc.hear(message),
+          listen: listener => {
+            listeners.add(listener);
+            return () => void listeners.delete(listener);
+          },
+        };
   const tab = await runTab(start, compiling, port, () => marker.set(), takeLead);
   const unwatch = watchPage(tab, rtc);
   return ended(tab, unwatch);
@@ -49,7 +63,9 @@ async function inWorker(options: PeerOptions, start: StartOptions, marker: Store
   const worker = startWorker(options.worker === false ? undefined : options.worker, options.storage === "opfs");
   const compiling = compileEarly(start);
   const post = (message: ToWorker, transfer: Transferable[] = []): void => worker.postMessage(message, transfer);
-  const rtc = start.peer.rtc ? new RtcPage((message, transfer) => post({ kind: "rtc", message }, transfer), rtcConfig(options)) : undefined;
+  const rtc = start.peer.rtc
+    ? new RtcPage((message, transfer) => post({ kind: "rtc", message }, transfer), rtcConfig(options))
+    : undefined;
   let unwatch: () => void = () => undefined;
   try {
     const engine = await new Promise<PortEngine>((resolve, reject) => {
@@ -63,26 +79,42 @@ async function inWorker(options: PeerOptions, start: StartOptions, marker: Store
       };
       worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
         switch (data.kind) {
-          case "alive": alive = true; break;
+          case "alive":
+            alive = true;
+            break;
           case "ready":
-            made = new PortEngine(post, data, () => { unwatch(); rtc?.closeAll(); worker.terminate(); });
+            made = new PortEngine(post, data, () => {
+              unwatch();
+              rtc?.closeAll();
+              worker.terminate();
+            });
             resolve(made);
             break;
-          case "failed": reject(errorOf(data.error)); break;
-          case "rtc": rtc?.hear(data.message); break;
-          case "stored": marker.set(); break;
-          default: made?.hear(data);
+          case "failed":
+            reject(errorOf(data.error));
+            break;
+          case "rtc":
+            rtc?.hear(data.message);
+            break;
+          case "stored":
+            marker.set();
+            break;
+          default:
+            made?.hear(data);
         }
       };
       post({ kind: "start", options: start });
       void compiling.then(module => post({ kind: "wasm", module }));
-      unwatch = watchPage({
-        network: online => post({ kind: "network", online }),
-        visibility: hidden => post({ kind: "visibility", hidden }),
-        goodbye: () => post({ kind: "goodbye" }),
-        sleep: () => post({ kind: "sleep" }),
-        resumed: () => post({ kind: "resumed" }),
-      }, rtc);
+      unwatch = watchPage(
+        {
+          network: online => post({ kind: "network", online }),
+          visibility: hidden => post({ kind: "visibility", hidden }),
+          goodbye: () => post({ kind: "goodbye" }),
+          sleep: () => post({ kind: "sleep" }),
+          resumed: () => post({ kind: "resumed" }),
+        },
+        rtc,
+      );
     });
     return engine;
   } catch (error) {
@@ -109,11 +141,16 @@ function startOptions(options: PeerOptions, hadStore: boolean): StartOptions {
   const { app, name, instance, storage, limits, wasm } = options;
   return {
     peer: {
-      app, anchors: anchorsOf(options.anchors),
+      app,
+      anchors: anchorsOf(options.anchors),
       rtc: options.rtc !== false && typeof RTCPeerConnection !== "undefined",
-      ...(name === undefined ? {} : { name }), ...(instance === undefined ? {} : { instance }),
-      ...(storage === undefined ? {} : { storage }), ...(limits === undefined ? {} : { limits }),
-      ...(wasm === undefined ? {} : { wasm: typeof wasm === "string" || wasm instanceof URL ? absolute("wasm", wasm) : wasm }),
+      ...(name === undefined ? {} : { name }),
+      ...(instance === undefined ? {} : { instance }),
+      ...(storage === undefined ? {} : { storage }),
+      ...(limits === undefined ? {} : { limits }),
+      ...(wasm === undefined
+        ? {}
+        : { wasm: typeof wasm === "string" || wasm instanceof URL ? absolute("wasm", wasm) : wasm }),
     },
     wasmUrl: ownWasmUrl(),
     hadStore,
@@ -121,12 +158,16 @@ function startOptions(options: PeerOptions, hadStore: boolean): StartOptions {
   };
 }
 
-function rtcConfig({ rtc }: PeerOptions): { config?: RTCConfiguration } { return typeof rtc === "object" ? { config: rtc } : {}; }
+function rtcConfig({ rtc }: PeerOptions): { config?: RTCConfiguration } {
+  return typeof rtc === "object" ? { config: rtc } : {};
+}
 
 function ended(engine: Engine, done: () => void): Engine {
   let closing: Promise<void> | undefined;
   return {
-    get id() { return engine.id; },
+    get id() {
+      return engine.id;
+    },
     call: (body, options) => engine.call(body, options),
     onNotice: listener => engine.onNotice(listener),
     info: () => engine.info(),
@@ -146,10 +187,16 @@ class StoreMarker {
     this.isSet = StoreMarker.#try(() => localStorage.getItem(this.#key) === "stored") ?? false;
   }
 
-  set(): void { StoreMarker.#try(() => localStorage.setItem(this.#key, "stored")); }
+  set(): void {
+    StoreMarker.#try(() => localStorage.setItem(this.#key, "stored"));
+  }
 
   static #try<T>(run: () => T): T | undefined {
-    try { return run(); } catch { return undefined; }
+    try {
+      return run();
+    } catch {
+      return undefined;
+    }
   }
 }
 

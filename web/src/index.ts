@@ -15,8 +15,28 @@ import type { Peer, PeerOptions } from "./types.js";
 export { PerdureError } from "./errors.js";
 export type { ErrorCode } from "./errors.js";
 export type {
-  AnchorInfo, Batch, Conflict, Copies, Limits, Member, Message, MessagesOptions, Page, Peer, PeerInfo, PeerOptions, PeerStatus, Presence, Receipt,
-  Shape, Topic, TopicInfo, TopicMap, TopicStatus, Version, View,
+  AnchorInfo,
+  Batch,
+  Conflict,
+  Copies,
+  Limits,
+  Member,
+  Message,
+  MessagesOptions,
+  Page,
+  Peer,
+  PeerInfo,
+  PeerOptions,
+  PeerStatus,
+  Presence,
+  Receipt,
+  Shape,
+  Topic,
+  TopicInfo,
+  TopicMap,
+  TopicStatus,
+  Version,
+  View,
 } from "./types.js";
 
 async function start(options: PeerOptions): Promise<Engine> {

@@ -33,27 +33,51 @@ export interface LeadOptions extends StartOptions {
 /** The lock is ours before the worker that led has let its files go. */
 const opfsPatienceMs = 5000;
 
-interface Opened { readonly store: Store; readonly seed: Seed; readonly trouble: readonly ErrorData[]; close(): Promise<void> }
+interface Opened {
+  readonly store: Store;
+  readonly seed: Seed;
+  readonly trouble: readonly ErrorData[];
+  close(): Promise<void>;
+}
 
 /** Rejects with `storage-unavailable`, `outdated`, `wasm-blocked` or `wasm-failed`; then the storage is let go again. */
 export async function takeLead(options: LeadOptions, superseded: () => void): Promise<Lead> {
   const { peer } = options;
-  const [module, opened] = await both(options.compiled.then(compiled => loadCore(compiled ?? peer.wasm, options.wasmUrl)), openStorage(options));
+  const [module, opened] = await both(
+    options.compiled.then(compiled => loadCore(compiled ?? peer.wasm, options.wasmUrl)),
+    openStorage(options),
+  );
   try {
     const { store, seed, trouble } = opened;
     // Gone while the browser remembers otherwise; or the rows are there and the key to them is not. The core tells the user.
     const lostStore = store.kind !== "memory" && (store.wasEmpty ? options.hadStore : seed.fresh);
     if (!store.wasEmpty) options.onStored();
-    const config = edgeConfig({ ...peer, rtc: peer.rtc ? {} : false }, seed.bytes, crypto.getRandomValues(new Uint8Array(32)));
+    const config = edgeConfig(
+      { ...peer, rtc: peer.rtc ? {} : false },
+      seed.bytes,
+      crypto.getRandomValues(new Uint8Array(32)),
+    );
     const links = makeLinks({
       webSocket: url => new WebSocket(url),
       ...(options.rtcPort === undefined ? {} : { rtc: options.rtcPort }),
-      ...(!canBroadcast() ? {} : { local: { network: peer.app, ...(options.refused === undefined ? {} : { locks: undefined }) } }),
+      ...(!canBroadcast()
+        ? {}
+        : { local: { network: peer.app, ...(options.refused === undefined ? {} : { locks: undefined }) } }),
     });
     const watched = store.wasEmpty && store.kind !== "memory" ? tellFirstSave(store, options.onStored) : store;
-    const driver = new Driver(module.create(config), watched, links, new SystemClock(), { lostStore, trouble, onSuperseded: superseded });
+    const driver = new Driver(module.create(config), watched, links, new SystemClock(), {
+      lostStore,
+      trouble,
+      onSuperseded: superseded,
+    });
     await driver.start();
-    return { engine: driver, drop: async () => { driver.abandon(); await opened.close(); } };
+    return {
+      engine: driver,
+      drop: async () => {
+        driver.abandon();
+        await opened.close();
+      },
+    };
   } catch (error) {
     await opened.close();
     throw error;
@@ -68,8 +92,10 @@ async function openStorage(options: LeadOptions): Promise<Opened> {
   if (storage === "opfs" && options.refused === undefined) {
     const { openOpfs } = options;
     if (openOpfs === undefined) {
-      throw unavailable('There is no SQLite here. Where openPeer({ worker }) is given, storage: "opfs" needs the address of perdure/worker-opfs; perdure/inline has none. '
-        + 'Or leave the option storage at "auto".');
+      throw unavailable(
+        'There is no SQLite here. Where openPeer({ worker }) is given, storage: "opfs" needs the address of perdure/worker-opfs; perdure/inline has none. ' +
+          'Or leave the option storage at "auto".',
+      );
     }
     const own = await openIndexedDbOwn(name);
     try {
@@ -87,11 +113,17 @@ async function openStorage(options: LeadOptions): Promise<Opened> {
     // An empty peer in place of a full one would look like lost data, so memory stands in only where nothing was.
     const refused = error instanceof PerdureError && error.code === "storage-unavailable";
     if (!refused || storage !== "auto" || options.hadStore) throw error;
-    return inMemory(name, [{ code: "storage-unavailable", text: `What happens here is forgotten when the page closes. ${error.message}` }]);
+    return inMemory(name, [
+      { code: "storage-unavailable", text: `What happens here is forgotten when the page closes. ${error.message}` },
+    ]);
   }
 }
 
-async function opening(store: Store & Own, seedOf: () => Promise<Seed>, trouble: readonly ErrorData[] = []): Promise<Opened> {
+async function opening(
+  store: Store & Own,
+  seedOf: () => Promise<Seed>,
+  trouble: readonly ErrorData[] = [],
+): Promise<Opened> {
   try {
     return { store, seed: await seedOf(), trouble, close: () => store.close() };
   } catch (error) {
@@ -109,15 +141,21 @@ async function inMemory(name: string, trouble: readonly ErrorData[]): Promise<Op
 function tellFirstSave(store: Store, told: () => void): Store {
   let first = true;
   return {
-    kind: store.kind, wasEmpty: store.wasEmpty,
+    kind: store.kind,
+    wasEmpty: store.wasEmpty,
     read: keys => store.read(keys),
     range: (from, to, limit, reverse) => store.range(from, to, limit, reverse),
     save: async change => {
       const outcome = await store.save(change);
-      if (first && outcome === "ok") { first = false; told(); }
+      if (first && outcome === "ok") {
+        first = false;
+        told();
+      }
       return outcome;
     },
-    reopen: () => store.reopen(), usage: () => store.usage(), close: () => store.close(),
+    reopen: () => store.reopen(),
+    usage: () => store.usage(),
+    close: () => store.close(),
   };
 }
 
@@ -126,7 +164,10 @@ async function both<T, S extends { close(): Promise<void> }>(one: Promise<T>, ot
   try {
     return await Promise.all([one, other]);
   } catch (error) {
-    await other.then(opened => opened.close(), () => undefined);
+    await other.then(
+      opened => opened.close(),
+      () => undefined,
+    );
     throw error;
   }
 }

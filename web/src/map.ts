@@ -56,25 +56,36 @@ export class MapHandle<E> implements TopicMap<E> {
   async setAll(entries: Iterable<readonly [string, E]>): Promise<Receipt> {
     const all = checkList("What setAll is given", entries);
     for (const [at, entry] of all.entries() as Iterable<[number, unknown]>) {
-      if (!Array.isArray(entry) || entry.length !== 2) throw badArgument(`At [${at}]: setAll takes pairs of a key and a value.`, `[${at}]`);
+      if (!Array.isArray(entry) || entry.length !== 2)
+        throw badArgument(`At [${at}]: setAll takes pairs of a key and a value.`, `[${at}]`);
     }
     for (const [key, value] of all) checkEntry(key, value);
     const keys = all.map(([key]) => key);
-    const values = encodeValues(all.map(([, value]) => value), at => keys[at] ?? "");
-    return this.#feed.append(values.map((value, at) => ({ kind: "set", key: keys[at] ?? "", value })), "setAll needs at least one entry; this list is empty.");
+    const values = encodeValues(
+      all.map(([, value]) => value),
+      at => keys[at] ?? "",
+    );
+    return this.#feed.append(
+      values.map((value, at) => ({ kind: "set", key: keys[at] ?? "", value })),
+      "setAll needs at least one entry; this list is empty.",
+    );
   }
 
   async delete(key: string): Promise<Receipt> {
     return this.#feed.append([eraseOp(key)]);
   }
 
-  entries(options: { prefix?: string; after?: string; limit?: number; signal?: AbortSignal } = {}): AsyncIterableIterator<[string, E]> {
+  entries(
+    options: { prefix?: string; after?: string; limit?: number; signal?: AbortSignal } = {},
+  ): AsyncIterableIterator<[string, E]> {
     return walk(signalOf(options), signal => readEntries<E>(this.#feed, options, signal));
   }
 
   view(options: { prefix?: string } = {}): View<ReadonlyMap<string, E>> {
     const prefix = checkBeginning("prefix", checkObject("options", options).prefix);
-    const view = this.#views.get(prefix) ?? new FetchedView<ReadonlyMap<string, E>>(new Entries<E>(this.#feed, prefix), this.#feed.surroundings.frame);
+    const view =
+      this.#views.get(prefix) ??
+      new FetchedView<ReadonlyMap<string, E>>(new Entries<E>(this.#feed, prefix), this.#feed.surroundings.frame);
     this.#views.set(prefix, view);
     return view;
   }
@@ -100,13 +111,27 @@ async function getEntry(feed: Feed, key: string, signal?: AbortSignal): Promise<
   return (await feed.ask("MapPage", { kind: "MapGet", topic: feed.topic, key }, signal)).entries[0];
 }
 
-async function* readPages(feed: Feed, prefix: string, after: string | undefined, limit: number, signal: AbortSignal): AsyncGenerator<EntryOut, void, void> {
+async function* readPages(
+  feed: Feed,
+  prefix: string,
+  after: string | undefined,
+  limit: number,
+  signal: AbortSignal,
+): AsyncGenerator<EntryOut, void, void> {
   let left = limit;
   let last = after;
   while (left > 0) {
-    const page = await feed.ask("MapPage", {
-      kind: "MapEntries", topic: feed.topic, prefix, ...(last === undefined ? {} : { after: last }), limit: Math.min(left, pageSize),
-    }, signal);
+    const page = await feed.ask(
+      "MapPage",
+      {
+        kind: "MapEntries",
+        topic: feed.topic,
+        prefix,
+        ...(last === undefined ? {} : { after: last }),
+        limit: Math.min(left, pageSize),
+      },
+      signal,
+    );
     yield* page.entries;
     left -= page.entries.length;
     last = page.entries.at(-1)?.key;
@@ -114,17 +139,41 @@ async function* readPages(feed: Feed, prefix: string, after: string | undefined,
   }
 }
 
-async function* readEntries<E>(feed: Feed, options: { prefix?: string; after?: string; limit?: number }, signal: AbortSignal): AsyncGenerator<[string, E], void, void> {
+async function* readEntries<E>(
+  feed: Feed,
+  options: { prefix?: string; after?: string; limit?: number },
+  signal: AbortSignal,
+): AsyncGenerator<[string, E], void, void> {
   const after = options.after === undefined ? undefined : checkBeginning("after", options.after);
-  for await (const { key, version } of readPages(feed, checkBeginning("prefix", options.prefix), after, checkLimit(options.limit), signal)) {
+  for await (const { key, version } of readPages(
+    feed,
+    checkBeginning("prefix", options.prefix),
+    after,
+    checkLimit(options.limit),
+    signal,
+  )) {
     if (version.value !== undefined) yield [key, decodeValue(version.value) as E];
   }
 }
 
-async function* readConflicts(feed: Feed, prefix: string, signal: AbortSignal): AsyncGenerator<ConflictOut, void, void> {
+async function* readConflicts(
+  feed: Feed,
+  prefix: string,
+  signal: AbortSignal,
+): AsyncGenerator<ConflictOut, void, void> {
   let last: string | undefined;
   for (;;) {
-    const page = await feed.ask("ConflictPage", { kind: "MapConflicts", topic: feed.topic, prefix, ...(last === undefined ? {} : { after: last }), limit: pageSize }, signal);
+    const page = await feed.ask(
+      "ConflictPage",
+      {
+        kind: "MapConflicts",
+        topic: feed.topic,
+        prefix,
+        ...(last === undefined ? {} : { after: last }),
+        limit: pageSize,
+      },
+      signal,
+    );
     yield* page.conflicts;
     last = page.conflicts.at(-1)?.key;
     if (!page.more || last === undefined) return;
@@ -135,7 +184,17 @@ async function* readHistory<E>(feed: Feed, key: string, signal: AbortSignal): As
   checkKey(key);
   let last: string | undefined;
   for (;;) {
-    const page = await feed.ask("HistoryPage", { kind: "MapHistory", topic: feed.topic, key, ...(last === undefined ? {} : { after: last }), limit: historySize }, signal);
+    const page = await feed.ask(
+      "HistoryPage",
+      {
+        kind: "MapHistory",
+        topic: feed.topic,
+        key,
+        ...(last === undefined ? {} : { after: last }),
+        limit: historySize,
+      },
+      signal,
+    );
     for (const version of page.versions) yield versionOf<E>(version);
     last = page.versions.at(-1)?.id;
     if (!page.more || last === undefined) return;
@@ -143,16 +202,21 @@ async function* readHistory<E>(feed: Feed, key: string, signal: AbortSignal): As
 }
 
 function conflictsOf<E>(feed: Feed, prefix: string): View<readonly Conflict<E>[]> {
-  return new FetchedView<readonly Conflict<E>[]>({
-    first: [],
-    watch: changed => feed.listen(notice => touches(notice, prefix) && changed()),
-    fetch: async (previous, signal) => {
-      const known = new Map(previous.map(conflict => [conflict.key, conflict]));
-      const found: Conflict<E>[] = [];
-      for await (const out of readConflicts(feed, prefix, signal)) found.push(conflictOf(out, known.get(out.key)));
-      return found.length === previous.length && found.every((conflict, at) => conflict === previous[at]) ? previous : found;
+  return new FetchedView<readonly Conflict<E>[]>(
+    {
+      first: [],
+      watch: changed => feed.listen(notice => touches(notice, prefix) && changed()),
+      fetch: async (previous, signal) => {
+        const known = new Map(previous.map(conflict => [conflict.key, conflict]));
+        const found: Conflict<E>[] = [];
+        for await (const out of readConflicts(feed, prefix, signal)) found.push(conflictOf(out, known.get(out.key)));
+        return found.length === previous.length && found.every((conflict, at) => conflict === previous[at])
+          ? previous
+          : found;
+      },
     },
-  }, feed.surroundings.frame);
+    feed.surroundings.frame,
+  );
 }
 
 function touches(notice: NoticeOf<"TopicNotice">, prefix: string): boolean {
@@ -161,11 +225,17 @@ function touches(notice: NoticeOf<"TopicNotice">, prefix: string): boolean {
 
 /** `known`, if it is the same conflict; else a new one in which versions that are the same keep their identity. */
 function conflictOf<E>(out: ConflictOut, known: Conflict<E> | undefined): Conflict<E> {
-  const versions = new Map((known === undefined ? [] : [known.winner, ...known.losers]).map(version => [version.id, version]));
+  const versions = new Map(
+    (known === undefined ? [] : [known.winner, ...known.losers]).map(version => [version.id, version]),
+  );
   const make = (version: VersionOut): Version<E> => versions.get(version.id) ?? versionOf<E>(version);
   const winner = make(out.winner);
   const losers = out.losers.map(make);
-  const same = known !== undefined && winner === known.winner && losers.length === known.losers.length && losers.every((loser, at) => loser === known.losers[at]);
+  const same =
+    known !== undefined &&
+    winner === known.winner &&
+    losers.length === known.losers.length &&
+    losers.every((loser, at) => loser === known.losers[at]);
   return same ? known : { key: out.key, winner, losers };
 }
 
@@ -211,7 +281,13 @@ class Entries<E> {
   async #fetchAll(previous: ReadonlyMap<string, E>, signal: AbortSignal): Promise<ReadonlyMap<string, E>> {
     const next = new Map<string, E>();
     const versions = new Map<string, string>();
-    for await (const { key, version } of readPages(this.#feed, this.#prefix, undefined, Number.POSITIVE_INFINITY, signal)) {
+    for await (const { key, version } of readPages(
+      this.#feed,
+      this.#prefix,
+      undefined,
+      Number.POSITIVE_INFINITY,
+      signal,
+    )) {
       if (version.value === undefined) continue;
       next.set(key, this.#value(previous, key, version.id, version.value));
       versions.set(key, version.id);
@@ -221,7 +297,11 @@ class Entries<E> {
     return same ? previous : next;
   }
 
-  async #fetchKeys(previous: ReadonlyMap<string, E>, keys: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, E>> {
+  async #fetchKeys(
+    previous: ReadonlyMap<string, E>,
+    keys: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, E>> {
     const entries = await Promise.all(keys.map(key => getEntry(this.#feed, key, signal)));
     const next = new Map(previous);
     let different = false;

@@ -16,27 +16,52 @@
 const ours = "perdure-4b7e19c2d05f";
 
 /** Tells two peers of an origin apart. */
-export interface PeerParts { readonly app: string; readonly instance?: string | undefined }
+export interface PeerParts {
+  readonly app: string;
+  readonly instance?: string | undefined;
+}
 
 export function peerName({ app, instance = "default" }: PeerParts): string {
   if (!app.includes(":") && !instance.includes(":")) return `${app}:${instance}`;
   return `:${escaped(app)}:${escaped(instance)}`;
 }
 
-export function oldPeerName({ app, instance = "default" }: PeerParts): string { return `${app}:${instance}`; }
+export function oldPeerName({ app, instance = "default" }: PeerParts): string {
+  return `${app}:${instance}`;
+}
 
-export function databaseOf(peer: string): string { return `perdure:${peer}`; }
-export function markOf(peer: string): string { return `perdure:${peer}`; }
-export function localChannelOf(app: string): string { return `perdure:${app}`; }
-export function tabsChannelOf(peer: string): string { return `${ours}:${peer}:tabs`; }
-export function leaderLockOf(peer: string): string { return `${ours}:${peer}`; }
-export function tabLockOf(peer: string, tab: string): string { return `${ours}:${peer}:tab:${tab}`; }
+export function databaseOf(peer: string): string {
+  return `perdure:${peer}`;
+}
+export function markOf(peer: string): string {
+  return `perdure:${peer}`;
+}
+export function localChannelOf(app: string): string {
+  return `perdure:${app}`;
+}
+export function tabsChannelOf(peer: string): string {
+  return `${ours}:${peer}:tabs`;
+}
+export function leaderLockOf(peer: string): string {
+  return `${ours}:${peer}`;
+}
+export function tabLockOf(peer: string, tab: string): string {
+  return `${ours}:${peer}:tab:${tab}`;
+}
 /** Nobody needs it: whoever is refused it is refused all. */
 export const probeLock = `${ours}:probe`;
 
-export function oldTabsChannelOf(oldPeer: string): string { return `perdure:${oldPeer}:tabs`; }
-export function oldLeaderLockOf(oldPeer: string): string { return `perdure:${oldPeer}`; }
+export function oldTabsChannelOf(oldPeer: string): string {
+  return `perdure:${oldPeer}:tabs`;
+}
+export function oldLeaderLockOf(oldPeer: string): string {
+  return `perdure:${oldPeer}`;
+}
 /** What the locks of living tabs begin with. */
-export function oldTabLocksOf(oldPeer: string): string { return `perdure:${oldPeer}:tab:`; }
+export function oldTabLocksOf(oldPeer: string): string {
+  return `perdure:${oldPeer}:tab:`;
+}
 
-function escaped(part: string): string { return part.replaceAll("%", "%25").replaceAll(":", "%3A"); }
+function escaped(part: string): string {
+  return part.replaceAll("%", "%25").replaceAll(":", "%3A");
+}

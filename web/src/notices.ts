@@ -40,7 +40,8 @@ export class NoticeBoard {
   /** Another core goes on: it knows nothing of the presence that the last one has told. */
   dropPresence(): void {
     for (const notice of [...this.#latest.values()]) {
-      if (notice.kind === "PresenceNotice") this.tell({ kind: notice.kind, topic: notice.topic, device: notice.device });
+      if (notice.kind === "PresenceNotice")
+        this.tell({ kind: notice.kind, topic: notice.topic, device: notice.device });
     }
   }
 
@@ -50,7 +51,11 @@ export class NoticeBoard {
 }
 
 /** Tells on what an engine tells: what stands already in one piece, then what comes. Returns how to end that. */
-export function relay(engine: Pick<Engine, "onNotice">, first: (notices: readonly Notice[]) => void, tell: (notice: Notice) => void): () => void {
+export function relay(
+  engine: Pick<Engine, "onNotice">,
+  first: (notices: readonly Notice[]) => void,
+  tell: (notice: Notice) => void,
+): () => void {
   const standing: Notice[] = [];
   let hear = (notice: Notice): void => void standing.push(notice);
   const stop = engine.onNotice(notice => hear(notice));
@@ -66,5 +71,7 @@ function keyOf(notice: Notice): string {
 
 /** What of a notice still holds for one who comes later: how things are, not what has just changed. */
 function lasting(notice: Notice): Notice {
-  return notice.kind === "TopicNotice" ? { ...notice, timeline: false, copies: false, allKeys: false, keys: [] } : notice;
+  return notice.kind === "TopicNotice"
+    ? { ...notice, timeline: false, copies: false, allKeys: false, keys: [] }
+    : notice;
 }

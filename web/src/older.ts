@@ -20,7 +20,7 @@ export class OlderTabs {
   readonly #options: OlderOptions;
   readonly #peer: string;
   readonly #channel: BroadcastChannel | undefined;
-  #lead = new AbortController();                          // aborted when the lead is given back
+  #lead = new AbortController(); // aborted when the lead is given back
 
   constructor(options: OlderOptions) {
     this.#options = options;
@@ -32,7 +32,9 @@ export class OlderTabs {
   }
 
   /** Lets them know that a newer version is here. */
-  hello(): void { this.#channel?.postMessage(this.#said("hello")); }
+  hello(): void {
+    this.#channel?.postMessage(this.#said("hello"));
+  }
 
   /** Resolves when none of them leads, or could not be moved in time. None begins to until `release`. */
   async takeLead(): Promise<void> {
@@ -40,17 +42,29 @@ export class OlderTabs {
     this.release();
     const { signal } = (this.#lead = new AbortController());
     const taken = new Promise<void>(resolve => {
-      const hold = (): Promise<void> => { resolve(); return new Promise(done => { signal.addEventListener("abort", () => done()); }); };
+      const hold = (): Promise<void> => {
+        resolve();
+        return new Promise(done => {
+          signal.addEventListener("abort", () => done());
+        });
+      };
       locks.request(oldLeaderLockOf(this.#peer), { signal }, hold).catch(() => resolve());
     });
-    if (!(await this.#anyLives())) return;               // whoever has it is none of them
+    if (!(await this.#anyLives())) return; // whoever has it is none of them
     this.hello();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([taken, new Promise<void>(resolve => { timer = setTimeout(resolve, patienceMs); })]);
+    await Promise.race([
+      taken,
+      new Promise<void>(resolve => {
+        timer = setTimeout(resolve, patienceMs);
+      }),
+    ]);
     clearTimeout(timer);
   }
 
-  release(): void { this.#lead.abort(); }
+  release(): void {
+    this.#lead.abort();
+  }
 
   close(): void {
     this.release();
@@ -66,7 +80,8 @@ export class OlderTabs {
   #hear(data: unknown): void {
     if (typeof data !== "object" || data === null) return;
     const { from, version } = data as { readonly from?: unknown; readonly version?: unknown };
-    if (typeof from !== "string" || typeof version !== "string" || compareVersions(version, this.#options.version) >= 0) return;
+    if (typeof from !== "string" || typeof version !== "string" || compareVersions(version, this.#options.version) >= 0)
+      return;
     const inbox = new BroadcastChannel(`${oldTabsChannelOf(this.#peer)}:${from}`);
     inbox.postMessage(this.#said("bye"));
     inbox.close();

@@ -45,10 +45,14 @@ export class Opener {
     try {
       const engine = await unlessAborted(held.engine, signal);
       const { storage } = options;
-      const refusal = storage === "indexeddb" || storage === "opfs" ? otherStorage(found ? "This page" : "Another tab", engine.info(), storage) : undefined;
+      const refusal =
+        storage === "indexeddb" || storage === "opfs"
+          ? otherStorage(found ? "This page" : "Another tab", engine.info(), storage)
+          : undefined;
       if (refusal !== undefined) throw refusal;
       // Whoever opened it first has named only his own anchors.
-      if (found) for (const url of anchorsOf(options.anchors)) engine.call({ kind: "AnchorAdd", url }).catch(() => undefined);
+      if (found)
+        for (const url of anchorsOf(options.anchors)) engine.call({ kind: "AnchorAdd", url }).catch(() => undefined);
       return new PeerHandle(engine, this.#surroundings, () => this.#release(key, held));
     } catch (error) {
       // Whatever became of the engine, this caller waits no longer.
@@ -60,9 +64,14 @@ export class Opener {
   #release(key: string, shared: Shared): Promise<void> {
     shared.users--;
     if (shared.users > 0) return Promise.resolve();
-    shared.closing ??= shared.engine.then(engine => engine.close(), () => undefined).finally(() => {
-      if (this.#shared.get(key) === shared) this.#shared.delete(key);
-    });
+    shared.closing ??= shared.engine
+      .then(
+        engine => engine.close(),
+        () => undefined,
+      )
+      .finally(() => {
+        if (this.#shared.get(key) === shared) this.#shared.delete(key);
+      });
     return shared.closing;
   }
 }

@@ -26,12 +26,22 @@ export function watchPage(life: PageLife, rtc: RtcPage | undefined): () => void 
   addEventListener("online", () => life.network(true), { signal });
   addEventListener("offline", () => life.network(false), { signal });
   if (!inPage()) return () => ended.abort();
-  addEventListener("pagehide", ({ persisted }) => {
-    if (persisted) life.sleep();
-    else life.goodbye();
-    rtc?.closeAll();            // else the other side waits for 7 to 17 s
-  }, { signal });
-  addEventListener("pageshow", ({ persisted }) => { if (persisted) life.resumed(); }, { signal });
+  addEventListener(
+    "pagehide",
+    ({ persisted }) => {
+      if (persisted) life.sleep();
+      else life.goodbye();
+      rtc?.closeAll(); // else the other side waits for 7 to 17 s
+    },
+    { signal },
+  );
+  addEventListener(
+    "pageshow",
+    ({ persisted }) => {
+      if (persisted) life.resumed();
+    },
+    { signal },
+  );
   document.addEventListener("visibilitychange", () => life.visibility(isHidden()), { signal });
   document.addEventListener("freeze", () => life.sleep(), { signal });
   document.addEventListener("resume", () => life.resumed(), { signal });

@@ -28,7 +28,11 @@ export class PeerHandle implements Peer {
   #closed: Promise<void> | undefined;
 
   /** `release` is called once, when this handle has let go of all its topics; by default it closes the engine. */
-  constructor(engine: Engine, around: Surroundings = surroundings, release: () => Promise<void> = () => engine.close()) {
+  constructor(
+    engine: Engine,
+    around: Surroundings = surroundings,
+    release: () => Promise<void> = () => engine.close(),
+  ) {
     this.id = engine.id;
     this.shortId = shortIdOf(engine.id);
     this.#engine = engine;
@@ -43,30 +47,34 @@ export class PeerHandle implements Peer {
     const peersView = new DerivedView(() => peers.map(peerOf), around.frame);
     const anchorsView = new DerivedView(() => anchors.map(anchorOf), around.frame);
     const topicsView = new DerivedView(() => topics.map(topicOf), around.frame);
-    this.#stops.push(engine.onInfo(() => statusView.invalidate()), engine.onNotice(notice => {
-      switch (notice.kind) {
-        case "StatusNotice":
-          status = notice;
-          return statusView.invalidate();
-        case "PeersNotice":
-          ({ peers } = notice);
-          return peersView.invalidate();
-        case "AnchorsNotice":
-          ({ anchors } = notice);
-          return anchorsView.invalidate();
-        case "TopicsNotice":
-          ({ topics } = notice);
-          return topicsView.invalidate();
-        default:
-          return;
-      }
-    }), () => {
-      // Others may go on using the engine; this handle is linked to nobody any more.
-      status = undefined;
-      peers = [];
-      anchors = [];
-      for (const view of [statusView, peersView, anchorsView]) view.invalidate();
-    });
+    this.#stops.push(
+      engine.onInfo(() => statusView.invalidate()),
+      engine.onNotice(notice => {
+        switch (notice.kind) {
+          case "StatusNotice":
+            status = notice;
+            return statusView.invalidate();
+          case "PeersNotice":
+            ({ peers } = notice);
+            return peersView.invalidate();
+          case "AnchorsNotice":
+            ({ anchors } = notice);
+            return anchorsView.invalidate();
+          case "TopicsNotice":
+            ({ topics } = notice);
+            return topicsView.invalidate();
+          default:
+            return;
+        }
+      }),
+      () => {
+        // Others may go on using the engine; this handle is linked to nobody any more.
+        status = undefined;
+        peers = [];
+        anchors = [];
+        for (const view of [statusView, peersView, anchorsView]) view.invalidate();
+      },
+    );
     this.status = statusView;
     this.peers = peersView;
     this.topics = topicsView;
@@ -86,12 +94,20 @@ export class PeerHandle implements Peer {
   }
 
   async join<S extends Shape = Shape>(invite: string | URL, options: { name?: string } = {}): Promise<Topic<S>> {
-    const text = checkInvite("An invite", invite instanceof URL ? invite.href : invite, "Give what topic.invite() or topic.link() gave, or location.hash of such a link.");
+    const text = checkInvite(
+      "An invite",
+      invite instanceof URL ? invite.href : invite,
+      "Give what topic.invite() or topic.link() gave, or location.hash of such a link.",
+    );
     return this.#opened<S>({ kind: "TopicJoin", invite: text, ...naming(options) });
   }
 
   async joinCode<S extends Shape = Shape>(code: string, options: { name?: string } = {}): Promise<Topic<S>> {
-    return this.#opened<S>({ kind: "TopicJoinCode", code: checkInvite("A shortcode", code, "Type the 13 characters that topic.shortcode() gave."), ...naming(options) });
+    return this.#opened<S>({
+      kind: "TopicJoinCode",
+      code: checkInvite("A shortcode", code, "Type the 13 characters that topic.shortcode() gave."),
+      ...naming(options),
+    });
   }
 
   offline(): void {
@@ -115,7 +131,12 @@ export class PeerHandle implements Peer {
   async #opened<S extends Shape>(body: CallBody): Promise<Topic<S>> {
     if (this.#closed !== undefined) throw closedError();
     const { topic: number, id, name } = await ask(this.#engine, "OpenedTopic", body);
-    const topic: TopicHandle<S> = new TopicHandle<S>(new Feed(this.#engine, number, this.#surroundings), id, name, () => void this.#open.delete(topic));
+    const topic: TopicHandle<S> = new TopicHandle<S>(
+      new Feed(this.#engine, number, this.#surroundings),
+      id,
+      name,
+      () => void this.#open.delete(topic),
+    );
     if (this.#closed !== undefined) {
       await topic.close();
       throw closedError();
@@ -148,7 +169,12 @@ function statusOf(engine: Engine, notice: NoticeOf<"StatusNotice"> | undefined):
   return {
     state: notice?.state ?? "offline",
     tab,
-    links: { webrtc: notice?.webrtc ?? 0, websocket: notice?.websocket ?? 0, relayed: notice?.relayed ?? 0, local: notice?.local ?? 0 },
+    links: {
+      webrtc: notice?.webrtc ?? 0,
+      websocket: notice?.websocket ?? 0,
+      relayed: notice?.relayed ?? 0,
+      local: notice?.local ?? 0,
+    },
     pending: notice?.pending ?? 0,
     storage,
     ...(notice?.skewMs === undefined ? {} : { clockSkewMs: notice.skewMs }),
@@ -156,7 +182,15 @@ function statusOf(engine: Engine, notice: NoticeOf<"StatusNotice"> | undefined):
   };
 }
 
-function peerOf({ id, name, state, path, roundTripMs, anchor, version }: NoticeOf<"PeersNotice">["peers"][number]): PeerInfo {
+function peerOf({
+  id,
+  name,
+  state,
+  path,
+  roundTripMs,
+  anchor,
+  version,
+}: NoticeOf<"PeersNotice">["peers"][number]): PeerInfo {
   return {
     id,
     shortId: shortIdOf(id),
@@ -174,12 +208,18 @@ function anchorOf({ url, state, id, reason }: NoticeOf<"AnchorsNotice">["anchors
 }
 
 function topicOf({ id, name, unread, lastActivityMs }: NoticeOf<"TopicsNotice">["topics"][number]): TopicInfo {
-  return { id, ...(name === undefined ? {} : { name }), unread, ...(lastActivityMs === undefined ? {} : { lastActivity: new Date(lastActivityMs) }) };
+  return {
+    id,
+    ...(name === undefined ? {} : { name }),
+    unread,
+    ...(lastActivityMs === undefined ? {} : { lastActivity: new Date(lastActivityMs) }),
+  };
 }
 
 /** The anchors of PeerOptions as texts. Throws bad-argument. */
 export function anchorsOf(anchors: unknown): string[] {
   if (anchors === undefined) return [];
-  if (typeof anchors === "string" || typeof anchors !== "object" || anchors === null || !(Symbol.iterator in anchors)) throw badArgument("anchors must be a list of addresses.", "anchors");
+  if (typeof anchors === "string" || typeof anchors !== "object" || anchors === null || !(Symbol.iterator in anchors))
+    throw badArgument("anchors must be a list of addresses.", "anchors");
   return [...new Set(Array.from(anchors as Iterable<unknown>, (url, at) => checkAnchor(url, `anchors[${at}]`)))];
 }

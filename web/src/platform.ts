@@ -17,7 +17,11 @@ function isNode(process: unknown): boolean {
 }
 
 /** The global of that name; in Node, where a test environment hides it (jsdom's for Jest lacks half of them), what Node's own module holds. */
-export function given<K extends keyof typeof globalThis>(name: K, module: string, inside: string = name): (typeof globalThis)[K] {
+export function given<K extends keyof typeof globalThis>(
+  name: K,
+  module: string,
+  inside: string = name,
+): (typeof globalThis)[K] {
   const known: unknown = Reflect.get(globalThis, name);
   if (known !== undefined || !inNode) return known as (typeof globalThis)[K];
   const { getBuiltinModule } = (globalThis as { readonly process?: unknown }).process as NodeLike;

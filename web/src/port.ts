@@ -34,18 +34,21 @@ export type ToWorker =
   | { readonly kind: "rtc"; readonly message: FromPage };
 
 export type FromWorker =
-  | { readonly kind: "alive" }                       // the script runs
+  | { readonly kind: "alive" } // the script runs
   | { readonly kind: "ready"; readonly id: string; readonly info: EngineInfo; readonly notices: readonly Notice[] }
   | { readonly kind: "failed"; readonly error: ErrorData }
   | { readonly kind: "reply"; readonly call: number; readonly body: ReplyBody }
   | { readonly kind: "refusal"; readonly call: number; readonly error: ErrorData }
   | { readonly kind: "notice"; readonly notice: Notice }
   | { readonly kind: "info"; readonly id: string; readonly info: EngineInfo }
-  | { readonly kind: "stored" }                      // something is on the disk now
+  | { readonly kind: "stored" } // something is on the disk now
   | { readonly kind: "closed" }
   | { readonly kind: "rtc"; readonly message: ToPage };
 
-interface Waiting { readonly resolve: (reply: ReplyBody) => void; readonly reject: (reason: unknown) => void }
+interface Waiting {
+  readonly resolve: (reply: ReplyBody) => void;
+  readonly reject: (reason: unknown) => void;
+}
 
 /** The engine as the page sees it. */
 export class PortEngine implements Engine {
@@ -63,16 +66,24 @@ export class PortEngine implements Engine {
   #fault: PerdureError | undefined;
 
   /** `end`: once the worker is not needed any more. */
-  constructor(post: (message: ToWorker) => void, { id, info, notices }: Extract<FromWorker, { kind: "ready" }>, end: () => void) {
+  constructor(
+    post: (message: ToWorker) => void,
+    { id, info, notices }: Extract<FromWorker, { kind: "ready" }>,
+    end: () => void,
+  ) {
     this.#post = post;
     this.#id = id;
     this.#info = info;
     for (const notice of notices) this.#board.tell(notice);
     this.#end = end;
-    this.#closed = new Promise(resolve => { this.#onClosed = resolve; });
+    this.#closed = new Promise(resolve => {
+      this.#onClosed = resolve;
+    });
   }
 
-  get id(): string { return this.#id; }
+  get id(): string {
+    return this.#id;
+  }
 
   call(body: CallBody, options: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
     const { signal } = options;
@@ -88,13 +99,26 @@ export class PortEngine implements Engine {
       };
       const done = (): void => signal?.removeEventListener("abort", abort);
       signal?.addEventListener("abort", abort, { once: true });
-      this.#calls.set(call, { resolve: reply => { done(); resolve(reply); }, reject: reason => { done(); reject(reason); } });
+      this.#calls.set(call, {
+        resolve: reply => {
+          done();
+          resolve(reply);
+        },
+        reject: reason => {
+          done();
+          reject(reason);
+        },
+      });
       this.#post({ kind: "call", call, body });
     });
   }
 
-  onNotice(listener: (notice: Notice) => void): () => void { return this.#board.listen(listener); }
-  info(): EngineInfo { return this.#info; }
+  onNotice(listener: (notice: Notice) => void): () => void {
+    return this.#board.listen(listener);
+  }
+  info(): EngineInfo {
+    return this.#info;
+  }
 
   onInfo(listener: (info: EngineInfo) => void): () => void {
     this.#infoListeners.add(listener);
@@ -111,9 +135,15 @@ export class PortEngine implements Engine {
 
   hear(message: FromWorker): void {
     switch (message.kind) {
-      case "reply": this.#take(message.call)?.resolve(message.body); break;
-      case "refusal": this.#take(message.call)?.reject(errorOf(message.error)); break;
-      case "notice": this.#board.tell(message.notice); break;
+      case "reply":
+        this.#take(message.call)?.resolve(message.body);
+        break;
+      case "refusal":
+        this.#take(message.call)?.reject(errorOf(message.error));
+        break;
+      case "notice":
+        this.#board.tell(message.notice);
+        break;
       case "info":
         this.#id = message.id;
         this.#setInfo(message.info);
@@ -124,7 +154,8 @@ export class PortEngine implements Engine {
         this.#end();
         this.#onClosed();
         break;
-      default: break;
+      default:
+        break;
     }
   }
 
@@ -160,16 +191,30 @@ export class EngineServer {
   constructor(engine: Engine, post: (message: FromWorker) => void) {
     this.#engine = engine;
     this.#post = post;
-    relay(engine, notices => post({ kind: "ready", id: engine.id, info: engine.info(), notices }), notice => post({ kind: "notice", notice }));
+    relay(
+      engine,
+      notices => post({ kind: "ready", id: engine.id, info: engine.info(), notices }),
+      notice => post({ kind: "notice", notice }),
+    );
     engine.onInfo(info => post({ kind: "info", id: engine.id, info }));
   }
 
   hear(message: ToWorker): void {
     switch (message.kind) {
-      case "call": void this.#call(message.call, message.body); break;
-      case "cancel": this.#calls.get(message.call)?.abort(); break;
-      case "close": void this.#engine.close().catch(() => undefined).then(() => this.#post({ kind: "closed" })); break;
-      default: break;
+      case "call":
+        void this.#call(message.call, message.body);
+        break;
+      case "cancel":
+        this.#calls.get(message.call)?.abort();
+        break;
+      case "close":
+        void this.#engine
+          .close()
+          .catch(() => undefined)
+          .then(() => this.#post({ kind: "closed" }));
+        break;
+      default:
+        break;
     }
   }
 
@@ -189,5 +234,7 @@ export class EngineServer {
 /** What is thrown at a caller is always this package's. */
 export function asPerdureError(error: unknown): PerdureError {
   if (error instanceof PerdureError) return error;
-  return new PerdureError("wasm-failed", error instanceof Error ? `${error.name}: ${error.message}` : String(error), { cause: error });
+  return new PerdureError("wasm-failed", error instanceof Error ? `${error.name}: ${error.message}` : String(error), {
+    cause: error,
+  });
 }

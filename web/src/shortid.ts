@@ -18,7 +18,9 @@ export function shortIdOf(id: string): string {
 }
 
 /** FIPS 180-4, the square roots and cube roots of the first primes computed as it defines them. */
-const primes = Array.from({ length: 312 }, (_, n) => n).filter(n => n > 1 && !Array.from({ length: n }, (_, d) => d).some(d => d > 1 && n % d === 0));
+const primes = Array.from({ length: 312 }, (_, n) => n).filter(
+  n => n > 1 && !Array.from({ length: n }, (_, d) => d).some(d => d > 1 && n % d === 0),
+);
 const fraction = (x: number): number => Math.floor((x - Math.floor(x)) * 0x100000000) | 0;
 const rounds = Int32Array.from(primes.slice(0, 64), prime => fraction(Math.cbrt(prime)));
 const first = Int32Array.from(primes.slice(0, 8), prime => fraction(Math.sqrt(prime)));
@@ -40,7 +42,11 @@ export function sha256(message: Uint8Array): string {
     for (let i = 16; i < 64; i++) {
       const x = at(w, i - 15);
       const y = at(w, i - 2);
-      w[i] = at(w, i - 16) + at(w, i - 7) + (turn(x, 7) ^ turn(x, 18) ^ (x >>> 3)) + (turn(y, 17) ^ turn(y, 19) ^ (y >>> 10));
+      w[i] =
+        at(w, i - 16) +
+        at(w, i - 7) +
+        (turn(x, 7) ^ turn(x, 18) ^ (x >>> 3)) +
+        (turn(y, 17) ^ turn(y, 19) ^ (y >>> 10));
     }
     let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = hash;
     for (let i = 0; i < 64; i++) {

@@ -10,7 +10,10 @@ import type { EngineInfo } from "./engine.js";
 type Ask = (body: CallBody) => Promise<ReplyBody>;
 type Show = Extract<CallBody, { readonly kind: "ShowPresence" }>;
 
-interface OpenTopic { opens: number; again?: CallBody }
+interface OpenTopic {
+  opens: number;
+  again?: CallBody;
+}
 
 export class Standing {
   readonly #topics = new Map<number, OpenTopic>();
@@ -55,25 +58,33 @@ export class Standing {
   }
 
   /** Another leader has answered: it counts anew how often somebody asked to be online. */
-  follows({ onlines = 0 }: EngineInfo): void { this.#onlines = onlines; }
+  follows({ onlines = 0 }: EngineInfo): void {
+    this.#onlines = onlines;
+  }
 
   /** How that leader's engine runs has changed. */
   informed({ onlines = 0 }: EngineInfo): void {
-    if (onlines > this.#onlines) this.#offline.clear();    // another tab asked for it
+    if (onlines > this.#onlines) this.#offline.clear(); // another tab asked for it
     this.#onlines = onlines;
   }
 
   /** What to tell a new leader, in this order, before anything else. Each may fail without harm to the others. */
   again(): CallBody[] {
-    const topics = [...this.#topics.values()].flatMap(({ opens, again }) => (again === undefined ? [] : new Array<CallBody>(opens).fill(again)));
-    const offline = [...this.#offline].map(holder => ({ kind: "AllowLinks", allowed: false, holder, onlines: this.#onlines }) as const);
+    const topics = [...this.#topics.values()].flatMap(({ opens, again }) =>
+      again === undefined ? [] : new Array<CallBody>(opens).fill(again),
+    );
+    const offline = [...this.#offline].map(
+      holder => ({ kind: "AllowLinks", allowed: false, holder, onlines: this.#onlines }) as const,
+    );
     return [...offline, ...topics, ...[...this.#presence.values()].map(show => ({ ...show, again: true }) as const)];
   }
 
   /** What ends it all, when the tab is gone. */
   ending(): CallBody[] {
     const wants = [...this.#holders].map(holder => ({ kind: "Release", holder }) as const);
-    const topics = [...this.#topics].flatMap(([topic, { opens }]) => new Array<CallBody>(opens).fill({ kind: "TopicClose", topic }));
+    const topics = [...this.#topics].flatMap(([topic, { opens }]) =>
+      new Array<CallBody>(opens).fill({ kind: "TopicClose", topic }),
+    );
     return [...wants, ...topics];
   }
 
@@ -87,7 +98,13 @@ export class Standing {
     this.#topics.set(topic, open);
     if (body.kind === "TopicNamed") open.again = body;
     else if (body.kind === "TopicJoin") open.again = { kind: "TopicJoin", invite: body.invite };
-    else ask?.({ kind: "TopicInvite", topic }).then(reply => { if (reply.kind === "Text") open.again = { kind: "TopicJoin", invite: reply.text }; }, () => undefined);
+    else
+      ask?.({ kind: "TopicInvite", topic }).then(
+        reply => {
+          if (reply.kind === "Text") open.again = { kind: "TopicJoin", invite: reply.text };
+        },
+        () => undefined,
+      );
   }
 
   #forget(topic: number): void {

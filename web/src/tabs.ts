@@ -57,24 +57,30 @@ interface Pending {
   readonly body: CallBody;
   readonly resolve: (reply: ReplyBody) => void;
   readonly reject: (reason: unknown) => void;
-  readonly abort: AbortController;      // of the call to our own core
+  readonly abort: AbortController; // of the call to our own core
   readonly settled: Promise<void>;
 }
 
 type Role =
   | { readonly kind: "waiting" }
-  | { readonly kind: "leader"; readonly lead: Lead; readonly followers: Followers | undefined; readonly quiet: () => void }
+  | {
+      readonly kind: "leader";
+      readonly lead: Lead;
+      readonly followers: Followers | undefined;
+      readonly quiet: () => void;
+    }
   | { readonly kind: "follower"; readonly leader: string; readonly term: string }
   | { readonly kind: "ended"; readonly reason: PerdureError };
 
 const outdatedText = "A newer version of this app runs in another tab. Reload this one.";
-const silentText = "Another tab has the lead in this app and does not answer, as one does that a debugger has stopped. Close or reload the other tabs of this app.";
+const silentText =
+  "Another tab has the lead in this app and does not answer, as one does that a debugger has stopped. Close or reload the other tabs of this app.";
 /** Asked so often for nothing, who waits says so. Own questions: those of a throttled tab come slowly. */
 const questionsMax = 5;
 
 export class Tab implements Engine {
   readonly #options: TabOptions;
-  #bus: Bus | undefined;                                   // none of these three: it is alone
+  #bus: Bus | undefined; // none of these three: it is alone
   #candidate: Candidate | undefined;
   #older: OlderTabs | undefined;
   readonly #board = new NoticeBoard();
@@ -89,10 +95,10 @@ export class Tab implements Engine {
   #hidden = false;
   #ready: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
   #closed: Promise<void> | undefined;
-  #questions = 0;                                          // asked for nothing
+  #questions = 0; // asked for nothing
   #asking: ReturnType<typeof setInterval> | undefined;
-  #silent: () => void = () => undefined;                   // nobody has answered
-  #watch = new AbortController();                          // of the leader that is followed
+  #silent: () => void = () => undefined; // nobody has answered
+  #watch = new AbortController(); // of the leader that is followed
 
   /** Resolves when calls can be answered: this tab leads or follows. Rejects as `lead` does, with `outdated`, with
    *  `bad-argument` if the peer has another storage, or with `storage-unavailable` if who leads is silent. */
@@ -112,7 +118,9 @@ export class Tab implements Engine {
     this.#candidate = new Candidate({ locks, name, tab: bus.id, older, lead: () => this.#lead() });
   }
 
-  get id(): string { return this.#id; }
+  get id(): string {
+    return this.#id;
+  }
 
   call(body: CallBody, options: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
     const { signal } = options;
@@ -122,7 +130,9 @@ export class Tab implements Engine {
     const call = this.#nextCall++;
     return new Promise((resolve, reject) => {
       let done: () => void = () => undefined;
-      const settled = new Promise<void>(end => { done = end; });
+      const settled = new Promise<void>(end => {
+        done = end;
+      });
       const settle = (run: () => void): void => {
         signal?.removeEventListener("abort", onAbort);
         this.#pending.delete(call);
@@ -130,11 +140,14 @@ export class Tab implements Engine {
         done();
       };
       const pending: Pending = {
-        body, settled, abort: new AbortController(),
-        resolve: reply => settle(() => {
-          this.#standing.answered(body, reply, inner => this.call(inner));
-          resolve(reply);
-        }),
+        body,
+        settled,
+        abort: new AbortController(),
+        resolve: reply =>
+          settle(() => {
+            this.#standing.answered(body, reply, inner => this.call(inner));
+            resolve(reply);
+          }),
         reject: reason => settle(() => reject(reason)),
       };
       const onAbort = (): void => {
@@ -148,8 +161,12 @@ export class Tab implements Engine {
     });
   }
 
-  onNotice(listener: (notice: Notice) => void): () => void { return this.#board.listen(listener); }
-  info(): EngineInfo { return this.#info; }
+  onNotice(listener: (notice: Notice) => void): () => void {
+    return this.#board.listen(listener);
+  }
+  info(): EngineInfo {
+    return this.#info;
+  }
 
   onInfo(listener: (info: EngineInfo) => void): () => void {
     this.#infoListeners.add(listener);
@@ -172,7 +189,9 @@ export class Tab implements Engine {
     else if (this.#role.kind === "follower") this.#bus?.tell(this.#role.leader, { kind: "visibility", hidden });
   }
 
-  goodbye(): void { if (this.#role.kind === "leader") this.#role.lead.engine.goodbye(); }
+  goodbye(): void {
+    if (this.#role.kind === "leader") this.#role.lead.engine.goodbye();
+  }
 
   /** The page may be frozen from here on, and then answers nobody: it lets go of its locks, so that another tab can lead. */
   sleep(): void {
@@ -192,7 +211,7 @@ export class Tab implements Engine {
     if (candidate === undefined || candidate.awake || this.#over()) return;
     candidate.wake();
     this.#wait();
-    candidate.live().catch(() => undefined);             // asked for before anyone hears of us again
+    candidate.live().catch(() => undefined); // asked for before anyone hears of us again
     candidate.stand();
     this.#bus?.say({ kind: "hello", hidden: this.#hidden });
   }
@@ -203,7 +222,9 @@ export class Tab implements Engine {
       await this.#takeLead();
       return;
     }
-    const ready = new Promise<void>((resolve, reject) => { this.#ready = { resolve, reject }; });
+    const ready = new Promise<void>((resolve, reject) => {
+      this.#ready = { resolve, reject };
+    });
     this.#ask();
     try {
       const live = this.#candidate.live();
@@ -247,7 +268,7 @@ export class Tab implements Engine {
   #lost(): void {
     if (this.#role.kind !== "follower") return;
     this.#wait();
-    this.#candidate?.live().catch(() => undefined);            // asked for before anyone hears of us again, if it was taken away
+    this.#candidate?.live().catch(() => undefined); // asked for before anyone hears of us again, if it was taken away
     this.#bus?.say({ kind: "hello", hidden: this.#hidden });
   }
 
@@ -262,7 +283,10 @@ export class Tab implements Engine {
   }
 
   #leadFailed(error: unknown): void {
-    const refusal = error instanceof PerdureError ? error : new PerdureError("storage-unavailable", error instanceof Error ? error.message : String(error));
+    const refusal =
+      error instanceof PerdureError
+        ? error
+        : new PerdureError("storage-unavailable", error instanceof Error ? error.message : String(error));
     if (refusal.code === "outdated") this.#end(refusal);
     this.#unable(refusal);
   }
@@ -292,11 +316,30 @@ export class Tab implements Engine {
     const candidate = this.#candidate;
     const term = `${this.#bus?.id ?? ""}-${performance.now()}`;
     this.#board.dropPresence();
-    const followers = this.#bus === undefined || locks === undefined || candidate === undefined ? undefined
-      : new Followers({ engine, bus: this.#bus, term, locks, lockOf: tab => candidate.lockOf(tab), onVisibility: () => this.#tellVisibility() });
-    const quiet = [engine.onNotice(notice => this.#told(notice)), engine.onInfo(info => this.#informed({ ...info, tab: "leader" }))];
+    const followers =
+      this.#bus === undefined || locks === undefined || candidate === undefined
+        ? undefined
+        : new Followers({
+            engine,
+            bus: this.#bus,
+            term,
+            locks,
+            lockOf: tab => candidate.lockOf(tab),
+            onVisibility: () => this.#tellVisibility(),
+          });
+    const quiet = [
+      engine.onNotice(notice => this.#told(notice)),
+      engine.onInfo(info => this.#informed({ ...info, tab: "leader" })),
+    ];
     this.#watch.abort();
-    this.#role = { kind: "leader", lead, followers, quiet: () => { for (const stop of quiet) stop(); } };
+    this.#role = {
+      kind: "leader",
+      lead,
+      followers,
+      quiet: () => {
+        for (const stop of quiet) stop();
+      },
+    };
     this.#id = engine.id;
     this.#standing.follows(engine.info());
     this.#setInfo({ ...engine.info(), tab: "leader" });
@@ -326,35 +369,56 @@ export class Tab implements Engine {
     quiet();
     followers?.end();
     this.#setInfo({ ...this.#info, tab: "follower" });
-    void lead.drop().catch(() => undefined).then(() => {
-      this.#candidate?.release();
-      if (this.#candidate?.awake !== false) this.#bus?.say({ kind: "hello", hidden: this.#hidden });
-    });
+    void lead
+      .drop()
+      .catch(() => undefined)
+      .then(() => {
+        this.#candidate?.release();
+        if (this.#candidate?.awake !== false) this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+      });
   }
 
   #hear(message: TabMessage): void {
     if (this.#role.kind === "ended") return;
     const order = compareVersions(message.version, this.#options.version);
     if (order > 0) return this.#end(new PerdureError("outdated", outdatedText));
-    if (order < 0 && message.kind !== "hello") return;             // it steps aside once it has heard of us
+    if (order < 0 && message.kind !== "hello") return; // it steps aside once it has heard of us
     const role = this.#role;
     switch (message.kind) {
-      case "starting": this.#questions = 0; break;
+      case "starting":
+        this.#questions = 0;
+        break;
       case "leading":
         if (role.kind !== "leader") this.#bus?.say({ kind: "hello", hidden: this.#hidden });
         break;
-      case "welcome": this.#follow(message); break;
-      case "reply": this.#pending.get(message.call)?.resolve(message.body); break;
-      case "refusal": if (this.#fromLeader(message)) this.#pending.get(message.call)?.reject(errorOf(message.error)); break;
-      case "lost": if (this.#fromLeader(message)) this.#lost(); break;
-      case "notice": if (this.#fromLeader(message)) this.#told(message.notice); break;
-      case "info": if (this.#fromLeader(message)) this.#informed({ ...message.info, tab: "follower" }); break;
+      case "welcome":
+        this.#follow(message);
+        break;
+      case "reply":
+        this.#pending.get(message.call)?.resolve(message.body);
+        break;
+      case "refusal":
+        if (this.#fromLeader(message)) this.#pending.get(message.call)?.reject(errorOf(message.error));
+        break;
+      case "lost":
+        if (this.#fromLeader(message)) this.#lost();
+        break;
+      case "notice":
+        if (this.#fromLeader(message)) this.#told(message.notice);
+        break;
+      case "info":
+        if (this.#fromLeader(message)) this.#informed({ ...message.info, tab: "follower" });
+        break;
       case "hello":
-        if (order < 0) this.#bus?.tell(message.from, { kind: "bye" });   // any word of ours tells it that it is outdated
+        if (order < 0)
+          this.#bus?.tell(message.from, { kind: "bye" }); // any word of ours tells it that it is outdated
         else if (role.kind === "leader") role.followers?.hear(message);
         else if (this.#candidate?.leads === true) this.#bus?.tell(message.from, { kind: "starting" });
         break;
-      case "bye": case "call": case "cancel": case "visibility":
+      case "bye":
+      case "call":
+      case "cancel":
+      case "visibility":
         if (role.kind === "leader") role.followers?.hear(message);
         break;
     }
@@ -406,7 +470,13 @@ export class Tab implements Engine {
 
   async #close(): Promise<void> {
     // Whoever leads meanwhile answers, which may be this tab; where nobody can, it is not waited for.
-    if (this.#role.kind === "follower" || this.#role.kind === "waiting") await Promise.race([this.#writesDone(), new Promise<void>(resolve => { this.#silent = resolve; })]);
+    if (this.#role.kind === "follower" || this.#role.kind === "waiting")
+      await Promise.race([
+        this.#writesDone(),
+        new Promise<void>(resolve => {
+          this.#silent = resolve;
+        }),
+      ]);
     this.#watch.abort();
     if (this.#role.kind === "leader") await this.#resign(this.#role);
     if (this.#role.kind !== "ended") this.#role = { kind: "ended", reason: closedError() };
@@ -431,7 +501,9 @@ export class Tab implements Engine {
     await Promise.all(this.#writes().map(({ settled }) => settled));
   }
 
-  #writes(): Pending[] { return [...this.#pending.values()].filter(({ body }) => writing.has(body.kind)); }
+  #writes(): Pending[] {
+    return [...this.#pending.values()].filter(({ body }) => writing.has(body.kind));
+  }
 
   // ---- calls ---------------------------------------------------------------------------------------------------------------
   #send(call: number, pending: Pending): void {
@@ -459,7 +531,8 @@ export class Tab implements Engine {
 
   // ---- what is told ----------------------------------------------------------------------------------------------------------
   #tellVisibility(): void {
-    if (this.#role.kind === "leader") this.#role.lead.engine.visibility(this.#hidden && (this.#role.followers?.allHidden ?? true));
+    if (this.#role.kind === "leader")
+      this.#role.lead.engine.visibility(this.#hidden && (this.#role.followers?.allHidden ?? true));
   }
 
   #told(notice: Notice): void {
@@ -477,10 +550,23 @@ export class Tab implements Engine {
     callEach(this.#infoListeners, info);
   }
 
-  #fromLeader({ from }: TabMessage): boolean { return this.#role.kind === "follower" && this.#role.leader === from; }
+  #fromLeader({ from }: TabMessage): boolean {
+    return this.#role.kind === "follower" && this.#role.leader === from;
+  }
   // Nothing is left to do for it.
-  #over(): boolean { return this.#role.kind === "ended" || (this.#closed !== undefined && this.#writes().length === 0); }
+  #over(): boolean {
+    return this.#role.kind === "ended" || (this.#closed !== undefined && this.#writes().length === 0);
+  }
 }
 
 const writing: ReadonlySet<CallBody["kind"]> = new Set<CallBody["kind"]>([
-  "Append", "TopicNamed", "TopicCreate", "TopicJoin", "TopicJoinCode", "TopicLeave", "MarkRead", "AnchorAdd", "AnchorRemove"]);
+  "Append",
+  "TopicNamed",
+  "TopicCreate",
+  "TopicJoin",
+  "TopicJoinCode",
+  "TopicLeave",
+  "MarkRead",
+  "AnchorAdd",
+  "AnchorRemove",
+]);

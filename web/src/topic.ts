@@ -7,7 +7,20 @@ import type { Bell, Feed } from "./feed.js";
 import { eraseOp, MapHandle, setOp } from "./map.js";
 import { shortIdOf } from "./shortid.js";
 import type {
-  Batch, Copies, Member, Message, MessagesOptions, Of, Page, Presence, Receipt, Shape, Topic, TopicMap, TopicStatus, View,
+  Batch,
+  Copies,
+  Member,
+  Message,
+  MessagesOptions,
+  Of,
+  Page,
+  Presence,
+  Receipt,
+  Shape,
+  Topic,
+  TopicMap,
+  TopicStatus,
+  View,
 } from "./types.js";
 import { encodeValue, encodeValues, presenceMax } from "./values.js";
 import { DerivedView, FetchedView } from "./view.js";
@@ -49,7 +62,9 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
     feed.onMembers = () => members.invalidate();
     this.status = status;
     this.members = members;
-    this.presence = presenceOf(feed, this.#holder, () => { this.#shown = true; });
+    this.presence = presenceOf(feed, this.#holder, () => {
+      this.#shown = true;
+    });
     this.map = new MapHandle(feed);
   }
 
@@ -74,22 +89,32 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
 
   async appendAll(values: Iterable<Of<S, "message">>): Promise<Receipt> {
     const all = encodeValues(checkList("What appendAll is given", values), at => at);
-    return this.#feed.append(all.map(value => ({ kind: "message", key: "", value })), "appendAll needs at least one value; this list is empty.");
+    return this.#feed.append(
+      all.map(value => ({ kind: "message", key: "", value })),
+      "appendAll needs at least one value; this list is empty.",
+    );
   }
 
   async batch(change: (batch: Batch<S>) => void): Promise<Receipt> {
-    if (typeof change !== "function") throw badArgument("batch needs a function: topic.batch(batch => { batch.append(…); batch.set(…); }).");
+    if (typeof change !== "function")
+      throw badArgument("batch needs a function: topic.batch(batch => { batch.append(…); batch.set(…); }).");
     const ops: NewOp[] = [];
     let ended = false;
     const add = (op: NewOp): void => {
       if (ended) throw badArgument("This batch is over: what belongs to it is said before its function returns.");
       ops.push(op);
     };
-    const result: unknown = change({ append: value => add(messageOp(value)), set: (key, value) => add(setOp(key, value)), delete: key => add(eraseOp(key)) });
+    const result: unknown = change({
+      append: value => add(messageOp(value)),
+      set: (key, value) => add(setOp(key, value)),
+      delete: key => add(eraseOp(key)),
+    });
     ended = true;
     if (result instanceof Promise) {
       result.catch(() => undefined);
-      throw badArgument("The function of a batch may not be async: what it says after an await would be lost. Await first, then call batch.");
+      throw badArgument(
+        "The function of a batch may not be async: what it says after an await would be lost. Await first, then call batch.",
+      );
     }
     return this.#feed.append(ops, "This batch is empty: say batch.append(…), batch.set(…) or batch.delete(…) in it.");
   }
@@ -106,7 +131,13 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   }
 
   async get(id: string): Promise<Message<Of<S, "message">> | undefined> {
-    const { messages: [found] } = await this.#feed.ask("MessagePage", { kind: "GetMessage", topic: this.#feed.topic, id: checkId("A message's id", id) });
+    const {
+      messages: [found],
+    } = await this.#feed.ask("MessagePage", {
+      kind: "GetMessage",
+      topic: this.#feed.topic,
+      id: checkId("A message's id", id),
+    });
     return found === undefined ? undefined : messageOf(found);
   }
 
@@ -124,7 +155,11 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
 
   async markRead(id?: string): Promise<void> {
     const which = checkOptionalId("A message's id", id);
-    await this.#feed.ask("Nothing", { kind: "MarkRead", topic: this.#feed.topic, ...(which === undefined ? {} : { id: which }) });
+    await this.#feed.ask("Nothing", {
+      kind: "MarkRead",
+      topic: this.#feed.topic,
+      ...(which === undefined ? {} : { id: which }),
+    });
   }
 
   async synced(options: { signal?: AbortSignal } = {}): Promise<void> {
@@ -138,7 +173,11 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
 
   async leave(options: { forget?: boolean } = {}): Promise<void> {
     if (this.#closed !== undefined) throw closedError("This topic");
-    const left = this.#end({ kind: "TopicLeave", topic: this.#feed.topic, forget: checkObject("options", options).forget === true });
+    const left = this.#end({
+      kind: "TopicLeave",
+      topic: this.#feed.topic,
+      forget: checkObject("options", options).forget === true,
+    });
     this.#closed = left.catch(() => undefined);
     await left;
   }
@@ -147,7 +186,9 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
     return this.close();
   }
 
-  async #end(body: { kind: "TopicClose"; topic: number } | { kind: "TopicLeave"; topic: number; forget: boolean }): Promise<void> {
+  async #end(
+    body: { kind: "TopicClose"; topic: number } | { kind: "TopicLeave"; topic: number; forget: boolean },
+  ): Promise<void> {
     this.#onEnd();
     // Another handle may hold it open.
     if (this.#shown) this.#feed.ask("Nothing", { kind: "Release", holder: this.#holder }).catch(() => undefined);
@@ -162,40 +203,69 @@ function messageOp(value: unknown): NewOp {
 }
 
 function statusOf(feed: Feed): TopicStatus {
-  const { state, length, unread, pending, behind, held, unreadable, peers } =
-    feed.latest ?? { state: "alone", length: 0, unread: 0, pending: 0, behind: 0, held: 0, unreadable: 0, peers: 0 };
+  const { state, length, unread, pending, behind, held, unreadable, peers } = feed.latest ?? {
+    state: "alone",
+    length: 0,
+    unread: 0,
+    pending: 0,
+    behind: 0,
+    held: 0,
+    unreadable: 0,
+    peers: 0,
+  };
   return { state, length, unread, pending, behind, held, unreadable, peers };
 }
 
 function membersOf(feed: Feed): readonly Member[] {
   return feed.members.map(({ id, name, online, lastSeenMs, own }) => ({
-    id, shortId: shortIdOf(id), ...(name === "" ? {} : { name }), online, ...(lastSeenMs === undefined ? {} : { lastSeen: new Date(lastSeenMs) }), own,
+    id,
+    shortId: shortIdOf(id),
+    ...(name === "" ? {} : { name }),
+    online,
+    ...(lastSeenMs === undefined ? {} : { lastSeen: new Date(lastSeenMs) }),
+    own,
   }));
 }
 
 function latestOf<M>(feed: Feed, limit: number): View<Page<M>> {
-  return new FetchedView<Page<M>>({
-    first: { messages: [], loading: true, more: false },
-    watch: changed => feed.listen(notice => notice.timeline && changed()),
-    fetch: async (previous, signal) => {
-      const page = await feed.ask("MessagePage", { kind: "Latest", topic: feed.topic, limit }, signal);
-      const known = new Map(previous.messages.map(message => [message.id, message]));
-      const messages = page.messages.map(out => known.get(out.id) ?? messageOf<M>(out));
-      const same = messages.length === previous.messages.length && messages.every((message, at) => message === previous.messages[at]);
-      return same && !previous.loading && previous.more === page.more ? previous : { messages, loading: false, more: page.more };
+  return new FetchedView<Page<M>>(
+    {
+      first: { messages: [], loading: true, more: false },
+      watch: changed => feed.listen(notice => notice.timeline && changed()),
+      fetch: async (previous, signal) => {
+        const page = await feed.ask("MessagePage", { kind: "Latest", topic: feed.topic, limit }, signal);
+        const known = new Map(previous.messages.map(message => [message.id, message]));
+        const messages = page.messages.map(out => known.get(out.id) ?? messageOf<M>(out));
+        const same =
+          messages.length === previous.messages.length &&
+          messages.every((message, at) => message === previous.messages[at]);
+        return same && !previous.loading && previous.more === page.more
+          ? previous
+          : { messages, loading: false, more: page.more };
+      },
     },
-  }, feed.surroundings.frame);
+    feed.surroundings.frame,
+  );
 }
 
 function copiesOf(feed: Feed, id: string | undefined): View<Copies> {
-  return new FetchedView<Copies>({
-    first: { here: false, peers: [], anchors: [] },
-    watch: changed => feed.listen(notice => (notice.copies || notice.timeline) && changed()),
-    fetch: async (previous, signal) => {
-      const { here, peers, anchors } = await feed.ask("CopyList", { kind: "GetCopies", topic: feed.topic, ...(id === undefined ? {} : { id }) }, signal);
-      return here === previous.here && equal(peers, previous.peers) && equal(anchors, previous.anchors) ? previous : { here, peers, anchors };
+  return new FetchedView<Copies>(
+    {
+      first: { here: false, peers: [], anchors: [] },
+      watch: changed => feed.listen(notice => (notice.copies || notice.timeline) && changed()),
+      fetch: async (previous, signal) => {
+        const { here, peers, anchors } = await feed.ask(
+          "CopyList",
+          { kind: "GetCopies", topic: feed.topic, ...(id === undefined ? {} : { id }) },
+          signal,
+        );
+        return here === previous.here && equal(peers, previous.peers) && equal(anchors, previous.anchors)
+          ? previous
+          : { here, peers, anchors };
+      },
     },
-  }, feed.surroundings.frame);
+    feed.surroundings.frame,
+  );
 }
 
 function presenceOf<P>(feed: Feed, holder: string, onSet: () => void): Presence<P> {
@@ -210,7 +280,9 @@ function presenceOf<P>(feed: Feed, holder: string, onSet: () => void): Presence<
       const packed = value === undefined ? {} : { value: encodeValue(value, presenceMax) };
       onSet();
       // Nobody waits for what is not kept.
-      feed.ask("Nothing", { kind: "ShowPresence", topic: feed.topic, holder, at: Date.now(), ...packed }).catch(() => undefined);
+      feed
+        .ask("Nothing", { kind: "ShowPresence", topic: feed.topic, holder, at: Date.now(), ...packed })
+        .catch(() => undefined);
     },
   };
 }
@@ -221,7 +293,11 @@ function equal(a: readonly string[], b: readonly string[]): boolean {
 
 /** The stored messages, page by page; then, if live, what was learnt since the beginning and did not stand on those pages, and what
  *  is learnt from then on. */
-async function* readMessages<M>(feed: Feed, options: MessagesOptions, signal: AbortSignal): AsyncGenerator<Message<M>, void, void> {
+async function* readMessages<M>(
+  feed: Feed,
+  options: MessagesOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Message<M>, void, void> {
   const { reverse = false, live = false } = options;
   let left = checkLimit(options.limit);
   let before = checkOptionalId("before", options.before, "before");
@@ -230,7 +306,11 @@ async function* readMessages<M>(feed: Feed, options: MessagesOptions, signal: Ab
   try {
     while (left > 0) {
       const bounds = { ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) };
-      const page = await feed.ask("MessagePage", { kind: "Messages", topic: feed.topic, ...bounds, limit: Math.min(left, pageSize), reverse }, signal);
+      const page = await feed.ask(
+        "MessagePage",
+        { kind: "Messages", topic: feed.topic, ...bounds, limit: Math.min(left, pageSize), reverse },
+        signal,
+      );
       await arrivals?.learn(page.messages);
       for (const message of page.messages) yield messageOf<M>(message);
       left -= page.messages.length;
@@ -273,7 +353,9 @@ class Arrivals {
   }
 
   async learn(shown: readonly MessageOut[]): Promise<void> {
-    while (await this.#fetch()) { /* all that has arrived by now */ }
+    while (await this.#fetch()) {
+      /* all that has arrived by now */
+    }
     for (const { id } of shown) this.#waiting.delete(id);
   }
 
@@ -293,7 +375,11 @@ class Arrivals {
 
   /** One page; false if there was nothing new. */
   async #fetch(): Promise<boolean> {
-    const page = await this.#feed.ask("LivePage", { kind: "Live", topic: this.#feed.topic, after: this.#cursor, limit: pageSize }, this.#signal);
+    const page = await this.#feed.ask(
+      "LivePage",
+      { kind: "Live", topic: this.#feed.topic, after: this.#cursor, limit: pageSize },
+      this.#signal,
+    );
     const moved = page.next !== this.#cursor;
     this.#cursor = page.next;
     for (const message of page.messages) this.#waiting.set(message.id, message);

@@ -3,7 +3,11 @@ import type { PerdureError } from "./errors.js";
 
 // What browsers add to the language is named only where the user's `lib` names it: apps for Node compile without DOM.
 type WasmModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer Module } } } ? Module : never;
-type RtcOptions = typeof globalThis extends { RTCPeerConnection: { new (configuration?: infer Configuration): unknown } } ? NonNullable<Configuration> : object;
+type RtcOptions = typeof globalThis extends {
+  RTCPeerConnection: { new (configuration?: infer Configuration): unknown };
+}
+  ? NonNullable<Configuration>
+  : object;
 type Bytes = ArrayBuffer | ArrayBufferView;
 type TrustedAddress = typeof globalThis extends { TrustedScriptURL: { prototype: infer Trusted } } ? Trusted : object;
 
@@ -90,10 +94,20 @@ export interface PeerStatus {
   /** online: at least one link stands. */
   readonly state: "online" | "connecting" | "offline";
   readonly tab: "leader" | "follower";
-  readonly links: { readonly webrtc: number; readonly websocket: number; readonly relayed: number; readonly local: number };
+  readonly links: {
+    readonly webrtc: number;
+    readonly websocket: number;
+    readonly relayed: number;
+    readonly local: number;
+  };
   /** Own ops that nobody else has acknowledged yet, in topics that are open. */
   readonly pending: number;
-  readonly storage: { readonly kind: "indexeddb" | "opfs" | "sqlite" | "memory"; readonly persisted: boolean; readonly usedBytes: number; readonly quotaBytes?: number };
+  readonly storage: {
+    readonly kind: "indexeddb" | "opfs" | "sqlite" | "memory";
+    readonly persisted: boolean;
+    readonly usedBytes: number;
+    readonly quotaBytes?: number;
+  };
   /** Against the median of linked peers; absent while alone. */
   readonly clockSkewMs?: number;
   /** What a user should be told now: storage-full, storage-lost, outdated … */
@@ -271,7 +285,12 @@ export interface TopicMap<E = unknown> {
   setAll(entries: Iterable<readonly [string, E]>): Promise<Receipt>;
   delete(key: string): Promise<Receipt>;
   /** By key. */
-  entries(options?: { prefix?: string; after?: string; limit?: number; signal?: AbortSignal }): AsyncIterableIterator<[string, E]>;
+  entries(options?: {
+    prefix?: string;
+    after?: string;
+    limit?: number;
+    signal?: AbortSignal;
+  }): AsyncIterableIterator<[string, E]>;
   /** By key; unchanged values keep their identity. Its `current` is kept up only while somebody is subscribed; to read once, use entries(). */
   view(options?: { prefix?: string }): View<ReadonlyMap<string, E>>;
   /** Its `current` is kept up only while somebody is subscribed. */

@@ -138,19 +138,33 @@ class Packer {
   /** What went wrong while the value was read, as its caller is told it. */
   unreadable(cause: unknown): PerdureError {
     const path = this.#path(this.#depth);
-    return new PerdureError("bad-argument", `${path === "" ? "The value" : `At ${path}: the value`} cannot be read (${said(cause)}).`, { path, cause });
+    return new PerdureError(
+      "bad-argument",
+      `${path === "" ? "The value" : `At ${path}: the value`} cannot be read (${said(cause)}).`,
+      { path, cause },
+    );
   }
 
   put(value: unknown, depth: number): void {
     this.#depth = depth;
     switch (typeof value) {
-      case "string": return this.#text(value, depth);
-      case "number": return this.#number(value, depth);
-      case "boolean": return this.#writer.u8(value ? 0xc3 : 0xc2);
-      case "object": return value === null ? this.#writer.u8(0xc0) : this.#object(value, depth);
-      case "undefined": return this.#refuse(depth, depth === 0 ? "undefined cannot be stored; null can" : "undefined cannot stand in an array; null can");
-      case "bigint": return this.#refuse(depth, "a bigint cannot be stored; a text can say it");
-      default: return this.#refuse(depth, `a ${typeof value} cannot be stored`);
+      case "string":
+        return this.#text(value, depth);
+      case "number":
+        return this.#number(value, depth);
+      case "boolean":
+        return this.#writer.u8(value ? 0xc3 : 0xc2);
+      case "object":
+        return value === null ? this.#writer.u8(0xc0) : this.#object(value, depth);
+      case "undefined":
+        return this.#refuse(
+          depth,
+          depth === 0 ? "undefined cannot be stored; null can" : "undefined cannot stand in an array; null can",
+        );
+      case "bigint":
+        return this.#refuse(depth, "a bigint cannot be stored; a text can say it");
+      default:
+        return this.#refuse(depth, `a ${typeof value} cannot be stored`);
     }
   }
 
@@ -203,9 +217,13 @@ class Packer {
     if (isBytes(value)) return this.#bytes(value, depth);
     const ms = timeOf(value);
     if (ms !== undefined) return this.#date(ms, depth);
-    if (tag === "Date" || tag === "Uint8Array") return this.#refuse(depth, `what calls itself a ${tag} and is none cannot be stored`);
+    if (tag === "Date" || tag === "Uint8Array")
+      return this.#refuse(depth, `what calls itself a ${tag} and is none cannot be stored`);
     if (plain) return this.#map(value as Record<string, unknown>, depth);
-    return this.#refuse(depth, `${nameOf(value)} cannot be stored; only plain objects, arrays, Uint8Array and Date can`);
+    return this.#refuse(
+      depth,
+      `${nameOf(value)} cannot be stored; only plain objects, arrays, Uint8Array and Date can`,
+    );
   }
 
   #array(values: readonly unknown[], depth: number): void {
@@ -276,7 +294,8 @@ class Packer {
     if (depth < depthMax) return;
     // A cycle always comes so deep. Told is where it first closes.
     for (let at = 1; at <= depth; at++) {
-      if (this.#above.indexOf(this.#above[at] ?? container) < at) this.#refuse(at, "a value cannot stand within itself");
+      if (this.#above.indexOf(this.#above[at] ?? container) < at)
+        this.#refuse(at, "a value cannot stand within itself");
     }
     this.#refuse(depth, `arrays and objects can stand in one another ${depthMax} deep at most`);
   }
@@ -286,7 +305,11 @@ class Packer {
     const path = this.#path(depth);
     // What says how long it is does not count for its user.
     const most = `${Math.floor(this.#max / 1024)} KiB`;
-    throw new PerdureError("too-large", `A value takes at most ${most}, and this one takes more${path === "" ? "" : ` (at ${path})`}. Keep files elsewhere and store where they are.`, { path });
+    throw new PerdureError(
+      "too-large",
+      `A value takes at most ${most}, and this one takes more${path === "" ? "" : ` (at ${path})`}. Keep files elsewhere and store where they are.`,
+      { path },
+    );
   }
 
   #refuse(depth: number, text: string): never {
@@ -302,13 +325,17 @@ class Packer {
 function nameOf(value: object): string {
   const maker: unknown = (value as { readonly constructor?: unknown }).constructor;
   const name: unknown = typeof maker === "function" ? maker.name : undefined;
-  return typeof name === "string" && name !== "" ? `${/^[AEIO]/i.test(name) ? "an" : "a"} ${name}` : "an instance of a class";
+  return typeof name === "string" && name !== ""
+    ? `${/^[AEIO]/i.test(name) ? "an" : "a"} ${name}`
+    : "an instance of a class";
 }
 
 const typedName = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
 
 // Both ask the engine what the object is, also one of another frame, and not the object.
-function isBytes(value: object): value is Uint8Array { return ArrayBuffer.isView(value) && typedName?.call(value) === "Uint8Array"; }
+function isBytes(value: object): value is Uint8Array {
+  return ArrayBuffer.isView(value) && typedName?.call(value) === "Uint8Array";
+}
 
 function timeOf(value: object): number | undefined {
   try {
@@ -396,34 +423,66 @@ function get(r: Reader, depth: number): unknown {
   if (tag < 0xc0) return r.text(tag & 31);
   if (tag >= 0xe0) return tag - 256;
   switch (tag) {
-    case 0xc0: return null;
-    case 0xc2: return false;
-    case 0xc3: return true;
-    case 0xc4: return r.raw(r.u8());
-    case 0xc5: return r.raw(r.u16());
-    case 0xc6: return r.raw(r.u32());
-    case 0xc7: return getExtension(r, r.u8());
-    case 0xc8: return getExtension(r, r.u16());
-    case 0xc9: return getExtension(r, r.u32());
-    case 0xca: return finite(r.f32());
-    case 0xcb: return finite(r.f64());
-    case 0xcc: return r.u8();
-    case 0xcd: return r.u16();
-    case 0xce: return r.u32();
-    case 0xcf: return Number(r.u64());
-    case 0xd0: return r.i8();
-    case 0xd1: return r.i16();
-    case 0xd2: return r.i32();
-    case 0xd3: return Number(r.i64());
-    case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8: return getExtension(r, 1 << (tag - 0xd4));
-    case 0xd9: return r.text(r.u8());
-    case 0xda: return r.text(r.u16());
-    case 0xdb: return r.text(r.u32());
-    case 0xdc: return getArray(r, r.u16(), depth);
-    case 0xdd: return getArray(r, r.u32(), depth);
-    case 0xde: return getMap(r, r.u16(), depth);
-    case 0xdf: return getMap(r, r.u32(), depth);
-    default: throw new MalformedBytes("no MessagePack");
+    case 0xc0:
+      return null;
+    case 0xc2:
+      return false;
+    case 0xc3:
+      return true;
+    case 0xc4:
+      return r.raw(r.u8());
+    case 0xc5:
+      return r.raw(r.u16());
+    case 0xc6:
+      return r.raw(r.u32());
+    case 0xc7:
+      return getExtension(r, r.u8());
+    case 0xc8:
+      return getExtension(r, r.u16());
+    case 0xc9:
+      return getExtension(r, r.u32());
+    case 0xca:
+      return finite(r.f32());
+    case 0xcb:
+      return finite(r.f64());
+    case 0xcc:
+      return r.u8();
+    case 0xcd:
+      return r.u16();
+    case 0xce:
+      return r.u32();
+    case 0xcf:
+      return Number(r.u64());
+    case 0xd0:
+      return r.i8();
+    case 0xd1:
+      return r.i16();
+    case 0xd2:
+      return r.i32();
+    case 0xd3:
+      return Number(r.i64());
+    case 0xd4:
+    case 0xd5:
+    case 0xd6:
+    case 0xd7:
+    case 0xd8:
+      return getExtension(r, 1 << (tag - 0xd4));
+    case 0xd9:
+      return r.text(r.u8());
+    case 0xda:
+      return r.text(r.u16());
+    case 0xdb:
+      return r.text(r.u32());
+    case 0xdc:
+      return getArray(r, r.u16(), depth);
+    case 0xdd:
+      return getArray(r, r.u32(), depth);
+    case 0xde:
+      return getMap(r, r.u16(), depth);
+    case 0xdf:
+      return getMap(r, r.u32(), depth);
+    default:
+      throw new MalformedBytes("no MessagePack");
   }
 }
 
@@ -434,7 +493,9 @@ function getArray(r: Reader, count: number, depth: number): unknown[] {
   return values;
 }
 
-function finite(number: number): number | null { return Number.isFinite(number) ? number : null; }
+function finite(number: number): number | null {
+  return Number.isFinite(number) ? number : null;
+}
 
 function getMap(r: Reader, count: number, depth: number): object | null {
   deeper(depth);
@@ -448,7 +509,8 @@ function getMap(r: Reader, count: number, depth: number): object | null {
       continue;
     }
     // Assigning would change the prototype instead.
-    if (key === "__proto__") Object.defineProperty(value, key, { value: item, enumerable: true, writable: true, configurable: true });
+    if (key === "__proto__")
+      Object.defineProperty(value, key, { value: item, enumerable: true, writable: true, configurable: true });
     else value[key] = item;
   }
   return named ? value : null;
@@ -468,7 +530,8 @@ function getExtension(r: Reader, length: number): unknown {
 function getDate(bytes: Uint8Array): Date | null {
   const r = new Reader(bytes);
   switch (bytes.length) {
-    case 4: return dateOf(r.u32(), 0);
+    case 4:
+      return dateOf(r.u32(), 0);
     case 8: {
       const both = r.u64();
       return dateOf(Number(both & 0x3ffffffffn), Number(both >> 34n));
@@ -477,7 +540,8 @@ function getDate(bytes: Uint8Array): Date | null {
       const nanoseconds = r.u32();
       return dateOf(Number(r.i64()), nanoseconds);
     }
-    default: return null;
+    default:
+      return null;
   }
 }
 

@@ -11,4 +11,6 @@ export function compareVersions(a: string, b: string): number {
   return 0;
 }
 
-function numbersOf(text: string): number[] { return (text.split("-", 1)[0] ?? "").split(".").map(part => Number.parseInt(part, 10) || 0); }
+function numbersOf(text: string): number[] {
+  return (text.split("-", 1)[0] ?? "").split(".").map(part => Number.parseInt(part, 10) || 0);
+}

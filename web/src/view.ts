@@ -132,10 +132,11 @@ export class FetchedView<T> implements View<T> {
       }
       busy = true;
       again = false;
-      const rest = (): void => this.#frame(() => {
-        busy = false;
-        if (again && !end.signal.aborted) run();
-      });
+      const rest = (): void =>
+        this.#frame(() => {
+          busy = false;
+          if (again && !end.signal.aborted) run();
+        });
       this.#fetching.fetch(this.#value, end.signal).then(
         value => {
           if (end.signal.aborted) return;
@@ -164,10 +165,12 @@ export function sharing<T>(old: T, next: T): T {
 }
 
 function share(old: unknown, next: unknown): unknown {
-  if (Object.is(old, next) || typeof old !== "object" || typeof next !== "object" || old === null || next === null) return next;
+  if (Object.is(old, next) || typeof old !== "object" || typeof next !== "object" || old === null || next === null)
+    return next;
   if (Array.isArray(old) && Array.isArray(next)) return shareArray(old, next);
   if (old instanceof Date && next instanceof Date) return old.getTime() === next.getTime() ? old : next;
-  if (old instanceof PerdureError && next instanceof PerdureError) return old.code === next.code && old.message === next.message ? old : next;
+  if (old instanceof PerdureError && next instanceof PerdureError)
+    return old.code === next.code && old.message === next.message ? old : next;
   if (old instanceof Map && next instanceof Map) return shareMap(old, next);
   if (Object.getPrototypeOf(old) !== Object.prototype || Object.getPrototypeOf(next) !== Object.prototype) return next;
   return shareObject(old as Record<string, unknown>, next as Record<string, unknown>);
@@ -183,12 +186,20 @@ function shareArray(old: readonly unknown[], next: readonly unknown[]): readonly
 function shareObject(old: Record<string, unknown>, next: Record<string, unknown>): Record<string, unknown> {
   const keys = Object.keys(next);
   const shared = Object.fromEntries(keys.map(key => [key, share(old[key], next[key])]));
-  return Object.keys(old).length === keys.length && keys.every(key => Object.hasOwn(old, key) && Object.is(shared[key], old[key])) ? old : shared;
+  return Object.keys(old).length === keys.length &&
+    keys.every(key => Object.hasOwn(old, key) && Object.is(shared[key], old[key]))
+    ? old
+    : shared;
 }
 
-function shareMap(old: ReadonlyMap<unknown, unknown>, next: ReadonlyMap<unknown, unknown>): ReadonlyMap<unknown, unknown> {
+function shareMap(
+  old: ReadonlyMap<unknown, unknown>,
+  next: ReadonlyMap<unknown, unknown>,
+): ReadonlyMap<unknown, unknown> {
   const shared = new Map([...next].map(([key, value]) => [key, share(old.get(key), value)] as const));
-  return old.size === shared.size && [...shared].every(([key, value]) => old.has(key) && Object.is(value, old.get(key))) ? old : shared;
+  return old.size === shared.size && [...shared].every(([key, value]) => old.has(key) && Object.is(value, old.get(key)))
+    ? old
+    : shared;
 }
 
 function idOf(item: unknown): string | undefined {

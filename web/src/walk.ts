@@ -2,7 +2,10 @@
 
 /** Runs a generator under a signal that ends with the iteration. Aborting the caller's signal rejects with its reason; leaving the
  *  loop, or calling return() at any moment, ends quietly. */
-export function walk<T>(outer: AbortSignal | undefined, steps: (signal: AbortSignal) => AsyncGenerator<T, void, void>): AsyncIterableIterator<T> {
+export function walk<T>(
+  outer: AbortSignal | undefined,
+  steps: (signal: AbortSignal) => AsyncGenerator<T, void, void>,
+): AsyncIterableIterator<T> {
   const inner = new AbortController();
   const generator = steps(inner.signal);
   let ended = false;

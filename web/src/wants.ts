@@ -23,14 +23,19 @@ export class Wants {
   #newest = 0;
   #onlines = 0;
 
-  get linksAllowed(): boolean { return this.#offline.size === 0; }
+  get linksAllowed(): boolean {
+    return this.#offline.size === 0;
+  }
   /** How often somebody has asked to be online. */
-  get onlines(): number { return this.#onlines; }
+  get onlines(): number {
+    return this.#onlines;
+  }
 
   /** What to show of a topic. */
   presenceOf(topic: number): Uint8Array | undefined {
     let newest: { readonly value: Uint8Array; readonly at: number } | undefined;
-    for (const shown of this.#presence.get(topic)?.values() ?? []) if (newest === undefined || shown.at >= newest.at) newest = shown;
+    for (const shown of this.#presence.get(topic)?.values() ?? [])
+      if (newest === undefined || shown.at >= newest.at) newest = shown;
     return newest?.value;
   }
 
@@ -50,13 +55,16 @@ export class Wants {
   }
 
   /** That topic is not open any more. */
-  forget(topic: number): void { this.#presence.delete(topic); }
+  forget(topic: number): void {
+    this.#presence.delete(topic);
+  }
 
   allowLinks({ allowed, holder = "", onlines = this.#onlines }: Allow): void {
     if (allowed) {
       this.#offline.clear();
       this.#onlines++;
-    } else if (onlines === this.#onlines) {                // else somebody has asked for the opposite since
+    } else if (onlines === this.#onlines) {
+      // else somebody has asked for the opposite since
       this.#offline.add(holder);
     }
   }

@@ -12,7 +12,9 @@ async function ours() {
 
 const loro = options => async () => {
   let doc;
-  const ms = await timed(() => { doc = pushed(options); });
+  const ms = await timed(() => {
+    doc = pushed(options);
+  });
   doc.free();
   return ms;
 };
@@ -24,7 +26,14 @@ export const row = {
     const found = await byTurns({ ours, theirs: loro(), each: loro({ commitEach: true }) }, { warm: 3 });
     return [
       speed(middle(found), { against: "Loro, pushed one by one and committed once", least: 2 }),
-      speed(middle(found, run => run.ours, run => run.each), { against: "Loro, committed after each push" }),
+      speed(
+        middle(
+          found,
+          run => run.ours,
+          run => run.each,
+        ),
+        { against: "Loro, committed after each push" },
+      ),
     ];
   },
 };

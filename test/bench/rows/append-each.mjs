@@ -7,7 +7,9 @@ const messages = texts(4_000);
 
 async function ours() {
   const { peer, topic } = await alone();
-  const ms = await timed(async () => { for (const message of messages) await topic.append(message); });
+  const ms = await timed(async () => {
+    for (const message of messages) await topic.append(message);
+  });
   await peer.close();
   return ms / messages.length;
 }
@@ -18,6 +20,12 @@ export const row = {
   async run() {
     const sign = await bareSign(messages);
     const found = await byTurns({ ours, theirs: async () => (await timed(sign)) / messages.length }, { warm: 1 });
-    return [speed(middle(found), { against: "bare crypto_sign_detached of the same messages (the module's libsodium.a, linked with its flags and nothing else)", least: 0.8 })];
+    return [
+      speed(middle(found), {
+        against:
+          "bare crypto_sign_detached of the same messages (the module's libsodium.a, linked with its flags and nothing else)",
+        least: 0.8,
+      }),
+    ];
   },
 };

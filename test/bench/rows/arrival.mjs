@@ -14,17 +14,22 @@ async function longestTask(anchor) {
       window.topic = await peer.topic("bench");
       return window.topic.link(location.href);
     }, given);
-    await b.evaluate(async ({ app, anchors, link: invite }) => {
-      const peer = await window.openPeer({ app, anchors });
-      window.topic = await peer.join(invite);
-      window.topic.latest(50).subscribe(({ messages }) => window.show(messages.map(({ value }) => value)));
-      await window.until(peer.peers, all => all.some(({ path }) => path === "webrtc"));
-    }, { ...given, link });
+    await b.evaluate(
+      async ({ app, anchors, link: invite }) => {
+        const peer = await window.openPeer({ app, anchors });
+        window.topic = await peer.join(invite);
+        window.topic.latest(50).subscribe(({ messages }) => window.show(messages.map(({ value }) => value)));
+        await window.until(peer.peers, all => all.some(({ path }) => path === "webrtc"));
+      },
+      { ...given, link },
+    );
     const [longest] = await tasksOf(b, async () => {
       await a.evaluate(wanted => window.topic.appendAll(window.texts(wanted)), count);
       await b.evaluate(async wanted => {
         await window.until(window.topic.status, ({ length }) => length >= wanted);
-        await new Promise(resolve => { requestAnimationFrame(() => setTimeout(resolve)); });
+        await new Promise(resolve => {
+          requestAnimationFrame(() => setTimeout(resolve));
+        });
       }, count);
     });
     return longest;
@@ -38,7 +43,11 @@ export const row = {
   work: "the page's longest task while 10,000 messages arrive over WebRTC, in Chromium, on the processor",
   async run() {
     const anchor = /\bws:\/\/\S+/.exec(await started("dist/cli.js", "anchor", "--port", "0", "--data", ":memory:"))[0];
-    const { ours } = middle(await byTurns({ ours: () => longestTask(anchor) }), run => run.ours, () => 1);
+    const { ours } = middle(
+      await byTurns({ ours: () => longestTask(anchor) }),
+      run => run.ours,
+      () => 1,
+    );
     return [bounded(ours, 50, { unit: "ms" })];
   },
 };

@@ -36,8 +36,17 @@ export const row = {
   name: "bytes",
   work: "bytes per message",
   run: async () => [
-    bounded(await stored(topic => topic.appendAll(messages), count), 132, { work: "stored in bulk, all rows and indexes", unit: "B" }),
-    bounded(await stored(async topic => { for (const message of texts(count)) await topic.append(message); }, count), 320, { work: "stored alone", unit: "B" }),
+    bounded(await stored(topic => topic.appendAll(messages), count), 132, {
+      work: "stored in bulk, all rows and indexes",
+      unit: "B",
+    }),
+    bounded(
+      await stored(async topic => {
+        for (const message of texts(count)) await topic.append(message);
+      }, count),
+      320,
+      { work: "stored alone", unit: "B" },
+    ),
     bounded(await carried(), 290, { work: "on the wire alone", unit: "B" }),
   ],
 };

@@ -24,10 +24,17 @@ export const row = {
     const update = updateOf(pushed());
     const theirs = async () => {
       let doc;
-      const ms = await timed(() => { doc = merged(update); });
+      const ms = await timed(() => {
+        doc = merged(update);
+      });
       doc.free();
       return ms;
     };
-    return [speed(middle(await byTurns({ ours, theirs }, { warm: 3 })), { against: "Loro's import of one merged update", least: 3 })];
+    return [
+      speed(middle(await byTurns({ ours, theirs }, { warm: 3 })), {
+        against: "Loro's import of one merged update",
+        least: 3,
+      }),
+    ];
   },
 };

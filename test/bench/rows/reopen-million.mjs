@@ -53,7 +53,11 @@ export const row = {
       const found = await byTurns({ ours: () => reopened(large), theirs: () => reopened(small) }, { warm: 1 });
       return [
         share(middle(found), { work: "of 1,000,000 messages", against: "of 100,000", most: 1.5 }),
-        { work: "memory's growth from the 10,000th message to the 100,000th, appended by 1,000", ours: grown / 1024, unit: "KiB" },
+        {
+          work: "memory's growth from the 10,000th message to the 100,000th, appended by 1,000",
+          ours: grown / 1024,
+          unit: "KiB",
+        },
       ];
     } finally {
       rmSync(folder, { recursive: true, force: true });

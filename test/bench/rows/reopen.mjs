@@ -6,22 +6,25 @@ const app = "reopen";
 
 async function fill() {
   const page = await newPage();
-  await page.evaluate(async ([name, wanted]) => {
-    const peer = await window.openPeer({ app: name });
-    const topic = await peer.topic("bench");
-    const doc = new window.Y.Doc();
-    const kept = new window.IndexeddbPersistence(name, doc);
-    await kept.whenSynced;
-    for (let from = 0; from < wanted; from += 1_000) {
-      const messages = window.texts(1_000, from);
-      await topic.appendAll(messages);
-      doc.getArray("bench").push(messages);
-    }
-    // As one update, which is read fastest.
-    await window.storeState(kept);
-    await kept.destroy();
-    await peer.close();
-  }, [app, amount]);
+  await page.evaluate(
+    async ([name, wanted]) => {
+      const peer = await window.openPeer({ app: name });
+      const topic = await peer.topic("bench");
+      const doc = new window.Y.Doc();
+      const kept = new window.IndexeddbPersistence(name, doc);
+      await kept.whenSynced;
+      for (let from = 0; from < wanted; from += 1_000) {
+        const messages = window.texts(1_000, from);
+        await topic.appendAll(messages);
+        doc.getArray("bench").push(messages);
+      }
+      // As one update, which is read fastest.
+      await window.storeState(kept);
+      await kept.destroy();
+      await peer.close();
+    },
+    [app, amount],
+  );
   await page.close();
 }
 
@@ -34,34 +37,38 @@ async function onFreshPage(measure) {
   return ms;
 }
 
-const ours = () => onFreshPage(async name => {
-  const peer = await window.openPeer({ app: name });
-  const began = performance.now();
-  const topic = await peer.topic("bench");
-  const { messages } = await window.until(topic.latest(50), shown => !shown.loading && shown.messages.length === 50);
-  window.show(messages.map(({ value }) => value));
-  const ms = performance.now() - began;
-  await peer.close();
-  return { ms, newest: messages.at(-1).value };
-});
+const ours = () =>
+  onFreshPage(async name => {
+    const peer = await window.openPeer({ app: name });
+    const began = performance.now();
+    const topic = await peer.topic("bench");
+    const { messages } = await window.until(topic.latest(50), shown => !shown.loading && shown.messages.length === 50);
+    window.show(messages.map(({ value }) => value));
+    const ms = performance.now() - began;
+    await peer.close();
+    return { ms, newest: messages.at(-1).value };
+  });
 
-const theirs = () => onFreshPage(async name => {
-  const began = performance.now();
-  const doc = new window.Y.Doc();
-  const kept = new window.IndexeddbPersistence(name, doc);
-  await kept.whenSynced;
-  const messages = doc.getArray("bench").slice(-50);
-  window.show(messages);
-  const ms = performance.now() - began;
-  await kept.destroy();
-  return { ms, newest: messages.at(-1) };
-});
+const theirs = () =>
+  onFreshPage(async name => {
+    const began = performance.now();
+    const doc = new window.Y.Doc();
+    const kept = new window.IndexeddbPersistence(name, doc);
+    await kept.whenSynced;
+    const messages = doc.getArray("bench").slice(-50);
+    window.show(messages);
+    const ms = performance.now() - began;
+    await kept.destroy();
+    return { ms, newest: messages.at(-1) };
+  });
 
 export const row = {
   name: "reopen",
   work: "reopen a topic of 100,000 in Chromium, from topic(name) to the newest 50 shown",
   async run() {
     await fill();
-    return [share(middle(await byTurns({ ours, theirs })), { against: "y-indexeddb and the last 50 of the same", most: 0.2 })];
+    return [
+      share(middle(await byTurns({ ours, theirs })), { against: "y-indexeddb and the last 50 of the same", most: 0.2 }),
+    ];
   },
 };

@@ -8,6 +8,8 @@ export const row = {
     const { page, worker } = downloaded();
     const script = [...new Set([...page, ...worker])].reduce((sum, name) => sum + sizesOf(name)[2], 0);
     const core = sizesOf("perdure.wasm")[2];
-    return [bounded(script + core, 120_000, { unit: "B", against: `the limit; perdure.wasm ${core} B, script ${script} B` })];
+    return [
+      bounded(script + core, 120_000, { unit: "B", against: `the limit; perdure.wasm ${core} B, script ${script} B` }),
+    ];
   },
 };

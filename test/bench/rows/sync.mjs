@@ -43,10 +43,16 @@ export const row = {
   async run() {
     const once = await synced((topic, values) => topic.appendAll(values));
     process.stderr.write(".");
-    const each = await synced(async (topic, values) => { for (const value of values) await topic.append(value); });
+    const each = await synced(async (topic, values) => {
+      for (const value of values) await topic.append(value);
+    });
     process.stderr.write(".");
     const line = (work, { bytes, acks, handshake }, limit) =>
-      bounded(bytes, limit, { work, unit: "B", against: `the limit, without the handshake's ${handshake} B and acknowledgements of ${acks} B` });
+      bounded(bytes, limit, {
+        work,
+        unit: "B",
+        against: `the limit, without the handshake's ${handshake} B and acknowledgements of ${acks} B`,
+      });
     return [
       line("each side's ten made by one appendAll", once, 3_000),
       line("each side's ten made one by one", each, 3_800),

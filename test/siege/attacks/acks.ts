@@ -11,7 +11,15 @@ async function reader(at: Besieged, topic: Topic, purse: Purse, attacker: number
   const [link] = await crowd(1, purse, () => ({ url: at.url, network: topic.network, address: at.address(attacker) }));
   if (link === undefined) return undefined;
   const member = new Member(link, topic);
-  const read = await Promise.race([member.until(() => member.logs.size >= 2).then(() => true, () => false), purse.over().then(() => false)]);
+  const read = await Promise.race([
+    member
+      .until(() => member.logs.size >= 2)
+      .then(
+        () => true,
+        () => false,
+      ),
+    purse.over().then(() => false),
+  ]);
   return read ? member : undefined;
 }
 
@@ -25,7 +33,11 @@ export const sybils: Attack = {
     return async purse => {
       const member = await reader(at, topic, purse, 16);
       if (member === undefined) return { stood: 0 };
-      const logs = [...member.logs.values()].map(log => ({ log, length: log.batches.length, root: rootOf(log.leaves) }));
+      const logs = [...member.logs.values()].map(log => ({
+        log,
+        length: log.batches.length,
+        root: rootOf(log.leaves),
+      }));
       let said = 0;
       await flood(member.client, purse, round => {
         const key = keys[round];
@@ -53,7 +65,20 @@ export const junkAcks: Attack = {
       await flood(member.client, purse, () => {
         for (const log of member.logs.values()) {
           const acker = said % 2 === 0 ? random(32) : member.client.anchor;
-          member.client.send(tags.ack, 1, 0, join(log.device, big(log.incarnation, 8), acker, varint(0), varint(1 + (said % 1000)), random(8), random(64)));
+          member.client.send(
+            tags.ack,
+            1,
+            0,
+            join(
+              log.device,
+              big(log.incarnation, 8),
+              acker,
+              varint(0),
+              varint(1 + (said % 1000)),
+              random(8),
+              random(64),
+            ),
+          );
           said += 1;
         }
       });

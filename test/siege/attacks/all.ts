@@ -16,4 +16,19 @@ import { relays } from "./relays.js";
 import { silentSockets } from "./silent.js";
 
 // The acknowledgements come while the members' logs are short. What fills the anchor comes last, and what it left is there for none.
-export const attacks: readonly Attack[] = [sybils, junkAcks, silentSockets, halfOpen, idleLinks, relays, cursors, floods, frontiers, presence, emptyTopics, mutations, tinyLogs, quotas];
+export const attacks: readonly Attack[] = [
+  sybils,
+  junkAcks,
+  silentSockets,
+  halfOpen,
+  idleLinks,
+  relays,
+  cursors,
+  floods,
+  frontiers,
+  presence,
+  emptyTopics,
+  mutations,
+  tinyLogs,
+  quotas,
+];

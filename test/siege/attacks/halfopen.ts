@@ -20,13 +20,20 @@ export const halfOpen: Attack = {
   limits: { bytes: MiB, sockets: 150 },
   seconds: 4,
   prepare: at => async purse => {
-    let stood = 0, answered = 0, next = 0;
+    let stood = 0,
+      answered = 0,
+      next = 0;
     const worker = async (): Promise<void> => {
       while (next < purse.limits.sockets && purse.hasTime) {
         const index = next++;
         const way = ways[index % ways.length] ?? {};
         try {
-          const socket = await knock({ url: at.url, network: networkOf(at.app), address: at.address(7 + (index % 4)), purse });
+          const socket = await knock({
+            url: at.url,
+            network: networkOf(at.app),
+            address: at.address(7 + (index % 4)),
+            purse,
+          });
           stood += 1;
           socket.on("message", () => {
             answered += 1;

@@ -8,7 +8,11 @@ export const idleLinks: Attack = {
   limits: { bytes: MiB, sockets: 150 },
   seconds: 5,
   prepare: at => async purse => {
-    const links = await crowd(150, purse, index => ({ url: at.url, network: networkOf(at.app), address: at.address(11 + (index % 5)) }));
+    const links = await crowd(150, purse, index => ({
+      url: at.url,
+      network: networkOf(at.app),
+      address: at.address(11 + (index % 5)),
+    }));
     await purse.over();
     return { stood: links.length, standing: links.filter(link => link.isOpen).length };
   },

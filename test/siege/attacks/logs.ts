@@ -24,7 +24,9 @@ export const tinyLogs: Attack = {
       const dialling = { url: at.url, network: topic.network, address: at.address(1) };
       const [writer, ...askers] = await crowd(3, purse, index => (index === 0 ? { ...dialling, device } : dialling));
       if (writer === undefined) return { stood: 0 };
-      let items = 0, questions = 0, pushed = 0;
+      let items = 0,
+        questions = 0,
+        pushed = 0;
       try {
         for (const link of [writer, ...askers]) {
           link.enter(topic);
@@ -36,13 +38,24 @@ export const tinyLogs: Attack = {
           writer.send(tags.page, 1, 0, page);
           pushed += 1;
           if (pushed % 32 === 0) await writer.room();
-          if (pushed % 64 === 0) for (const link of askers) link.send(tags.hello, 1, 0, hello(random(16), 0, [], undefined, 0)), questions += 1;
+          if (pushed % 64 === 0)
+            for (const link of askers)
+              link.send(tags.hello, 1, 0, hello(random(16), 0, [], undefined, 0)), (questions += 1);
         }
       } catch (error) {
         purse.excuse(error);
       }
-      const asked = await Promise.all([writer, ...askers].map(link => flood(link, purse, round => link.send(tags.hello, 1, 0, hello(random(16), 0, [], undefined, round % 2)))));
-      return { stood: 1 + askers.length, pushed, questions: asked.reduce((sum, count) => sum + count, questions), itemBytes: items };
+      const asked = await Promise.all(
+        [writer, ...askers].map(link =>
+          flood(link, purse, round => link.send(tags.hello, 1, 0, hello(random(16), 0, [], undefined, round % 2))),
+        ),
+      );
+      return {
+        stood: 1 + askers.length,
+        pushed,
+        questions: asked.reduce((sum, count) => sum + count, questions),
+        itemBytes: items,
+      };
     };
   },
 };

@@ -18,8 +18,20 @@ function messages(link: Client, log: Log): Uint8Array[] {
     frame(tags.enter, 2, 0, log.topic.id, log.topic.signer.sign("perdure/enter/1", link.session, id)),
     frame(tags.refused, 1, 0, [2]),
     frame(tags.closed, 1, 0),
-    frame(tags.hello, 1, 0, hello(random(16), 1, [item(tag, 1, 1, 1_700_000_000, random(4))], cursor(random(8), 7, random(8)), 1)),
-    frame(tags.items, 1, 0, varint(2), item(tag, 2, 2, 1_700_000_000, random(4), 2), item(random(8), 1, 1, 1, random(4))),
+    frame(
+      tags.hello,
+      1,
+      0,
+      hello(random(16), 1, [item(tag, 1, 1, 1_700_000_000, random(4))], cursor(random(8), 7, random(8)), 1),
+    ),
+    frame(
+      tags.items,
+      1,
+      0,
+      varint(2),
+      item(tag, 2, 2, 1_700_000_000, random(4), 2),
+      item(random(8), 1, 1, 1, random(4)),
+    ),
     frame(tags.done, 1, 0, cursor(random(8), 3, random(8))),
     frame(tags.want, 1, 1, tag, varint(0), varint(2), varint(524_288)),
     frame(tags.page, 1, 0, log.page(link.session)),
@@ -27,7 +39,20 @@ function messages(link: Client, log: Log): Uint8Array[] {
     frame(tags.check, 1, 0, random(16)),
     frame(tags.ack, 1, 0, id, big(log.incarnation, 8), random(32), varint(0), varint(1), random(8), random(64)),
     frame(tags.askProof, 1, 0, tag, varint(1)),
-    frame(tags.proof, 1, 0, tag, varint(1), varint(1), random(32), varint(0), varint(1), varint(1), varint(log.time), random(64)),
+    frame(
+      tags.proof,
+      1,
+      0,
+      tag,
+      varint(1),
+      varint(1),
+      random(32),
+      varint(0),
+      varint(1),
+      varint(1),
+      varint(log.time),
+      random(64),
+    ),
     frame(tags.askNodes, 1, 0, tag, varint(1), varint(0)),
     frame(tags.nodes, 1, 0, tag, varint(1), varint(0), random(64)),
     frame(tags.introduce, 1, 0, varint(1), random(32), [1], varint(1), random(32)),
@@ -35,7 +60,18 @@ function messages(link: Client, log: Log): Uint8Array[] {
     frame(tags.relay, 0, 0, random(32), [0], counted(random(200))),
     frame(tags.unreachable, 0, 0, random(32)),
     frame(tags.presence, 1, 0, id, [1], varint(Date.now()), counted(random(100))),
-    frame(tags.abilities, 0, 0, varint(2), [128, 1, 200, 1], varint(2), varint(1), counted(varint(65_536)), varint(3), counted(join("0.2.0"))),
+    frame(
+      tags.abilities,
+      0,
+      0,
+      varint(2),
+      [128, 1, 200, 1],
+      varint(2),
+      varint(1),
+      counted(varint(65_536)),
+      varint(3),
+      counted(join("0.2.0")),
+    ),
     frame(200, 0, 0, random(40)),
   ];
 }
@@ -52,10 +88,18 @@ function numbers(seed: number): (below: number) => number {
 function mutated(bytes: Uint8Array, pick: (below: number) => number): Uint8Array {
   const out = bytes.slice();
   switch (pick(6)) {
-    case 0: return out.slice(0, pick(out.length));
-    case 1: return join(out, random(1 + pick(40)));
-    case 2: return join(out.slice(0, pick(out.length)), [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], out.slice(pick(out.length)));
-    case 3: return join(out.slice(0, 4), random(out.length));
+    case 0:
+      return out.slice(0, pick(out.length));
+    case 1:
+      return join(out, random(1 + pick(40)));
+    case 2:
+      return join(
+        out.slice(0, pick(out.length)),
+        [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+        out.slice(pick(out.length)),
+      );
+    case 3:
+      return join(out.slice(0, 4), random(out.length));
     default:
       for (let flips = 1 + pick(3); flips > 0; flips -= 1) {
         const at = pick(out.length);
@@ -100,11 +144,18 @@ export const mutations: Attack = {
     const topic = new Topic(networkOf(at.app));
     const pick = numbers(seed);
     return async purse => {
-      let stood = 0, sent = 0, ended = 0, next = 0;
+      let stood = 0,
+        sent = 0,
+        ended = 0,
+        next = 0;
       const worker = async (address: number): Promise<void> => {
         while (next < purse.limits.sockets && purse.hasTime) {
           const turn = next++;
-          const [link] = await crowd(1, purse, () => ({ url: at.url, network: topic.network, address: at.address(address) }));
+          const [link] = await crowd(1, purse, () => ({
+            url: at.url,
+            network: topic.network,
+            address: at.address(address),
+          }));
           if (link === undefined) continue;
           stood += 1;
           try {

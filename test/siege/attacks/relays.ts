@@ -13,12 +13,16 @@ export const relays: Attack = {
     const targets = [...at.members.map(fromHex), ...links.map(link => link.device.id)];
     // Those who are relayed to do not read either.
     for (const link of links.slice(4)) link.deafen();
-    const sent = await Promise.all(links.slice(0, 4).map((link, index) => flood(link, purse, round => {
-      const target = round % 8 === 7 ? random(32) : targets[(round + index) % targets.length] ?? random(32);
-      const bytes = random([32, 175, 1_000, 16_384][round % 4] ?? 32);
-      link.send(tags.relay, 0, 0, target, [0], counted(bytes));
-      link.send(tags.signal, 0, 0, link.device.id, target, counted(random(200)));
-    })));
+    const sent = await Promise.all(
+      links.slice(0, 4).map((link, index) =>
+        flood(link, purse, round => {
+          const target = round % 8 === 7 ? random(32) : (targets[(round + index) % targets.length] ?? random(32));
+          const bytes = random([32, 175, 1_000, 16_384][round % 4] ?? 32);
+          link.send(tags.relay, 0, 0, target, [0], counted(bytes));
+          link.send(tags.signal, 0, 0, link.device.id, target, counted(random(200)));
+        }),
+      ),
+    );
     return { stood: links.length, sent: sent.reduce((sum, count) => sum + count, 0) };
   },
 };

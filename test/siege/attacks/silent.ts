@@ -10,7 +10,8 @@ export const silentSockets: Attack = {
   limits: { bytes: MiB / 16, sockets: 400 },
   seconds: 5,
   prepare: at => async purse => {
-    let stood = 0, closed = 0;
+    let stood = 0,
+      closed = 0;
     for (let index = 0; index < purse.limits.sockets && purse.hasTime; index += 1) {
       purse.socket();
       const beginning = beginnings[index % beginnings.length] ?? "";

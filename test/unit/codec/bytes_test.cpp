@@ -8,7 +8,8 @@ using codec::Writer;
 
 namespace {
 
-const u64 corners[] = {0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0xffff'ffff, u64{1} << 32, (u64{1} << 63) - 1, u64{1} << 63, ~u64{0}};
+const u64 corners[] = {
+    0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0xffff'ffff, u64{1} << 32, (u64{1} << 63) - 1, u64{1} << 63, ~u64{0}};
 
 Bytes varint(u64 v) {
   Writer w;
@@ -19,7 +20,14 @@ Bytes varint(u64 v) {
 // One of everything.
 Bytes sample() {
   Writer w;
-  w.u8(1).be16(0x0203).be32(0x04050607).be64(0x08090a0b0c0d0e0f).varint(300).bytes("hello").fixed(Seed{}).raw(view("tail"));
+  w.u8(1)
+      .be16(0x0203)
+      .be32(0x04050607)
+      .be64(0x08090a0b0c0d0e0f)
+      .varint(300)
+      .bytes("hello")
+      .fixed(Seed{})
+      .raw(view("tail"));
   return std::move(w).take();
 }
 

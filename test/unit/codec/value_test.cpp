@@ -66,7 +66,8 @@ TEST_CASE("nothing, two values and the byte that means nothing are no value") {
 }
 
 TEST_CASE("a value cut anywhere is none") {
-  Bytes in{0x83, 0xa1, 'a', 0x93, 1, 0xcd, 1, 0, 0xc4, 3, 1, 2, 3, 0xa1, 'b', 0x81, 0xa1, 'c', 0xcb, 0, 0, 0, 0, 0, 0, 0, 0, 0xd9, 2, 'x', 'y', 0xd7, 1, 1, 2, 3, 4, 5, 6, 7, 8};
+  Bytes in{0x83, 0xa1, 'a', 0x93, 1, 0xcd, 1,    0, 0xc4, 3,   1,    2, 3, 0xa1, 'b', 0x81, 0xa1, 'c', 0xcb, 0, 0,
+           0,    0,    0,   0,    0, 0,    0xd9, 2, 'x',  'y', 0xd7, 1, 1, 2,    3,   4,    5,    6,   7,    8};
   REQUIRE(is_value(in));
   for (std::size_t n = 0; n < in.size(); ++n) CHECK_FALSE(is_value(ByteView(in).first(n)));
 }

@@ -6,7 +6,9 @@ using namespace perdure::test;
 
 namespace {
 
-std::string shown(const crdt::Version& v) { return v.value ? std::string(text(ByteView(*v.value).subspan(3))) : "(deleted)"; }
+std::string shown(const crdt::Version& v) {
+  return v.value ? std::string(text(ByteView(*v.value).subspan(3))) : "(deleted)";
+}
 
 // "winner | losers", or nothing.
 std::string shown(Peer& peer, std::string_view key) {
@@ -123,7 +125,10 @@ TEST_CASE("names of what does not exist, of other keys, of greater versions and 
   World world(5);
   const auto a = world.open(), b = world.open();
   world.append(a, noon, {set("other", "o"), say("m"), set("k", "1")});
-  world.append(b, noon - 5, {set("k", "0", {world.id(a, 0, 2), world.id(a, 0, 0), world.id(a, 0, 1), world.id(b, 0), world.id(a, 99), OpId{}})});
+  world.append(
+      b, noon - 5,
+      {set("k", "0",
+           {world.id(a, 0, 2), world.id(a, 0, 0), world.id(a, 0, 1), world.id(b, 0), world.id(a, 99), OpId{}})});
   for (bool first : {true, false}) {
     Peer peer(world);
     peer.deliver(first ? a : b, 1);
@@ -136,7 +141,9 @@ TEST_CASE("names of what does not exist, of other keys, of greater versions and 
 TEST_CASE("several sets of one key in one batch follow one another") {
   World world(6);
   const auto a = world.open();
-  world.append(a, noon, {set("k", "1"), set("k", "2", {world.id(a, 0, 0)}), erase("k", {world.id(a, 0, 1)}), set("k", "3", {world.id(a, 0, 2)})});
+  world.append(a, noon,
+               {set("k", "1"), set("k", "2", {world.id(a, 0, 0)}), erase("k", {world.id(a, 0, 1)}),
+                set("k", "3", {world.id(a, 0, 2)})});
   Peer peer(world);
   peer.deliver_all();
   CHECK(shown(peer, "k") == "3");

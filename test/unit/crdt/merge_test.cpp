@@ -10,9 +10,9 @@ namespace {
 
 struct Style {
   u64 batches = 24, logs = 4, keys = 3;
-  bool ahead = true;       // some clocks run ahead
+  bool ahead = true;  // some clocks run ahead
   bool voids = true;
-  bool sayings = false;                          // ops that stand for others, and voids in any batch
+  bool sayings = false;  // ops that stand for others, and voids in any batch
 };
 
 // Names: what the author would have seen, and what liars make up.
@@ -54,15 +54,18 @@ World random_world(u64 seed, const Style& style) {
     }
     std::vector<log::Void> voids;
     const bool first = world.logs[l].batches.empty();
-    if (style.voids && (first || style.sayings) && r() % (first ? 2 : 10) == 0) voids.push_back({world.logs[r() % style.logs].id, r() % 5});
+    if (style.voids && (first || style.sayings) && r() % (first ? 2 : 10) == 0)
+      voids.push_back({world.logs[r() % style.logs].id, r() % 5});
     if (style.sayings)
       for (log::Op& op : ops) {
         if (r() % 3 != 0) continue;
         // Mostly as an author says again what stands elsewhere; now and then something else altogether, as a liar may.
         std::vector<std::size_t> own;
-        for (std::size_t o = 0; o < style.logs; ++o) if (world.logs[o].device == world.logs[l].device) own.push_back(o);
+        for (std::size_t o = 0; o < style.logs; ++o)
+          if (world.logs[o].device == world.logs[l].device) own.push_back(o);
         const World::Log& of = world.logs[own[r() % own.size()]];
-        log::Saying says{of.incarnation, static_cast<u32>(r() % 6), static_cast<u32>(r() % 2), at_ms(std::min(ms, noon + r() % 60))};
+        log::Saying says{of.incarnation, static_cast<u32>(r() % 6), static_cast<u32>(r() % 2),
+                         at_ms(std::min(ms, noon + r() % 60))};
         if (says.batch < of.batches.size() && says.position < of.batches[says.batch].ops.size() && r() % 4 != 0) {
           const log::Op& there = of.batches[says.batch].ops[says.position];
           says.time = there.says ? there.says->time : of.batches[says.batch].time;
@@ -103,7 +106,8 @@ void bring(Peer& peer, std::mt19937_64& r, const std::vector<std::pair<std::size
       REQUIRE(have == want);
     }
     bool all = pending_cuts.empty();
-    for (std::size_t l = 0; l < peer.world.logs.size(); ++l) all = all && peer.held(l) == peer.world.logs[l].sealed.size();
+    for (std::size_t l = 0; l < peer.world.logs.size(); ++l)
+      all = all && peer.held(l) == peer.world.logs[l].sealed.size();
     if (all) break;
   }
   REQUIRE_FALSE(peer.corrupt);
@@ -123,7 +127,9 @@ std::set<OpId> not_only_messages(const World& world) {
       for (u32 p = 0; p < log.batches[b].ops.size(); ++p) {
         const log::Op& op = log.batches[b].ops[p];
         if (log::is_message(op)) continue;
-        ids.insert(op.says ? OpId{identity::log_id(world.network, world.keys.id, log.device, op.says->incarnation), op.says->batch, op.says->position} : OpId{log.id, b, p});
+        ids.insert(op.says ? OpId{identity::log_id(world.network, world.keys.id, log.device, op.says->incarnation),
+                                  op.says->batch, op.says->position}
+                           : OpId{log.id, b, p});
       }
   return ids;
 }
@@ -134,7 +140,8 @@ std::set<OpId> told(Peer& peer) {
   peer.step([&](crdt::Replica& replica, store::Rows& rows) {
     ids.clear();
     u64 after = 0;
-    for (auto live = replica.arrived_since(after, 20); live.next > after && !rows.missed(); live = replica.arrived_since(after, 20)) {
+    for (auto live = replica.arrived_since(after, 20); live.next > after && !rows.missed();
+         live = replica.arrived_since(after, 20)) {
       for (const crdt::Message& m : live.messages) REQUIRE(ids.insert(m.id).second);
       after = live.next;
     }
@@ -158,7 +165,7 @@ void check_agreement(u64 seed, const Style& style, int peers) {
     REQUIRE(view == expected(peer));
     if (!digest) digest = peer.digest();
     REQUIRE(peer.digest() == *digest);
-    if (!cuts.empty()) continue;                 // what a fork brings back is told again
+    if (!cuts.empty()) continue;  // what a fork brings back is told again
     std::set<OpId> due(view.timeline.begin(), view.timeline.end());
     const std::set<OpId> heard = told(peer);
     REQUIRE(std::includes(due.begin(), due.end(), heard.begin(), heard.end()));
@@ -170,7 +177,9 @@ void check_agreement(u64 seed, const Style& style, int peers) {
 }  // namespace
 
 TEST_CASE("what is said again counts once, wherever it counts, in whatever order and portions it and its voids came") {
-  for (u64 seed = 1; seed <= 240; ++seed) check_agreement(seed * 31, {.batches = 30, .logs = 5, .keys = 2, .ahead = seed % 3 == 0, .voids = true, .sayings = true}, 3);
+  for (u64 seed = 1; seed <= 240; ++seed)
+    check_agreement(seed * 31,
+                    {.batches = 30, .logs = 5, .keys = 2, .ahead = seed % 3 == 0, .voids = true, .sayings = true}, 3);
 }
 
 TEST_CASE("replicas that hold the same show the same, in whatever order and portions it came") {
@@ -178,7 +187,8 @@ TEST_CASE("replicas that hold the same show the same, in whatever order and port
 }
 
 TEST_CASE("the same with many versions of one key at once") {
-  for (u64 seed = 1000; seed <= 1008; ++seed) check_agreement(seed, {.batches = 50, .logs = 20, .keys = 1, .ahead = false, .voids = false}, 2);
+  for (u64 seed = 1000; seed <= 1008; ++seed)
+    check_agreement(seed, {.batches = 50, .logs = 20, .keys = 1, .ahead = false, .voids = false}, 2);
 }
 
 TEST_CASE("the same with few authors, long chains and clocks ahead") {
@@ -188,7 +198,8 @@ TEST_CASE("the same with few authors, long chains and clocks ahead") {
 TEST_CASE("small histories end the same after every possible order of delivery") {
   for (u64 seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);
-    const World world = random_world(seed + 500, {.batches = 6, .logs = 3, .keys = 1, .ahead = seed % 2 == 0, .voids = seed % 3 == 0});
+    const World world = random_world(
+        seed + 500, {.batches = 6, .logs = 3, .keys = 1, .ahead = seed % 2 == 0, .voids = seed % 3 == 0});
     std::vector<std::size_t> order;
     for (std::size_t l = 0; l < world.logs.size(); ++l) order.insert(order.end(), world.logs[l].sealed.size(), l);
     std::optional<Hash> digest;
@@ -235,7 +246,8 @@ TEST_CASE("rows that were damaged on disk break nothing, whatever is then read a
       std::advance(at, static_cast<std::ptrdiff_t>(r() % peer.rows.base.size()));
       if (at->first[0] == 'B') continue;
       if (r() % 3 == 0) at->second.resize(r() % at->second.size());
-      for (u64 flips = r() % 4; flips > 0 && !at->second.empty(); --flips) at->second[r() % at->second.size()] ^= static_cast<u8>(1 + r() % 255);
+      for (u64 flips = r() % 4; flips > 0 && !at->second.empty(); --flips)
+        at->second[r() % at->second.size()] ^= static_cast<u8>(1 + r() % 255);
     }
     peer.now += r() % 600'000;
     peer.deliver_all();

@@ -12,7 +12,7 @@ namespace perdure::test {
 // What a user sees.
 struct View {
   struct Key {
-    std::vector<OpId> unreplaced, history;       // greatest first
+    std::vector<OpId> unreplaced, history;  // greatest first
     bool erased = false;
     bool operator==(const Key&) const = default;
   };
@@ -22,7 +22,12 @@ struct View {
   bool operator==(const View&) const = default;
 };
 
-struct Share { u64 held = 0; u64 forked = log::no_cut; u64 cut = log::no_cut; };     // cut: by forks, and by the voids that are not behind one
+// cut: by forks, and by the voids that are not behind one
+struct Share {
+  u64 held = 0;
+  u64 forked = log::no_cut;
+  u64 cut = log::no_cut;
+};
 
 inline View oracle(const World& world, std::vector<Share> shares, u64 now) {
   using crdt::Position;
@@ -30,14 +35,21 @@ inline View oracle(const World& world, std::vector<Share> shares, u64 now) {
   for (std::size_t l = 0; l < world.logs.size(); ++l) {
     for (u64 b = 0; b < std::min(shares[l].held, shares[l].forked); ++b)
       for (const log::Void& v : world.logs[l].batches[b].voids)
-      for (std::size_t o = 0; o < world.logs.size(); ++o)
-        if (o != l && world.logs[o].id == v.log && world.logs[o].device == world.logs[l].device)
-          shares[o].cut = std::min(shares[o].cut, v.from);
+        for (std::size_t o = 0; o < world.logs.size(); ++o)
+          if (o != l && world.logs[o].id == v.log && world.logs[o].device == world.logs[l].device)
+            shares[o].cut = std::min(shares[o].cut, v.from);
   }
   View out;
-  struct Counted { OpId id; const log::Op* op; };
-  struct Candidate { bool again; Position place, at; const log::Op* op; };
-  std::map<OpId, Candidate> ops;                 // of those that say one op, the one that counts
+  struct Counted {
+    OpId id;
+    const log::Op* op;
+  };
+  struct Candidate {
+    bool again;
+    Position place, at;
+    const log::Op* op;
+  };
+  std::map<OpId, Candidate> ops;  // of those that say one op, the one that counts
   for (std::size_t l = 0; l < world.logs.size(); ++l) {
     const World::Log& log = world.logs[l];
     for (u32 b = 0; b < std::min(shares[l].held, shares[l].cut); ++b) {
@@ -48,23 +60,28 @@ inline View oracle(const World& world, std::vector<Share> shares, u64 now) {
       }
       for (u32 p = 0; p < batch.ops.size(); ++p) {
         const auto& says = batch.ops[p].says;
-        Candidate one{false, {batch.time, log.device, log.incarnation, b, p}, {batch.time, log.device, log.incarnation, b, p}, &batch.ops[p]};
+        Candidate one{false,
+                      {batch.time, log.device, log.incarnation, b, p},
+                      {batch.time, log.device, log.incarnation, b, p},
+                      &batch.ops[p]};
         OpId id{log.id, b, p};
         if (says) {
           one.place.time = says->time;
           one.at = {says->time, log.device, says->incarnation, says->batch, says->position};
-          const OpId named{identity::log_id(world.network, world.keys.id, log.device, says->incarnation), says->batch, says->position};
+          const OpId named{identity::log_id(world.network, world.keys.id, log.device, says->incarnation), says->batch,
+                           says->position};
           one.again = named != id;
           id = named;
         }
         const auto [known, fresh] = ops.emplace(id, one);
-        if (!fresh && std::pair(one.again, one.place) < std::pair(known->second.again, known->second.place)) known->second = one;
+        if (!fresh && std::pair(one.again, one.place) < std::pair(known->second.again, known->second.place))
+          known->second = one;
       }
     }
   }
   std::map<Position, Counted> counted;
   for (const auto& [id, one] : ops) counted[one.at] = {id, one.op};
-  std::map<std::string, std::set<OpId>> named;   // by greater ops, because we go from the greatest down
+  std::map<std::string, std::set<OpId>> named;  // by greater ops, because we go from the greatest down
   for (auto at = counted.rbegin(); at != counted.rend(); ++at) {
     const log::Op& op = *at->second.op;
     if (op.kind == log::Op::Kind::message) {

@@ -14,7 +14,7 @@ Work work_of(Peer& peer, F f) {
   const auto before = peer.rows.base;
   MemoryRows rows;
   rows.base = before;
-  peer.rows = rows;                              // nothing is kept beside the rows
+  peer.rows = rows;  // nothing is kept beside the rows
   f();
   Work work{peer.rows.reads, 0};
   for (const auto& [key, value] : peer.rows.base)
@@ -107,7 +107,8 @@ TEST_CASE("a version that is said again in a lesser place costs the map nothing"
     const DeviceId device = world.random.fixed<DeviceId>();
     const auto a = world.open(device), b = world.open(device), c = world.open(device);
     world.append(b, at_ms(noon), {say("0"), set("k", "v")});
-    for (u64 n = 1; n <= batches; ++n) world.append(a, at_ms(noon + n), std::vector<log::Op>(256, set("k", "", {world.id(b, 0, 1)})));
+    for (u64 n = 1; n <= batches; ++n)
+      world.append(a, at_ms(noon + n), std::vector<log::Op>(256, set("k", "", {world.id(b, 0, 1)})));
     world.append(c, at_ms(noon + 1), {again(set("k", "v"), world, b, 0, 1, noon)});
     Peer peer(world);
     peer.deliver(c, 1);
@@ -122,7 +123,8 @@ TEST_CASE("a version that is said again in a lesser place costs the map nothing"
   CHECK(cost[1].written <= cost[0].written + 4);
 }
 
-TEST_CASE("who follows what arrives is told of each message once, of the text that counts, whichever of a log and the void of its end came first") {
+TEST_CASE(
+    "who follows what arrives is told of each message once, of the text that counts, whichever of a log and the void of its end came first") {
   for (bool void_first : {false, true})
     for (const char* words : {"1", "one"}) {
       CAPTURE(void_first, words);
@@ -167,8 +169,10 @@ TEST_CASE("a cut that is lifted leaves everything as it was, what is said again 
   const DeviceId device = world.random.fixed<DeviceId>();
   const auto a = world.open(device), b = world.open(device), c = world.open(device);
   world.append(a, at_ms(noon), {say("1"), set("k", "1"), say("2")});
-  world.append(b, at_ms(noon + 10), {again(say("1"), world, a, 0, 0, noon), again(say("2"), world, a, 0, 2, noon), say("3")});
-  world.append(c, at_ms(noon + 20), {again(say("1"), world, a, 0, 0, noon), again(set("k", "1"), world, a, 0, 1, noon)});
+  world.append(b, at_ms(noon + 10),
+               {again(say("1"), world, a, 0, 0, noon), again(say("2"), world, a, 0, 2, noon), say("3")});
+  world.append(c, at_ms(noon + 20),
+               {again(say("1"), world, a, 0, 0, noon), again(set("k", "1"), world, a, 0, 1, noon)});
   std::vector<std::size_t> order{a, b, c};
   do {
     Peer peer(world);

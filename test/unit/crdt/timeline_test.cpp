@@ -242,7 +242,8 @@ TEST_CASE("unread counts what stands behind the mark, and what comes late to a p
   CHECK(unread(peer) == 3);
   peer.deliver(talk.a, 3);
   CHECK(unread(peer) == 5);
-  peer.step([&](crdt::Replica& replica, store::Rows&) { replica.mark_read(talk.world.id(talk.b, 0, 0)); });   // seen now, with what came before it
+  // seen now, with what came before it
+  peer.step([&](crdt::Replica& replica, store::Rows&) { replica.mark_read(talk.world.id(talk.b, 0, 0)); });
   CHECK(unread(peer) == 4);
   peer.step([&](crdt::Replica& replica, store::Rows&) { replica.mark_read(std::nullopt); });
   CHECK(unread(peer) == 0);
@@ -261,7 +262,8 @@ TEST_CASE("a voided end of a log leaves the timeline, whether the void or the en
   world.append(old, noon + 1, {say("lost"), set("k", "lost")});
   world.append(fresh, at_ms(noon + 2), {say("again")}, {{world.logs[old].id, 1}});
   world.append(stranger, at_ms(noon + 3), {say("liar")}, {{world.logs[old].id, 0}, {world.logs[fresh].id, 0}});
-  for (const auto& order : {std::vector<std::size_t>{old, fresh, stranger}, {stranger, fresh, old}, {fresh, old, stranger}}) {
+  for (const auto& order :
+       {std::vector<std::size_t>{old, fresh, stranger}, {stranger, fresh, old}, {fresh, old, stranger}}) {
     Peer peer(world);
     for (auto l : order) peer.deliver(l, world.logs[l].sealed.size());
     CHECK(latest(peer, 9) == Words{"kept", "again", "liar"});
@@ -280,7 +282,7 @@ TEST_CASE("a batch that cannot be read says nothing and breaks nothing; one that
   peer.rows.base.erase(store::key('B', Peer::topic, peer.number(talk.b), u32{0}));
   CHECK(latest(peer, 9) == Words{"1", "5", "6"});
   CHECK(peer.absent);
-  CHECK_FALSE(peer.corrupt);                   // the indexes are as right as before
+  CHECK_FALSE(peer.corrupt);  // the indexes are as right as before
 }
 
 TEST_CASE("an indexes row that cannot be read is reported, and all is there again once rebuilt") {
@@ -291,7 +293,10 @@ TEST_CASE("an indexes row that cannot be read is reported, and all is there agai
   std::erase_if(peer.rows.base, [](auto& row) { return row.first[0] == 'X'; });
   peer.rows.base[store::key('I', Peer::topic)] = Bytes{1, 2, 3};
   bool corrupt = false;
-  { crdt::Replica replica(peer.rows, Peer::topic, peer, talk.world.keys, talk.world.network); corrupt = replica.corrupt(); }
+  {
+    crdt::Replica replica(peer.rows, Peer::topic, peer, talk.world.keys, talk.world.network);
+    corrupt = replica.corrupt();
+  }
   CHECK(corrupt);
   peer.rows.base.erase(store::key('I', Peer::topic));
   for (auto& [no, k] : peer.kept) k.name.held = 0;

@@ -13,11 +13,11 @@
 
 namespace perdure::test {
 
-inline constexpr u64 noon = 1'700'000'000'000;       // ms
+inline constexpr u64 noon = 1'700'000'000'000;  // ms
 
 inline HybridTime at_ms(u64 ms, u16 counter = 0) { return {ms << 16 | counter}; }
 
-inline Bytes text_value(std::string_view s) {          // MessagePack str 16
+inline Bytes text_value(std::string_view s) {  // MessagePack str 16
   Bytes out{0xda, static_cast<u8>(s.size() >> 8), static_cast<u8>(s.size())};
   out.insert(out.end(), s.begin(), s.end());
   return out;
@@ -57,7 +57,8 @@ class World {
     l.batches.push_back({time, first, {}, std::move(voids), std::move(ops)});
     const u64 index = l.batches.size() - 1;
     if (index > 0 && !l.batches.back().voids.empty()) l.batches.back().format = log::newest_format;
-    l.sealed.push_back(log::seal_batch(keys, {network, keys.id, l.id, index}, log::encode_batch(l.batches.back(), l.id), random));
+    l.sealed.push_back(
+        log::seal_batch(keys, {network, keys.id, l.id, index}, log::encode_batch(l.batches.back(), l.id), random));
     return static_cast<u32>(index);
   }
   u32 append(std::size_t log, u64 ms, std::vector<log::Op> ops) { return append(log, at_ms(ms), std::move(ops)); }
@@ -100,7 +101,9 @@ class Peer : public crdt::Logs {
       if (k.name.id == id) return no;
     return std::nullopt;
   }
-  LogId id_of(const DeviceId& device, u64 incarnation) const override { return identity::log_id(world.network, world.keys.id, device, incarnation); }
+  LogId id_of(const DeviceId& device, u64 incarnation) const override {
+    return identity::log_id(world.network, world.keys.id, device, incarnation);
+  }
   store::LogNo number(std::size_t log) {
     for (auto& [no, k] : kept)
       if (k.in_world == log) return no;
@@ -132,7 +135,10 @@ class Peer : public crdt::Logs {
     });
     for (auto& [no, v] : voids) lower(no, v.from, &log::LogState::voided_from);
   }
-  struct Part { std::size_t log = 0; u64 to = 0; };
+  struct Part {
+    std::size_t log = 0;
+    u64 to = 0;
+  };
   void deliver(std::vector<Part> parts) {
     for (auto& p : parts) number(p.log);
     step([&](crdt::Replica& replica, store::Rows& r) {
@@ -145,7 +151,8 @@ class Peer : public crdt::Logs {
     });
     for (auto& p : parts) {
       Kept& k = kept[number(p.log)];
-      for (; k.name.held < p.to; ++k.name.held) k.state.peaks.append(log::leaf_hash(world.logs[p.log].sealed[k.name.held]));
+      for (; k.name.held < p.to; ++k.name.held)
+        k.state.peaks.append(log::leaf_hash(world.logs[p.log].sealed[k.name.held]));
       k.state.held = k.name.held;
     }
   }
@@ -162,7 +169,8 @@ class Peer : public crdt::Logs {
       if (from < kept[no].name.cut) replica.cut(no, from, now);
       left = replica.forked(no, from);
       for (const auto& [voided, to] : left)
-        if (const u64 cut = std::min(to, kept[voided].state.forked_from); cut != kept[voided].name.cut) replica.cut(voided, cut, now);
+        if (const u64 cut = std::min(to, kept[voided].state.forked_from); cut != kept[voided].name.cut)
+          replica.cut(voided, cut, now);
     });
     lower(no, from, &log::LogState::forked_from);
     for (const auto& [voided, to] : left) {
@@ -191,7 +199,7 @@ class Peer : public crdt::Logs {
   static constexpr store::TopicNo topic = 3;
 
  private:
-  void lower(store::LogNo no, u64 from, u64 log::LogState::*which) {
+  void lower(store::LogNo no, u64 from, u64 log::LogState::* which) {
     Kept& k = kept[no];
     k.state.*which = std::min(k.state.*which, from);
     k.name.cut = k.state.cut();

@@ -30,7 +30,8 @@ TEST_CASE("a shorter digest is not the start of a longer one") {
 }
 
 TEST_CASE("SHA-256 of abc is what FIPS 180 says") {
-  CHECK(own(sha256(view("abc")).view()) == vectors::from_hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+  CHECK(own(sha256(view("abc")).view()) ==
+        vectors::from_hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
 }
 
 TEST_CASE("label and context of a derived key do not run into each other") {

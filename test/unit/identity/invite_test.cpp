@@ -22,7 +22,9 @@ Invite sample(std::vector<std::string> anchors = {"wss://anchor.example/perdure"
   return invite;
 }
 
-bool same(const Result<Invite>& a, const Invite& b) { return a && a->network_tag == b.network_tag && a->secret == b.secret && a->anchors == b.anchors; }
+bool same(const Result<Invite>& a, const Invite& b) {
+  return a && a->network_tag == b.network_tag && a->secret == b.secret && a->anchors == b.anchors;
+}
 
 std::string why(std::string_view text) {
   auto invite = decode_invite(text, here);
@@ -60,7 +62,8 @@ Bytes body(u8 version, u8 count, std::string_view tail = {}) {
 
 TEST_CASE("an invite comes back as it went out, with no anchor and with three") {
   const std::string longest = "wss://" + std::string(194, 'a');
-  for (const Invite& invite : {sample({}), sample(), sample({"ws://a", "wss://b", longest}), sample({longest, longest, longest})}) {
+  for (const Invite& invite :
+       {sample({}), sample(), sample({"ws://a", "wss://b", longest}), sample({longest, longest, longest})}) {
     std::string text = encode_invite(invite);
     CHECK(text.starts_with("perdure-"));
     CHECK(text.find_first_not_of(symbols) == text.npos);
@@ -69,7 +72,8 @@ TEST_CASE("an invite comes back as it went out, with no anchor and with three") 
 }
 
 TEST_CASE("an anchor that does not fit is left out of the invite") {
-  Invite invite = sample({"https://a", "wss://" + std::string(195, 'a'), "wss://a b", "wss://1", "wss://2", "wss://3", "wss://4"});
+  Invite invite = sample(
+      {"https://a", "wss://" + std::string(195, 'a'), "wss://a b", "wss://1", "wss://2", "wss://3", "wss://4"});
   auto decoded = decode_invite(encode_invite(invite), here);
   REQUIRE(decoded);
   CHECK(decoded->anchors == std::vector<std::string>{"wss://1", "wss://2", "wss://3"});
@@ -87,13 +91,15 @@ TEST_CASE("an invite is found in a link, in a fragment and in a sentence") {
 }
 
 TEST_CASE("a text without an invite is told what to look for") {
-  for (const char* text : {"", " ", "hello", "https://a.example/", "perdure", "PERDURE-"}) CHECK(why(text) == "This holds no invite. Invites begin with \"perdure-\": copy the whole invite or link.");
+  for (const char* text : {"", " ", "hello", "https://a.example/", "perdure", "PERDURE-"})
+    CHECK(why(text) == "This holds no invite. Invites begin with \"perdure-\": copy the whole invite or link.");
 }
 
 TEST_CASE("an invite cut anywhere is said to be cut") {
   std::string text = encode_invite(sample({"wss://one.example", "wss://two.example"}));
   for (std::size_t n = 8; n < text.size(); ++n) CHECK(says(why(text.substr(0, n)), "cut"));
-  CHECK(why("https://perdure-chat.example/#" + text.substr(0, 60)) == "The invite is cut short. Copy all of it, to its last letter.");
+  CHECK(why("https://perdure-chat.example/#" + text.substr(0, 60)) ==
+        "The invite is cut short. Copy all of it, to its last letter.");
 }
 
 TEST_CASE("an invite with any letter changed is refused") {
@@ -114,7 +120,8 @@ TEST_CASE("an invite with any letter changed is refused") {
 }
 
 TEST_CASE("an invite of a newer version says to update") {
-  CHECK(why(forge(body(2, 0))) == "The invite is from a newer version of this app. Update the app, then open the invite again.");
+  CHECK(why(forge(body(2, 0))) ==
+        "The invite is from a newer version of this app. Update the app, then open the invite again.");
   CHECK(says(why(forge({9, 1, 2, 3})), "newer version"));
   CHECK(why(forge(body(1, 0))) == "it is good");
 }
@@ -211,7 +218,8 @@ TEST_CASE("a code says whether it is too short, too long, or no code at all") {
   CHECK(says(error("0000-0000-0000"), "too short"));
   CHECK(error("0000-0000-0000-00") == "The code is too long: a code has 13 characters. Type it again.");
   CHECK(error("0000-0000-0000-1") == "The code has a mistake in it. Compare each character and type it again.");
-  CHECK(error("0000-0000-00!0-1") == "The code has a character that no code has. Codes are made of digits and letters without I, L, O and U.");
+  CHECK(error("0000-0000-00!0-1") ==
+        "The code has a character that no code has. Codes are made of digits and letters without I, L, O and U.");
   CHECK(says(error("U000-0000-0000-0"), "character"));
   CHECK(says(error("\xc3\xa9"), "character"));
   CHECK(says(error(std::string(100'000, '0')), "too long"));

@@ -336,7 +336,7 @@ Bytes second(u64 format, ByteView fields, ByteView op) {
   return std::move(w).take();
 }
 const Bytes none = {0};
-const Bytes said = {1, 0, 0x91, 5};                // a message without fields
+const Bytes said = {1, 0, 0x91, 5};  // a message without fields
 }  // namespace
 
 TEST_CASE("what is said again names the op that it stands for, and comes back as it was") {
@@ -346,7 +346,7 @@ TEST_CASE("what is said again names the op that it stands for, and comes back as
   voids.format = 2;
   CHECK(round_trips(voids));
   Batch plain = rich();
-  CHECK(encode_batch(plain, self)[0] < 0x80);      // what format 1 can say stands in it
+  CHECK(encode_batch(plain, self)[0] < 0x80);  // what format 1 can say stands in it
   plain.format = 2;
   CHECK(round_trips(plain));
 }
@@ -364,13 +364,16 @@ TEST_CASE("a kind of op that is not known is skipped and kept, and so is a field
 }
 
 TEST_CASE("a batch that only a newer core can read is told from one that nobody can") {
-  const auto code = [](ByteView in) { auto b = decode_batch(in, self); return b ? std::optional<Code>() : b.error().code; };
+  const auto code = [](ByteView in) {
+    auto b = decode_batch(in, self);
+    return b ? std::optional<Code>() : b.error().code;
+  };
   CHECK_FALSE(code(second(2, none, said)));
   CHECK(code(second(3, none, said)) == Code::outdated);
-  CHECK(code(second(2, Bytes{1, 63, 0}, said)) == Code::outdated);            // a field of the batch that has to be known
-  CHECK(code(second(2, none, Bytes{1, 1, 60, 0, 0x91, 5})) == Code::outdated);   // … and of an op
+  CHECK(code(second(2, Bytes{1, 63, 0}, said)) == Code::outdated);  // a field of the batch that has to be known
+  CHECK(code(second(2, none, Bytes{1, 1, 60, 0, 0x91, 5})) == Code::outdated);  // … and of an op
   CHECK(code(second(1, none, said)) == Code::malformed);
-  CHECK(code(second(2, Bytes{2, 70, 0, 70, 0}, said)) == Code::malformed);    // a field twice
-  CHECK(code(second(2, none, Bytes{0, 0, 0x91, 5})) == Code::malformed);      // no kind
-  CHECK(code(second(2, Bytes{1, 2, 0}, said)) == Code::malformed);            // voids that void nothing
+  CHECK(code(second(2, Bytes{2, 70, 0, 70, 0}, said)) == Code::malformed);  // a field twice
+  CHECK(code(second(2, none, Bytes{0, 0, 0x91, 5})) == Code::malformed);    // no kind
+  CHECK(code(second(2, Bytes{1, 2, 0}, said)) == Code::malformed);          // voids that void nothing
 }

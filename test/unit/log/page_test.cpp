@@ -105,8 +105,8 @@ TEST_CASE("a log that no holder of the topic's secret opened is not taken in") {
   CHECK(world.accept(reader, page) == Verdict::not_opened);
   Secret other;
   other.bytes[0] = 1;
-  page.opening.certificate =
-      identity::open_log(world.device.network(), identity::topic_keys(other), world.device.id(), 5);
+  page.opening.certificate = identity::open_log(world.device.network(), identity::topic_keys(other), world.device.id(),
+                                                5);
   CHECK(world.accept(reader, page) == Verdict::not_opened);
   page.opening.certificate = author.state.opening.certificate;
   page.opening.incarnation = 6;

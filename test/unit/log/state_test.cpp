@@ -52,7 +52,7 @@ TEST_CASE("cuts read back, and that there is none") {
   CHECK(author.state.cut() == 1'000'000);
   author.state.hole = 2;
   round_trips(author.state);
-  author.state.hole = 3;                       // behind what is held there is nothing to be lost
+  author.state.hole = 3;  // behind what is held there is nothing to be lost
   CHECK_FALSE(decode_state(encode_state(author.state)));
 }
 

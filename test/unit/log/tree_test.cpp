@@ -74,9 +74,8 @@ struct Forest {
   Forest() {
     Peaks p;
     for (u64 i = 0; i < sizes_max; ++i) {
-      p.append(leaf(i), blake2b_tree, [&](u32 level, u64 index, const Hash& hash) {
-        nodes.nodes[{level, index}] = hash;
-      });
+      p.append(leaf(i), blake2b_tree,
+               [&](u32 level, u64 index, const Hash& hash) { nodes.nodes[{level, index}] = hash; });
       peaks.push_back(p);
     }
   }

@@ -1,6 +1,6 @@
+#include "vectors/vectors.hpp"
 #include "crypto/hash.hpp"
 #include "log/tree.hpp"
-#include "vectors/vectors.hpp"
 
 using namespace perdure;
 using namespace perdure::log;
@@ -28,7 +28,8 @@ TEST_CASE("published inclusion proofs get their published verdicts") {
       CHECK_FALSE(c.valid());
       continue;
     }
-    CHECK(verify_inclusion(hash_of(leaf), c.number("index"), c.number("size"), proof_of(c), hash_of(root), sha256_tree) == c.valid());
+    CHECK(verify_inclusion(hash_of(leaf), c.number("index"), c.number("size"), proof_of(c), hash_of(root),
+                           sha256_tree) == c.valid());
   }
 }
 
@@ -38,6 +39,7 @@ TEST_CASE("published consistency proofs get their published verdicts") {
     Hash old_root = hash_of(c.bytes("old_root")), root = hash_of(c.bytes("root"));
     // That every tree extends the empty one needs no proof, and we take none for it.
     bool expected = c.valid() && c.number("old_size") > 0;
-    CHECK(verify_consistency(c.number("old_size"), old_root, c.number("size"), root, proof_of(c), sha256_tree) == expected);
+    CHECK(verify_consistency(c.number("old_size"), old_root, c.number("size"), root, proof_of(c), sha256_tree) ==
+          expected);
   }
 }

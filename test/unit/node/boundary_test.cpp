@@ -83,7 +83,9 @@ std::vector<Event> all_events() {
       Goodbye{},
       Room{},
   };
-  for (const auto outcome : {SaveOutcome::ok, SaveOutcome::full, SaveOutcome::superseded, SaveOutcome::failed, SaveOutcome::unknown}) events.push_back(Saved{5, outcome});
+  for (const auto outcome :
+       {SaveOutcome::ok, SaveOutcome::full, SaveOutcome::superseded, SaveOutcome::failed, SaveOutcome::unknown})
+    events.push_back(Saved{5, outcome});
   u32 number = 0;
   for (const auto& body : calls()) events.push_back(Call{++number, body});
   return events;
@@ -126,7 +128,8 @@ std::vector<Action> all_actions() {
       RtcClose{6},
       StatusNotice{1, 1, 2, 3, 4, large, -45000, {{Code::storage_full, "make room"}}},
       StatusNotice{},
-      PeersNotice{{{device, "Ada", PeerState::away, LinkKind::relayed, 12, false, "0.2.0"}, {device, "", PeerState::connecting, LinkKind::local, std::nullopt, true, {}}}},
+      PeersNotice{{{device, "Ada", PeerState::away, LinkKind::relayed, 12, false, "0.2.0"},
+                   {device, "", PeerState::connecting, LinkKind::local, std::nullopt, true, {}}}},
       AnchorsNotice{{{"wss://a.example", AnchorState::refused, device, "full"}, {}}},
       TopicsNotice{{{topic, "lunch", 3, 4}, {topic, std::nullopt, 0, std::nullopt}}},
       TopicNotice{1, TopicState::syncing, 2, 3, 4, 5, 6, 9, 7, 8, true, false, true, {"a", "b"}},
@@ -197,15 +200,18 @@ TEST_CASE("every action comes back from its bytes as it was, with the deadline")
 }
 
 TEST_CASE("fields keep their values across the boundary") {
-  const auto back = decode_events(encode_events({LinkOpened{{7}, LinkKind::local, true, "u", 3, "n"}, Call{9, Append{5, some_id<RequestTag>(1), {{2, "k", some(3)}}}}}));
+  const auto back = decode_events(encode_events({LinkOpened{{7}, LinkKind::local, true, "u", 3, "n"},
+                                                 Call{9, Append{5, some_id<RequestTag>(1), {{2, "k", some(3)}}}}}));
   REQUIRE(back);
   const auto& opened = std::get<LinkOpened>((*back)[0]);
-  CHECK((opened.link.value == 7 && opened.kind == LinkKind::local && opened.dialler && opened.url == "u" && opened.attempt == 3 && opened.network == "n"));
+  CHECK((opened.link.value == 7 && opened.kind == LinkKind::local && opened.dialler && opened.url == "u" &&
+         opened.attempt == 3 && opened.network == "n"));
   const auto& call = std::get<Call>((*back)[1]);
   CHECK(call.call == 9);
   const auto& append = std::get<Append>(call.body);
   CHECK((append.topic == 5 && append.tag == some_id<RequestTag>(1)));
-  CHECK((append.ops.size() == 1 && append.ops[0].kind == 2 && append.ops[0].key == "k" && append.ops[0].value == some(3)));
+  CHECK((append.ops.size() == 1 && append.ops[0].kind == 2 && append.ops[0].key == "k" &&
+         append.ops[0].value == some(3)));
 
   const auto turn = decode_turn(encode_turn({{StatusNotice{2, 1, 2, 3, 4, 5, -7, {{Code::closed, "c"}}}}, 11}));
   REQUIRE(turn);
@@ -234,7 +240,8 @@ TEST_CASE("a configuration comes back from its bytes as it was") {
   const auto back = decode_config(encode_config(config));
   REQUIRE(back);
   CHECK(encode_config(*back) == encode_config(config));
-  CHECK((back->app == "talkbox" && back->random_seed == config.random_seed && back->anchor && !back->rtc && back->anchors.size() == 2 && back->quotas.lease_days == 4));
+  CHECK((back->app == "talkbox" && back->random_seed == config.random_seed && back->anchor && !back->rtc &&
+         back->anchors.size() == 2 && back->quotas.lease_days == 4));
 }
 
 // web/src/boundary.ts reads the same file (test/web/facade/boundary.test.ts). Who changes the form on purpose puts in the line that
@@ -244,7 +251,9 @@ TEST_CASE("the bytes are those that the other side knows") {
   config.app = "talkbox";
   config.anchors = {"wss://a.example"};
   config.apps = {"x"};
-  std::map<std::string, Bytes> made{{"events", encode_events(all_events())}, {"turn", encode_turn({all_actions(), large})}, {"config", encode_config(config)}};
+  std::map<std::string, Bytes> made{{"events", encode_events(all_events())},
+                                    {"turn", encode_turn({all_actions(), large})},
+                                    {"config", encode_config(config)}};
   std::ifstream in("test/vectors/boundary.txt");
   REQUIRE(in);
   for (std::string line; std::getline(in, line);) {
@@ -258,15 +267,16 @@ TEST_CASE("the bytes are those that the other side knows") {
 }
 
 TEST_CASE("no two kinds of one place share a tag") {
-  for (const auto& tags : {tags_of(static_cast<Event*>(nullptr)), tags_of(static_cast<Action*>(nullptr)), tags_of(static_cast<CallBody*>(nullptr)),
-                           tags_of(static_cast<ReplyBody*>(nullptr))}) {
+  for (const auto& tags : {tags_of(static_cast<Event*>(nullptr)), tags_of(static_cast<Action*>(nullptr)),
+                           tags_of(static_cast<CallBody*>(nullptr)), tags_of(static_cast<ReplyBody*>(nullptr))}) {
     CHECK(std::set<u8>(tags.begin(), tags.end()).size() == tags.size());
     CHECK(std::count(tags.begin(), tags.end(), 0) == 0);
   }
 }
 
 TEST_CASE("bytes that no host could have written are malformed, cut anywhere and changed anywhere") {
-  const Bytes good = encode_events({Call{9, Append{5, some_id<RequestTag>(1), {{2, "k", some(3)}}}}, RowsRead{1, true, {{some(1), some(9)}}}, Saved{5, SaveOutcome::full}});
+  const Bytes good = encode_events({Call{9, Append{5, some_id<RequestTag>(1), {{2, "k", some(3)}}}},
+                                    RowsRead{1, true, {{some(1), some(9)}}}, Saved{5, SaveOutcome::full}});
   for (std::size_t length = 0; length < good.size(); ++length) CHECK_FALSE(decode_events(ByteView(good).first(length)));
   for (std::size_t at = 0; at < good.size(); ++at) {
     for (const u8 byte : {0x00, 0x01, 0x7f, 0x80, 0xff}) {

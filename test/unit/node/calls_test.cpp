@@ -17,7 +17,8 @@ TEST_CASE("an invite that is wrong, cut, mistyped or of another app is a bad inv
   other.app = "another app";
   Solo bob("bob", other);
   CHECK(bob.error(bob.call(TopicJoin{good, {}})) == Code::bad_invite);
-  for (std::size_t size = 0; size < good.size(); ++size) CHECK(ada.error(ada.call(TopicJoin{good.substr(0, size), {}})) == Code::bad_invite);
+  for (std::size_t size = 0; size < good.size(); ++size)
+    CHECK(ada.error(ada.call(TopicJoin{good.substr(0, size), {}})) == Code::bad_invite);
   for (std::size_t at = 8; at < good.size(); ++at) {
     std::string typo = good;
     typo[at] = typo[at] == 'x' ? 'y' : 'x';
@@ -37,11 +38,13 @@ TEST_CASE("a mistyped shortcode is a bad invite") {
     typo[at] = typo[at] == '7' ? '9' : '7';
     CHECK(ada.error(ada.call(TopicJoinCode{typo, {}})) == Code::bad_invite);
   }
-  for (const char* wrong : {"", "-", "7K3M", "not a code at all", "7K3M-9QXR-2ABC-V7"}) CHECK(ada.error(ada.call(TopicJoinCode{wrong, {}})) == Code::bad_invite);
+  for (const char* wrong : {"", "-", "7K3M", "not a code at all", "7K3M-9QXR-2ABC-V7"})
+    CHECK(ada.error(ada.call(TopicJoinCode{wrong, {}})) == Code::bad_invite);
   CHECK(ada.ask<OpenedTopic>(TopicJoinCode{code, {}}).topic == topic);
 }
 
-TEST_CASE("values that cannot be stored are a bad argument, those that are too large too large, and nothing of the call is kept") {
+TEST_CASE(
+    "values that cannot be stored are a bad argument, those that are too large too large, and nothing of the call is kept") {
   Solo ada("ada");
   u32 topic = ada.join(secret);
   auto refused = [&](std::vector<NewOp> ops) { return ada.error(ada.call(Append{topic, {}, std::move(ops)})); };
@@ -58,9 +61,10 @@ TEST_CASE("values that cannot be stored are a bad argument, those that are too l
   Bytes large(log::value_max + 1, 0);
   large[0] = 0xc6;
   CHECK(refused({good, {1, {}, large}}) == Code::too_large);
-  Bytes most(log::value_max, 0);               // bin 32 of all the rest
+  Bytes most(log::value_max, 0);  // bin 32 of all the rest
   most[0] = 0xc6;
-  for (int i = 0; i < 4; ++i) most[static_cast<std::size_t>(1 + i)] = static_cast<u8>((most.size() - 5) >> (24 - 8 * i));
+  for (int i = 0; i < 4; ++i)
+    most[static_cast<std::size_t>(1 + i)] = static_cast<u8>((most.size() - 5) >> (24 - 8 * i));
   CHECK(refused(std::vector<NewOp>(65, {1, {}, most})) == Code::too_large);
   CHECK(ada.messages(topic).empty());
   (void)ada.ask<Appended>(Append{topic, {}, {{1, {}, most}, good, {2, std::string(1024, 'k'), Bytes{0xc0}}}});
@@ -84,7 +88,8 @@ TEST_CASE("ids that name nothing are not found, or find nothing") {
   Solo ada("ada");
   u32 topic = ada.join(secret);
   std::string id = ada.append(topic, "one");
-  for (std::string wrong : {std::string(), std::string("!"), std::string(200, 'A'), id + "A", id.substr(1), std::string("AAAAAAAAAAAAAAAAAAAAAAAA")}) {
+  for (std::string wrong : {std::string(), std::string("!"), std::string(200, 'A'), id + "A", id.substr(1),
+                            std::string("AAAAAAAAAAAAAAAAAAAAAAAA")}) {
     CHECK(ada.error(ada.call(Messages{topic, wrong, {}, 10, false})) == Code::not_found);
     CHECK(ada.error(ada.call(MarkRead{topic, wrong})) == Code::not_found);
     CHECK(ada.error(ada.call(WaitCopies{topic, wrong, 1, false})) == Code::not_found);
@@ -133,7 +138,8 @@ TEST_CASE("calls after close are closed, those that wait as well, and what was a
 
 TEST_CASE("an anchor's address is one") {
   Solo ada("ada");
-  for (std::string wrong : {std::string(), std::string("http://a"), std::string("ws://"), std::string("wss://") + std::string(300, 'a')})
+  for (std::string wrong :
+       {std::string(), std::string("http://a"), std::string("ws://"), std::string("wss://") + std::string(300, 'a')})
     CHECK(ada.error(ada.call(AnchorAdd{wrong})) == Code::bad_argument);
   for (int i = 0; i < 16; ++i) (void)ada.ask<Nothing>(AnchorAdd{"ws://a" + std::to_string(i)});
   CHECK(ada.error(ada.call(AnchorAdd{"ws://one-more"})) == Code::bad_argument);

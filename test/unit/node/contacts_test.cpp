@@ -13,7 +13,7 @@ namespace {
 
 DeviceId made_up(u32 n) {
   DeviceId id = DeviceId::from(Bytes(32, 0xee));
-  id.bytes[0] = 0xff;                          // so that our core is the lower one, and begins
+  id.bytes[0] = 0xff;  // so that our core is the lower one, and begins
   id.bytes[1] = static_cast<u8>(n >> 8);
   id.bytes[2] = static_cast<u8>(n);
   return id;
@@ -75,27 +75,29 @@ TEST_CASE("signals are forwarded for their sender only, and no more than a few a
   CHECK(eve.linked());
 }
 
-TEST_CASE("a peer introduces no more devices than may all come back at once; who is gone is gone, and others introduce on") {
+TEST_CASE(
+    "a peer introduces no more devices than may all come back at once; who is gone is gone, and others introduce on") {
   Scene s;
   Stranger eve(s.ada, "eve");
   eve.enter(secret);
   u32 told = 0;
-  for (u32 round = 0; round < 20; ++round) {   // ever new ones, of whom the last go as they come
+  for (u32 round = 0; round < 20; ++round) {  // ever new ones, of whom the last go as they come
     wire::Introduce coming, going;
-    for (u32 i = 0; i < 128; ++i) coming.present.push_back({made_up(told), false}), going.gone.push_back(made_up(told)), ++told;
+    for (u32 i = 0; i < 128; ++i)
+      coming.present.push_back({made_up(told), false}), going.gone.push_back(made_up(told)), ++told;
     eve.say(coming, 1);
     if (round < 19) eve.say(going, 1);
   }
   CHECK(told == 2'560);
   s.ada.pass(200);
-  CHECK(online(s.ada) == 2);                   // of the last round nobody was heard
+  CHECK(online(s.ada) == 2);  // of the last round nobody was heard
   CHECK(eve.linked());
   Stranger bob(s.ada, "bob");
   bob.enter(secret);
   bob.say(wire::Introduce{{{made_up(1), false}}, {}}, 1);
   s.ada.pass(200);
   CHECK(online(s.ada) == 4);
-  for (int i = 0; i < 12; ++i) {               // a minute later eve is heard again
+  for (int i = 0; i < 12; ++i) {  // a minute later eve is heard again
     eve.pass(5'000);
     for (Stranger* other : {&eve, &bob}) other->say(wire::Ping{1, s.ada.wall_ms});
   }
@@ -110,7 +112,9 @@ TEST_CASE("an offer that went to somebody who has gone is not waited for: who co
   Stranger hub(s.ada, "hub");
   hub.enter(secret);
   const wire::Introduce came{{{made_up(1), true}}, {}}, went{{}, {made_up(1)}};
-  auto attempts_to_it = [&] { return std::ranges::count_if(s.ada.rtc_opens, [](const RtcOpen& open) { return open.initiator; }); };
+  auto attempts_to_it = [&] {
+    return std::ranges::count_if(s.ada.rtc_opens, [](const RtcOpen& open) { return open.initiator; });
+  };
   hub.say(came, 1);
   s.ada.pass(100);
   REQUIRE(attempts_to_it() == 1);
@@ -137,7 +141,7 @@ TEST_CASE("who introduces the same device again and again, or says goodbye for s
   for (u32 i = 0; i < 500; ++i) eve.say(wire::Introduce{{{made_up(1), false}}, {made_up(1'000 + i)}}, 1);
   s.ada.pass(1'000);
   CHECK(s.ada.member_notices.size() == notices);
-  CHECK(eve.heard.size() <= 2);                // a sign of life
+  CHECK(eve.heard.size() <= 2);  // a sign of life
   CHECK(eve.linked());
 }
 
@@ -152,7 +156,7 @@ TEST_CASE("however many devices come and go, so many connections are tried at on
     eve.say(wire::Introduce{{{made_up(n), true}}, {}}, 1);
     eve.say(wire::Introduce{{}, {made_up(n)}}, 1);
   }
-  CHECK(ada.rtc_opens.size() == 32 + 8);       // eight of those that went are given up for others
+  CHECK(ada.rtc_opens.size() == 32 + 8);  // eight of those that went are given up for others
   CHECK(eve.linked());
 }
 
@@ -189,7 +193,7 @@ TEST_CASE("who goes and comes back within a moment, again and again, is there in
   }
   eve.pass(1'000);
   bool there = false;
-  for (const auto& told : eve.all<wire::Introduce>()) {     // as who hears it takes it: first who came, then who went
+  for (const auto& told : eve.all<wire::Introduce>()) {  // as who hears it takes it: first who came, then who went
     there |= std::ranges::any_of(told.present, [&](const auto& other) { return other.device == bob; });
     there &= !std::ranges::count(told.gone, bob);
   }
@@ -227,7 +231,7 @@ TEST_CASE("an app that allows fewer direct links gets fewer") {
     for (u32 n = 0; n < 50; ++n) message.present.push_back({made_up(n), true});
     eve.say(message, 1);
     CHECK(ada.rtc_opens.size() <= std::min(most, 8u));
-    CHECK(ada.rtc_opens.size() + 1 >= std::min(most, 8u));    // eve is one of them
+    CHECK(ada.rtc_opens.size() + 1 >= std::min(most, 8u));  // eve is one of them
   }
 }
 
@@ -239,24 +243,30 @@ TEST_CASE("who shares two topics with us and closes one is dialled on for the ot
   (void)ada.join(secret);
   (void)ada.join(other);
   Stranger hub(ada, "hub");
-  hub.enter(secret);                           // alias 1
+  hub.enter(secret);  // alias 1
   const auto keys = identity::topic_keys(other);
-  hub.say(wire::Topics{{peers::topic_mac({keys, hub.session->handshake_hash(), hub.identity.id(), ada.id()})}});   // alias 2
-  std::optional<identity::Identity> lower;     // than ours: it begins
-  for (int n = 0; !lower || !(lower->id() < ada.id()); ++n) lower.emplace("solo", named_seed("bob " + std::to_string(n)));
+  // alias 2
+  hub.say(wire::Topics{{peers::topic_mac({keys, hub.session->handshake_hash(), hub.identity.id(), ada.id()})}});
+  std::optional<identity::Identity> lower;  // than ours: it begins
+  for (int n = 0; !lower || !(lower->id() < ada.id()); ++n)
+    lower.emplace("solo", named_seed("bob " + std::to_string(n)));
   const wire::Introduce came{{{made_up(1), false}, {lower->id(), false}}, {}}, went{{}, {made_up(1), lower->id()}};
   auto begins = [&] {
     crypto::Random random(named_seed("relayed"));
     auto key = session::make_static_key(*lower, random);
-    session::Session session(*lower, key, random, session::Session::Options{true, LinkKind::relayed, {}, wire::encode_body(wire::Greeting{.epoch = {1}})});
+    session::Session session(
+        *lower, key, random,
+        session::Session::Options{true, LinkKind::relayed, {}, wire::encode_body(wire::Greeting{.epoch = {1}})});
     hub.heard.clear();
     for (Bytes& b : session.start()) hub.say(wire::Relay{lower->id(), true, std::move(b)});
-    return std::ranges::any_of(hub.all<wire::Relay>(), [&](const wire::Relay& answer) { return answer.other == lower->id(); });
+    return std::ranges::any_of(hub.all<wire::Relay>(),
+                               [&](const wire::Relay& answer) { return answer.other == lower->id(); });
   };
-  auto dialled = [&] {                         // within as long as an attempt may take
+  auto dialled = [&] {  // within as long as an attempt may take
     hub.heard.clear();
     for (int i = 0; i < 12; ++i) hub.pass(1'000), hub.say(wire::Ping{1, ada.wall_ms});
-    return std::ranges::any_of(hub.all<wire::Relay>(), [&](const wire::Relay& attempt) { return attempt.other == made_up(1); });
+    return std::ranges::any_of(hub.all<wire::Relay>(),
+                               [&](const wire::Relay& attempt) { return attempt.other == made_up(1); });
   };
   hub.say(came, 1);
   hub.say(came, 2);
@@ -264,12 +274,12 @@ TEST_CASE("who shares two topics with us and closes one is dialled on for the ot
   hub.say(went, 1);
   CHECK(dialled());
   CHECK(begins());
-  hub.say(went, 2);                            // nothing is shared any more
+  hub.say(went, 2);  // nothing is shared any more
   CHECK_FALSE(dialled());
   CHECK_FALSE(begins());
   hub.say(came, 2);
   CHECK(dialled());
-  hub.say(wire::Closed{}, 2);                  // who told of it follows the topic no more
+  hub.say(wire::Closed{}, 2);  // who told of it follows the topic no more
   CHECK_FALSE(dialled());
 }
 
@@ -292,12 +302,13 @@ TEST_CASE("a relayed link between two who share two topics outlives the end of o
   group.world.run_for(500);
   CHECK(group.world.status(ada).relayed == 1);
   CHECK(group.world.topics(ada)[second[ada]].peers == 2);
-  group.part(ada, hub);                        // and it is found again
+  group.part(ada, hub);  // and it is found again
   group.meet(ada, hub);
   CHECK(group.world.status(ada).relayed == 1);
 }
 
-TEST_CASE("whom one peer makes up leaves room among our contacts for those of another, of an anchor, and for who is linked") {
+TEST_CASE(
+    "whom one peer makes up leaves room among our contacts for those of another, of an anchor, and for who is linked") {
   Config config;
   config.rtc = false;
   config.anchors = {"ws://a"};
@@ -306,14 +317,16 @@ TEST_CASE("whom one peer makes up leaves room among our contacts for those of an
   Stranger eve(ada, "eve");
   eve.enter(secret);
   auto known = [&](const DeviceId& id) { return std::ranges::count(ada.peers, id, &PeerOut::id) == 1; };
-  auto others = [&] { return std::ranges::count_if(ada.peers, [](const PeerOut& p) { return p.state == PeerState::away; }); };
+  auto others = [&] {
+    return std::ranges::count_if(ada.peers, [](const PeerOut& p) { return p.state == PeerState::away; });
+  };
   for (u32 n = 0; n < 512;) {
     wire::Introduce message;
     for (; message.present.size() < 128; ++n) message.present.push_back({made_up(n), false});
     eve.say(message, 1);
   }
   ada.pass(300);
-  CHECK(others() == 511);                      // with eve herself they are as many as have a place
+  CHECK(others() == 511);  // with eve herself they are as many as have a place
   Stranger bob(ada, "bob"), anchor(ada, "anchor", {.kind = LinkKind::websocket, .url = "ws://a", .anchor = true});
   bob.enter(secret);
   bob.say(wire::Introduce{{{made_up(1'000), false}, {made_up(1'001), false}}, {}}, 1);

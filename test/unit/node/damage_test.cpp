@@ -48,7 +48,8 @@ constexpr const char* kinds = "MTLBNIXKCWR";
 
 }  // namespace
 
-TEST_CASE("rows that are lost or damaged, all of whatever kind, take nothing from what peers hold, and new ones are accepted") {
+TEST_CASE(
+    "rows that are lost or damaged, all of whatever kind, take nothing from what peers hold, and new ones are accepted") {
   for (const char* kind = kinds; *kind != 0; ++kind) {
     for (Harm how : {Harm::lost, Harm::cut, Harm::bent}) {
       CAPTURE(*kind, how);
@@ -88,7 +89,9 @@ TEST_CASE("a batch of ours that is lost here and held by nobody is reported, is 
     harm(ada.disk, key, how);
     ada.start();
     topic = ada.join(secret);
-    auto reported = [&] { return std::ranges::any_of(ada.status.trouble, [](const Error& e) { return e.code == Code::storage_lost; }); };
+    auto reported = [&] {
+      return std::ranges::any_of(ada.status.trouble, [](const Error& e) { return e.code == Code::storage_lost; });
+    };
     CHECK_FALSE(reported());
     CHECK(ada.messages(topic) == std::vector<std::string>{"one", "three"});
     CHECK(reported());
@@ -98,18 +101,18 @@ TEST_CASE("a batch of ours that is lost here and held by nobody is reported, is 
     eve.enter(secret);
     auto hello = eve.last<wire::Hello>();
     REQUIRE(hello);
-    REQUIRE(hello->items.size() == 2);               // what is new goes on in a log of its own
+    REQUIRE(hello->items.size() == 2);  // what is new goes on in a log of its own
     for (const wire::Item& item : hello->items) CHECK(item.length == 1);
-    const auto want = eve.last<wire::Want>();        // who is here is asked for the batch by name
+    const auto want = eve.last<wire::Want>();  // who is here is asked for the batch by name
     REQUIRE(want);
     CHECK(want->from == 1);
     eve.heard.clear();
-    eve.pass(10'001);                                // says nothing; so what stood behind the loss is said again, where it stood
+    eve.pass(10'001);  // says nothing; so what stood behind the loss is said again, where it stood
     CHECK(ada.messages(topic) == Words{"one", "three", "four"});
     const auto anew = eve.last<wire::Hello>();
     REQUIRE(anew);
     CHECK(std::ranges::count_if(anew->items, [](const wire::Item& item) { return item.length == 2; }) == 1);
-    ada.start();                                     // and it is not forgotten
+    ada.start();  // and it is not forgotten
     topic = ada.join(secret);
     CHECK(reported());
   }
@@ -138,7 +141,7 @@ TEST_CASE("a batch that is lost is not served, and is taken back from whoever sh
   for (int i = 0; i < 4; ++i) ledger.say("m" + std::to_string(i));
   wire::LogTag tag = bob.tag(ledger.id());
   bob.heard.clear();
-  bob.say(wire::Want{tag, 2, 4, 100'000}, 1, 1);     // finds it
+  bob.say(wire::Want{tag, 2, 4, 100'000}, 1, 1);  // finds it
   CHECK(bob.all<wire::Page>().empty());
   CHECK(bob.all<wire::NoPage>().size() == 1);
   bob.pass(100);
@@ -168,7 +171,7 @@ TEST_CASE("a batch that is lost is not served, and is taken back from whoever sh
 TEST_CASE("an index that is damaged while the core runs is made anew, and whatever met it is answered") {
   for (int call = 0; call < 7; ++call) {
     CAPTURE(call);
-    Solo ada("ada", client_config({}, 0));             // each step reads what is on disk
+    Solo ada("ada", client_config({}, 0));  // each step reads what is on disk
     u32 topic = ada.join(secret);
     for (int i = 0; i < 3; ++i) (void)ada.ask<Appended>(Append{topic, {}, {Solo::message("m"), Solo::set("k", "v")}});
     for (auto& [key, row] : ada.disk.rows)
@@ -177,7 +180,7 @@ TEST_CASE("an index that is damaged while the core runs is made anew, and whatev
     if (call == 1) CHECK_FALSE(ada.append(topic, "m").empty());
     if (call == 2) CHECK(ada.ask<MapPage>(MapGet{topic, "k"}).entries.size() == 1);
     if (call == 3) CHECK(ada.ask<HistoryPage>(MapHistory{topic, "k", {}, 10}).versions.size() == 3);
-    if (call == 4) {                                 // the order of arrival is forgotten; it goes on from here
+    if (call == 4) {  // the order of arrival is forgotten; it goes on from here
       (void)ada.ask<LivePage>(Live{topic, 0, 10});
       (void)ada.append(topic, "m");
       CHECK(ada.ask<LivePage>(Live{topic, 3, 10}).messages.size() == 1);
@@ -201,7 +204,7 @@ TEST_CASE("a page that comes while an index is damaged is taken once that is who
   ledger.say("theirs");
   eve.heard.clear();
   eve.say(ledger.page(), 1);
-  REQUIRE(eve.last<wire::Hello>());                  // greeted anew
+  REQUIRE(eve.last<wire::Hello>());  // greeted anew
   eve.say(wire::Hello{{9}, 1, {ledger.item(eve.tag(ledger.id()), 1)}, {}}, 1);
   eve.say(wire::Done{{eve.epoch, 1, {}}}, 1);
   REQUIRE(eve.last<wire::Want>());
@@ -220,7 +223,8 @@ TEST_CASE("a topic whose own row is lost is found again by who joins it, with al
       for (const auto& [key, row] : std::map(ada.disk.rows))
         if (key[0] == kind) harm(ada.disk, key, how);
     ada.start();
-    bool reported = std::ranges::any_of(ada.status.trouble, [](const Error& e) { return e.code == Code::storage_lost; });
+    bool reported = std::ranges::any_of(ada.status.trouble,
+                                        [](const Error& e) { return e.code == Code::storage_lost; });
     CHECK(reported);
     CHECK(ada.join(named_secret("another")) != topic);
     CHECK(ada.join(secret) == topic);
@@ -263,10 +267,11 @@ TEST_CASE("a row that says that another's log is ours, or that ours is endless, 
   }
 }
 
-TEST_CASE("tree nodes that are lost or damaged are made anew from the batches, and no page with a wrong proof is served") {
+TEST_CASE(
+    "tree nodes that are lost or damaged are made anew from the batches, and no page with a wrong proof is served") {
   constexpr u64 length = 200;
   for (Harm how : {Harm::lost, Harm::cut, Harm::bent}) {
-    for (std::size_t nth = 0; nth < 5; ++nth) {                // each row alone, and then all of them
+    for (std::size_t nth = 0; nth < 5; ++nth) {  // each row alone, and then all of them
       CAPTURE(how, nth);
       Solo ada("ada", client_config({}, 0));
       (void)ada.join(secret);
@@ -290,7 +295,7 @@ TEST_CASE("tree nodes that are lost or damaged are made anew from the batches, a
         return out;
       };
       const auto whole = rows_of();
-      REQUIRE(whole.size() == 4);                               // three full groups of leaves, and the level above
+      REQUIRE(whole.size() == 4);  // three full groups of leaves, and the level above
       std::size_t n = 0;
       for (const auto& [key, row] : whole)
         if (nth == 4 || n++ == nth) harm(ada.disk, key, how);
@@ -311,7 +316,7 @@ TEST_CASE("tree nodes that are lost or damaged are made anew from the batches, a
         auto root = log::complete(peaks, page.length, page.completion);
         return root && *root == ledger.peaks(length).root();
       };
-      for (u64 at = 10; at < length; at += 30)                  // whatever meets the damage
+      for (u64 at = 10; at < length; at += 30)  // whatever meets the damage
         if (auto page = want(at, at + 2)) CHECK(right(*page));
       bob.pass(1'000);
       for (u64 at = 0; at < length; at += 10) {

@@ -9,7 +9,7 @@ using namespace perdure::test;
 
 TEST_CASE("who dials says hello right behind the handshake") {
   Scene s({"one"});
-  Stranger bob(s.ada, "bob", {.url = "local"});       // she dials
+  Stranger bob(s.ada, "bob", {.url = "local"});  // she dials
   REQUIRE(bob.all<wire::Topics>().size() == 1);
   bob.enter(secret, false);
   REQUIRE(bob.all<wire::Hello>().size() == 1);
@@ -26,7 +26,7 @@ TEST_CASE("who is shown a topic with a hello answers both with all that the othe
   wire::Topics topics{{peers::topic_mac(showing)}};
   REQUIRE(peers::pad(showing, 1, nothing, random, topics.macs));
   bob.say(topics);
-  bob.enter(secret, false);                           // only to read what she has said
+  bob.enter(secret, false);  // only to read what she has said
   CHECK(bob.all<wire::Hello>().size() == 1);
   CHECK(bob.all<wire::Page>().size() == 1);
   CHECK(bob.all<wire::Done>().size() == 1);
@@ -34,7 +34,7 @@ TEST_CASE("who is shown a topic with a hello answers both with all that the othe
 
 TEST_CASE("what is appended between a hello and its hearing is not missed") {
   Scene s({"one"});
-  Stranger bob(s.ada, "bob");                         // has been said hello to, and has not shown that he knows the topic
+  Stranger bob(s.ada, "bob");  // has been said hello to, and has not shown that he knows the topic
   (void)s.ada.append(s.topic, "two");
   bob.enter(secret);
   auto hellos = bob.all<wire::Hello>();

@@ -26,8 +26,10 @@ struct Anchored {
     member.say(page, 1);
     member.close();
   }
-  std::size_t rows() const {                         // that belong to a topic
-    return static_cast<std::size_t>(std::ranges::count_if(anchor.disk.rows, [](const auto& row) { return row.first[0] != 'M' && row.first[0] != 'A' && row.first[0] != 'R'; }));
+  std::size_t rows() const {  // that belong to a topic
+    return static_cast<std::size_t>(std::ranges::count_if(anchor.disk.rows, [](const auto& row) {
+      return row.first[0] != 'M' && row.first[0] != 'A' && row.first[0] != 'R';
+    }));
   }
 };
 
@@ -39,7 +41,7 @@ TEST_CASE("a topic whose lease is over when the anchor starts is gone, rows, byt
   a.anchor.pass(1'500);
   REQUIRE(a.anchor.metrics["total_bytes"] > 0);
   a.anchor.wall_ms += lease_ms;
-  a.anchor.start();                                  // its rows are still being read when the lease is looked at
+  a.anchor.start();  // its rows are still being read when the lease is looked at
   a.anchor.pass(1'500);
   CHECK(a.anchor.metrics["leases_ended"] == 1);
   CHECK(a.anchor.metrics["topics"] == 0);
@@ -67,7 +69,7 @@ TEST_CASE("what was under way for a topic when its lease ended is written to no 
   member.say(page, 1);
   member.close();
   a.anchor.wall_ms += lease_ms;
-  a.anchor.pass(3'700'000);                          // the disk is slow, and leases are looked at
+  a.anchor.pass(3'700'000);  // the disk is slow, and leases are looked at
   a.anchor.answers_saves = a.anchor.answers_reads = true;
   for (int i = 0; i < 5; ++i) a.anchor.pass(1'500);
   CHECK(a.anchor.metrics["topics"] == 0);

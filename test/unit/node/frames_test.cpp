@@ -31,7 +31,7 @@ TEST_CASE("an unknown frame from 128 on is skipped, one below costs the link, an
 TEST_CASE("a frame for a topic that is not shared is not heard, and tells nothing") {
   Scene s;
   Stranger eve(s.ada, "eve");
-  eve.keys = identity::topic_keys(secret);     // only to make a page that would be right
+  eve.keys = identity::topic_keys(secret);  // only to make a page that would be right
   Ledger ledger(eve.identity, *eve.keys);
   ledger.say("from outside");
   eve.heard.clear();
@@ -56,7 +56,9 @@ TEST_CASE("wants for what is not there are answered that it is not, and too many
   wire::LogTag ours = eve.last<wire::Hello>()->items[0].log;
   eve.heard.clear();
   u32 request = 1;
-  for (const wire::Want& want : {wire::Want{{9}, 0, 5, 1'000}, wire::Want{ours, 2, 9, 1'000}, wire::Want{ours, 1, 1, 1'000}, wire::Want{ours, ~u64{0}, 0, 1'000}, wire::Want{ours, 1, 0, 0}}) {
+  for (const wire::Want& want :
+       {wire::Want{{9}, 0, 5, 1'000}, wire::Want{ours, 2, 9, 1'000}, wire::Want{ours, 1, 1, 1'000},
+        wire::Want{ours, ~u64{0}, 0, 1'000}, wire::Want{ours, 1, 0, 0}}) {
     eve.say(want, 1, request++);
     CHECK(eve.all<wire::NoPage>().size() + 1 == request);
   }
@@ -84,7 +86,7 @@ TEST_CASE("a peer may speak of no more logs than it may, and is cut off without 
   };
   // Our own log, which was pushed to eve, does not count with hers.
   for (u32 n = 0; n < 128; ++n) eve.say(wire::Items{items(n, wire::items_max)}, 1);
-  eve.pass(2'000);                                            // what costs as much waits
+  eve.pass(2'000);  // what costs as much waits
   CHECK(eve.linked());
   eve.say(wire::Items{items(200, 2)}, 1);
   eve.pass(2'000);

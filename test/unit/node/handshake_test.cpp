@@ -13,7 +13,8 @@ TEST_CASE("garbage in place of a handshake costs the link") {
     LinkId link{1'000 + static_cast<u32>(size)};
     s.ada.turn({LinkOpened{link, LinkKind::websocket, false, {}, 0, {}}});
     s.ada.turn({LinkReceived{link, Bytes(size, 0x55)}});
-    if (size == 32) s.ada.turn({LinkReceived{link, Bytes(145, 0x55)}});     // the first message may be any key; the next may not
+    // the first message may be any key; the next may not
+    if (size == 32) s.ada.turn({LinkReceived{link, Bytes(145, 0x55)}});
     CHECK(s.ada.closed.contains(link.value));
   }
   CHECK(s.intact());
@@ -43,7 +44,8 @@ TEST_CASE("a handshake with our own key, or of another network, costs the link")
   CHECK_FALSE(answers.linked());
   CHECK(s.ada.anchors.at(0).state == AnchorState::unreachable);
   CHECK_FALSE(s.ada.anchors.at(0).reason.empty());
-  Stranger elsewhere(s.ada, "anchor", {.kind = LinkKind::websocket, .url = "ws://anchor", .anchor = true, .app = "another app"});
+  Stranger elsewhere(s.ada, "anchor",
+                     {.kind = LinkKind::websocket, .url = "ws://anchor", .anchor = true, .app = "another app"});
   CHECK_FALSE(elsewhere.linked());
   Stranger eve(s.ada, "eve");
   CHECK(eve.linked());
@@ -74,15 +76,25 @@ TEST_CASE("a message bent, cut, repeated or out of order on its way costs the li
     std::vector<Bytes> first = eve.session->send(wire::encode({}, wire::Ping{1, 1'700'000'000'000}));
     std::vector<Bytes> second = eve.session->send(wire::encode({}, wire::Ping{2, 1'700'000'000'000}));
     switch (harm) {
-      case 0: first[0].back() ^= 1; eve.deliver(first[0]); break;
-      case 1: first[0].pop_back(); eve.deliver(first[0]); break;
-      case 2: eve.deliver(first[0]); CHECK(eve.linked()); eve.deliver(first[0]); break;
+      case 0:
+        first[0].back() ^= 1;
+        eve.deliver(first[0]);
+        break;
+      case 1:
+        first[0].pop_back();
+        eve.deliver(first[0]);
+        break;
+      case 2:
+        eve.deliver(first[0]);
+        CHECK(eve.linked());
+        eve.deliver(first[0]);
+        break;
       case 3: eve.deliver(second[0]); break;
       default: eve.deliver(Bytes(17'000, 1));
     }
     CHECK_FALSE(eve.linked());
     CHECK(s.intact());
-    Stranger again(s.ada, "eve");              // and can come back
+    Stranger again(s.ada, "eve");  // and can come back
     CHECK(again.linked());
   }
 }
@@ -103,9 +115,9 @@ TEST_CASE("a body in parts that never ends, or grows past its limit, costs the l
   // 30 pieces of 16 KiB of one frame: the limit is 352 KiB.
   Bytes frame(session::frame_max, 1);
   std::vector<Bytes> pieces = eve.session->send(frame);
-  pieces.pop_back();                           // never the last one
+  pieces.pop_back();  // never the last one
   for (const Bytes& piece : pieces) eve.deliver(piece);
-  CHECK(eve.linked());                         // still within the limit, and waiting
+  CHECK(eve.linked());  // still within the limit, and waiting
   for (const Bytes& piece : eve.session->send(frame)) eve.deliver(piece);
   CHECK_FALSE(eve.linked());
   CHECK(s.intact());
@@ -113,7 +125,7 @@ TEST_CASE("a body in parts that never ends, or grows past its limit, costs the l
   Stranger slow(s.ada, "slow");
   pieces = slow.session->send(frame);
   slow.deliver(pieces[0]);
-  slow.pass(21'000);                           // and then silence
+  slow.pass(21'000);  // and then silence
   CHECK_FALSE(slow.linked());
 }
 
@@ -123,6 +135,6 @@ TEST_CASE("a greeting is of this version and in the one form that it has, or the
   CHECK_FALSE(Stranger(s.ada, "future", {.greeting = {.version = 99}}).linked());
   Bytes odd = wire::encode_body(wire::Greeting{});
   CHECK(odd.size() == session::greeting_size);
-  odd[2] = 2;                                  // rtc, behind version and role
+  odd[2] = 2;  // rtc, behind version and role
   CHECK_FALSE(wire::decode_body<wire::Greeting>(odd));
 }

@@ -15,38 +15,43 @@ void visit(Group& few, sim::HostId a, sim::HostId b) {
 
 TEST_CASE("a peer that trickles known pages keeps nobody else from being asked for a log") {
   for (bool trickles : {false, true}) {
-  CAPTURE(trickles);
-  Solo ada("ada");
-  u32 topic = ada.join(secret);
-  Stranger eve(ada, "eve"), carol(ada, "carol");
-  eve.enter(secret);
-  carol.enter(secret);
-  identity::Identity bob(ada.config().app, named_seed("bob"));
-  Ledger ledger(bob, *eve.keys);
-  for (int i = 0; i < 5; ++i) ledger.say("bob " + std::to_string(i));
-  carol.say(ledger.page(0, 1), 1);
-  REQUIRE(ada.messages(topic).size() == 1);
-  eve.heard.clear();
-  carol.heard.clear();
-  eve.say(wire::Items{{ledger.item(eve.tag(ledger.id()), 5)}}, 1);        // she has no more than the first batch
-  u32 request = eve.request<wire::Want>();
-  REQUIRE(request != 0);
-  carol.say(wire::Items{{ledger.item(carol.tag(ledger.id()), 5)}}, 1);
-  wire::Page known = ledger.page(0, 1);
-  known.last = false;
-  for (int n = 0; n < 60; ++n) {                                           // ten minutes
-    for (auto* who : {&eve, &carol}) {
-      who->say(wire::Ping{static_cast<u32>(n), 0});
-      who->listen();
+    CAPTURE(trickles);
+    Solo ada("ada");
+    u32 topic = ada.join(secret);
+    Stranger eve(ada, "eve"), carol(ada, "carol");
+    eve.enter(secret);
+    carol.enter(secret);
+    identity::Identity bob(ada.config().app, named_seed("bob"));
+    Ledger ledger(bob, *eve.keys);
+    for (int i = 0; i < 5; ++i) ledger.say("bob " + std::to_string(i));
+    carol.say(ledger.page(0, 1), 1);
+    REQUIRE(ada.messages(topic).size() == 1);
+    eve.heard.clear();
+    carol.heard.clear();
+    eve.say(wire::Items{{ledger.item(eve.tag(ledger.id()), 5)}}, 1);  // she has no more than the first batch
+    u32 request = eve.request<wire::Want>();
+    REQUIRE(request != 0);
+    carol.say(wire::Items{{ledger.item(carol.tag(ledger.id()), 5)}}, 1);
+    wire::Page known = ledger.page(0, 1);
+    known.last = false;
+    for (int n = 0; n < 60; ++n) {  // ten minutes
+      for (auto* who : {&eve, &carol}) {
+        who->say(wire::Ping{static_cast<u32>(n), 0});
+        who->listen();
+      }
+      if (trickles) eve.say(known, 1, request);
+      eve.pass(10'000);
+      carol.listen();
+      if (u32 asked = carol.request<wire::Want>(); asked != 0 && carol.last<wire::Want>()->from == 1) {
+        wire::Page rest = ledger.page(1, 5);
+        rest.log = carol.tag(ledger.id());
+        carol.say(rest, 1, asked);
+        carol.heard.clear();
+      }
     }
-    if (trickles) eve.say(known, 1, request);
-    eve.pass(10'000);
-    carol.listen();
-    if (u32 asked = carol.request<wire::Want>(); asked != 0 && carol.last<wire::Want>()->from == 1) { wire::Page rest = ledger.page(1, 5); rest.log = carol.tag(ledger.id()); carol.say(rest, 1, asked); carol.heard.clear(); }
-  }
-  CHECK(eve.linked());
-  CHECK(carol.linked());
-  CHECK(ada.messages(topic).size() == 5);
+    CHECK(eve.linked());
+    CHECK(carol.linked());
+    CHECK(ada.messages(topic).size() == 5);
   }
 }
 
@@ -64,12 +69,13 @@ TEST_CASE("a peer that trickles known pages cannot keep an author from passing h
     REQUIRE(first);
     for (const char* word : {"1", "2", "3"}) (void)s.ada.append(s.topic, word);
     std::vector<Bytes> keys;
-    for (auto& [k, v] : s.ada.disk.rows) if (k[0] == 'B') keys.push_back(k);
+    for (auto& [k, v] : s.ada.disk.rows)
+      if (k[0] == 'B') keys.push_back(k);
     s.ada.disk.rows.erase(keys.at(1));
     s.ada.start();
     s.topic = s.ada.join(secret);
     s.ada.pass(1'000);
-    (void)s.ada.call(Latest{s.topic, 10});                                 // meets the hole
+    (void)s.ada.call(Latest{s.topic, 10});  // meets the hole
     s.ada.pass(1'000);
     Stranger bob(s.ada, "bob"), eve(s.ada, "eve");
     bob.enter(secret);
@@ -96,7 +102,7 @@ TEST_CASE("a peer that trickles known pages cannot keep an author from passing h
     CHECK(bob.linked());
     u64 incarnations = 0;
     for (auto& [k, v] : s.ada.disk.rows) incarnations += k[0] == 'L';
-    CHECK(incarnations == 2);                                              // what stands behind the hole is said again
+    CHECK(incarnations == 2);  // what stands behind the hole is said again
   }
 }
 
@@ -130,7 +136,8 @@ TEST_CASE("of presences a member hears what the table says, also without an anch
   Solo ada("ada");
   u32 topic = ada.join(secret);
   (void)topic;
-  Stranger eve(ada, "eve", {.greeting = {.role = 1, .epoch = {1}}});         // says that she is an anchor, so that she may speak for others
+  // says that she is an anchor, so that she may speak for others
+  Stranger eve(ada, "eve", {.greeting = {.role = 1, .epoch = {1}}});
   eve.keys = identity::topic_keys(secret);
   eve.enter(secret);
   Stranger mallory(ada, "mallory");
@@ -138,7 +145,7 @@ TEST_CASE("of presences a member hears what the table says, also without an anch
   const std::size_t n = 3'000;
   u64 heard = 0;
   std::optional<Bytes> before;
-  for (u64 i = 1; i <= n; ++i) {                                            // within one moment
+  for (u64 i = 1; i <= n; ++i) {  // within one moment
     mallory.say(said_by(mallory.identity, *mallory.keys, presence_kind, i, Solo::message(std::to_string(i)).value), 1);
     if (ada.presence[mallory.identity.id()] != before) ++heard, before = ada.presence[mallory.identity.id()];
   }
@@ -186,12 +193,14 @@ TEST_CASE("who comes later is counted as a copy of what stands before a void") {
   few.world.run_for(60'000);
   REQUIRE(few.words(carol) == Words{"0", "1", "2"});
   bool done = false;
-  few.world.call(ada, WaitCopies{few.topic[ada], zero, 4, false}, [&](const ReplyBody* reply) { done = reply && std::holds_alternative<Nothing>(*reply); });
+  few.world.call(ada, WaitCopies{few.topic[ada], zero, 4, false},
+                 [&](const ReplyBody* reply) { done = reply && std::holds_alternative<Nothing>(*reply); });
   few.world.run_until([&] { return done; }, 120'000);
   CHECK(done);
 }
 
-TEST_CASE("a device whose store is put back to one copy again and again loses nothing, though different peers have seen different lives") {
+TEST_CASE(
+    "a device whose store is put back to one copy again and again loses nothing, though different peers have seen different lives") {
   Group few;
   sim::HostId ada = few.add(), bob = few.add(), eve = few.add();
   few.say(ada, "0");
@@ -203,8 +212,8 @@ TEST_CASE("a device whose store is put back to one copy again and again loses no
   };
   life("1", bob);
   life("x", eve);
-  life("3", bob);                                              // takes "1" back, under its first id
-  life("4", eve);                                              // takes "x" back, under its first id, which is the same
+  life("3", bob);  // takes "1" back, under its first id
+  life("4", eve);  // takes "x" back, under its first id, which is the same
   few.say(ada, "5");
   for (int n = 0; n < 3; ++n) {
     visit(few, ada, bob);
@@ -255,7 +264,7 @@ TEST_CASE("what two lives have each said again under a new id is shown once") {
   few.say(ada, "3");
   for (sim::HostId other : {bob, eve}) visit(few, ada, other);
   few.restart(ada, [&](sim::Disk& disk) { disk.rows = first; });
-  few.say(ada, "5");                                           // in the place of "3"
+  few.say(ada, "5");  // in the place of "3"
   const sim::Disk::Rows second = few.world.disk(ada)->rows;
   visit(few, ada, bob);
   few.restart(ada, [&](sim::Disk& disk) { disk.rows = second; });
@@ -333,7 +342,9 @@ TEST_CASE("a map entry that was set after a store was put back is not lost to on
   sim::HostId ada = few.add(), bob = few.add(), eve = few.add();
   few.say(ada, "0");
   const sim::Disk::Rows copy = few.world.disk(ada)->rows;
-  auto put = [&](const char* key, const char* value) { (void)few.ask<Appended>(ada, Append{few.topic[ada], {}, {Solo::set(key, value)}}); };
+  auto put = [&](const char* key, const char* value) {
+    (void)few.ask<Appended>(ada, Append{few.topic[ada], {}, {Solo::set(key, value)}});
+  };
   auto life = [&](const char* key, sim::HostId other) {
     put(key, "v");
     visit(few, ada, other);
@@ -351,7 +362,8 @@ TEST_CASE("a map entry that was set after a store was put back is not lost to on
   }
   for (sim::HostId host : {ada, bob, eve}) {
     Words keys;
-    for (const auto& entry : few.ask<MapPage>(host, MapEntries{few.topic[host], "", {}, 100}).entries) keys.push_back(entry.key);
+    for (const auto& entry : few.ask<MapPage>(host, MapEntries{few.topic[host], "", {}, 100}).entries)
+      keys.push_back(entry.key);
     CHECK(keys == Words{"a", "b", "c", "d", "e"});
   }
 }
@@ -370,7 +382,7 @@ TEST_CASE("a member cannot keep an anchor from fetching an author's own log from
     eve.say(wire::Items{{ledger.item(eve.tag(ledger.id()), 5)}}, 1);
     const u32 request = eve.request<wire::Want>();
     REQUIRE(request != 0);
-    bob.say(wire::Items{{ledger.item(bob.tag(ledger.id()), 5)}}, 1);        // what did not fit into the answer to a greeting
+    bob.say(wire::Items{{ledger.item(bob.tag(ledger.id()), 5)}}, 1);  // what did not fit into the answer to a greeting
     bool asked = false;
     for (int n = 0; n < 60; ++n) {
       for (auto* who : {&eve, &bob}) who->say(wire::Ping{static_cast<u32>(n), 0});

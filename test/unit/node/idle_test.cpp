@@ -8,8 +8,8 @@ using namespace perdure::test;
 namespace {
 
 struct Quiet {
-  u64 bytes = 0, presences = 0;                 // of ten minutes
-  u64 longest_ms = 0;                           // between two presences
+  u64 bytes = 0, presences = 0;  // of ten minutes
+  u64 longest_ms = 0;            // between two presences
   bool linked = false;
 };
 
@@ -24,7 +24,7 @@ Quiet ten_minutes(u32 idle_bytes_per_second, bool present) {
   if (present) (void)ada.ask<Nothing>(SetPresence{topic, Bytes(1, 0xc3)});
   Quiet quiet;
   u64 last = ada.steady_ms;
-  for (int i = -60; i < 1'200; ++i) {           // after half a minute for getting to know each other
+  for (int i = -60; i < 1'200; ++i) {  // after half a minute for getting to know each other
     eve.heard.clear();
     ada.pass(500);
     for (const Bytes& sent : ada.sent[eve.link.value]) quiet.bytes += i < 0 ? 0 : sent.size();
@@ -54,7 +54,8 @@ TEST_CASE("what is sent while nothing happens stays within what the app allows, 
   }
 }
 
-TEST_CASE("presence is said more rarely where little may be sent, and never so rarely that it would be taken for gone") {
+TEST_CASE(
+    "presence is said more rarely where little may be sent, and never so rarely that it would be taken for gone") {
   Quiet usual = ten_minutes(0, true), bounded = ten_minutes(40, true), strict = ten_minutes(1, true);
   CHECK(usual.bytes > 40 * 600);
   CHECK(bounded.bytes <= 40 * 600);

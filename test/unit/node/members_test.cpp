@@ -52,5 +52,5 @@ TEST_CASE("of a long list not every change is told by itself, but none is forgot
   for (u8 n = 64; n < 128; ++n) introduce(n);
   ada.pass(1000);
   REQUIRE(ada.member_notices.size() == 1);
-  CHECK(ada.member_notices.front().members.size() == 130);     // with ada and bob
+  CHECK(ada.member_notices.front().members.size() == 130);  // with ada and bob
 }

@@ -12,11 +12,13 @@ namespace {
 // A batch of eve's log that is no batch of a format which this core knows.
 void say_plain(Stranger& eve, Ledger& ledger, ByteView plain) {
   crypto::Random random(named_seed("newer"));
-  ledger.add_sealed(log::seal_batch(*eve.keys, {eve.identity.network(), eve.keys->id, ledger.id(), ledger.length()}, plain, random));
+  ledger.add_sealed(
+      log::seal_batch(*eve.keys, {eve.identity.network(), eve.keys->id, ledger.id(), ledger.length()}, plain, random));
 }
 
 std::string trouble_of(const Solo& solo, Code code) {
-  for (const Error& e : solo.status.trouble) if (e.code == code) return e.text;
+  for (const Error& e : solo.status.trouble)
+    if (e.code == code) return e.text;
   return "";
 }
 
@@ -33,13 +35,14 @@ TEST_CASE("a batch of a newer format is kept and passed on, and the user is told
   ledger.say("after");
   eve.say(ledger.page(), 1);
   CHECK(ada.messages(topic) == Words{"before", "after"});
-  CHECK(trouble_of(ada, Code::outdated) ==
-        "A newer version of this app has written what this one cannot read, in \"lunch\". It is kept and passed on; reload to run the newer version.");
+  CHECK(
+      trouble_of(ada, Code::outdated) ==
+      "A newer version of this app has written what this one cannot read, in \"lunch\". It is kept and passed on; reload to run the newer version.");
   eve.heard.clear();
   eve.say(wire::Want{eve.tag(ledger.id()), 0, 3, 100'000}, 1, 1);
   REQUIRE(eve.last<wire::Page>());
   CHECK(eve.last<wire::Page>()->batches.size() == 3);
-  ada.start();                                       // and it is not forgotten, nor fetched again
+  ada.start();  // and it is not forgotten, nor fetched again
   CHECK(ada.ask<OpenedTopic>(TopicNamed{"lunch"}).topic == topic);
   ada.pass(10);
   CHECK_FALSE(trouble_of(ada, Code::outdated).empty());

@@ -35,7 +35,7 @@ TEST_CASE("a log that no invite holder opened is not stored, and costs the link"
   Stranger eve(s.ada, "eve");
   eve.enter(secret);
   identity::TopicKeys guessed = identity::topic_keys(named_secret("another topic"));
-  guessed.id = eve.keys->id;                   // the right topic, and the wrong key for it
+  guessed.id = eve.keys->id;  // the right topic, and the wrong key for it
   Ledger ledger(eve.identity, guessed);
   ledger.say("not invited");
   eve.say(ledger.page(), 1);
@@ -43,7 +43,8 @@ TEST_CASE("a log that no invite holder opened is not stored, and costs the link"
   CHECK(s.intact());
 }
 
-TEST_CASE("a head with a bad signature, over another root, or over other lengths is not believed, and who sent it loses its link") {
+TEST_CASE(
+    "a head with a bad signature, over another root, or over other lengths is not believed, and who sent it loses its link") {
   for (int harm = 0; harm < 6; ++harm) {
     Scene s;
     Stranger eve(s.ada, "eve");
@@ -53,7 +54,7 @@ TEST_CASE("a head with a bad signature, over another root, or over other lengths
     wire::Page page = ledger.page();
     switch (harm) {
       case 0: page.signature.bytes[5] ^= 1; break;
-      case 1: page.batches[2][20] ^= 1; break;                 // another root
+      case 1: page.batches[2][20] ^= 1; break;  // another root
       case 2: page.ops += 1; break;
       case 3: page.time += 1; break;
       case 4: page.length += 1, page.completion = {Hash{}}; break;
@@ -71,14 +72,22 @@ TEST_CASE("a page over its limits, or that contradicts itself, costs the link") 
     Stranger eve(s.ada, "eve");
     eve.enter(secret);
     Ledger ledger(eve.identity, *eve.keys);
-    if (harm == 0) ledger.add_sealed(Bytes(log::sealed_max + 1, 1));         // one batch that is too long
-    else if (harm == 1) for (int i = 0; i < 3; ++i) ledger.add_sealed(Bytes(30'000, 1));   // too long together
-    else for (int i = 0; i < 4; ++i) ledger.say("good");
+    if (harm == 0) ledger.add_sealed(Bytes(log::sealed_max + 1, 1));  // one batch that is too long
+    else if (harm == 1)
+      for (int i = 0; i < 3; ++i) ledger.add_sealed(Bytes(30'000, 1));  // too long together
+    else
+      for (int i = 0; i < 4; ++i) ledger.say("good");
     wire::Page page = ledger.page();
     switch (harm) {
       case 2: page.batches.clear(); break;
       case 3: page.batches[0].clear(); break;
-      case 4: page.from = 4; page.opening.reset(); page.log = eve.tag(ledger.id()); eve.say(ledger.page(), 1); page.length = 4; break;
+      case 4:
+        page.from = 4;
+        page.opening.reset();
+        page.log = eve.tag(ledger.id());
+        eve.say(ledger.page(), 1);
+        page.length = 4;
+        break;
       case 5: page.length = 3; break;
       case 6: page.length = u64{1} << 60; break;
       case 7: page.ops = 1; break;
@@ -112,9 +121,10 @@ TEST_CASE("a batch that its author sealed wrongly or filled with nonsense is kep
   eve.enter(secret);
   Ledger ledger(eve.identity, *eve.keys);
   ledger.say("before");
-  ledger.add_sealed(Bytes(100, 7));                                          // sealed with nothing
+  ledger.add_sealed(Bytes(100, 7));  // sealed with nothing
   crypto::Random random(named_seed("r"));
-  ledger.add_sealed(log::seal_batch(*eve.keys, {eve.identity.network(), eve.keys->id, ledger.id(), 2}, Bytes(50, 0xff), random));
+  ledger.add_sealed(
+      log::seal_batch(*eve.keys, {eve.identity.network(), eve.keys->id, ledger.id(), 2}, Bytes(50, 0xff), random));
   ledger.say("after");
   eve.say(ledger.page(), 1);
   CHECK(eve.linked());
@@ -132,14 +142,16 @@ TEST_CASE("a batch over its limits inside says nothing") {
   Ledger ledger(eve.identity, *eve.keys);
   crypto::Random random(named_seed("r"));
   ledger.say("good");
-  Bytes plain = log::encode_batch({{u64{1'700'000'000'000} << 16}, 1, {}, {}, {{log::Op::Kind::message, {}, Bytes{0xc0}, {}}}}, ledger.id());
+  Bytes plain = log::encode_batch(
+      {{u64{1'700'000'000'000} << 16}, 1, {}, {}, {{log::Op::Kind::message, {}, Bytes{0xc0}, {}}}}, ledger.id());
   for (int harm = 0; harm < 4; ++harm) {
     Bytes bent = plain;
-    if (harm == 0) bent.push_back(0xc0);                                      // two values in place of one
-    if (harm == 1) bent.back() = 0xc1;                                        // no MessagePack value
-    if (harm == 2) bent[0] |= 0x0f;                                           // more deps than there may be
+    if (harm == 0) bent.push_back(0xc0);  // two values in place of one
+    if (harm == 1) bent.back() = 0xc1;    // no MessagePack value
+    if (harm == 2) bent[0] |= 0x0f;       // more deps than there may be
     if (harm == 3) bent.resize(log::plain_max * 3, 0);
-    ledger.add_sealed(log::seal_batch(*eve.keys, {eve.identity.network(), eve.keys->id, ledger.id(), ledger.length()}, bent, random));
+    ledger.add_sealed(
+        log::seal_batch(*eve.keys, {eve.identity.network(), eve.keys->id, ledger.id(), ledger.length()}, bent, random));
   }
   for (u64 i = 0; i < ledger.length(); ++i) {
     wire::Page page = ledger.page(i, i + 1);
@@ -159,7 +171,8 @@ TEST_CASE("a set that names versions which do not exist replaces nothing, and a 
   const Bytes value = Solo::message("theirs").value, key = own(view("k"));
   DeviceId nobody = DeviceId::from(Bytes(32, 1));
   LogId made_up = LogId::from(Bytes(32, 9));
-  ledger.add({{log::Op::Kind::set, key, value, {{made_up, 3, 1}, {ledger.id(), 70, 2}, {eve.log_of(nobody, 4), 0, 0}}}}, 1'600'000'000'000);
+  ledger.add({{log::Op::Kind::set, key, value, {{made_up, 3, 1}, {ledger.id(), 70, 2}, {eve.log_of(nobody, 4), 0, 0}}}},
+             1'600'000'000'000);
   log::Batch lies;
   lies.time = {(u64{1'600'000'000'000} << 16) + 9};
   lies.first_op = 1;
@@ -209,11 +222,11 @@ TEST_CASE("repeated and reordered pages of a log change nothing twice, and one b
     p.log = eve.tag(ledger.id());
     return p;
   };
-  eve.say(page(2, 4), 1);                      // of a log that is not known yet
+  eve.say(page(2, 4), 1);  // of a log that is not known yet
   eve.say(page(0, 2), 1);
-  eve.say(page(4, 6), 1);                      // a gap
+  eve.say(page(4, 6), 1);  // a gap
   eve.say(page(0, 2), 1);
-  eve.say(page(0, 4), 1);                      // an overlap
+  eve.say(page(0, 4), 1);  // an overlap
   eve.say(page(2, 4), 1);
   eve.say(page(3, 6), 1);
   eve.say(page(0, 6), 1);
@@ -255,13 +268,21 @@ TEST_CASE("a log that its author forked is quarantined from there on, and the li
   wire::LogTag tag = eve.tag(one.id());
   wire::Page fork = two.page(3, 5);
   fork.log = tag;
-  eve.say(fork, 1);                            // overlaps what is held: skipped up to 4, and then the root is wrong
+  eve.say(fork, 1);  // overlaps what is held: skipped up to 4, and then the root is wrong
   auto ask = eve.last<wire::AskProof>();
   REQUIRE(ask);
   log::Head head = two.head(5);
   // The tree of 5 cut at 4: peaks of the first four, and the fifth leaf completes it.
   CHECK(ask->size == 4);
-  eve.say(wire::Proof{tag, 4, two.peaks(4).hashes, {log::leaf_hash(two.batches()[4])}, 5, head.ops, head.time.value, head.signature}, 1);
+  eve.say(wire::Proof{tag,
+                      4,
+                      two.peaks(4).hashes,
+                      {log::leaf_hash(two.batches()[4])},
+                      5,
+                      head.ops,
+                      head.time.value,
+                      head.signature},
+          1);
   for (int n = 0; n < 5 && eve.linked(); ++n) {
     auto asked = eve.last<wire::AskNodes>();
     if (!asked) break;
@@ -271,7 +292,9 @@ TEST_CASE("a log that its author forked is quarantined from there on, and the li
       for (u64 i = 0; i < (u64{1} << level); ++i) peaks.append(log::leaf_hash(two.batches()[(index << level) + i]));
       return peaks.root();
     };
-    eve.say(wire::Nodes{tag, asked->level, asked->index, node(asked->level - 1, asked->index * 2), node(asked->level - 1, asked->index * 2 + 1)}, 1);
+    eve.say(wire::Nodes{tag, asked->level, asked->index, node(asked->level - 1, asked->index * 2),
+                        node(asked->level - 1, asked->index * 2 + 1)},
+            1);
   }
   CHECK(eve.linked());
   auto messages = s.ada.messages(s.topic);
@@ -299,7 +322,7 @@ TEST_CASE("who claims a fork and cannot prove it loses its link, and nothing is 
     wire::Proof proof{tag, 2, {Hash{}}, {}, 2, 2, page->time, page->signature};
     if (harm == 1) proof.size = 0;
     if (harm == 2) proof.peaks.clear();
-    if (harm == 3) proof.log[0] ^= 1;          // of an inquest that is not open: not heard
+    if (harm == 3) proof.log[0] ^= 1;  // of an inquest that is not open: not heard
     eve.say(proof, 1);
     CHECK(eve.linked() == (harm == 3));
     CHECK(s.intact());

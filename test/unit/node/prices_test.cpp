@@ -26,7 +26,8 @@ std::size_t bytes_of(const std::vector<Heard>& heard) {
 }
 
 // Ten times what the table allows at once, and what it says follows.
-void flood(Solo& core, Stranger& eve, const Stranger& bob, const wire::Price& price, const std::function<Bytes(u32 request)>& frame) {
+void flood(Solo& core, Stranger& eve, const Stranger& bob, const wire::Price& price,
+           const std::function<Bytes(u32 request)>& frame) {
   const u64 burst = price.rate.burst;
   u64 said = 0;
   for (; said < 10 * burst && eve.linked(); ++said) {
@@ -45,14 +46,18 @@ void flood(Solo& core, Stranger& eve, const Stranger& bob, const wire::Price& pr
 TEST_CASE("each kind of message at ten times its rate costs what the table says, and nobody else anything") {
   fuzz::each_message([&]<class M>(const M& sample) {
     const wire::Price& price = wire::price_of(M::tag);
-    if (price.purse == wire::Purse::member || price.over == wire::Over::later) return;      // below
+    if (price.purse == wire::Purse::member || price.over == wire::Over::later) return;  // below
     CAPTURE(static_cast<int>(M::tag));
     if (price.purse == wire::Purse::address) {
       Solo anchor("anchor", anchor_config());
       Stranger bob(anchor, "bob", on_websocket), eve(anchor, "eve", on_websocket);
       bob.enter(secret);
       eve.enter(secret);
-      return flood(anchor, eve, bob, price, [&](u32) { return wire::encode({1, 0}, wire::Enter{eve.keys->id, peers::enter_signature(*eve.keys, eve.session->handshake_hash(), eve.identity.id())}); });
+      return flood(anchor, eve, bob, price, [&](u32) {
+        return wire::encode(
+            {1, 0}, wire::Enter{eve.keys->id,
+                                peers::enter_signature(*eve.keys, eve.session->handshake_hash(), eve.identity.id())});
+      });
     }
     Scene s;
     Stranger bob(s.ada, "bob"), eve(s.ada, "eve");
@@ -127,7 +132,8 @@ TEST_CASE("long messages go in longer pieces to who reads them, and in short one
     wire::LogTag ours = bob.last<wire::Hello>()->items.at(0).log;
     s.ada.turn({LinkDrained{bob.link, 0}});
     std::size_t longest = 0;
-    for (Bytes& b : bob.session->send(wire::encode({1, 1}, wire::Want{ours, 2, 3, 500'000}))) s.ada.turn({LinkReceived{bob.link, b}});
+    for (Bytes& b : bob.session->send(wire::encode({1, 1}, wire::Want{ours, 2, 3, 500'000})))
+      s.ada.turn({LinkReceived{bob.link, b}});
     for (const Bytes& b : s.ada.sent[bob.link.value]) longest = std::max(longest, b.size());
     CHECK(longest <= (says ? session::piece_max : session::piece_min));
     CHECK(longest > (says ? session::piece_min : 0));
@@ -235,7 +241,8 @@ TEST_CASE("who asks and takes nothing in is not the only one: all of them togeth
   for (u32 n = 0; n < 24; ++n) {
     Stranger& reader = readers.emplace_back(anchor, "reader " + std::to_string(n), on_websocket);
     reader.enter(secret);
-    for (u32 request = 1; request <= 8 && reader.linked(); ++request) reader.say(wire::Want{reader.tag(ledger.id()), 0, 8, 500'000}, 1, request);
+    for (u32 request = 1; request <= 8 && reader.linked(); ++request)
+      reader.say(wire::Want{reader.tag(ledger.id()), 0, 8, 500'000}, 1, request);
     anchor.turn({LinkDrained{ada.link, 0}});
   }
   anchor.pass(10);
@@ -254,7 +261,7 @@ TEST_CASE("presence is not sent to who does not read, and the link stays") {
   for (u64 i = 0; i < 400; ++i) {
     eve.say(wire::Presence{eve.identity.id(), 1, i + 1, Bytes(4'000, 1)}, 1);
     eve.pass(60);
-    if (i % 100 == 0) slow.say(wire::Pong{});        // it is there, and says so
+    if (i % 100 == 0) slow.say(wire::Pong{});  // it is there, and says so
   }
   slow.listen();
   CHECK(slow.all<wire::Presence>().size() * 4'000 < 2 * params::presence_unsent_max);
@@ -276,10 +283,12 @@ TEST_CASE("a peer may claim so many logs that we do not know, in all topics toge
   u64 claimed = 0;
   for (u32 topic = 1; topic <= 100 && eve.linked(); ++topic) {
     auto keys = identity::topic_keys(named_secret("made up " + std::to_string(topic)));
-    eve.say(wire::Enter{keys.id, peers::enter_signature(keys, eve.session->handshake_hash(), eve.identity.id())}, topic);
+    eve.say(wire::Enter{keys.id, peers::enter_signature(keys, eve.session->handshake_hash(), eve.identity.id())},
+            topic);
     for (u32 n = 0; n < 4 && eve.linked(); ++n) {
       wire::Items items{std::vector<wire::Item>(wire::items_max, fuzz::sample_item(1))};
-      for (u32 i = 0; i < items.items.size(); ++i) items.items[i].log = {static_cast<u8>(n), static_cast<u8>(i >> 8), static_cast<u8>(i), 1};
+      for (u32 i = 0; i < items.items.size(); ++i)
+        items.items[i].log = {static_cast<u8>(n), static_cast<u8>(i >> 8), static_cast<u8>(i), 1};
       eve.say(items, topic);
       claimed += wire::items_max;
     }
@@ -337,7 +346,15 @@ TEST_CASE("an acknowledgement goes on to its author if it is its signer's and tr
   ack.acker = bob.identity.id();
   ack.length = 1;
   codec::Writer statement;
-  statement.raw(view("perdure/ack/1")).fixed(ada.identity.network()).fixed(ada.keys->id).fixed(ledger.id()).be64(0).be64(1).fixed(ledger.peaks(1).root()).fixed(ack.acker).raw(ack.epoch);
+  statement.raw(view("perdure/ack/1"))
+      .fixed(ada.identity.network())
+      .fixed(ada.keys->id)
+      .fixed(ledger.id())
+      .be64(0)
+      .be64(1)
+      .fixed(ledger.peaks(1).root())
+      .fixed(ack.acker)
+      .raw(ack.epoch);
   ack.signature = crypto::sign(bob.identity.key(), {statement.peek()});
   ada.heard.clear();
   for (u32 i = 0; i < 200; ++i) {
@@ -345,7 +362,7 @@ TEST_CASE("an acknowledgement goes on to its author if it is its signer's and tr
     junk.acker = eve.identity.id();
     junk.signature.bytes[0] = static_cast<u8>(i);
     eve.say(junk, 1);
-    eve.say(ack, 1);                                   // another's
+    eve.say(ack, 1);  // another's
     junk.length = 100 + i;
     eve.say(junk, 1);
   }
@@ -384,7 +401,7 @@ TEST_CASE("who relays cannot make us begin sessions without end") {
   wire::Introduce message;
   for (u8 n = 0; n < 100; ++n) {
     DeviceId id;
-    id.bytes[1] = n;                                 // lower than ours: it begins
+    id.bytes[1] = n;  // lower than ours: it begins
     id.bytes[2] = 1;
     others.push_back(id);
     message.present.push_back({id, false});
@@ -399,16 +416,19 @@ TEST_CASE("who relays cannot make us begin sessions without end") {
 TEST_CASE("links of one address share what it may enter, and one from elsewhere has its own") {
   Solo anchor("anchor", anchor_config());
   const wire::Price& price = wire::price_of(wire::Tag::enter);
-  auto enter = [](Stranger& s) { s.say(wire::Enter{s.keys->id, peers::enter_signature(*s.keys, s.session->handshake_hash(), s.identity.id())}, 1); };
+  auto enter = [](Stranger& s) {
+    s.say(wire::Enter{s.keys->id, peers::enter_signature(*s.keys, s.session->handshake_hash(), s.identity.id())}, 1);
+  };
   auto from = [](u8 address) { return Stranger::Options{.kind = LinkKind::websocket, .address = Bytes(4, address)}; };
   Stranger elsewhere(anchor, "elsewhere", from(2));
   u64 entered = 0;
   for (u32 n = 0; n < 3; ++n) {
     Stranger eve(anchor, "eve " + std::to_string(n), from(1));
     eve.keys = identity::topic_keys(secret);
-    for (; entered <= price.rate.burst && eve.linked() && entered < (n + 1) * price.rate.burst / 2; ++entered) enter(eve);
+    for (; entered <= price.rate.burst && eve.linked() && entered < (n + 1) * price.rate.burst / 2; ++entered)
+      enter(eve);
     if (n == 2) enter(eve);
-    CHECK(eve.linked() == (n < 2));                   // coming again has not helped
+    CHECK(eve.linked() == (n < 2));  // coming again has not helped
     eve.close();
   }
   elsewhere.enter(secret);
@@ -453,13 +473,15 @@ TEST_CASE("presences that an anchor keeps for newcomers take so much, however ma
   u32 topics = 0;
   for (; topics < most + 20; ++topics) {
     auto keys = identity::topic_keys(named_secret("made up " + std::to_string(topics)));
-    eve.say(wire::Enter{keys.id, peers::enter_signature(keys, eve.session->handshake_hash(), eve.identity.id())}, topics + 1);
+    eve.say(wire::Enter{keys.id, peers::enter_signature(keys, eve.session->handshake_hash(), eve.identity.id())},
+            topics + 1);
     eve.say(wire::Presence{eve.identity.id(), 1, 1, Bytes(4'000, 1)}, topics + 1);
   }
   Stranger bob(anchor, "bob", on_websocket);
   for (u32 n = 0; n < topics; ++n) {
     auto keys = identity::topic_keys(named_secret("made up " + std::to_string(n)));
-    bob.say(wire::Enter{keys.id, peers::enter_signature(keys, bob.session->handshake_hash(), bob.identity.id())}, n + 1);
+    bob.say(wire::Enter{keys.id, peers::enter_signature(keys, bob.session->handshake_hash(), bob.identity.id())},
+            n + 1);
   }
   CHECK(bob.all<wire::Presence>().size() <= most);
   CHECK(bob.all<wire::Presence>().size() + 5 >= most);

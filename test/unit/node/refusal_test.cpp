@@ -35,7 +35,7 @@ TEST_CASE("an anchor's refusal stands among the troubles until that anchor serve
 TEST_CASE("an anchor that is removed takes its trouble along") {
   Solo ada("ada", with_anchor());
   Stranger anchor(ada, "anchor", at_a);
-  anchor.say(wire::Refused{200});                             // a reason of a later version
+  anchor.say(wire::Refused{200});  // a reason of a later version
   REQUIRE(ada.status.trouble.size() == 1);
   CHECK(ada.status.trouble[0].text.size() > std::string_view("ws://a: ").size());
   (void)ada.ask<Nothing>(AnchorRemove{"ws://a"});
@@ -50,7 +50,7 @@ TEST_CASE("an anchor that lets nobody in says so in its greeting, and never coun
   CHECK_FALSE(anchor.linked());
   CHECK(anchor.heard.empty());
   CHECK(ada.anchors.at(0).state == AnchorState::refused);
-  CHECK_FALSE(ada.anchors.at(0).id.has_value());              // nobody was met
+  CHECK_FALSE(ada.anchors.at(0).id.has_value());  // nobody was met
   CHECK(ada.status.state != 1);
   REQUIRE(ada.status.trouble.size() == 1);
   ada.pass(60'000);

@@ -21,7 +21,7 @@ TEST_CASE("a lost branch of which peers hold different parts is taken back whole
     few.world.disk(ada)->rows = backup;
     few.world.restart(ada);
     few.open(ada);
-    few.say(ada, "3");                                        // in the place of "1"
+    few.say(ada, "3");  // in the place of "1"
     for (sim::HostId other : longer_first ? std::vector{eve, bob} : std::vector{bob, eve}) {
       few.meet(ada, other);
       few.part(ada, other);
@@ -41,7 +41,7 @@ TEST_CASE("what a device said after its store was put back survives a void that 
   few.say(ada, "1");
   few.meet(ada, bob);
   few.part(ada, bob);
-  for (const char* word : {"2", "3"}) {                       // twice the same backup
+  for (const char* word : {"2", "3"}) {  // twice the same backup
     few.world.crash(ada);
     few.world.disk(ada)->rows = first;
     few.world.restart(ada);
@@ -54,9 +54,10 @@ TEST_CASE("what a device said after its store was put back survives a void that 
   CHECK(few.words(bob) == few.words(ada));
 }
 
-TEST_CASE("a device whose store is put back to the same copy ten times in a row loses nothing, whatever it says each time") {
+TEST_CASE(
+    "a device whose store is put back to the same copy ten times in a row loses nothing, whatever it says each time") {
   for (bool equal : {true, false})
-    for (bool late : {false, true}) {                         // says it before it has met anybody, or after
+    for (bool late : {false, true}) {  // says it before it has met anybody, or after
       CAPTURE(equal, late);
       Group few;
       sim::HostId ada = few.add(), bob = few.add();
@@ -82,7 +83,8 @@ TEST_CASE("a device whose store is put back to the same copy ten times in a row 
     }
 }
 
-TEST_CASE("the id of a receipt leads to what it was given for, by whatever it is asked, though another life has given it out as well") {
+TEST_CASE(
+    "the id of a receipt leads to what it was given for, by whatever it is asked, though another life has given it out as well") {
   Group few;
   sim::HostId ada = few.add(), bob = few.add();
   few.say(ada, "0");
@@ -120,7 +122,7 @@ TEST_CASE("own batches dated ahead are appended again, of whatever incarnation t
   ada.next_save = SaveOutcome::unknown;
   (void)ada.call(Append{topic, {}, {Solo::message("in doubt")}});
   ada.pass(6'000);
-  (void)ada.append(topic, "b");                               // so this is another incarnation
+  (void)ada.append(topic, "b");  // so this is another incarnation
   ada.wall_ms -= 7'200'000;
   ada.pass(1'000);
   CHECK(sorted(ada.messages(topic)) == Words{"a", "b"});
@@ -129,7 +131,8 @@ TEST_CASE("own batches dated ahead are appended again, of whatever incarnation t
   CHECK(ada.messages(topic).back() == "c");
 }
 
-TEST_CASE("who appends in the very turn in which the clock was put back is dated by it, and so is what was dated ahead") {
+TEST_CASE(
+    "who appends in the very turn in which the clock was put back is dated by it, and so is what was dated ahead") {
   Solo ada("ada");
   u32 topic = ada.join(secret);
   constexpr u64 year_ms = 365ull * 86'400'000;
@@ -149,7 +152,7 @@ TEST_CASE("a clock that is put back again and again leaves own messages in the o
   const Words said = {"a", "b", "c", "d", "e", "f"};
   for (const std::string& word : said) {
     (void)ada.append(topic, word.c_str());
-    ada.wall_ms -= 3'600'000;                                 // each time a new incarnation, and their ids are in no order
+    ada.wall_ms -= 3'600'000;  // each time a new incarnation, and their ids are in no order
     ada.pass(1'000);
   }
   CHECK(ada.messages(topic) == said);
@@ -162,7 +165,7 @@ TEST_CASE("what is appended behind a head that is dated ahead is seen at once, a
   ada.wall_ms += 7'200'000;
   (void)ada.append(topic, "a");
   ada.next_save = SaveOutcome::full;
-  (void)ada.call(MarkRead{topic, {}});                        // fails, and for a while nothing is written unasked
+  (void)ada.call(MarkRead{topic, {}});  // fails, and for a while nothing is written unasked
   ada.wall_ms -= 7'200'000;
   (void)ada.append(topic, "b");
   CHECK(std::ranges::count(ada.messages(topic), "b") == 1);
@@ -218,7 +221,8 @@ TEST_CASE("a topic that was closed and opened again while its rows were being re
   ada.answers_reads = false;
   ada.next_save = SaveOutcome::failed;
   (void)ada.call(Append{topic, {}, {Solo::message("not kept")}});
-  u32 said = ada.call(Append{topic, {}, {Solo::message("a")}}), closed = ada.call(TopicClose{topic}), opened = ada.call(TopicJoin{invite, {}});
+  u32 said = ada.call(Append{topic, {}, {Solo::message("a")}}), closed = ada.call(TopicClose{topic}),
+      opened = ada.call(TopicJoin{invite, {}});
   CHECK_FALSE(ada.answered(opened));
   ada.answers_reads = true;
   for (int i = 0; i < 8; ++i) ada.pass(1'000);
@@ -242,7 +246,7 @@ TEST_CASE("after a disk was full nothing is taken in for a while, and all of it 
   eve.say(wire::Done{{eve.epoch, 3, {}}}, 1);
   eve.heard.clear();
   auto rows = ada.disk.rows;
-  for (int i = 0; i < 5; ++i) eve.say(ledger.page(), 1);      // as a peer does that pushes in answer to each greeting
+  for (int i = 0; i < 5; ++i) eve.say(ledger.page(), 1);  // as a peer does that pushes in answer to each greeting
   CHECK(ada.disk.rows == rows);
   CHECK(eve.all<wire::Hello>().empty());
   eve.pass(6'000);
@@ -269,12 +273,13 @@ TEST_CASE("an answer to what was asked before the rows were read again is no bre
   CHECK(eve.linked());
 }
 
-TEST_CASE("what stands behind a batch of ours that is lost and held by nobody reaches others all the same, and the loss is reported") {
+TEST_CASE(
+    "what stands behind a batch of ours that is lost and held by nobody reaches others all the same, and the loss is reported") {
   Group few;
   sim::HostId ada = few.add(), bob = few.add();
   for (const char* word : {"0", "1", "2", "3"}) few.say(ada, word);
   few.restart(ada, [&](sim::Disk& disk) { harm(disk, few.rows(ada, 'B').at(1), Harm::lost); });
-  CHECK(few.words(ada) == Words{"0", "2", "3"});               // meets the hole
+  CHECK(few.words(ada) == Words{"0", "2", "3"});  // meets the hole
   few.meet(ada, bob);
   CHECK(few.words(ada) == Words{"0", "2", "3"});
   CHECK(few.words(bob) == few.words(ada));
@@ -283,7 +288,7 @@ TEST_CASE("what stands behind a batch of ours that is lost and held by nobody re
   few.world.run_for(5'000);
   CHECK(few.words(bob) == Words{"0", "2", "3", "4"});
   CHECK(few.digest(bob) == few.digest(ada));
-  few.restart(ada, [](sim::Disk&) {});                         // once, not with each life
+  few.restart(ada, [](sim::Disk&) {});  // once, not with each life
   few.meet(ada, bob);
   CHECK(few.words(bob) == Words{"0", "2", "3", "4"});
   CHECK(few.troubled(ada, Code::storage_lost));
@@ -292,8 +297,8 @@ TEST_CASE("what stands behind a batch of ours that is lost and held by nobody re
 TEST_CASE("a lost batch that somebody shows after all counts again, once, and so does all behind it") {
   for (std::size_t nth : {0u, 1u}) {
     for (int how = 0; how < 4; ++how) {
-      const bool longer = how % 2 == 1;                        // whether who shows it holds what is behind it, too
-      const bool told = how / 2 == 1;                          // … and has heard of the void first
+      const bool longer = how % 2 == 1;  // whether who shows it holds what is behind it, too
+      const bool told = how / 2 == 1;    // … and has heard of the void first
       CAPTURE(nth, longer, told);
       const Words all{"0", "1", "2", "3"};
       Group few;
@@ -306,7 +311,7 @@ TEST_CASE("a lost batch that somebody shows after all counts again, once, and so
       }
       few.restart(ada, [&](sim::Disk& disk) { harm(disk, few.rows(ada, 'B').at(nth), Harm::lost); });
       (void)few.words(ada);
-      few.meet(ada, bob);                                      // who has none of it
+      few.meet(ada, bob);  // who has none of it
       Words rest = all;
       rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(nth));
       CHECK(few.words(bob) == rest);
@@ -341,7 +346,8 @@ TEST_CASE("a lost batch is taken from who is there and has it, and nothing is sa
   CHECK_FALSE(few.troubled(ada, Code::storage_lost));
 }
 
-TEST_CASE("what stood behind a void and was not said again is asked for of each peer that comes, also by a later life") {
+TEST_CASE(
+    "what stood behind a void and was not said again is asked for of each peer that comes, also by a later life") {
   Group few;
   sim::HostId ada = few.add(), bob = few.add(), eve = few.add();
   few.say(ada, "0");
@@ -354,10 +360,10 @@ TEST_CASE("what stood behind a void and was not said again is asked for of each 
   few.part(ada, eve);
   few.restart(ada, [&](sim::Disk& disk) { disk.rows = backup; });
   few.say(ada, "3");
-  few.meet(ada, bob);                                          // voids "1" and what was behind it, and takes "1" back
+  few.meet(ada, bob);  // voids "1" and what was behind it, and takes "1" back
   CHECK(few.words(ada) == Words{"0", "1", "3"});
   few.restart(ada, [](sim::Disk&) {});
-  few.meet(bob, eve);                                          // who hears of the void first from another
+  few.meet(bob, eve);  // who hears of the void first from another
   few.part(bob, eve);
   few.meet(ada, eve);
   for (sim::HostId host : {ada, eve}) CHECK(few.words(host) == Words{"0", "1", "2", "3"});
@@ -382,7 +388,7 @@ TEST_CASE("what a peer gives back of a log that was voided meanwhile is said aga
   REQUIRE(second);
   REQUIRE(second->from == 1);
   ada.disk.rows = backup;
-  ada.wall_ms -= 7'200'000;                                   // "0" is dated ahead now: its log is voided from the first batch on
+  ada.wall_ms -= 7'200'000;  // "0" is dated ahead now: its log is voided from the first batch on
   ada.start();
   topic = ada.join(secret);
   ada.pass(1'000);

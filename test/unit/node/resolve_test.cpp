@@ -12,7 +12,9 @@ namespace {
 
 const Secret secret = named_secret("a topic");
 
-log::Op setting(std::string_view key, std::string_view value) { return {log::Op::Kind::set, own(view(key)), Solo::message(value).value, {}}; }
+log::Op setting(std::string_view key, std::string_view value) {
+  return {log::Op::Kind::set, own(view(key)), Solo::message(value).value, {}};
+}
 
 struct Conflicted {
   Solo ada{"ada"};
@@ -64,13 +66,13 @@ TEST_CASE("resolving a key with any number of versions leaves none of them, in o
     CAPTURE(versions);
     Conflicted c;
     c.conflict(versions);
-    CHECK(c.losers() == std::min(versions - 1, 256u));         // so many are listed
+    CHECK(c.losers() == std::min(versions - 1, 256u));  // so many are listed
     std::string id = c.change({Solo::set("k", "settled")});
     CHECK(c.losers() == 0);
     CHECK(c.value() == "settled");
     CHECK(c.own_batches() == 1);
     auto history = c.history();
-    REQUIRE(history.size() == versions + 1);                    // what was said, and nothing that nobody said
+    REQUIRE(history.size() == versions + 1);  // what was said, and nothing that nobody said
     CHECK(history[0].id == id);
     CHECK(std::ranges::all_of(history, [](const VersionOut& v) { return v.value.has_value(); }));
     c.ada.start();
@@ -87,12 +89,13 @@ TEST_CASE("a delete replaces all versions as well, and so does a set among other
   c.change({{3, "a", {}}});
   CHECK(c.losers("a") == 0);
   CHECK_FALSE(c.value("a"));
-  std::string id = c.change({Solo::message("before"), Solo::set("b", "first"), Solo::set("c", "third"), Solo::set("b", "second")});
+  std::string id = c.change(
+      {Solo::message("before"), Solo::set("b", "first"), Solo::set("c", "third"), Solo::set("b", "second")});
   CHECK(c.losers("b") == 0);
   CHECK(c.losers("c") == 0);
   CHECK(c.value("b") == "second");
   CHECK(c.value("c") == "third");
-  CHECK(c.history("b")[0].id == id);                            // the receipt speaks of the last op that was given
+  CHECK(c.history("b")[0].id == id);  // the receipt speaks of the last op that was given
   CHECK(c.history("b").size() == 42);
   CHECK(c.ada.messages(c.topic) == std::vector<std::string>{"before"});
   CHECK(c.ada.topics[c.topic].unread == 0);
@@ -118,7 +121,7 @@ TEST_CASE("what ends a conflict stands in one batch, however full the one before
   auto decoded = log::decode_batch(*plain, log);
   REQUIRE(decoded);
   const log::Batch& batch = *decoded;
-  CHECK(batch.ops.size() == 7);                                 // 16 versions, and 15 with each further op
+  CHECK(batch.ops.size() == 7);  // 16 versions, and 15 with each further op
   CHECK(std::ranges::all_of(batch.ops, [](const log::Op& op) { return op.key == own(view("k")); }));
   CHECK(batch.ops.back().kind == log::Op::Kind::set);
 }

@@ -16,7 +16,8 @@ const Stranger::Options at_anchor{.kind = LinkKind::websocket, .url = "ws://a", 
 const Bytes hi{0xa2, 'h', 'i'};
 
 std::size_t rows_of(const Solo& solo, char kind) {
-  return static_cast<std::size_t>(std::ranges::count_if(solo.disk.rows, [&](const auto& row) { return row.first[0] == static_cast<u8>(kind); }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(solo.disk.rows, [&](const auto& row) { return row.first[0] == static_cast<u8>(kind); }));
 }
 
 struct Crowd {
@@ -88,7 +89,7 @@ TEST_CASE("after a thousand devices have come, spoken and gone a newcomer's pres
   dave.say(said_by(dave.identity, *dave.keys, profile_kind, 1, view("Dave")), 1);
   CHECK(c.ada.presence[dave.identity.id()] == hi);
   CHECK(c.member(dave.identity.id())->name == "Dave");
-  CHECK(c.member(bob.id())->name == "Bob");           // who is here makes room for nobody
+  CHECK(c.member(bob.id())->name == "Bob");  // who is here makes room for nobody
   CHECK(rows_of(c.ada, 'W') <= 1'024);
 }
 
@@ -106,7 +107,8 @@ TEST_CASE("who has written in a topic keeps its name while devices that have sai
   CHECK(c.member(bob.id())->name == "Bob");
 }
 
-TEST_CASE("of more names than have a place those of authors and the newest are kept when they are read, and no row of the others") {
+TEST_CASE(
+    "of more names than have a place those of authors and the newest are kept when they are read, and no row of the others") {
   Solo ada("ada");
   u32 topic = ada.join(secret);
   std::deque<DeviceId> devices;
@@ -136,7 +138,8 @@ TEST_CASE("a member speaks for itself alone") {
   CHECK(ada.presence[eve.identity.id()] == hi);
 }
 
-TEST_CASE("an invite's anchor finds a place among addresses at which nobody ever answered, and none among those that did") {
+TEST_CASE(
+    "an invite's anchor finds a place among addresses at which nobody ever answered, and none among those that did") {
   Solo ada("ada", client_config({"ws://a"}));
   auto join_at = [&](const std::string& url) {
     identity::Invite invite;
@@ -162,7 +165,8 @@ TEST_CASE("an invite's anchor finds a place among addresses at which nobody ever
   CHECK(known("ws://real"));
   CHECK(ada.anchors.size() == 16);
   std::deque<Stranger> met;
-  for (const AnchorOut& a : std::vector(ada.anchors)) met.emplace_back(ada, a.url, Stranger::Options{.kind = LinkKind::websocket, .url = a.url, .anchor = true});
+  for (const AnchorOut& a : std::vector(ada.anchors))
+    met.emplace_back(ada, a.url, Stranger::Options{.kind = LinkKind::websocket, .url = a.url, .anchor = true});
   join_at("ws://one-more");
   CHECK_FALSE(known("ws://one-more"));
 }

@@ -13,7 +13,9 @@ namespace {
 const Secret lunch = named_secret("lunch"), dinner = named_secret("dinner");
 const Bytes here{203, 0, 113, 5}, there{203, 0, 113, 6};
 
-Stranger::Options from(Bytes address, bool admitted = false) { return {.kind = LinkKind::websocket, .address = std::move(address), .admitted = admitted}; }
+Stranger::Options from(Bytes address, bool admitted = false) {
+  return {.kind = LinkKind::websocket, .address = std::move(address), .admitted = admitted};
+}
 
 std::optional<wire::Refusal> refusal(const Stranger& who) {
   auto refused = who.last<wire::Refused>();
@@ -22,14 +24,16 @@ std::optional<wire::Refusal> refusal(const Stranger& who) {
 
 std::optional<wire::Refusal> greeted_with(const Stranger& who) {
   auto greeting = who.greeting();
-  return greeting && greeting->refusal != 0 ? std::optional(static_cast<wire::Refusal>(greeting->refusal)) : std::nullopt;
+  return greeting && greeting->refusal != 0 ? std::optional(static_cast<wire::Refusal>(greeting->refusal))
+                                            : std::nullopt;
 }
 
 // Somebody with a log of so many bytes in a topic, which is brought.
 struct Author {
   Stranger device;
   Ledger ledger;
-  Author(Solo& anchor, std::string name, const Secret& secret, std::size_t bytes, Stranger::Options options) : device(anchor, name, std::move(options)), ledger(device.identity, entered(secret)) {
+  Author(Solo& anchor, std::string name, const Secret& secret, std::size_t bytes, Stranger::Options options)
+      : device(anchor, name, std::move(options)), ledger(device.identity, entered(secret)) {
     ledger.add_sealed(Bytes(bytes, 7));
     give();
   }
@@ -45,7 +49,8 @@ struct Author {
 
 u64 stored_bytes(const Solo& anchor) {
   u64 sum = 0;
-  for (const auto& [key, value] : anchor.disk.rows) if (key[0] == 'B') sum += value.size();
+  for (const auto& [key, value] : anchor.disk.rows)
+    if (key[0] == 'B') sum += value.size();
   return sum;
 }
 
@@ -74,7 +79,8 @@ TEST_CASE("what one address brings to topics of its own is bounded, however many
   CHECK(anchor.metrics["refused_address_quota"] == 13);
 }
 
-TEST_CASE("a topic that is entered from two addresses counts for neither, and what had been refused of it is wanted again") {
+TEST_CASE(
+    "a topic that is entered from two addresses counts for neither, and what had been refused of it is wanted again") {
   Solo anchor("anchor", anchor_config({.address_bytes = 10'000 + sync::log_bytes}));
   Author ada(anchor, "ada", lunch, 12'000, from(here));
   CHECK(refusal(ada.device) == wire::Refusal::address_quota);
@@ -88,7 +94,7 @@ TEST_CASE("a topic that is entered from two addresses counts for neither, and wh
   ada.give();
   CHECK_FALSE(refusal(ada.device));
   CHECK(stored_bytes(anchor) > 12'000);
-  Author more(anchor, "more", dinner, 9'000, from(here));   // and it counts no more for where it came from
+  Author more(anchor, "more", dinner, 9'000, from(here));  // and it counts no more for where it came from
   CHECK_FALSE(refusal(more.device));
 }
 
@@ -116,7 +122,8 @@ TEST_CASE("nothing is kept of who has entered a topic in which nothing was said"
   CHECK(std::ranges::none_of(anchor.disk.rows, [](const auto& row) { return row.first[0] == 'E'; }));
 }
 
-TEST_CASE("an anchor that is told its topics serves these to anybody, others to whom its host admits, and says so to the rest") {
+TEST_CASE(
+    "an anchor that is told its topics serves these to anybody, others to whom its host admits, and says so to the rest") {
   Solo anchor("anchor", serving({identity::topic_keys(lunch).id}, true));
   Author ada(anchor, "ada", lunch, 100, from(here));
   CHECK(ada.device.linked());
@@ -133,7 +140,8 @@ TEST_CASE("an anchor that is told its topics serves these to anybody, others to 
   CHECK(anchor.metrics["refused_not_served"] == 1);
 }
 
-TEST_CASE("an anchor that serves by token alone lets nobody in without one, and the quota by address does not bind there") {
+TEST_CASE(
+    "an anchor that serves by token alone lets nobody in without one, and the quota by address does not bind there") {
   Config config = serving({}, true);
   config.quotas.address_bytes = 10;
   Solo anchor("anchor", config);
@@ -173,14 +181,16 @@ TEST_CASE("an invite leads to its topic's id in whatever network, and a wrong on
 
 // ---- who makes room -------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("full of links that share nothing, an anchor lets a newcomer in at once and has the oldest of the busiest address go") {
+TEST_CASE(
+    "full of links that share nothing, an anchor lets a newcomer in at once and has the oldest of the busiest address go") {
   Config config = anchor_config();
   config.links_max = 20;
   Solo anchor("anchor", config);
   Author ada(anchor, "ada", lunch, 100, from(there));
-  Stranger bob(anchor, "bob", from(there));                   // has only just come, and shares nothing yet
+  Stranger bob(anchor, "bob", from(there));  // has only just come, and shares nothing yet
   std::vector<std::unique_ptr<Stranger>> idle;
-  for (int i = 0; i < 18; ++i) idle.push_back(std::make_unique<Stranger>(anchor, "eve " + std::to_string(i), from(here)));
+  for (int i = 0; i < 18; ++i)
+    idle.push_back(std::make_unique<Stranger>(anchor, "eve " + std::to_string(i), from(here)));
   for (int i = 0; i < 9; ++i) {
     Stranger more(anchor, "more " + std::to_string(i), from({203, 0, 113, static_cast<u8>(10 + i)}));
     CHECK_FALSE(greeted_with(more));
@@ -199,7 +209,8 @@ TEST_CASE("links that share a topic in which something was said are never the on
   config.links_max = 12;
   Solo anchor("anchor", config);
   std::vector<std::unique_ptr<Author>> all;
-  for (int i = 0; i < 12; ++i) all.push_back(std::make_unique<Author>(anchor, "author " + std::to_string(i), lunch, 100, from(here)));
+  for (int i = 0; i < 12; ++i)
+    all.push_back(std::make_unique<Author>(anchor, "author " + std::to_string(i), lunch, 100, from(here)));
   Stranger late(anchor, "late", from(there));
   CHECK(greeted_with(late) == wire::Refusal::too_many_links);
   CHECK(std::ranges::all_of(all, [](const auto& author) { return author->device.linked(); }));
@@ -225,7 +236,8 @@ TEST_CASE("whoever is told that there is no room and does not take it in goes be
   config.links_max = 1;
   Solo anchor("anchor", config);
   Author ada(anchor, "ada", lunch, 100, from(here));
-  for (u32 i = 0; i < 16; ++i) anchor.turn({LinkOpened{{9'500 + i}, LinkKind::websocket, false, {}, 0, std::string(64, 'a'), here}});
+  for (u32 i = 0; i < 16; ++i)
+    anchor.turn({LinkOpened{{9'500 + i}, LinkKind::websocket, false, {}, 0, std::string(64, 'a'), here}});
   anchor.pass(3'500);
   Stranger bob(anchor, "bob", from(there));
   CHECK(greeted_with(bob) == wire::Refusal::too_many_links);
@@ -233,7 +245,8 @@ TEST_CASE("whoever is told that there is no room and does not take it in goes be
 
 // ---- where its disk is full -------------------------------------------------------------------------------------------------------
 
-TEST_CASE("what did not fit is refused by name from then on, what fits is kept, and all of it is wanted once there is room") {
+TEST_CASE(
+    "what did not fit is refused by name from then on, what fits is kept, and all of it is wanted once there is room") {
   Solo anchor("anchor", anchor_config());
   Author bob(anchor, "bob", dinner, 100, from(there));
   Stranger ada(anchor, "ada", from(here));
@@ -268,7 +281,8 @@ TEST_CASE("what did not fit is refused by name from then on, what fits is kept, 
   CHECK(anchor.metrics["logs"] == 3);
 }
 
-TEST_CASE("without a word of its host an anchor finds out by itself, and less and less often, whether there is room again") {
+TEST_CASE(
+    "without a word of its host an anchor finds out by itself, and less and less often, whether there is room again") {
   Solo anchor("anchor", anchor_config());
   Stranger ada(anchor, "ada", from(here));
   ada.enter(lunch);
@@ -292,7 +306,7 @@ TEST_CASE("without a word of its host an anchor finds out by itself, and less an
   CHECK(refused_at());
   keep(44'000);
   anchor.next_save = SaveOutcome::full;
-  CHECK_FALSE(refused_at());                                  // it was tried, and failed
+  CHECK_FALSE(refused_at());  // it was tried, and failed
   keep(64'000);
   CHECK(refused_at());
   keep(64'000);

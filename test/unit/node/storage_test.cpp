@@ -9,7 +9,9 @@ using namespace perdure;
 using namespace perdure::test;
 
 TEST_CASE("an append whose save fails gets the reason, says nothing, and the next one goes through") {
-  for (auto [outcome, code] : {std::pair{SaveOutcome::full, Code::storage_full}, {SaveOutcome::failed, Code::storage_unavailable}, {SaveOutcome::unknown, Code::storage_unavailable}}) {
+  for (auto [outcome, code] : {std::pair{SaveOutcome::full, Code::storage_full},
+                               {SaveOutcome::failed, Code::storage_unavailable},
+                               {SaveOutcome::unknown, Code::storage_unavailable}}) {
     Solo ada("ada");
     u32 topic = ada.join(secret);
     (void)ada.append(topic, "kept");
@@ -29,7 +31,8 @@ TEST_CASE("an append whose save fails gets the reason, says nothing, and the nex
   }
 }
 
-TEST_CASE("a disk that is full in the middle of taking a batch in keeps what it had, says so, and takes it once there is room") {
+TEST_CASE(
+    "a disk that is full in the middle of taking a batch in keeps what it had, says so, and takes it once there is room") {
   Solo ada("ada");
   u32 topic = ada.join(secret);
   (void)ada.append(topic, "kept");
@@ -74,7 +77,7 @@ TEST_CASE("rows of a newer version are not touched, and every call is told why")
   (void)ada.append(topic, "kept");
   Bytes meta = store::unseal_row(store::key('M'), ada.disk.rows[store::key('M')]).value();
   meta[0] = 2;
-  meta.push_back(7);                           // and whatever else it holds then
+  meta.push_back(7);  // and whatever else it holds then
   ada.disk.rows[store::key('M')] = store::seal_row(store::key('M'), meta);
   auto rows = ada.disk.rows;
   ada.start();

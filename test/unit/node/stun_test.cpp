@@ -26,7 +26,11 @@ std::vector<std::string> servers(const std::string& url, u32 port) {
   Solo ada("ada", std::move(config));
   Secret secret = named_secret("topic");
   ada.join(secret);
-  Stranger anchor(ada, "anchor", {.kind = LinkKind::websocket, .url = url, .anchor = true, .greeting = {.stun_port = {static_cast<u8>(port >> 8), static_cast<u8>(port)}}});
+  Stranger anchor(ada, "anchor",
+                  {.kind = LinkKind::websocket,
+                   .url = url,
+                   .anchor = true,
+                   .greeting = {.stun_port = {static_cast<u8>(port >> 8), static_cast<u8>(port)}}});
   REQUIRE(anchor.linked());
   return attempt(ada, secret).ice;
 }
@@ -39,9 +43,7 @@ TEST_CASE("a page asks the anchors that offer it how it is seen from outside") {
   CHECK(servers("ws://[::1]:8787/path", 9) == std::vector<std::string>{"stun:[::1]:9"});
 }
 
-TEST_CASE("an anchor that offers no STUN is not asked") {
-  CHECK(servers("wss://anchor.example", 0).empty());
-}
+TEST_CASE("an anchor that offers no STUN is not asked") { CHECK(servers("wss://anchor.example", 0).empty()); }
 
 TEST_CASE("a peer is never taken for a STUN server, whatever it says") {
   Solo ada("ada");

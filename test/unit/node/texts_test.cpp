@@ -21,7 +21,8 @@ std::string text_of(const Solo& solo, u32 call) {
 }
 
 std::string trouble_of(const Solo& solo, Code code) {
-  for (const Error& e : solo.status.trouble) if (e.code == code) return e.text;
+  for (const Error& e : solo.status.trouble)
+    if (e.code == code) return e.text;
   return "no trouble";
 }
 
@@ -35,7 +36,7 @@ std::string invite_to(const Secret& secret) {
 // A value of so many bytes.
 Bytes filled(std::size_t bytes) {
   Bytes value(bytes, 0);
-  value[0] = 0xc6;                                   // bin 32
+  value[0] = 0xc6;  // bin 32
   for (std::size_t i = 0; i < 4; ++i) value[1 + i] = static_cast<u8>((bytes - 5) >> (24 - 8 * i));
   return value;
 }
@@ -50,14 +51,18 @@ TEST_CASE("text: what cannot be appended") {
   CHECK(append({{2, "", Bytes{0xc0}}}) == "A key has at least one character.");
   CHECK(append({{2, std::string(1025, 'k'), Bytes{0xc0}}}) == "A key has at most 1,024 bytes of UTF-8.");
   CHECK(append({{2, "\xff", Bytes{0xc0}}}) == "A key is text in valid UTF-8.");
-  CHECK(append({{1, {}, filled(log::value_max + 1)}}) == "A value has at most 256 KiB; keep files elsewhere and store where they are.");
+  CHECK(append({{1, {}, filled(log::value_max + 1)}}) ==
+        "A value has at most 256 KiB; keep files elsewhere and store where they are.");
   CHECK(append({{1, {}, Bytes{0xc1}}}) == "The value is not one MessagePack value, or nested more than 64 deep.");
-  CHECK(append(std::vector<NewOp>(65, {1, {}, filled(log::value_max)})) == "One call appends at most 16 MiB; split it.");
-  CHECK(text_of(s.ada, s.ada.call(SetPresence{s.topic, Bytes(5'000, 0xc0)})) == "A presence has at most 4 KiB. Append what is larger.");
+  CHECK(append(std::vector<NewOp>(65, {1, {}, filled(log::value_max)})) ==
+        "One call appends at most 16 MiB; split it.");
+  CHECK(text_of(s.ada, s.ada.call(SetPresence{s.topic, Bytes(5'000, 0xc0)})) ==
+        "A presence has at most 4 KiB. Append what is larger.");
   CHECK(text_of(s.ada, s.ada.call(SetPresence{s.topic, Bytes{0xc1}})) == "The presence is not one MessagePack value.");
   CHECK(text_of(s.ada, s.ada.call(GetMessage{s.topic, "no id"})) == "no error");
-  CHECK(text_of(s.ada, s.ada.call(WaitCopies{s.topic, "no id", 1, false})) ==
-        "There is no message with this id here. If it is of this topic it may still be on its way: await synced() and try again.");
+  CHECK(
+      text_of(s.ada, s.ada.call(WaitCopies{s.topic, "no id", 1, false})) ==
+      "There is no message with this id here. If it is of this topic it may still be on its way: await synced() and try again.");
 }
 
 TEST_CASE("text: appends that wait for the disk") {
@@ -66,13 +71,17 @@ TEST_CASE("text: appends that wait for the disk") {
   const RequestTag tag = RequestTag::from(Bytes(16, 7));
   (void)s.ada.call(Append{s.topic, {}, {Solo::message("under way")}});
   (void)s.ada.call(Append{s.topic, tag, {Solo::message("waiting")}});
-  CHECK(text_of(s.ada, s.ada.call(Append{s.topic, tag, {Solo::message("waiting")}})) == "That append is under way already. Await it.");
-  for (int n = 0; n < 3; ++n) (void)s.ada.call(Append{s.topic, {}, std::vector<NewOp>(63, {1, {}, filled(log::value_max)})});
+  CHECK(text_of(s.ada, s.ada.call(Append{s.topic, tag, {Solo::message("waiting")}})) ==
+        "That append is under way already. Await it.");
+  for (int n = 0; n < 3; ++n)
+    (void)s.ada.call(Append{s.topic, {}, std::vector<NewOp>(63, {1, {}, filled(log::value_max)})});
   u32 last = 0;
-  for (int n = 0; n < 2; ++n) last = s.ada.call(Append{s.topic, {}, std::vector<NewOp>(63, {1, {}, filled(log::value_max)})});
+  for (int n = 0; n < 2; ++n)
+    last = s.ada.call(Append{s.topic, {}, std::vector<NewOp>(63, {1, {}, filled(log::value_max)})});
   CHECK(text_of(s.ada, last) == "64 MiB are waiting for the disk already; await earlier appends before making more.");
   (void)s.ada.call(TopicClose{s.topic});
-  CHECK(text_of(s.ada, s.ada.call(Append{s.topic, {}, {Solo::message("late")}})) == "The topic is being closed; open it again with topic() or join().");
+  CHECK(text_of(s.ada, s.ada.call(Append{s.topic, {}, {Solo::message("late")}})) ==
+        "The topic is being closed; open it again with topic() or join().");
 }
 
 TEST_CASE("text: storage that the app does not allow") {
@@ -88,7 +97,8 @@ TEST_CASE("text: storage that the app does not allow") {
   Ledger ledger(eve.identity, *eve.keys);
   ledger.add({{log::Op::Kind::message, {}, filled(6'000), {}}}, ada.wall_ms);
   eve.say(ledger.page(), 1);
-  CHECK(trouble_of(ada, Code::storage_full) == "The storage that this app allows is used up: what comes from others is not stored. Raise limits.storageMB.");
+  CHECK(trouble_of(ada, Code::storage_full) ==
+        "The storage that this app allows is used up: what comes from others is not stored. Raise limits.storageMB.");
 }
 
 TEST_CASE("text: what is closed") {
@@ -97,7 +107,8 @@ TEST_CASE("text: what is closed") {
   (void)s.ada.call(TopicClose{s.topic});
   s.ada.pass(1);
   CHECK(text_of(s.ada, waiting) == "The topic was closed. Open it again with topic() or join().");
-  CHECK(text_of(s.ada, s.ada.call(Latest{s.topic, 10})) == "The topic is closed; open it again with topic() or join().");
+  CHECK(text_of(s.ada, s.ada.call(Latest{s.topic, 10})) ==
+        "The topic is closed; open it again with topic() or join().");
   s.ada.answers_saves = false;
   u32 join = s.ada.call(TopicJoin{invite_to(secret), "a name"});
   (void)s.ada.call(TopicLeave{s.topic, false});
@@ -125,10 +136,12 @@ TEST_CASE("text: more calls than can wait") {
   s.ada.answers_reads = false;
   (void)s.ada.call(TopicJoin{invite_to(secret), {}});
   call(Latest{s.topic, 1});
-  CHECK(text_of(s.ada, last) == "4,096 calls wait for the topic to be read already. Await earlier ones before making more.");
+  CHECK(text_of(s.ada, last) ==
+        "4,096 calls wait for the topic to be read already. Await earlier ones before making more.");
   s.ada.start();
   call(Latest{s.topic, 1});
-  CHECK(text_of(s.ada, last) == "4,096 calls wait for the store to be read already. Await earlier ones before making more.");
+  CHECK(text_of(s.ada, last) ==
+        "4,096 calls wait for the store to be read already. Await earlier ones before making more.");
 }
 
 TEST_CASE("text: an anchor that is not to be had, and why") {
@@ -136,7 +149,9 @@ TEST_CASE("text: an anchor that is not to be had, and why") {
   (void)ada.join(secret);
   auto reason = [&] { return ada.anchors.at(0).reason; };
   ada.turn({DialFailed{"ws://ab"}});
-  CHECK(reason() == "Nobody answers at this address, or whoever does makes no WebSocket of it now. It is tried again; check the address if that lasts.");
+  CHECK(
+      reason() ==
+      "Nobody answers at this address, or whoever does makes no WebSocket of it now. It is tried again; check the address if that lasts.");
   ada.turn({LinkOpened{{9'001}, LinkKind::websocket, true, "ws://ab", 0, {}}});
   ada.turn({LinkReceived{{9'001}, own(view("HTTP/1.1 400 Bad Request"))}});
   CHECK(reason() == "What answers at this address does not speak Perdure, or not for this app. Check the address.");
@@ -144,29 +159,43 @@ TEST_CASE("text: an anchor that is not to be had, and why") {
   (void)ada.ask<Nothing>(AnchorAdd{"ws://ab"});
   ada.turn({LinkOpened{{9'002}, LinkKind::websocket, true, "ws://ab", 0, {}}});
   ada.turn({LinkClosed{{9'002}}});
-  CHECK(reason() == "What answers at this address ends the link before it is greeted. It is tried again; check the address if that lasts.");
+  CHECK(
+      reason() ==
+      "What answers at this address ends the link before it is greeted. It is tried again; check the address if that lasts.");
   Stranger anchor(ada, "anchor", at_anchor);
-  for (auto [why, text] : {
-           std::pair{1, "This anchor does not serve this app, or serves only who comes with its token (wss://…/?token=…); ask who runs it."},
-           {2, "This anchor did not accept the proof of membership. Update the app, or add another anchor."},
-           {3, "This anchor is full; ask who runs it for more room, or add another."},
-           {4, "This topic is at the anchor's limit; nothing more of it is stored there. Ask who runs it for more room, or add another."},
-           {5, "This device is at the anchor's limit for this topic; nothing more of it is stored there. Ask who runs it for more room, or add another."},
-           {6, "The anchor's disk is full, or nearly so: what does not fit is kept here and brought again. Who runs it has to make room."},
-           {7, "This anchor serves as many links as it may. It is tried again; add another if that lasts."},
-           {8, "This anchor stores only so much that comes from one address for topics which nobody has entered from elsewhere; it goes on once somebody has. Else ask who runs it for more room."},
-           {200, "This anchor refused, for a reason that this version does not know. Update the app, or add another anchor."},
-       }) {
+  for (
+      auto [why, text] : {
+          std::pair{
+              1,
+              "This anchor does not serve this app, or serves only who comes with its token (wss://…/?token=…); ask who runs it."},
+          {2, "This anchor did not accept the proof of membership. Update the app, or add another anchor."},
+          {3, "This anchor is full; ask who runs it for more room, or add another."},
+          {4,
+           "This topic is at the anchor's limit; nothing more of it is stored there. Ask who runs it for more room, or add another."},
+          {5,
+           "This device is at the anchor's limit for this topic; nothing more of it is stored there. Ask who runs it for more room, or add another."},
+          {6,
+           "The anchor's disk is full, or nearly so: what does not fit is kept here and brought again. Who runs it has to make room."},
+          {7, "This anchor serves as many links as it may. It is tried again; add another if that lasts."},
+          {8,
+           "This anchor stores only so much that comes from one address for topics which nobody has entered from elsewhere; it goes on once somebody has. Else ask who runs it for more room."},
+          {200,
+           "This anchor refused, for a reason that this version does not know. Update the app, or add another anchor."},
+      }) {
     anchor.say(wire::Refused{static_cast<u8>(why)});
     CHECK(reason() == text);
     CHECK(trouble_of(ada, Code::not_allowed) == std::string("ws://ab: ") + text);
   }
   anchor.say(wire::Refused{1}, 1);
-  CHECK(reason() == "This anchor does not serve this topic; ask who runs it to add the topic, or for an address with a token.");
+  CHECK(reason() ==
+        "This anchor does not serve this topic; ask who runs it to add the topic, or for an address with a token.");
   anchor.close();
   Stranger another(ada, "another", at_anchor);
-  CHECK(reason() == "Another key answers at this address than at first contact. Remove the anchor and add it again if that is right.");
-  CHECK(text_of(ada, ada.call(AnchorAdd{"http://a"})) == "An anchor's address begins with ws:// or wss:// and has at most 200 characters.");
+  CHECK(
+      reason() ==
+      "Another key answers at this address than at first contact. Remove the anchor and add it again if that is right.");
+  CHECK(text_of(ada, ada.call(AnchorAdd{"http://a"})) ==
+        "An anchor's address begins with ws:// or wss:// and has at most 200 characters.");
   for (int n = 1; n < 16; ++n) (void)ada.ask<Nothing>(AnchorAdd{"ws://ab" + std::to_string(n)});
   CHECK(text_of(ada, ada.call(AnchorAdd{"ws://one-more"})) == "There are 16 anchors already. Remove one first.");
 }
@@ -174,7 +203,8 @@ TEST_CASE("text: an anchor that is not to be had, and why") {
 TEST_CASE("text: a disk that is full or fails") {
   for (bool full : {true, false}) {
     Scene s;
-    const std::string why = full ? "The disk is full: " : "The store could not be written to: ", then = full ? " Free some space and try again." : " Try again.";
+    const std::string why = full ? "The disk is full: " : "The store could not be written to: ",
+                      then = full ? " Free some space and try again." : " Try again.";
     auto fails = [&](CallBody body) {
       s.ada.next_save = full ? SaveOutcome::full : SaveOutcome::failed;
       std::string text = text_of(s.ada, s.ada.call(std::move(body)));
@@ -195,23 +225,28 @@ TEST_CASE("text: a disk that is full or fails") {
   s.ada.reopening.reset();
   s.ada.next_save = SaveOutcome::failed;
   (void)s.ada.call(Append{s.topic, {}, {Solo::message("x")}});
-  CHECK(trouble_of(s.ada, Code::storage_unavailable) == "The store could not be written to; it is being opened again. Reload the page if it lasts.");
+  CHECK(trouble_of(s.ada, Code::storage_unavailable) ==
+        "The store could not be written to; it is being opened again. Reload the page if it lasts.");
   s.ada.turn({Reopened{Reopening::failed}});
-  CHECK(trouble_of(s.ada, Code::storage_unavailable) == "The store could not be opened again; that is tried on. Reload the page if it lasts.");
-  CHECK(text_of(s.ada, s.ada.call(Latest{s.topic, 1})) == "The store could not be opened again; that is tried on. Reload the page if it lasts.");
+  CHECK(trouble_of(s.ada, Code::storage_unavailable) ==
+        "The store could not be opened again; that is tried on. Reload the page if it lasts.");
+  CHECK(text_of(s.ada, s.ada.call(Latest{s.topic, 1})) ==
+        "The store could not be opened again; that is tried on. Reload the page if it lasts.");
   Scene full;
   full.ada.next_save = SaveOutcome::full;
   (void)full.ada.call(Append{full.topic, {}, {Solo::message("x")}});
-  CHECK(trouble_of(full.ada, Code::storage_full) == "The disk is full: nothing new is stored. What was accepted before is kept; free some space.");
+  CHECK(trouble_of(full.ada, Code::storage_full) ==
+        "The disk is full: nothing new is stored. What was accepted before is kept; free some space.");
   Scene again;
   for (int n = 0; n < 8; ++n) {
     again.ada.next_save = SaveOutcome::failed;
     (void)again.ada.call(Append{again.topic, {}, {Solo::message("x")}});
     again.ada.pass(10);
   }
-  CHECK(trouble_of(again.ada, Code::storage_unavailable) == "The store fails again and again; it is given time. Reload the page if it lasts.");
+  CHECK(trouble_of(again.ada, Code::storage_unavailable) ==
+        "The store fails again and again; it is given time. Reload the page if it lasts.");
   Scene unreadable;
-  for (int n = 0; n < 2; ++n) unreadable.ada.start(), unreadable.ada.join(secret);      // the first looks through what came
+  for (int n = 0; n < 2; ++n) unreadable.ada.start(), unreadable.ada.join(secret);  // the first looks through what came
   unreadable.ada.start();
   unreadable.topic = unreadable.ada.join(secret);
   unreadable.ada.readable = false;
@@ -223,7 +258,8 @@ TEST_CASE("text: a store that is another's, newer, gone or damaged") {
   {
     Scene s;
     s.ada.next_save = SaveOutcome::superseded;
-    const char* text = "Another tab or process of this device has taken its store over; this one neither reads nor writes any more. Go on there, or reload to take it back.";
+    const char*
+        text = "Another tab or process of this device has taken its store over; this one neither reads nor writes any more. Go on there, or reload to take it back.";
     CHECK(text_of(s.ada, s.ada.call(Append{s.topic, {}, {Solo::message("x")}})) == text);
     CHECK(text_of(s.ada, s.ada.call(Latest{s.topic, 1})) == text);
     CHECK(trouble_of(s.ada, Code::storage_unavailable) == text);
@@ -233,7 +269,9 @@ TEST_CASE("text: a store that is another's, newer, gone or damaged") {
     s.ada.reopening = Reopening::lost;
     s.ada.next_save = SaveOutcome::failed;
     (void)s.ada.call(Append{s.topic, {}, {Solo::message("x")}});
-    CHECK(trouble_of(s.ada, Code::storage_lost) == "This device's store was taken away while it was in use. Reload the page, or close the peer and open it again; what others hold is fetched again.");
+    CHECK(
+        trouble_of(s.ada, Code::storage_lost) ==
+        "This device's store was taken away while it was in use. Reload the page, or close the peer and open it again; what others hold is fetched again.");
   }
   {
     Scene s;
@@ -241,35 +279,40 @@ TEST_CASE("text: a store that is another's, newer, gone or damaged") {
     meta[0] = 2;
     s.ada.disk.rows[store::key('M')] = store::seal_row(store::key('M'), meta);
     s.ada.start();
-    CHECK(text_of(s.ada, s.ada.call(TopicNamed{"x"})) == "A newer version of this app has written to this device's store. Reload to run it too.");
+    CHECK(text_of(s.ada, s.ada.call(TopicNamed{"x"})) ==
+          "A newer version of this app has written to this device's store. Reload to run it too.");
   }
   {
     Solo ada("ada");
     ada.turn({Start{true}});
-    CHECK(trouble_of(ada, Code::storage_lost) == "This device's store is gone. Stay online: what others hold is fetched again.");
+    CHECK(trouble_of(ada, Code::storage_lost) ==
+          "This device's store is gone. Stay online: what others hold is fetched again.");
   }
   {
     Scene s;
     std::erase_if(s.ada.disk.rows, [](const auto& row) { return row.first[0] == 'L'; });
     s.ada.start();
     (void)s.ada.join(secret);
-    CHECK(trouble_of(s.ada, Code::storage_lost) == "Rows of this device's store are damaged or lost. Stay online: what others hold is fetched again.");
+    CHECK(trouble_of(s.ada, Code::storage_lost) ==
+          "Rows of this device's store are damaged or lost. Stay online: what others hold is fetched again.");
   }
 }
 
 TEST_CASE("text: a disk that damages an index as soon as it was made anew") {
-  Solo ada("ada", client_config({}, 0));              // nothing is at hand: each query reads
+  Solo ada("ada", client_config({}, 0));  // nothing is at hand: each query reads
   u32 topic = ada.join(secret);
   for (int n = 0; n < 3; ++n) (void)ada.append(topic, "m");
   auto damage = [&] {
-    for (auto& [key, row] : ada.disk.rows) if (key[0] == 'X') row.back() ^= 1;
+    for (auto& [key, row] : ada.disk.rows)
+      if (key[0] == 'X') row.back() ^= 1;
     return ada.call(Latest{topic, 10});
   };
   (void)damage();
   ada.pass(10);
   CHECK(trouble_of(ada, Code::storage_unavailable) == "no trouble");
   (void)damage();
-  CHECK(trouble_of(ada, Code::storage_unavailable) == "The store damages what is written to it. Check the disk of this device.");
+  CHECK(trouble_of(ada, Code::storage_unavailable) ==
+        "The store damages what is written to it. Check the disk of this device.");
   ada.pass(20'000);
   CHECK(ada.messages(topic).size() == 3);
   CHECK(trouble_of(ada, Code::storage_unavailable) == "no trouble");
@@ -295,6 +338,8 @@ TEST_CASE("text: what cannot be said again") {
   wire::Page page = other.page(0, 1);
   page.log = tag;
   bob.say(page, 1, bob.request<wire::Want>());
-  CHECK(trouble_of(s.ada, Code::storage_lost) == "Something that this device had said was lost here, and what others hold of it cannot be read. Say it again where it matters.");
+  CHECK(
+      trouble_of(s.ada, Code::storage_lost) ==
+      "Something that this device had said was lost here, and what others hold of it cannot be read. Say it again where it matters.");
   CHECK(s.intact());
 }

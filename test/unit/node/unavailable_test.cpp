@@ -18,9 +18,17 @@ bool told(const Solo& solo, Code code) {
 // One call of each kind that may have to wait for something.
 std::vector<u32> ask_much(Solo& solo, u32 topic, const std::string& id) {
   return {
-      solo.call(Append{topic, {}, {Solo::message("late")}}), solo.call(Latest{topic, 50}),     solo.call(MapGet{topic, "k"}),  solo.call(MarkRead{topic, {}}),
-      solo.call(GetDigest{topic}),                           solo.call(TopicNamed{"another"}), solo.call(TopicCreate{}),       solo.call(WaitSynced{topic}),
-      solo.call(WaitCopies{topic, id, 1, false}),            solo.call(TopicClose{topic}),     solo.call(TopicLeave{topic, true}),
+      solo.call(Append{topic, {}, {Solo::message("late")}}),
+      solo.call(Latest{topic, 50}),
+      solo.call(MapGet{topic, "k"}),
+      solo.call(MarkRead{topic, {}}),
+      solo.call(GetDigest{topic}),
+      solo.call(TopicNamed{"another"}),
+      solo.call(TopicCreate{}),
+      solo.call(WaitSynced{topic}),
+      solo.call(WaitCopies{topic, id, 1, false}),
+      solo.call(TopicClose{topic}),
+      solo.call(TopicLeave{topic, true}),
   };
 }
 
@@ -34,8 +42,11 @@ void fails(Solo& solo, const std::vector<u32>& calls, Code code) {
 
 }  // namespace
 
-TEST_CASE("when a store cannot be opened again, whoever waits is told so, and whoever asks later, and the peer closes") {
-  for (auto [outcome, code] : {std::pair{Reopening::failed, Code::storage_unavailable}, {Reopening::superseded, Code::storage_unavailable}, {Reopening::lost, Code::storage_lost}}) {
+TEST_CASE(
+    "when a store cannot be opened again, whoever waits is told so, and whoever asks later, and the peer closes") {
+  for (auto [outcome, code] : {std::pair{Reopening::failed, Code::storage_unavailable},
+                               {Reopening::superseded, Code::storage_unavailable},
+                               {Reopening::lost, Code::storage_lost}}) {
     CAPTURE(outcome);
     Solo ada("ada");
     u32 topic = ada.join(secret);
@@ -56,7 +67,8 @@ TEST_CASE("when a store cannot be opened again, whoever waits is told so, and wh
 }
 
 TEST_CASE("calls made after a store is gone for good are told why, and nothing is written") {
-  for (auto [outcome, code] : {std::pair{Reopening::superseded, Code::storage_unavailable}, {Reopening::lost, Code::storage_lost}}) {
+  for (auto [outcome, code] :
+       {std::pair{Reopening::superseded, Code::storage_unavailable}, {Reopening::lost, Code::storage_lost}}) {
     Solo ada("ada");
     u32 topic = ada.join(secret);
     std::string id = ada.append(topic, "kept");
@@ -106,7 +118,8 @@ TEST_CASE("a store that could not be opened again is tried further on, and then 
   CHECK(ada.messages(topic).size() == 2);
 }
 
-TEST_CASE("whoever waits for a store that takes for ever to open is told after twenty seconds, and served if it opens after all") {
+TEST_CASE(
+    "whoever waits for a store that takes for ever to open is told after twenty seconds, and served if it opens after all") {
   Solo ada("ada");
   u32 topic = ada.join(secret);
   (void)ada.append(topic, "kept");
@@ -121,7 +134,7 @@ TEST_CASE("whoever waits for a store that takes for ever to open is told after t
   ada.pass(600'000);
   CHECK(ada.reopens == 1);
   ada.reopening = Reopening::ok;
-  ada.start();                                                // the disk itself is well
+  ada.start();  // the disk itself is well
   topic = ada.join(secret);
   CHECK(ada.messages(topic) == std::vector<std::string>{"kept"});
 }
@@ -149,12 +162,21 @@ TEST_CASE("a store that opens and cannot be read is not asked without end, and c
   }
 }
 
-TEST_CASE("a topic for which the store refuses what it must write first answers its calls, and works once the store takes it") {
-  struct Case { SaveOutcome outcome; Code code; const char* text; };
-  for (const auto& [outcome, code, text] : {
-           Case{SaveOutcome::failed, Code::storage_unavailable,
-                "This device's store refuses what has to be written before a topic can be read: it may be damaged. Reload the page; if it lasts, give the app a new store: what others hold is fetched again."},
-           Case{SaveOutcome::full, Code::storage_full, "The disk is full: what has to be written before this topic can be read has no room. Free some space; it is tried again every minute."}}) {
+TEST_CASE(
+    "a topic for which the store refuses what it must write first answers its calls, and works once the store takes it") {
+  struct Case {
+    SaveOutcome outcome;
+    Code code;
+    const char* text;
+  };
+  for (
+      const auto& [outcome, code, text] :
+      {Case{
+           SaveOutcome::failed, Code::storage_unavailable,
+           "This device's store refuses what has to be written before a topic can be read: it may be damaged. Reload the page; if it lasts, give the app a new store: what others hold is fetched again."},
+       Case{
+           SaveOutcome::full, Code::storage_full,
+           "The disk is full: what has to be written before this topic can be read has no room. Free some space; it is tried again every minute."}}) {
     CAPTURE(outcome);
     Solo ada("ada");
     const u32 topic = ada.join(secret), other = ada.join(named_secret("another"));
@@ -163,7 +185,9 @@ TEST_CASE("a topic for which the store refuses what it must write first answers 
     // Its indexes are lost, and the pages on disk where they would be written are damaged: each such save fails, the others do not.
     ada.disk.rows.erase(store::key('I', topic));
     ada.refused_as = outcome;
-    ada.refuses = [&](const Save& save) { return std::ranges::any_of(save.puts, [&](const auto& put) { return put.first == store::key('I', topic); }); };
+    ada.refuses = [&](const Save& save) {
+      return std::ranges::any_of(save.puts, [&](const auto& put) { return put.first == store::key('I', topic); });
+    };
     ada.start();
     const u32 opening = ada.call(ada.joining(secret));
     CHECK(ada.join(named_secret("another")) == other);
@@ -174,7 +198,10 @@ TEST_CASE("a topic for which the store refuses what it must write first answers 
     CHECK(ada.messages(other) == std::vector<std::string>{"elsewhere"});
     (void)ada.append(other, "and on");
     fails(ada, {ada.call(ada.joining(secret))}, code);
-    fails(ada, {ada.call(Append{topic, {}, {Solo::message("late")}}), ada.call(Latest{topic, 50}), ada.call(TopicClose{topic}), ada.call(WaitCopies{topic, id, 1, false})}, code);
+    fails(ada,
+          {ada.call(Append{topic, {}, {Solo::message("late")}}), ada.call(Latest{topic, 50}),
+           ada.call(TopicClose{topic}), ada.call(WaitCopies{topic, id, 1, false})},
+          code);
     const u32 before = ada.reopens;
     ada.pass(600'000);
     CHECK(ada.reopens <= before + 11);
@@ -221,7 +248,8 @@ TEST_CASE("an anchor whose store cannot be read yet lets nobody enter, and gives
   CHECK(again.all<wire::Page>().empty());
 }
 
-TEST_CASE("a topic that could not be stored when it was joined is stored when it is joined again, under a number of its own") {
+TEST_CASE(
+    "a topic that could not be stored when it was joined is stored when it is joined again, under a number of its own") {
   for (bool named : {false, true}) {
     Solo ada("ada");
     (void)ada.join(named_secret("first"));

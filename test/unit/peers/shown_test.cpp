@@ -11,8 +11,10 @@ using namespace perdure::test;
 namespace {
 
 struct Two {
-  identity::TopicKeys topic = identity::topic_keys(named_secret("topic")), other = identity::topic_keys(named_secret("another"));
-  DeviceId ada = identity::Identity("app", named_seed("ada")).id(), bob = identity::Identity("app", named_seed("bob")).id();
+  identity::TopicKeys topic = identity::topic_keys(named_secret("topic")),
+                      other = identity::topic_keys(named_secret("another"));
+  DeviceId ada = identity::Identity("app", named_seed("ada")).id(),
+           bob = identity::Identity("app", named_seed("bob")).id();
   Hash session = Hash::from(Bytes(32, 1)), later = Hash::from(Bytes(32, 2));
   crypto::Random random{named_seed("random")};
 
@@ -34,7 +36,8 @@ wire::Hello hello_with(std::size_t items) {
 
 }  // namespace
 
-TEST_CASE("the hello behind a topic's MAC is read by who knows the topic, on that session, from that peer and under that alias") {
+TEST_CASE(
+    "the hello behind a topic's MAC is read by who knows the topic, on that session, from that peer and under that alias") {
   Two t;
   const wire::Hello hello = hello_with(4);
   auto shown = t.shown(hello);
@@ -71,7 +74,8 @@ TEST_CASE("a padding of which one bit is bent holds no hello") {
 }
 
 TEST_CASE("what shows that a peer knows a topic is made once for each topic, however often it is asked for") {
-  const identity::TopicKeys one = identity::topic_keys(Secret{}), two = identity::topic_keys(Secret::from(Bytes(32, 2)));
+  const identity::TopicKeys one = identity::topic_keys(Secret{}),
+                            two = identity::topic_keys(Secret::from(Bytes(32, 2)));
   const Hash session{};
   const DeviceId from{}, to = DeviceId::from(Bytes(32, 3));
   const Showing first{one, session, from, to}, second{two, session, from, to};

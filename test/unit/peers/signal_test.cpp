@@ -12,7 +12,8 @@ Seed seed(u8 n) { return Seed::from(Bytes(32, n)); }
 
 struct Three {
   identity::Identity ada{"chat", seed(1)}, bob{"chat", seed(2)}, eve{"chat", seed(3)};
-  identity::TopicKeys topic = identity::topic_keys(Secret::from(Bytes(32, 7))), other = identity::topic_keys(Secret::from(Bytes(32, 8)));
+  identity::TopicKeys topic = identity::topic_keys(Secret::from(Bytes(32, 7))),
+                      other = identity::topic_keys(Secret::from(Bytes(32, 8)));
   crypto::Random random{seed(9)};
   SignalText text{{1, 2, 3}, SignalKind::answer, "v=0\r\na=setup:active\r\n"};
   wire::Signal sealed() { return *seal_signal(ada, bob.id(), topic, text, random); }

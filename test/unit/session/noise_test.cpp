@@ -66,7 +66,8 @@ TEST_CASE("no message of the published handshake opens once a bit of it is bent,
   for (std::size_t bent = 0; bent < 3; ++bent)
     for (std::size_t bit = 0; bit < 8 * messages[bent].size(); bit += 3) {
       Handshake initiator(true, c.bytes("prologue"), pair_of(c, "initiator_static"), pair_of(c, "initiator_ephemeral"));
-      Handshake responder(false, c.bytes("prologue"), pair_of(c, "responder_static"), pair_of(c, "responder_ephemeral"));
+      Handshake responder(false, c.bytes("prologue"), pair_of(c, "responder_static"),
+                          pair_of(c, "responder_ephemeral"));
       bool noticed = false;
       for (std::size_t i = 0; i < 3 && !noticed; ++i) {
         Handshake& from = i == 1 ? responder : initiator;
@@ -86,12 +87,11 @@ TEST_CASE("no message of the published handshake opens once a bit of it is bent,
 TEST_CASE("X25519 gives Wycheproof's secrets, and refuses those of zeros") {
   for (const vectors::Case& c : vectors::read("x25519")) {
     INFO("test " << c.text("id"));
-    Key secret = c.fixed<Seed>("private").bytes, pub = c.fixed<Seed>("public").bytes, expected = c.fixed<Seed>("shared").bytes;
+    Key secret = c.fixed<Seed>("private").bytes, pub = c.fixed<Seed>("public").bytes,
+        expected = c.fixed<Seed>("shared").bytes;
     auto shared = shared_secret(secret, pub);
-    if (expected == Key{})
-      CHECK_FALSE(shared);
-    else
-      CHECK(shared == expected);
+    if (expected == Key{}) CHECK_FALSE(shared);
+    else CHECK(shared == expected);
   }
 }
 
@@ -141,7 +141,9 @@ TEST_CASE("ChaCha20-Poly1305 gives Wycheproof's verdicts") {
     }
     // Noise's nonces begin with four zero bytes, so most of these can be put to the library only.
     Bytes opened(sealed.size() - tag_size);
-    bool accepted = crypto_aead_chacha20poly1305_ietf_decrypt(opened.data(), nullptr, nullptr, sealed.data(), sealed.size(), ad.data(), ad.size(), nonce.data(), key.data()) == 0;
+    bool accepted = crypto_aead_chacha20poly1305_ietf_decrypt(opened.data(), nullptr, nullptr, sealed.data(),
+                                                              sealed.size(), ad.data(), ad.size(), nonce.data(),
+                                                              key.data()) == 0;
     CHECK(accepted == c.valid());
     if (accepted) CHECK(opened == plain);
     CipherState seals(key), opens(key);

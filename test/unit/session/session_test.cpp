@@ -86,7 +86,8 @@ Fault deliver(Session& to, const std::vector<Bytes>& messages, std::vector<Bytes
 }
 
 const Bytes fingerprints = frame_of(64);
-const Setup websocket{}, datachannel{.kind = LinkKind::datachannel, .binding = fingerprints}, relayed{.kind = LinkKind::relayed}, local{.kind = LinkKind::local};
+const Setup websocket{}, datachannel{.kind = LinkKind::datachannel, .binding = fingerprints},
+    relayed{.kind = LinkKind::relayed}, local{.kind = LinkKind::local};
 const Setup all_kinds[] = {websocket, datachannel, relayed, local};
 
 // What travels: keys of 32 bytes, seals of 16 on the static key and the payload.
@@ -293,13 +294,16 @@ TEST_CASE("who speaks before it is its turn is not heard") {
   CHECK(dialler.session.on_bytes(Bytes(193, 1)).fault == Fault::bad_handshake);  // not started yet
 }
 
-TEST_CASE("large frames travel in pieces that every browser carries, and in longer ones to who has said that it reads them") {
+TEST_CASE(
+    "large frames travel in pieces that every browser carries, and in longer ones to who has said that it reads them") {
   for (u64 said : {u64{0}, u64{piece_min}, u64{40'000}, u64{piece_max}, ~u64{0}})
     for (const Setup& s : {websocket, datachannel, relayed}) {
       auto pair = connected(s);
       pair->dialler.session.send_pieces_of(said);
       // Nobody relays longer ones.
-      const std::size_t piece = s.kind == LinkKind::relayed ? piece_min : static_cast<std::size_t>(std::clamp<u64>(said, piece_min, piece_max));
+      const std::size_t piece = s.kind == LinkKind::relayed
+                                    ? piece_min
+                                    : static_cast<std::size_t>(std::clamp<u64>(said, piece_min, piece_max));
       for (std::size_t size : {piece - 18, piece - 17, piece - 16, piece, 3 * piece, frame_max}) {
         std::vector<Bytes> messages = pair->dialler.session.send(frame_of(size)), frames;
         for (const Bytes& m : messages) CHECK(m.size() <= piece);
@@ -370,7 +374,8 @@ TEST_CASE("pieces that never end are cut off") {
   Session& to = pair->acceptor.session;
   CHECK(connected(datachannel)->acceptor.session.on_bytes(Bytes{1}).fault == Fault::bad_piece);  // brings nothing
   Bytes piece(1 + piece_max, 1);
-  for (std::size_t held = 0; held + piece_max <= frame_max; held += piece_max) CHECK(to.on_bytes(piece).fault == Fault::none);
+  for (std::size_t held = 0; held + piece_max <= frame_max; held += piece_max)
+    CHECK(to.on_bytes(piece).fault == Fault::none);
   CHECK(to.on_bytes(piece).fault == Fault::too_long);
   CHECK_FALSE(to.established());
   CHECK(to.on_bytes(Bytes{0}).fault == Fault::too_long);
@@ -424,7 +429,8 @@ TEST_CASE("whatever arrives, a session ends rather than trips") {
     auto pair = std::make_unique<Pair>(all_kinds[random.below(4)]);
     u64 steps = random.below(4);
     std::vector<Bytes> messages = pair->dialler.session.start();
-    for (u64 step = 0; step < steps && step < 3; ++step) messages = (step == 1 ? pair->dialler : pair->acceptor).session.on_bytes(messages[0]).to_send;
+    for (u64 step = 0; step < steps && step < 3; ++step)
+      messages = (step == 1 ? pair->dialler : pair->acceptor).session.on_bytes(messages[0]).to_send;
     Session& to = random.below(2) == 0 ? pair->dialler.session : pair->acceptor.session;
     for (int n = 0; n < 4; ++n) {
       Bytes noise(random.below(300));

@@ -16,7 +16,7 @@ Bytes sealed(std::string_view key, std::string_view value) { return seal_row(vie
 struct Office {
   Desk desk;
   sim::Disk disk;
-  std::vector<Action> open;                    // asked of the host, not yet answered
+  std::vector<Action> open;  // asked of the host, not yet answered
   std::vector<SaveOutcome> outcomes;
   Reopening reopening = Reopening::ok;
   int reads = 0, keys_read = 0, saves = 0, failures = 0, reopened = 0;
@@ -58,10 +58,13 @@ struct Office {
   }
   std::string get(u64 queue, std::string_view key) {
     auto out = std::make_shared<std::string>();
-    desk.run(queue, [out, k = b(key)](Rows& rows) {
-      auto row = rows.get(k);
-      *out = row ? std::string(text(*row)) : "-";
-    }, [](SaveOutcome) {});
+    desk.run(
+        queue,
+        [out, k = b(key)](Rows& rows) {
+          auto row = rows.get(k);
+          *out = row ? std::string(text(*row)) : "-";
+        },
+        [](SaveOutcome) {});
     settle();
     return *out;
   }
@@ -75,13 +78,16 @@ TEST_CASE("a step runs again until all that it asks for has been read") {
   o.disk.rows[b("b")] = sealed("b", "c");
   int runs = 0;
   std::string found;
-  o.desk.run(1, [&](Rows& rows) {
-    ++runs;
-    auto a = rows.get(b("a"));
-    if (!a) return;
-    auto next = rows.get(*a);
-    found = next ? std::string(text(*next)) : "-";
-  }, o.done());
+  o.desk.run(
+      1,
+      [&](Rows& rows) {
+        ++runs;
+        auto a = rows.get(b("a"));
+        if (!a) return;
+        auto next = rows.get(*a);
+        found = next ? std::string(text(*next)) : "-";
+      },
+      o.done());
   o.settle();
   CHECK(runs == 3);
   CHECK(o.reads == 2);
@@ -106,10 +112,13 @@ TEST_CASE("rows that a step misses together are read together, and absent ones a
 TEST_CASE("what a run wrote that has to run again is thrown away") {
   Office o;
   o.disk.rows[b("n")] = sealed("n", "1");
-  o.desk.run(1, [](Rows& rows) {
-    auto n = rows.get(b("n"));
-    rows.put(n ? b("right") : b("wrong"), b("x"));
-  }, o.done());
+  o.desk.run(
+      1,
+      [](Rows& rows) {
+        auto n = rows.get(b("n"));
+        rows.put(n ? b("right") : b("wrong"), b("x"));
+      },
+      o.done());
   o.settle();
   CHECK(o.disk.rows.contains(b("right")));
   CHECK_FALSE(o.disk.rows.contains(b("wrong")));
@@ -118,12 +127,21 @@ TEST_CASE("what a run wrote that has to run again is thrown away") {
 TEST_CASE("steps of one queue run in order, and each sees what the one before wrote") {
   Office o;
   std::string seen;
-  o.desk.run(1, [](Rows& rows) { (void)rows.get(b("slow")); rows.put(b("k"), b("1")); }, o.done());
-  o.desk.run(1, [&](Rows& rows) {
-    auto k = rows.get(b("k"));
-    seen = k ? std::string(text(*k)) : "-";
-    rows.put(b("k"), b("2"));
-  }, o.done());
+  o.desk.run(
+      1,
+      [](Rows& rows) {
+        (void)rows.get(b("slow"));
+        rows.put(b("k"), b("1"));
+      },
+      o.done());
+  o.desk.run(
+      1,
+      [&](Rows& rows) {
+        auto k = rows.get(b("k"));
+        seen = k ? std::string(text(*k)) : "-";
+        rows.put(b("k"), b("2"));
+      },
+      o.done());
   o.settle();
   CHECK(seen == "1");
   CHECK(o.disk.rows[b("k")] == sealed("k", "2"));
@@ -133,7 +151,12 @@ TEST_CASE("steps of one queue run in order, and each sees what the one before wr
 TEST_CASE("a queue that waits for rows does not hold up another") {
   Office o;
   std::vector<int> order;
-  o.desk.run(1, [&](Rows& rows) { if (rows.get(b("slow")); !rows.missed()) order.push_back(1); }, o.done());
+  o.desk.run(
+      1,
+      [&](Rows& rows) {
+        if (rows.get(b("slow")); !rows.missed()) order.push_back(1);
+      },
+      o.done());
   o.desk.run(2, [&](Rows&) { order.push_back(2); }, o.done());
   o.flush();
   CHECK(order == std::vector{2});
@@ -163,7 +186,7 @@ TEST_CASE("nobody is told that something is done before it is on disk") {
   std::vector<int> order;
   o.desk.run(1, [](Rows& rows) { (void)rows.get(b("a")); }, [&](SaveOutcome) { order.push_back(1); });
   o.flush();
-  CHECK(order.empty());                        // it has seen "a", which may yet fail
+  CHECK(order.empty());  // it has seen "a", which may yet fail
   o.settle();
   CHECK(o.outcomes.size() == 1);
   CHECK(order.size() == 1);
@@ -193,7 +216,7 @@ TEST_CASE("after a save that failed all that waits fails, nothing of it is writt
     CHECK(o.reopened == 1);
     CHECK_FALSE(o.desk.failed());
     CHECK(o.disk.rows.size() == 1);
-    CHECK(o.get(1, "a") == "-");               // the cache does not speak of what never was
+    CHECK(o.get(1, "a") == "-");  // the cache does not speak of what never was
     o.put(1, "a", "2");
     o.settle();
     CHECK(o.disk.rows[b("a")] == sealed("a", "2"));
@@ -205,7 +228,7 @@ TEST_CASE("what is asked for while the store cannot be opened again fails, and g
   o.reopening = Reopening::failed;
   o.put(1, "a", "1");
   o.answer(SaveOutcome::failed);
-  o.put(1, "b", "1");                          // before it is known
+  o.put(1, "b", "1");  // before it is known
   bool ranged = true;
   o.desk.read_range(b("a"), b("z"), 0, false, [&](bool ok, const auto&) { ranged = ok; });
   CHECK_FALSE(ranged);
@@ -213,7 +236,7 @@ TEST_CASE("what is asked for while the store cannot be opened again fails, and g
   CHECK(o.outcomes == std::vector{SaveOutcome::failed, SaveOutcome::failed});
   CHECK(o.desk.failed());
   o.flush();
-  CHECK(o.open.empty());                       // when it is tried again is not the desk's to say
+  CHECK(o.open.empty());  // when it is tried again is not the desk's to say
   o.reopening = Reopening::ok;
   o.desk.reopen();
   o.put(1, "c", "1");
@@ -277,7 +300,7 @@ TEST_CASE("a range is erased behind what was written before it, and before what 
 TEST_CASE("what was written before an erased range in the same save does not come back") {
   Office o;
   o.put(1, "x", "1");
-  o.flush();                                   // under way, so the next ones gather
+  o.flush();  // under way, so the next ones gather
   o.put(1, "p1", "gathered");
   o.flush();
   o.desk.erase_ranges({{b("p"), b("q")}}, o.done());
@@ -301,7 +324,8 @@ TEST_CASE("a range is read as it will be once all that was written is saved") {
 
 TEST_CASE("the cache lets go of what was not used for longest, and keeps within its size") {
   Office o(1000);
-  for (int i = 0; i < 20; ++i) o.disk.rows[b("key" + std::to_string(i))] = seal_row(b("key" + std::to_string(i)), Bytes(50, 1));
+  for (int i = 0; i < 20; ++i)
+    o.disk.rows[b("key" + std::to_string(i))] = seal_row(b("key" + std::to_string(i)), Bytes(50, 1));
   for (int i = 0; i < 20; ++i) (void)o.get(1, "key" + std::to_string(i));
   int before = o.reads;
   (void)o.get(1, "key19");
@@ -312,15 +336,19 @@ TEST_CASE("the cache lets go of what was not used for longest, and keeps within 
 
 TEST_CASE("a row that the cache drops in the middle of a step can still be read there") {
   Office o(300);
-  for (char c = 'a'; c < 'h'; ++c) o.disk.rows[Bytes{static_cast<u8>(c)}] = seal_row(Bytes{static_cast<u8>(c)}, Bytes(90, static_cast<u8>(c)));
+  for (char c = 'a'; c < 'h'; ++c)
+    o.disk.rows[Bytes{static_cast<u8>(c)}] = seal_row(Bytes{static_cast<u8>(c)}, Bytes(90, static_cast<u8>(c)));
   bool good = false;
-  o.desk.run(1, [&](Rows& rows) {
-    std::vector<ByteView> all;
-    for (char c = 'a'; c < 'h'; ++c)
-      if (auto row = rows.get(Bytes{static_cast<u8>(c)})) all.push_back(*row);
-    good = all.size() == 7;
-    for (std::size_t i = 0; i < all.size(); ++i) good = good && all[i][0] == 'a' + i && all[i].size() == 90;
-  }, o.done());
+  o.desk.run(
+      1,
+      [&](Rows& rows) {
+        std::vector<ByteView> all;
+        for (char c = 'a'; c < 'h'; ++c)
+          if (auto row = rows.get(Bytes{static_cast<u8>(c)})) all.push_back(*row);
+        good = all.size() == 7;
+        for (std::size_t i = 0; i < all.size(); ++i) good = good && all[i][0] == 'a' + i && all[i].size() == 90;
+      },
+      o.done());
   o.settle();
   CHECK(good);
 }
@@ -340,17 +368,19 @@ TEST_CASE("long rows are read again rather than crowd the others out") {
 
 TEST_CASE("what is written in bulk goes out in several saves, in order") {
   Office o;
-  for (int i = 0; i < 12; ++i) o.desk.run(1, [i](Rows& rows) { rows.put(b("k" + std::to_string(i)), Bytes(1 << 20, 1)); }, o.done());
+  for (int i = 0; i < 12; ++i)
+    o.desk.run(1, [i](Rows& rows) { rows.put(b("k" + std::to_string(i)), Bytes(1 << 20, 1)); }, o.done());
   o.settle();
   CHECK(o.saves > 1);
   CHECK(o.outcomes.size() == 12);
   CHECK(o.disk.rows.size() == 12);
 }
 
-TEST_CASE("where there is little room what fits goes out in a save of its own, and how large the one was that did not is known") {
+TEST_CASE(
+    "where there is little room what fits goes out in a save of its own, and how large the one was that did not is known") {
   Office o;
   o.put(1, "held up", "x");
-  o.flush();                                   // under way: what follows would share a save
+  o.flush();  // under way: what follows would share a save
   for (const char* key : {"a", "b", "c"}) o.put(2, key, std::string(1'000, 'x'));
   o.answer();
   o.answer(SaveOutcome::full);
@@ -407,10 +437,13 @@ TEST_CASE("a row that is damaged, cut, or stands where another was reads as abse
 
 TEST_CASE("a step that gives up writes nothing") {
   Office o;
-  o.desk.run(1, [](Rows& rows) {
-    rows.put(b("k"), b("1"));
-    rows.abandon();
-  }, o.done());
+  o.desk.run(
+      1,
+      [](Rows& rows) {
+        rows.put(b("k"), b("1"));
+        rows.abandon();
+      },
+      o.done());
   o.settle();
   CHECK(o.disk.rows.empty());
   CHECK(o.outcomes == std::vector{SaveOutcome::ok});
@@ -429,18 +462,24 @@ TEST_CASE("what a row says, decoded, is at hand for later steps until the row ch
   std::vector<int> found;
   const auto look = [&] { o.desk.run(1, [&](Rows& rows) { found.push_back(seen(rows, "k")); }, o.done()); };
   const auto write = [&](int n) {
-    o.desk.run(1, [n](Rows& rows) {
-      rows.put(b("k"), Bytes(3, static_cast<u8>(n)));
-      rows.keep(b("k"), made(n), 10);
-    }, o.done());
+    o.desk.run(
+        1,
+        [n](Rows& rows) {
+          rows.put(b("k"), Bytes(3, static_cast<u8>(n)));
+          rows.keep(b("k"), made(n), 10);
+        },
+        o.done());
   };
   write(1);
   look();
   o.put(1, "k", "other");
   look();
-  o.desk.run(1, [](Rows& rows) {
-    if (rows.get(b("k"))) rows.keep(b("k"), made(2), 10);
-  }, o.done());
+  o.desk.run(
+      1,
+      [](Rows& rows) {
+        if (rows.get(b("k"))) rows.keep(b("k"), made(2), 10);
+      },
+      o.done());
   look();
   o.desk.run(1, [](Rows& rows) { rows.erase(b("k")); }, o.done());
   look();
@@ -464,12 +503,15 @@ TEST_CASE("what a row says, decoded, is at hand for later steps until the row ch
 TEST_CASE("a step that has to run again leaves nothing decoded of what it would have written") {
   Office o;
   std::vector<int> found;
-  o.desk.run(1, [&](Rows& rows) {
-    found.push_back(seen(rows, "k"));
-    rows.put(b("k"), b("v"));
-    rows.keep(b("k"), made(7), 10);
-    (void)rows.get(b("elsewhere"));
-  }, o.done());
+  o.desk.run(
+      1,
+      [&](Rows& rows) {
+        found.push_back(seen(rows, "k"));
+        rows.put(b("k"), b("v"));
+        rows.keep(b("k"), made(7), 10);
+        (void)rows.get(b("elsewhere"));
+      },
+      o.done());
   o.settle();
   CHECK(found == std::vector<int>{0, 0});
 }
@@ -477,16 +519,22 @@ TEST_CASE("a step that has to run again leaves nothing decoded of what it would 
 TEST_CASE("what is kept beside rows is bounded, and the rows themselves stay") {
   Office o(1000);
   for (char c = 'a'; c < 'f'; ++c)
-    o.desk.run(1, [c](Rows& rows) {
-      rows.put(Bytes{static_cast<u8>(c)}, Bytes(1, 1));
-      rows.keep(Bytes{static_cast<u8>(c)}, made(c), 200);
-    }, o.done());
+    o.desk.run(
+        1,
+        [c](Rows& rows) {
+          rows.put(Bytes{static_cast<u8>(c)}, Bytes(1, 1));
+          rows.keep(Bytes{static_cast<u8>(c)}, made(c), 200);
+        },
+        o.done());
   o.settle();
   std::string left;
-  o.desk.run(1, [&](Rows& rows) {
-    for (char c = 'a'; c < 'f'; ++c)
-      if (seen(rows, std::string(1, c))) left += c;
-  }, o.done());
+  o.desk.run(
+      1,
+      [&](Rows& rows) {
+        for (char c = 'a'; c < 'f'; ++c)
+          if (seen(rows, std::string(1, c))) left += c;
+      },
+      o.done());
   int before = o.reads;
   CHECK(o.get(1, "a").size() == 1);
   CHECK(left == "de");

@@ -13,7 +13,10 @@ using test::MemoryRows;
 namespace {
 
 struct Model {
-  struct Entry { Bytes value; u64 weight = 0; };
+  struct Entry {
+    Bytes value;
+    u64 weight = 0;
+  };
   std::map<Bytes, Entry> entries;
   u64 weight_before(const Bytes& key) const {
     u64 sum = 0;
@@ -71,7 +74,7 @@ void check_around(const Index& index, const Model& model, const Bytes& key) {
 
 Bytes random_key(std::mt19937_64& r, int kind) {
   if (kind == 0) return number(r() % 400);
-  Bytes key(kind == 1 ? 1 + r() % 6 : 900 + r() % 100, 'k');      // short ones that are prefixes; long ones that share much
+  Bytes key(kind == 1 ? 1 + r() % 6 : 900 + r() % 100, 'k');  // short ones that are prefixes; long ones that share much
   for (std::size_t i = key.size() > 3 ? key.size() - 3 : 0; i < key.size(); ++i) key[i] = static_cast<u8>(r() % 6 + 97);
   return key;
 }

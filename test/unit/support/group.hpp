@@ -40,16 +40,21 @@ struct Group {
   template <class R>
   R ask(sim::HostId host, CallBody body) {
     std::optional<ReplyBody> got;
-    world.call(host, std::move(body), [&](const ReplyBody* reply) { if (reply) got = *reply; });
+    world.call(host, std::move(body), [&](const ReplyBody* reply) {
+      if (reply) got = *reply;
+    });
     bool answered = world.run_until([&] { return got.has_value(); }, 30'000);
     REQUIRE(answered);
     REQUIRE(std::holds_alternative<R>(*got));
     return std::get<R>(*got);
   }
-  std::string say(sim::HostId host, std::string_view text) { return ask<Appended>(host, Append{topic[host], {}, {Solo::message(text)}}).id; }
+  std::string say(sim::HostId host, std::string_view text) {
+    return ask<Appended>(host, Append{topic[host], {}, {Solo::message(text)}}).id;
+  }
   Words words(sim::HostId host) {
     Words out;
-    for (const MessageOut& m : ask<MessagePage>(host, Latest{topic[host], 256}).messages) out.emplace_back(text(ByteView(m.value).subspan(2)));
+    for (const MessageOut& m : ask<MessagePage>(host, Latest{topic[host], 256}).messages)
+      out.emplace_back(text(ByteView(m.value).subspan(2)));
     return sorted(out);
   }
   std::string digest(sim::HostId host) { return ask<Text>(host, GetDigest{topic[host]}).text; }

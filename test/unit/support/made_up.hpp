@@ -15,7 +15,8 @@ namespace perdure::test {
 inline identity::Identity made_up(u32 n) { return {"solo", named_seed("made up " + std::to_string(n))}; }
 
 // What a device signs once it holds the first `length` batches of the log that the page opens.
-inline wire::Ack ack_by(const identity::Identity& acker, const identity::TopicKeys& keys, const wire::Page& page, u64 length, wire::Epoch epoch = {1}) {
+inline wire::Ack ack_by(const identity::Identity& acker, const identity::TopicKeys& keys, const wire::Page& page,
+                        u64 length, wire::Epoch epoch = {1}) {
   log::Peaks peaks;
   for (u64 i = 0; i < length; ++i) peaks.append(log::leaf_hash(page.batches.at(i)));
   wire::Ack ack;
@@ -27,7 +28,10 @@ inline wire::Ack ack_by(const identity::Identity& acker, const identity::TopicKe
   u64 incarnation = 0;
   for (u8 b : ack.incarnation) incarnation = incarnation << 8 | b;
   codec::Writer w;
-  w.raw(view("perdure/ack/1")).fixed(acker.network()).fixed(keys.id).fixed(identity::log_id(acker.network(), keys.id, ack.author, incarnation));
+  w.raw(view("perdure/ack/1"))
+      .fixed(acker.network())
+      .fixed(keys.id)
+      .fixed(identity::log_id(acker.network(), keys.id, ack.author, incarnation));
   w.be64(0).be64(length).fixed(peaks.root()).fixed(acker.id()).raw(ack.epoch);
   ack.signature = crypto::sign(acker.key(), {w.peek()});
   return ack;
@@ -36,9 +40,15 @@ inline wire::Ack ack_by(const identity::Identity& acker, const identity::TopicKe
 inline constexpr u8 presence_kind = 1, profile_kind = 2;
 
 // A presence (a MessagePack value) or a name, sealed under the topic and signed by the device.
-inline wire::Presence said_by(const identity::Identity& device, const identity::TopicKeys& keys, u8 kind, u64 sequence, ByteView value) {
+inline wire::Presence said_by(const identity::Identity& device, const identity::TopicKeys& keys, u8 kind, u64 sequence,
+                              ByteView value) {
   codec::Writer about;
-  about.raw(view("perdure/presence/1")).fixed(device.network()).fixed(keys.id).fixed(device.id()).u8(kind).be64(sequence);
+  about.raw(view("perdure/presence/1"))
+      .fixed(device.network())
+      .fixed(keys.id)
+      .fixed(device.id())
+      .u8(kind)
+      .be64(sequence);
   codec::Writer plain;
   plain.u8(1).raw(value);
   plain.fixed(crypto::sign(device.key(), {about.peek(), plain.peek()}));

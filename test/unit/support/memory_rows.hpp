@@ -73,10 +73,8 @@ class MemoryRows : public store::Rows {
   // The step is done: its writes are stored.
   void commit() {
     for (auto& [key, value] : written_) {
-      if (value)
-        base[key] = std::move(*value);
-      else
-        base.erase(key);
+      if (value) base[key] = std::move(*value);
+      else base.erase(key);
     }
     written_.clear();
   }

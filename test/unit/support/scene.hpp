@@ -17,7 +17,7 @@ struct Scene {
   Solo ada{"ada"};
   std::vector<std::string> said;
   u32 topic = ada.join(secret);
-  std::string first;                                           // its id
+  std::string first;  // its id
 
   explicit Scene(std::vector<std::string> words = {"one", "two"}) : said(std::move(words)) {
     for (const std::string& word : said) {

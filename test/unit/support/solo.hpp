@@ -28,7 +28,8 @@ namespace perdure::test {
 
 inline Seed named_seed(std::string_view name) {
   Seed seed;
-  for (std::size_t i = 0; i < seed.bytes.size(); ++i) seed.bytes[i] = static_cast<u8>(name[i % name.size()] + static_cast<char>(i / name.size()));
+  for (std::size_t i = 0; i < seed.bytes.size(); ++i)
+    seed.bytes[i] = static_cast<u8>(name[i % name.size()] + static_cast<char>(i / name.size()));
   return seed;
 }
 
@@ -50,17 +51,17 @@ inline Config client_config(std::vector<std::string> anchors, u32 cache_bytes = 
 class Solo {
  public:
   sim::Disk disk;
-  SaveOutcome next_save = SaveOutcome::ok;                    // of the next save; then ok again, once it was reopened
-  std::function<bool(const Save&)> refuses;                   // these saves end as refused_as, each time
+  SaveOutcome next_save = SaveOutcome::ok;   // of the next save; then ok again, once it was reopened
+  std::function<bool(const Save&)> refuses;  // these saves end as refused_as, each time
   SaveOutcome refused_as = SaveOutcome::failed;
-  bool answers_saves = true, answers_reads = true;            // false: they wait until it is true again and time passes
-  std::optional<Reopening> reopening = Reopening::ok;         // what comes of opening the store again; none: it takes for ever
-  bool readable = true;                                       // false: reads fail
+  bool answers_saves = true, answers_reads = true;     // false: they wait until it is true again and time passes
+  std::optional<Reopening> reopening = Reopening::ok;  // what comes of opening the store again; none: it takes for ever
+  bool readable = true;                                // false: reads fail
   u64 steady_ms = 1, wall_ms = 1'700'000'000'000;
   std::map<u32, ReplyBody> replies;
-  std::map<u32, std::vector<Bytes>> sent;                     // by link, not yet taken
-  std::set<u32> closed;                                       // links that the core closed
-  u32 reopens = 0;                                            // how often the core asked for it
+  std::map<u32, std::vector<Bytes>> sent;  // by link, not yet taken
+  std::set<u32> closed;                    // links that the core closed
+  u32 reopens = 0;                         // how often the core asked for it
   std::vector<Dial> dials;
   std::vector<RtcOpen> rtc_opens;
   std::map<u32, TopicNotice> topics;
@@ -68,7 +69,7 @@ class Solo {
   StatusNotice status;
   std::vector<AnchorOut> anchors;
   std::vector<PeerOut> peers;
-  u32 saves = 0;                                              // that the core asked for
+  u32 saves = 0;  // that the core asked for
   std::map<DeviceId, std::optional<Bytes>> presence;
   std::map<std::string, u64> metrics;
 
@@ -78,7 +79,7 @@ class Solo {
     start();
   }
 
-  void start() {                                              // anew, over the same disk
+  void start() {  // anew, over the same disk
     config_.random_seed.bytes[0] = static_cast<u8>(++life_);
     node_ = std::make_unique<Node>(config_);
     failed_ = false;
@@ -110,7 +111,8 @@ class Solo {
   void pass(u64 ms) {
     u64 end = steady_ms + ms;
     for (Event& answer : std::exchange(waiting_, {}))
-      ((std::holds_alternative<Saved>(answer) ? answers_saves : answers_reads) ? inbox_ : waiting_).push_back(std::move(answer));
+      ((std::holds_alternative<Saved>(answer) ? answers_saves : answers_reads) ? inbox_ : waiting_)
+          .push_back(std::move(answer));
     if (!inbox_.empty()) turn(std::exchange(inbox_, {}));
     while (deadline_ && *deadline_ <= end) {
       u64 step = std::max(*deadline_, steady_ms + 1) - steady_ms;
@@ -158,7 +160,8 @@ class Solo {
   std::string append(u32 topic, std::string_view text) { return ask<Appended>(Append{topic, {}, {message(text)}}).id; }
   std::vector<std::string> messages(u32 topic) {
     std::vector<std::string> out;
-    for (const MessageOut& m : ask<MessagePage>(Latest{topic, 256}).messages) out.emplace_back(text(ByteView(m.value).subspan(2)));
+    for (const MessageOut& m : ask<MessagePage>(Latest{topic, 256}).messages)
+      out.emplace_back(text(ByteView(m.value).subspan(2)));
     return out;
   }
 
@@ -166,13 +169,17 @@ class Solo {
   void perform(Action& action) {
     if (auto* save = std::get_if<Save>(&action)) {
       ++saves;
-      SaveOutcome outcome = failed_ ? SaveOutcome::failed : refuses && refuses(*save) ? refused_as : std::exchange(next_save, SaveOutcome::ok);
+      SaveOutcome outcome = failed_                     ? SaveOutcome::failed
+                            : refuses && refuses(*save) ? refused_as
+                                                        : std::exchange(next_save, SaveOutcome::ok);
       if (outcome == SaveOutcome::ok) disk.apply(*save);
       else failed_ = true;
       Saved saved{save->save, outcome};
       (answers_saves ? inbox_ : waiting_).push_back(saved);
-    } else if (auto* read = std::get_if<Read>(&action)) (answers_reads ? inbox_ : waiting_).push_back(readable ? disk.read(*read) : RowsRead{read->read, false, {}});
-    else if (auto* range = std::get_if<ReadRange>(&action)) (answers_reads ? inbox_ : waiting_).push_back(readable ? disk.read(*range) : RowsRead{range->read, false, {}});
+    } else if (auto* read = std::get_if<Read>(&action))
+      (answers_reads ? inbox_ : waiting_).push_back(readable ? disk.read(*read) : RowsRead{read->read, false, {}});
+    else if (auto* range = std::get_if<ReadRange>(&action))
+      (answers_reads ? inbox_ : waiting_).push_back(readable ? disk.read(*range) : RowsRead{range->read, false, {}});
     else if (std::get_if<Reopen>(&action)) {
       ++reopens;
       if (!reopening) return;
@@ -201,7 +208,7 @@ class Solo {
   u32 life_ = 0, calls_ = 0;
 };
 
-struct Heard {                                                // one frame, with its bytes
+struct Heard {  // one frame, with its bytes
   wire::Tag tag = wire::Tag::ping;
   wire::Header header;
   Bytes bytes;
@@ -217,17 +224,21 @@ class Stranger {
  public:
   struct Options {
     LinkKind kind = LinkKind::local;
-    std::string url = {};                                     // that the core dialled; then we are an anchor at it
+    std::string url = {};  // that the core dialled; then we are an anchor at it
     bool anchor = false;
-    std::string app = {};                                     // ours, if it is another one than theirs
-    bool known = true;                                        // the network the core is told, where it is an anchor
-    Bytes address = {};                                       // where we come from
-    bool admitted = false;                                    // we brought a token
+    std::string app = {};   // ours, if it is another one than theirs
+    bool known = true;      // the network the core is told, where it is an anchor
+    Bytes address = {};     // where we come from
+    bool admitted = false;  // we brought a token
     wire::Greeting greeting = {.epoch = {1}};
   };
   Stranger(Solo& solo, std::string_view name) : Stranger(solo, name, {}) {}
   Stranger(Solo& solo, std::string_view name, Options options)
-      : identity(options.app.empty() ? solo.config().app : options.app, named_seed(name)), link{++next_link_}, solo_(solo), options_(std::move(options)), random_(named_seed(name)),
+      : identity(options.app.empty() ? solo.config().app : options.app, named_seed(name)),
+        link{++next_link_},
+        solo_(solo),
+        options_(std::move(options)),
+        random_(named_seed(name)),
         key_(session::make_static_key(identity, random_)) {
     if (options_.anchor) options_.greeting.role = 1;
     epoch = options_.greeting.epoch;
@@ -237,19 +248,22 @@ class Stranger {
   identity::Identity identity;
   LinkId link;
   std::unique_ptr<session::Session> session;
-  std::vector<Heard> heard;                                   // since it was last cleared
-  std::optional<identity::TopicKeys> keys;                    // of the topic entered
+  std::vector<Heard> heard;                 // since it was last cleared
+  std::optional<identity::TopicKeys> keys;  // of the topic entered
   wire::Epoch epoch{};
 
-  std::optional<wire::Greeting> greeting() const { return wire::decode_body<wire::Greeting>(session->greeting()); }      // theirs
+  // theirs
+  std::optional<wire::Greeting> greeting() const { return wire::decode_body<wire::Greeting>(session->greeting()); }
   bool linked() const { return !solo_.closed.contains(link.value); }
 
   template <class M>
-  void say(const M& message, u32 alias = 0, u32 request = 0) { say_bytes(wire::encode({alias, request}, message)); }
-  void say_bytes(ByteView frame) {                            // a frame of any bytes, well sealed
+  void say(const M& message, u32 alias = 0, u32 request = 0) {
+    say_bytes(wire::encode({alias, request}, message));
+  }
+  void say_bytes(ByteView frame) {  // a frame of any bytes, well sealed
     for (Bytes& b : session->send(frame)) deliver(std::move(b));
   }
-  void deliver(Bytes bytes) {                                 // a message of any bytes, as it stands on the link
+  void deliver(Bytes bytes) {  // a message of any bytes, as it stands on the link
     if (!linked()) return;
     solo_.turn({LinkReceived{link, std::move(bytes)}});
     listen();
@@ -314,20 +328,25 @@ class Stranger {
     crypto::blake2b_into(out, session->handshake_hash().view(), {log.view()});
     return out;
   }
-  LogId log_of(const DeviceId& device, u64 incarnation) const { return identity::log_id(identity.network(), keys->id, device, incarnation); }
+  LogId log_of(const DeviceId& device, u64 incarnation) const {
+    return identity::log_id(identity.network(), keys->id, device, incarnation);
+  }
 
  private:
   void open() {
     crypto::Random& random = random_;
     bool we_dial = options_.url.empty();
-    session = std::make_unique<session::Session>(identity, key_, random, session::Session::Options{we_dial, options_.kind, {}, wire::encode_body(options_.greeting)});
+    session = std::make_unique<session::Session>(
+        identity, key_, random,
+        session::Session::Options{we_dial, options_.kind, {}, wire::encode_body(options_.greeting)});
     std::string network;
     if (solo_.config().anchor && options_.known)
       for (u8 b : identity.network().bytes) {
         network += "0123456789abcdef"[b >> 4];
         network += "0123456789abcdef"[b & 15];
       }
-    solo_.turn({LinkOpened{link, options_.kind, !we_dial, options_.url, 0, network, options_.address, options_.admitted}});
+    solo_.turn(
+        {LinkOpened{link, options_.kind, !we_dial, options_.url, 0, network, options_.address, options_.admitted}});
     listen();
     for (Bytes& b : session->start()) deliver(std::move(b));
   }
@@ -341,13 +360,14 @@ class Stranger {
     else shown_.push_back(std::move(*topics));
   }
   void hear_hello(const wire::Topics& topics) {
-    peers::Shown shown{std::exchange(macs_got_, macs_got_ + static_cast<u32>(topics.macs.size())) + 1, {topics.macs.begin() + 1, topics.macs.end()}};
+    peers::Shown shown{std::exchange(macs_got_, macs_got_ + static_cast<u32>(topics.macs.size())) + 1,
+                       {topics.macs.begin() + 1, topics.macs.end()}};
     if (auto hello = peers::hello_in({*keys, session->handshake_hash(), solo_.id(), identity.id()}, shown))
       heard.push_back({wire::Tag::hello, {shown.alias, 0}, wire::encode({shown.alias, 0}, *hello)});
   }
 
   static inline u32 next_link_ = 0;
-  std::vector<wire::Topics> shown_;                           // before a topic was entered
+  std::vector<wire::Topics> shown_;  // before a topic was entered
   u32 macs_got_ = 0;
   Solo& solo_;
   Options options_;
@@ -376,7 +396,9 @@ class Ledger {
   log::Batch& add_batch(log::Batch batch) {
     plain_.push_back(std::move(batch));
     log::Batch& b = plain_.back();
-    add_sealed(log::seal_batch(keys_, {device_.network(), keys_.id, id(), length()}, log::encode_batch(b, id()), random_), b.ops.size());
+    add_sealed(
+        log::seal_batch(keys_, {device_.network(), keys_.id, id(), length()}, log::encode_batch(b, id()), random_),
+        b.ops.size());
     return b;
   }
   void add_sealed(Bytes sealed, std::size_t ops = 1) {
@@ -399,7 +421,8 @@ class Ledger {
     if (from == 0) page.opening = opening();
     page.log = {};
     page.from = from;
-    page.batches.assign(batches_.begin() + static_cast<std::ptrdiff_t>(from), batches_.begin() + static_cast<std::ptrdiff_t>(to));
+    page.batches.assign(batches_.begin() + static_cast<std::ptrdiff_t>(from),
+                        batches_.begin() + static_cast<std::ptrdiff_t>(to));
     log::Head h = head(to);
     page.length = h.length;
     page.ops = h.ops;
@@ -414,11 +437,15 @@ class Ledger {
     for (u64 i = 0; i < length; ++i) peaks.append(log::leaf_hash(batches_[i]));
     return peaks;
   }
-  log::Head head(u64 length) const { return log::sign_head(device_, keys_.id, incarnation_, length, ops_at_[length - 1], peaks(length).root(), {time_at_[length - 1]}); }
+  log::Head head(u64 length) const {
+    return log::sign_head(device_, keys_.id, incarnation_, length, ops_at_[length - 1], peaks(length).root(),
+                          {time_at_[length - 1]});
+  }
   wire::OpeningField opening() const {
     wire::OpeningField field;
     field.device = device_.id();
-    for (int i = 0; i < 8; ++i) field.incarnation[static_cast<std::size_t>(i)] = static_cast<u8>(incarnation_ >> (56 - 8 * i));
+    for (int i = 0; i < 8; ++i)
+      field.incarnation[static_cast<std::size_t>(i)] = static_cast<u8>(incarnation_ >> (56 - 8 * i));
     field.certificate = identity::open_log(device_.network(), keys_, device_.id(), incarnation_);
     return field;
   }

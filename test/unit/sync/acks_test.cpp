@@ -17,7 +17,7 @@ struct Flooded {
   Solo ada{"ada", client_config({"ws://a"})};
   u32 topic = ada.join(secret);
   std::string first = ada.append(topic, "one");
-  wire::Page page;                                    // of all that Ada has said
+  wire::Page page;  // of all that Ada has said
 
   void show(Stranger& to) {
     to.enter(secret);
@@ -35,7 +35,8 @@ struct Flooded {
     return id;
   }
   std::size_t rows() const {
-    return static_cast<std::size_t>(std::ranges::count_if(ada.disk.rows, [](const auto& row) { return row.first[0] == 'K'; }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(ada.disk.rows, [](const auto& row) { return row.first[0] == 'K'; }));
   }
   std::vector<DeviceId> copies(const std::string& id) {
     CopyList list = ada.ask<CopyList>(GetCopies{topic, id});
@@ -88,7 +89,7 @@ TEST_CASE("a linked peer's acknowledgement counts whatever a member has signed f
   bob.close();
   f.flood(eve, 600, 900, 2);
   CHECK(f.holds(second, bob.identity.id()));
-  CHECK(f.copies(second).size() <= 257);              // with eve, who says that she holds it
+  CHECK(f.copies(second).size() <= 257);  // with eve, who says that she holds it
   CHECK(f.rows() <= 256);
 }
 
@@ -128,7 +129,8 @@ TEST_CASE("rows of more acknowledgements than have a place are let go when they 
   const Bytes key = store::key('K', f.topic, made_up(0).id().view());
   const Bytes row = store::unseal_row(key, f.ada.disk.rows.at(key)).value();
   for (u32 n = 0; n < 400; ++n) {
-    const Bytes other = store::key('K', f.topic, DeviceId::from(crypto::blake2b({codec::Writer().be32(n).peek()}).view()).view());
+    const Bytes other = store::key('K', f.topic,
+                                   DeviceId::from(crypto::blake2b({codec::Writer().be32(n).peek()}).view()).view());
     f.ada.disk.rows[other] = store::seal_row(other, row);
   }
   f.ada.start();
@@ -144,13 +146,13 @@ TEST_CASE("early acknowledgements that a member makes up do not keep out those o
     Stranger eve(f.ada, "eve");
     f.show(eve);
   }
-  f.ada.next_save = SaveOutcome::failed;              // what comes in the pause after that is heard when it is over
+  f.ada.next_save = SaveOutcome::failed;  // what comes in the pause after that is heard when it is over
   (void)f.ada.call(Append{f.topic, {}, {Solo::message("not kept")}});
   Stranger eve(f.ada, "eve"), bob(f.ada, "bob");
   eve.enter(secret, false);
   bob.enter(secret, false);
   f.flood(eve, 0, 100, 1);
-  f.flood(bob, 100, 200, 1);                          // and those that it passes on make room for its own
+  f.flood(bob, 100, 200, 1);  // and those that it passes on make room for its own
   bob.say(ack_by(bob.identity, *bob.keys, f.page, 1), 1);
   CHECK(f.ada.status.pending == 1);
   bob.pass(6'000);

@@ -35,7 +35,10 @@ wire::Ack ack_of(const Stranger& anchor, const wire::Page& page, u64 length) {
   u64 incarnation = 0;
   for (u8 b : ack.incarnation) incarnation = incarnation << 8 | b;
   codec::Writer w;
-  w.raw(view("perdure/ack/1")).fixed(self.network()).fixed(anchor.keys->id).fixed(anchor.log_of(ack.author, incarnation));
+  w.raw(view("perdure/ack/1"))
+      .fixed(self.network())
+      .fixed(anchor.keys->id)
+      .fixed(anchor.log_of(ack.author, incarnation));
   w.be64(0).be64(length).fixed(peaks.root()).fixed(self.id()).raw(ack.epoch);
   ack.signature = crypto::sign(self.key(), {w.peek()});
   return ack;
@@ -156,9 +159,9 @@ TEST_CASE("an anchor that is back with an empty disk has acknowledged nothing, a
   anchor.say(ack_of(anchor, *page, 1), 1);
   CHECK(c.pending() == 0);
   anchor.close();
-  CHECK(c.pending() == 0);                           // it is away, and has it
+  CHECK(c.pending() == 0);  // it is away, and has it
   Stranger::Options unsaid = at_anchor;
-  unsaid.greeting.epoch = {2};                       // an empty store has an epoch of its own
+  unsaid.greeting.epoch = {2};  // an empty store has an epoch of its own
   Stranger back(c.ada, "anchor", unsaid);
   CHECK(c.pending() == 1);
   answers(back);
@@ -186,7 +189,12 @@ TEST_CASE("an anchor that is back with yesterday's backup is given what it lost"
   for (u8 b : first->opening->incarnation) incarnation = incarnation << 8 | b;
   wire::LogTag tag = back.tag(back.log_of(c.ada.id(), incarnation));
   back.heard.clear();
-  back.say(wire::Hello{{9}, 1, {{tag, 1, 1, (first->time >> 16) / 1000, log::root_tag(log::Peaks{1, {log::leaf_hash(first->batches[0])}}.root()), 0}}, {}}, 1);
+  back.say(wire::Hello{{9},
+                       1,
+                       {{tag, 1, 1, (first->time >> 16) / 1000,
+                         log::root_tag(log::Peaks{1, {log::leaf_hash(first->batches[0])}}.root()), 0}},
+                       {}},
+           1);
   back.say(wire::Done{{back.epoch, 1, {}}}, 1);
   auto page = back.last<wire::Page>();
   REQUIRE(page);
@@ -231,13 +239,17 @@ struct SetBack {
 
 }  // namespace
 
-TEST_CASE("an anchor whose own disk was set back learns it from a cursor that it gave, and begins a new epoch in that topic") {
+TEST_CASE(
+    "an anchor whose own disk was set back learns it from a cursor that it gave, and begins a new epoch in that topic") {
   SetBack s;
   REQUIRE(s.to_bob);
   CHECK(s.to_bob->number == 2);
   Stranger bob(s.anchor, "bob", {.kind = LinkKind::websocket});
   bob.enter(secret, false);
-  bob.say(wire::Enter{identity::topic_keys(named_secret("another")).id, peers::enter_signature(identity::topic_keys(named_secret("another")), bob.session->handshake_hash(), bob.identity.id())}, 2);
+  bob.say(wire::Enter{identity::topic_keys(named_secret("another")).id,
+                      peers::enter_signature(identity::topic_keys(named_secret("another")),
+                                             bob.session->handshake_hash(), bob.identity.id())},
+          2);
   (void)SetBack::shown(bob, s.to_bob);
   CHECK(s.rollbacks() == 1);
   bob.heard.clear();
@@ -246,7 +258,7 @@ TEST_CASE("an anchor whose own disk was set back learns it from a cursor that it
   auto dones = bob.all<wire::Done>();
   REQUIRE(dones.size() == 2);
   CHECK(dones[0].cursor.epoch != s.to_bob->epoch);
-  CHECK(dones[1].cursor.epoch == s.to_bob->epoch);      // where nothing of the kind was shown nothing has changed
+  CHECK(dones[1].cursor.epoch == s.to_bob->epoch);  // where nothing of the kind was shown nothing has changed
   // It stays so, and a cursor of before means nothing any more.
   s.anchor.start();
   Stranger again(s.anchor, "bob", {.kind = LinkKind::websocket});
@@ -256,7 +268,8 @@ TEST_CASE("an anchor whose own disk was set back learns it from a cursor that it
   CHECK(s.rollbacks() == 0);
 }
 
-TEST_CASE("a cursor that was not given, or to somebody else, or in another topic, is not believed, and costs nobody anything") {
+TEST_CASE(
+    "a cursor that was not given, or to somebody else, or in another topic, is not believed, and costs nobody anything") {
   SetBack s;
   Stranger eve(s.anchor, "eve", {.kind = LinkKind::websocket});
   eve.enter(secret, false);
@@ -265,10 +278,11 @@ TEST_CASE("a cursor that was not given, or to somebody else, or in another topic
     change(cursor);
     return cursor;
   };
-  for (const wire::Cursor& cursor : {*s.to_bob, bent([](auto& c) { c.number = 1'000; }), bent([](auto& c) { c.hash[0] ^= 1; }), bent([](auto& c) { c.hash[7] ^= 1; }),
-                                     wire::Cursor{s.to_eve->epoch, ~u64{0}, {}}}) {
+  for (const wire::Cursor& cursor :
+       {*s.to_bob, bent([](auto& c) { c.number = 1'000; }), bent([](auto& c) { c.hash[0] ^= 1; }),
+        bent([](auto& c) { c.hash[7] ^= 1; }), wire::Cursor{s.to_eve->epoch, ~u64{0}, {}}}) {
     auto done = SetBack::shown(eve, cursor);
-    REQUIRE(done);                                   // the whole frontier is told instead
+    REQUIRE(done);  // the whole frontier is told instead
     CHECK(done->epoch == s.to_eve->epoch);
   }
   const identity::TopicKeys other = identity::topic_keys(named_secret("another"));

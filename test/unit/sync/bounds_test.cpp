@@ -10,7 +10,8 @@ using namespace perdure::test;
 namespace {
 
 std::size_t topics_at(const Solo& anchor) {
-  return static_cast<std::size_t>(std::ranges::count_if(anchor.disk.rows, [](const auto& row) { return row.first[0] == 'T'; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(anchor.disk.rows, [](const auto& row) { return row.first[0] == 'T'; }));
 }
 
 }  // namespace
@@ -22,7 +23,7 @@ TEST_CASE("a topic that is shown again and again is shared once, under the alias
   wire::Mac mac = peers::topic_mac({*eve.keys, eve.session->handshake_hash(), eve.identity.id(), s.ada.id()});
   for (int i = 0; i < 20; ++i) eve.say(wire::Topics{std::vector<wire::Mac>(1024, mac)});
   eve.heard.clear();
-  eve.say(wire::Hello{{9}, 0, {}, {}, 1}, 1);            // the alias of the first time says nothing any more
+  eve.say(wire::Hello{{9}, 0, {}, {}, 1}, 1);  // the alias of the first time says nothing any more
   CHECK(eve.all<wire::Page>().empty());
   eve.say(wire::Hello{{9}, 0, {}, {}, 1}, 1 + 20 * 1024 - (peers::shown_macs - 1));
   CHECK(eve.all<wire::Page>().size() == 1);
@@ -72,7 +73,7 @@ TEST_CASE("acknowledgements while the disk is slow do not pile up") {
   ack.incarnation = page->opening->incarnation;
   ack.acker = eve.identity.id();
   ack.length = 1;
-  for (int i = 0; i < 2'000; ++i) eve.say(ack, 1);       // none is signed
+  for (int i = 0; i < 2'000; ++i) eve.say(ack, 1);  // none is signed
   CHECK(eve.linked());
   CHECK(s.ada.status.pending == 1);
   CHECK(s.intact());
@@ -80,7 +81,15 @@ TEST_CASE("acknowledgements while the disk is slow do not pile up") {
 
 TEST_CASE("who asks and takes nothing in is cut off before it costs much memory") {
   Scene s({"one"});
-  (void)s.ada.ask<Appended>(Append{s.topic, {}, {NewOp{1, {}, [] { Bytes v(200'005, 'x'); v[0] = 0xdb; v[1] = 0; v[2] = 3; v[3] = 0x0d; v[4] = 0x40; return v; }()}}});
+  (void)s.ada.ask<Appended>(Append{s.topic, {}, {NewOp{1, {}, [] {
+                                                         Bytes v(200'005, 'x');
+                                                         v[0] = 0xdb;
+                                                         v[1] = 0;
+                                                         v[2] = 3;
+                                                         v[3] = 0x0d;
+                                                         v[4] = 0x40;
+                                                         return v;
+                                                       }()}}});
   Stranger eve(s.ada, "eve");
   eve.enter(secret);
   wire::LogTag ours = eve.last<wire::Hello>()->items.at(0).log;
@@ -100,7 +109,8 @@ TEST_CASE("nobody relays to a peer that does not take what it is sent") {
   eve.enter(secret);
   slow.enter(secret);
   eve.heard.clear();
-  for (int i = 0; i < 200 && eve.all<wire::Unreachable>().empty(); ++i) eve.say(wire::Relay{slow.identity.id(), false, Bytes(16'000, 1)});
+  for (int i = 0; i < 200 && eve.all<wire::Unreachable>().empty(); ++i)
+    eve.say(wire::Relay{slow.identity.id(), false, Bytes(16'000, 1)});
   CHECK(eve.all<wire::Unreachable>().size() == 1);
   CHECK(slow.linked());
   s.ada.turn({LinkDrained{slow.link, 0}});
@@ -115,7 +125,8 @@ TEST_CASE("an anchor keeps nothing of a topic that nobody has said anything in")
   Stranger eve(anchor, "eve", {.kind = LinkKind::websocket});
   for (u32 i = 0; i < 50; ++i) {
     auto keys = identity::topic_keys(named_secret("made up " + std::to_string(i)));
-    eve.say(wire::Enter{keys.id, peers::enter_signature(keys, eve.session->handshake_hash(), eve.identity.id())}, i + 1);
+    eve.say(wire::Enter{keys.id, peers::enter_signature(keys, eve.session->handshake_hash(), eve.identity.id())},
+            i + 1);
   }
   CHECK(topics_at(anchor) == 0);
   CHECK(anchor.saves == saves);
@@ -141,7 +152,8 @@ TEST_CASE("a member enters so many topics at an anchor, and is told that it is f
   u32 entered = 0;
   for (; entered < 1'100 && eve.all<wire::Refused>().empty(); ++entered) {
     auto keys = identity::topic_keys(named_secret("made up " + std::to_string(entered)));
-    eve.say(wire::Enter{keys.id, peers::enter_signature(keys, eve.session->handshake_hash(), eve.identity.id())}, entered + 1);
+    eve.say(wire::Enter{keys.id, peers::enter_signature(keys, eve.session->handshake_hash(), eve.identity.id())},
+            entered + 1);
     eve.pass(1);
   }
   REQUIRE(eve.last<wire::Refused>());

@@ -93,7 +93,7 @@ TEST_CASE("a batch dated two years ahead is kept and passed on, and shown when i
   CHECK(ada.messages(topic) == std::vector<std::string>{"ours"});
   CHECK(ada.topics[topic].held == 1);
   auto told = bob.all<wire::Items>();
-  REQUIRE_FALSE(told.empty());                 // it is there for whoever wants it
+  REQUIRE_FALSE(told.empty());  // it is there for whoever wants it
   CHECK(told.back().items.at(0).length == 1);
   (void)ada.append(topic, "meanwhile");
   CHECK(time_of_newest(ada, topic) < ada.wall_ms + 1'000);
@@ -109,7 +109,8 @@ TEST_CASE("of batches dated ahead no more are asked for than a mebibyte") {
   Stranger eve(ada, "eve");
   eve.enter(secret);
   Ledger ledger(eve.identity, *eve.keys);
-  for (int i = 0; i < 5; ++i) ledger.add({{log::Op::Kind::message, {}, Bytes(250'000, 0x01), {}}}, ada.wall_ms + 2 * year_ms);
+  for (int i = 0; i < 5; ++i)
+    ledger.add({{log::Op::Kind::message, {}, Bytes(250'000, 0x01), {}}}, ada.wall_ms + 2 * year_ms);
   wire::LogTag tag = eve.tag(ledger.id());
   eve.say(wire::Items{{ledger.item(tag, 5)}}, 1);
   for (u64 i = 0; i < 5; ++i) {
@@ -126,5 +127,5 @@ TEST_CASE("of batches dated ahead no more are asked for than a mebibyte") {
   }
   CHECK(eve.linked());
   CHECK(ada.topics[topic].length == 0);
-  CHECK(eve.all<wire::Want>().empty());        // it has had enough of them
+  CHECK(eve.all<wire::Want>().empty());  // it has had enough of them
 }

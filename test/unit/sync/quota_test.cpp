@@ -15,7 +15,7 @@ const Secret secret = named_secret("a topic");
 // A value of so many bytes.
 Bytes filled(std::size_t bytes) {
   Bytes value(bytes, 0);
-  value[0] = 0xc5;                                   // bin 16
+  value[0] = 0xc5;  // bin 16
   value[1] = static_cast<u8>((bytes - 3) >> 8);
   value[2] = static_cast<u8>(bytes - 3);
   return value;
@@ -25,7 +25,10 @@ struct Scene {
   Solo anchor;
   Stranger ada;
   Ledger ledger;
-  explicit Scene(Quotas quotas) : anchor("anchor", anchor_config(quotas)), ada(anchor, "ada", {.kind = LinkKind::websocket}), ledger(ada.identity, entered(ada)) {}
+  explicit Scene(Quotas quotas)
+      : anchor("anchor", anchor_config(quotas)),
+        ada(anchor, "ada", {.kind = LinkKind::websocket}),
+        ledger(ada.identity, entered(ada)) {}
   static const identity::TopicKeys& entered(Stranger& ada) {
     ada.enter(secret);
     return *ada.keys;
@@ -57,7 +60,8 @@ struct Scene {
 }  // namespace
 
 TEST_CASE("a page that would pass a quota is refused whole, with the reason, and the link stays") {
-  for (auto [quotas, reason] : {std::pair{Quotas{.total_bytes = 10'000 + sync::log_bytes}, wire::Refusal::total_quota}, {Quotas{.topic_bytes = 10'000 + sync::log_bytes}, wire::Refusal::topic_quota},
+  for (auto [quotas, reason] : {std::pair{Quotas{.total_bytes = 10'000 + sync::log_bytes}, wire::Refusal::total_quota},
+                                {Quotas{.topic_bytes = 10'000 + sync::log_bytes}, wire::Refusal::topic_quota},
                                 {Quotas{.device_bytes = 10'000 + sync::log_bytes}, wire::Refusal::device_quota}}) {
     Scene s(quotas);
     for (int i = 0; i < 4; ++i) s.add(3'000);
@@ -67,11 +71,13 @@ TEST_CASE("a page that would pass a quota is refused whole, with the reason, and
     CHECK(s.refusal() == reason);
     CHECK(s.ada.linked());
     CHECK(s.stored() == 2);
-    s.give(2, 3);                                    // a smaller one fits
+    s.give(2, 3);  // a smaller one fits
     CHECK_FALSE(s.refusal());
     CHECK(s.stored() == 3);
     s.anchor.pass(1'500);
-    const std::string name = reason == wire::Refusal::total_quota ? "refused_total_quota" : reason == wire::Refusal::topic_quota ? "refused_topic_quota" : "refused_device_quota";
+    const std::string name = reason == wire::Refusal::total_quota   ? "refused_total_quota"
+                             : reason == wire::Refusal::topic_quota ? "refused_topic_quota"
+                                                                    : "refused_device_quota";
     CHECK(s.anchor.metrics[name] == 1);
   }
 }
@@ -82,7 +88,8 @@ TEST_CASE("the first page of a log that would pass the quota leaves no trace of 
   s.give(0, 1);
   CHECK(s.refusal() == wire::Refusal::topic_quota);
   CHECK(s.stored() == 0);
-  CHECK(std::ranges::none_of(s.anchor.disk.rows, [](const auto& row) { return row.first[0] == 'L' || row.first[0] == 'B'; }));
+  CHECK(std::ranges::none_of(s.anchor.disk.rows,
+                             [](const auto& row) { return row.first[0] == 'L' || row.first[0] == 'B'; }));
 }
 
 TEST_CASE("incarnations of one device share its quota, and what is stored counts again after a restart") {
@@ -100,7 +107,8 @@ TEST_CASE("incarnations of one device share its quota, and what is stored counts
   CHECK(again.linked());
 }
 
-TEST_CASE("an edge stores what its app allows: an append past it is rejected, what others say is not taken, and what was accepted stays") {
+TEST_CASE(
+    "an edge stores what its app allows: an append past it is rejected, what others say is not taken, and what was accepted stays") {
   Config config;
   config.quotas.total_bytes = 10'000 + sync::log_bytes;
   Solo ada("ada", config);
@@ -116,11 +124,12 @@ TEST_CASE("an edge stores what its app allows: an append past it is rejected, wh
   CHECK(ada.topics[topic].length == 1);
   CHECK(std::ranges::any_of(ada.status.trouble, [](const Error& e) { return e.code == Code::storage_full; }));
   CHECK(eve.linked());
-  CHECK_FALSE(append(1'000));                        // a smaller one fits
+  CHECK_FALSE(append(1'000));  // a smaller one fits
   CHECK(ada.topics[topic].length == 2);
 }
 
-TEST_CASE("a log is charged what it costs beside its batches: tiny ones in numbers are refused before they fill anything") {
+TEST_CASE(
+    "a log is charged what it costs beside its batches: tiny ones in numbers are refused before they fill anything") {
   Solo anchor("anchor", anchor_config({.device_bytes = 10 * (sync::log_bytes + 100)}));
   Stranger eve(anchor, "eve", {.kind = LinkKind::websocket});
   eve.enter(secret);
@@ -149,9 +158,11 @@ TEST_CASE("an anchor whose index is damaged counts what it stores once, while it
   Scene s({.total_bytes = 20'000 + sync::log_bytes});
   for (int i = 0; i < 6; ++i) s.add(3'000);
   s.give(0, 3);
-  const Bytes index = std::ranges::find_if(s.anchor.disk.rows, [](const auto& row) { return row.first[0] == 'X'; })->first;
+  const Bytes index = std::ranges::find_if(s.anchor.disk.rows, [](const auto& row) {
+                        return row.first[0] == 'X';
+                      })->first;
   s.anchor.disk.rows[index].back() ^= 1;
-  s.anchor.start();                                  // what was at hand is not any more
+  s.anchor.start();  // what was at hand is not any more
   Stranger again(s.anchor, "ada", {.kind = LinkKind::websocket});
   again.enter(secret);
   auto give = [&](u64 from, u64 to) {
@@ -160,7 +171,7 @@ TEST_CASE("an anchor whose index is damaged counts what it stores once, while it
     page.log = again.tag(s.ledger.id());
     again.say(page, 1);
   };
-  give(3, 4);                                        // meets the damage
+  give(3, 4);  // meets the damage
   s.anchor.pass(1'500);
   CHECK(s.anchor.metrics["corrupt_indexes"] == 1);
   CHECK(s.anchor.metrics["total_bytes"] >= 9'000 + sync::log_bytes);

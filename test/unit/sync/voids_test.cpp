@@ -10,7 +10,8 @@ constexpr i64 year_ms = i64{365} * 24 * 3'600'000;
 
 // Ada and Bob share a topic by way of an anchor. Part of what Ada says, she says under a clock two years ahead, and again once it is right.
 struct Ahead : Group {
-  sim::HostId anchor = world.add({.name = {}, .anchor = true, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}});
+  sim::HostId anchor = world.add(
+      {.name = {}, .anchor = true, .rtc = false, .anchors = {}, .device_seed = {}, .disk = {}});
   sim::HostId ada = add(), bob = add();
 
   explicit Ahead(bool ahead) {

@@ -38,7 +38,8 @@ TEST_CASE("every message comes out of its bytes as it went in") {
 TEST_CASE("a message that is cut anywhere, or goes on, is no message") {
   fuzz::each_message([&]<class M>(const M& sample) {
     Bytes bytes = encode({1, 2}, sample);
-    for (std::size_t size = 0; size < bytes.size(); ++size) CHECK_FALSE(read<M>({bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)}));
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+      CHECK_FALSE(read<M>({bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)}));
     bytes.push_back(0);
     CHECK_FALSE(read<M>(bytes));
   });
@@ -61,20 +62,20 @@ TEST_CASE("flags are zero in this version, and numbers have one form") {
   Bytes bytes = encode({1, 2}, Bye{});
   bytes[1] = 1;
   CHECK_FALSE(parse(bytes));
-  CHECK_FALSE(parse(Bytes{4, 0, 0x81, 0x00, 0, 0}));                       // alias 1 in two bytes
-  CHECK_FALSE(parse(Bytes{4, 0, 0xff, 0xff, 0xff, 0xff, 0x1f, 0, 0}));     // an alias of more than 32 bits
+  CHECK_FALSE(parse(Bytes{4, 0, 0x81, 0x00, 0, 0}));                    // alias 1 in two bytes
+  CHECK_FALSE(parse(Bytes{4, 0, 0xff, 0xff, 0xff, 0xff, 0x1f, 0, 0}));  // an alias of more than 32 bits
   CHECK_FALSE(parse(Bytes{}));
   CHECK_FALSE(parse(Bytes{4}));
 }
 
 TEST_CASE("a flag is 0 or 1") {
   Bytes bytes = encode({}, Introduce{{{DeviceId{}, true}}, {}});
-  bytes[4 + 1 + DeviceId::size] = 2;         // rtc, behind how many there are and who
+  bytes[4 + 1 + DeviceId::size] = 2;  // rtc, behind how many there are and who
   CHECK_FALSE(read<Introduce>(bytes));
 }
 
 TEST_CASE("a list that claims more than there is, or more than it may, is refused before it is read") {
-  Bytes claims{static_cast<u8>(Tag::items), 0, 1, 0, 0x80, 0x04};          // 512 items, and none of them there
+  Bytes claims{static_cast<u8>(Tag::items), 0, 1, 0, 0x80, 0x04};  // 512 items, and none of them there
   CHECK_FALSE(read<Items>(claims));
   claims = {static_cast<u8>(Tag::items), 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01};
   CHECK_FALSE(read<Items>(claims));
@@ -114,10 +115,12 @@ TEST_CASE("a page's log stands in its opening or in its tag, never in both") {
 TEST_CASE("what is not known may be skipped from 128 on, and closes the link below") {
   CHECK_FALSE(may_skip(static_cast<Tag>(127)));
   CHECK(may_skip(static_cast<Tag>(128)));
-  for (int tag = 0; tag < 256; ++tag) CHECK((known(static_cast<Tag>(tag)) && may_skip(static_cast<Tag>(tag))) == (tag == 128));
+  for (int tag = 0; tag < 256; ++tag)
+    CHECK((known(static_cast<Tag>(tag)) && may_skip(static_cast<Tag>(tag))) == (tag == 128));
 }
 
-TEST_CASE("what a side understands comes out as it went in; what is not known of it is let be, and what is not right counts as not said") {
+TEST_CASE(
+    "what a side understands comes out as it went in; what is not known of it is let be, and what is not right counts as not said") {
   const Able most{{1, 128, 200}, 65'536, 2, "0.2.0"};
   const Able heard = hear(say(most));
   CHECK(heard.numbers == most.numbers);
@@ -128,12 +131,13 @@ TEST_CASE("what a side understands comes out as it went in; what is not known of
   CHECK_FALSE(heard.knows(Tag{129}));
 
   Abilities strange = say(most);
-  strange.values.push_back({9, Bytes(128, 1)});                            // of a later version
-  strange.values.push_back({1, {5}});                                      // said before
+  strange.values.push_back({9, Bytes(128, 1)});  // of a later version
+  strange.values.push_back({1, {5}});            // said before
   CHECK(hear(strange).piece_bytes == 65'536);
   CHECK(encode({}, *read<Abilities>(encode({}, strange))) == encode({}, strange));
 
-  for (const Bytes& bent : {Bytes{}, Bytes{0x80, 0x00}, Bytes{1, 1}}) CHECK(hear({{}, {{1, bent}, {2, bent}}}).batch_format == 1);
+  for (const Bytes& bent : {Bytes{}, Bytes{0x80, 0x00}, Bytes{1, 1}})
+    CHECK(hear({{}, {{1, bent}, {2, bent}}}).batch_format == 1);
   for (const char* text : {"0.2.0\n", "a b", "\xc3\xa9"}) CHECK(hear({{}, {{3, own(view(text))}}}).version.empty());
   CHECK(hear({{}, {{3, Bytes(65, 'x')}}}).version.empty());
   CHECK(say({{}, 0, 1, std::string(100, 'x')}).values.back().bytes.size() == 64);

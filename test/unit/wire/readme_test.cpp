@@ -74,11 +74,15 @@ struct Example {
   Secret secret = named_secret("A");
   identity::TopicKeys topic = identity::topic_keys(secret);
   NetworkId network = identity::network_id("notes");
-  LogId log = identity::log_id(network, topic.id, a.id(), incarnation), other = identity::log_id(network, topic.id, b.id(), 6);
+  LogId log = identity::log_id(network, topic.id, a.id(), incarnation),
+        other = identity::log_id(network, topic.id, b.id(), 6);
   Signature certificate = identity::open_log(network, topic, a.id(), incarnation);
   std::vector<log::Batch> batches{
       {{time}, 0, {}, {}, {{log::Op::Kind::message, {}, {0xa5, 'h', 'e', 'l', 'l', 'o'}, {}}}},
-      {{time + 1}, 1, {{{1, 2, 3, 4, 5, 6, 7, 8}, 3, {8, 7, 6, 5, 4, 3, 2, 1}}}, {},
+      {{time + 1},
+       1,
+       {{{1, 2, 3, 4, 5, 6, 7, 8}, 3, {8, 7, 6, 5, 4, 3, 2, 1}}},
+       {},
        {{log::Op::Kind::message, {}, {0x2a}, {}},
         {log::Op::Kind::set, own(view("color")), {0xa3, 'r', 'e', 'd'}, {{other, 2, 1}}},
         {log::Op::Kind::erase, own(view("color")), {}, {{log, 1, 1}}}}}};
@@ -105,16 +109,21 @@ struct Example {
     crypto::blake2b_into(out, topic.seal_key.view(), {topic.epoch_id, log.view(), be64(i), salt(i)});
     return out;
   }
-  Bytes aad(std::size_t i) const { return joined({network.view(), topic.id.view(), log.view(), be64(i), topic.epoch_id}); }
+  Bytes aad(std::size_t i) const {
+    return joined({network.view(), topic.id.view(), log.view(), be64(i), topic.epoch_id});
+  }
   Bytes head_statement(std::size_t length) const {
     const log::Head& h = heads[length];
-    return joined({view("perdure/head/1"), network.view(), topic.id.view(), a.id().view(), be64(incarnation), be64(h.length), be64(h.ops), peaks[length].root().view(), be64(h.time.value)});
+    return joined({view("perdure/head/1"), network.view(), topic.id.view(), a.id().view(), be64(incarnation),
+                   be64(h.length), be64(h.ops), peaks[length].root().view(), be64(h.time.value)});
   }
   Bytes ack_statement(u64 length, const DeviceId& acker, const wire::Epoch& epoch) const {
-    return joined({view("perdure/ack/1"), network.view(), topic.id.view(), log.view(), be64(0), be64(length), peaks[length].root().view(), acker.view(), epoch});
+    return joined({view("perdure/ack/1"), network.view(), topic.id.view(), log.view(), be64(0), be64(length),
+                   peaks[length].root().view(), acker.view(), epoch});
   }
   Bytes presence_about(u64 sequence) const {
-    return joined({view("perdure/presence/1"), network.view(), topic.id.view(), a.id().view(), Bytes{1}, be64(sequence)});
+    return joined(
+        {view("perdure/presence/1"), network.view(), topic.id.view(), a.id().view(), Bytes{1}, be64(sequence)});
   }
   Bytes presence_plain(u64 sequence, ByteView value) const {
     const Bytes content = joined({Bytes{1}, value});
@@ -145,7 +154,8 @@ struct Talk {
   session::StaticKey key_a, key_b;
   crypto::Random random_a{named_seed("ephemeral a")}, random_b{named_seed("ephemeral b")};
   std::vector<Bytes> messages;
-  Bytes ping = wire::encode({}, wire::Ping{1, 1'700'000'000'000}), pong = wire::encode({}, wire::Pong{1, 1'700'000'000'001});
+  Bytes ping = wire::encode({}, wire::Ping{1, 1'700'000'000'000}),
+        pong = wire::encode({}, wire::Pong{1, 1'700'000'000'001});
   Bytes ping_sealed, pong_sealed;
   Bytes greeting_a = wire::encode_body(wire::Greeting{1, 0, true, {1, 1, 1, 1, 1, 1, 1, 1}, {}, 0});
   Bytes greeting_b = wire::encode_body(wire::Greeting{1, 1, false, {2, 2, 2, 2, 2, 2, 2, 2}, {0x0d, 0x96}, 0});
@@ -155,8 +165,10 @@ struct Talk {
     crypto::Random random(seed);
     return session::make_static_key(who, random);
   }
-  explicit Talk(const Example& e) : key_a(static_key(e.a, named_seed("static a"))), key_b(static_key(e.b, named_seed("static b"))) {
-    session::Session one(e.a, key_a, random_a, {true, LinkKind::websocket, {}, greeting_a}), two(e.b, key_b, random_b, {false, LinkKind::websocket, {}, greeting_b});
+  explicit Talk(const Example& e)
+      : key_a(static_key(e.a, named_seed("static a"))), key_b(static_key(e.b, named_seed("static b"))) {
+    session::Session one(e.a, key_a, random_a, {true, LinkKind::websocket, {}, greeting_a}),
+        two(e.b, key_b, random_b, {false, LinkKind::websocket, {}, greeting_b});
     messages.push_back(one.start().at(0));
     messages.push_back(two.on_bytes(messages[0]).to_send.at(0));
     messages.push_back(one.on_bytes(messages[1]).to_send.at(0));
@@ -226,7 +238,9 @@ std::vector<std::pair<std::string, std::string>> vectors_of_the_core() {
   put("head-2-signature", e.heads[2].signature.view());
   log::Peaks five;
   std::map<std::pair<u32, u64>, Hash> nodes;
-  for (u8 i = 0; i < 5; ++i) five.append(log::leaf_hash(Bytes{i}), log::blake2b_tree, [&](u32 level, u64 index, const Hash& hash) { nodes[{level, index}] = hash; });
+  for (u8 i = 0; i < 5; ++i)
+    five.append(log::leaf_hash(Bytes{i}), log::blake2b_tree,
+                [&](u32 level, u64 index, const Hash& hash) { nodes[{level, index}] = hash; });
   put("root-of-5", five.root().view());
   const Hash completion[] = {nodes[{0, 3}], nodes[{0, 4}]};
   put("completion-3-of-5", joined({completion[0].view(), completion[1].view()}));
@@ -257,7 +271,12 @@ std::vector<std::pair<std::string, std::string>> vectors_of_the_core() {
   put("page", wire::encode({.alias = 1, .request = 1}, e.page(tag)));
   const wire::Epoch epoch{2, 2, 2, 2, 2, 2, 2, 2};
   put("ack-statement", e.ack_statement(2, e.b.id(), epoch));
-  put("ack", wire::encode({.alias = 1}, wire::Ack{e.a.id(), {0, 0, 0, 0, 0, 0, 0, Example::incarnation}, e.b.id(), 0, 2, epoch,
+  put("ack", wire::encode({.alias = 1}, wire::Ack{e.a.id(),
+                                                  {0, 0, 0, 0, 0, 0, 0, Example::incarnation},
+                                                  e.b.id(),
+                                                  0,
+                                                  2,
+                                                  epoch,
                                                   crypto::sign(e.b.key(), {e.ack_statement(2, e.b.id(), epoch)})}));
 
   crypto::Random box(named_seed("box"));
@@ -274,13 +293,15 @@ std::vector<std::pair<std::string, std::string>> vectors_of_the_core() {
 // As the page writes it.
 std::string written(const std::string& name, const std::string& value) {
   std::string out = name + std::string(name.size() < 22 ? 22 - name.size() : 1, ' ');
-  for (std::size_t at = 0; at < value.size(); at += hex_columns) out += (at > 0 ? "\n" + std::string(22, ' ') : "") + value.substr(at, hex_columns);
+  for (std::size_t at = 0; at < value.size(); at += hex_columns)
+    out += (at > 0 ? "\n" + std::string(22, ' ') : "") + value.substr(at, hex_columns);
   return out + "\n";
 }
 
 }  // namespace
 
-TEST_CASE("every worked example of the page about the wire is what the core makes of it, and the page has all of them") {
+TEST_CASE(
+    "every worked example of the page about the wire is what the core makes of it, and the page has all of them") {
   const auto page = vectors_of_the_page();
   const auto core = vectors_of_the_core();
   std::string wanted;
@@ -303,7 +324,8 @@ TEST_CASE("batches are sealed with the nonce and the associated data of the page
     CHECK(crypto::unseal(e.topic.seal_key, nonce, e.aad(i), ByteView(e.sealed[i]).subspan(9)) == e.plain[i]);
     CHECK(crypto::verify(e.a.id().view(), {e.head_statement(i + 1)}, e.heads[i + 1].signature));
   }
-  CHECK(e.peaks[2].root() == crypto::blake2b({Bytes{1}, log::leaf_hash(e.sealed[0]).view(), log::leaf_hash(e.sealed[1]).view()}));
+  CHECK(e.peaks[2].root() ==
+        crypto::blake2b({Bytes{1}, log::leaf_hash(e.sealed[0]).view(), log::leaf_hash(e.sealed[1]).view()}));
   CHECK(log::leaf_hash(e.sealed[0]) == crypto::blake2b({Bytes{0}, e.sealed[0]}));
 }
 
@@ -318,7 +340,9 @@ TEST_CASE("a core takes in the page's log, acknowledges it over the page's state
   REQUIRE(device.identity.id() == e.a.id());
   device.enter(e.secret);
   device.say(e.page(device.tag(e.log)), 1);
-  device.say(wire::Presence{e.a.id(), 1, 1'700'000'000'000, e.presence_sealed(1'700'000'000'000, Bytes{0xa4, 'h', 'e', 'r', 'e'}, Bytes(8))}, 1);
+  device.say(wire::Presence{e.a.id(), 1, 1'700'000'000'000,
+                            e.presence_sealed(1'700'000'000'000, Bytes{0xa4, 'h', 'e', 'r', 'e'}, Bytes(8))},
+             1);
   device.pass(1'000);
   CHECK(device.linked());
   CHECK(core.ask<MessagePage>(Latest{topic, 256}).messages.size() == 2);

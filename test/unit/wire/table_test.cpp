@@ -24,7 +24,9 @@ TEST_CASE("the longest honest message of each kind is within its bound") {
   const u64 most = ~u64{0};
   const Item item{fuzz::filled<wire::LogTag>(1), most, most, most, {}, most};
   const Cursor cursor{{}, most, {}};
-  auto fits = [](const auto& message) { return encode_body(message).size() <= price_of(std::remove_cvref_t<decltype(message)>::tag).body_max; };
+  auto fits = [](const auto& message) {
+    return encode_body(message).size() <= price_of(std::remove_cvref_t<decltype(message)>::tag).body_max;
+  };
   fuzz::each_message([&](const auto& sample) { CHECK(fits(sample)); });
   CHECK(fits(Ping{~u32{0}, most}));
   CHECK(fits(Pong{~u32{0}, most}));
@@ -42,5 +44,6 @@ TEST_CASE("the longest honest message of each kind is within its bound") {
   CHECK(fits(Signal{{}, {}, Bytes(signal_max)}));
   CHECK(fits(Relay{{}, true, Bytes(17 * 1024)}));
   CHECK(fits(Presence{{}, 1, most, Bytes(presence_max + 256)}));
-  CHECK(fits(Abilities{std::vector<u32>(abilities_max, ~u32{0}), std::vector<Abilities::Value>(ability_values_max, {~u32{0}, Bytes(ability_bytes_max)})}));
+  CHECK(fits(Abilities{std::vector<u32>(abilities_max, ~u32{0}),
+                       std::vector<Abilities::Value>(ability_values_max, {~u32{0}, Bytes(ability_bytes_max)})}));
 }

@@ -51,7 +51,9 @@ describe("an anchor", { timeout: 120_000 }, () => {
     same(await refusal(startAnchor({ data: ":memory:", port: 0, quotas: { links: 0 } })), "bad-argument");
     same(await refusal(startAnchor({ data: ":memory:", port: 0, app: "talkbox" } as never)), "bad-argument");
     same(await refusal(startAnchor({ data: ":memory:", port: 0, quotas: { totalMb: 1 } } as never)), "bad-argument");
-    for (const wrong of [null, 5]) for (const name of ["tls", "quotas"]) same(await refusal(startAnchor({ data: ":memory:", port: 0, [name]: wrong as never })), "bad-argument");
+    for (const wrong of [null, 5])
+      for (const name of ["tls", "quotas"])
+        same(await refusal(startAnchor({ data: ":memory:", port: 0, [name]: wrong as never })), "bad-argument");
     same(await refusal(startAnchor({ data: "/no/such/folder/anchor.db", port: 0 })), "storage-unavailable");
   });
 
@@ -81,7 +83,13 @@ describe("an anchor", { timeout: 120_000 }, () => {
       text = await (await fetch(`${base}/metrics`)).text();
       return /^perdure_topics 1$/m.test(text) && /^perdure_logs 2$/m.test(text);
     }, "the topic in the figures");
-    for (const line of [/^perdure_links 2$/m, /^perdure_batches_total\{direction="in"\} [1-9]/m, /^perdure_acknowledgements_total [1-9]/m, /^perdure_save_seconds_count [1-9]/m, /^perdure_build_info\{version="\d/m]) {
+    for (const line of [
+      /^perdure_links 2$/m,
+      /^perdure_batches_total\{direction="in"\} [1-9]/m,
+      /^perdure_acknowledgements_total [1-9]/m,
+      /^perdure_save_seconds_count [1-9]/m,
+      /^perdure_build_info\{version="\d/m,
+    ]) {
       check(line.test(text), `${String(line)} in\n${text}`);
     }
     same((await fetch(`${base}/healthz`)).status, 200);
@@ -151,10 +159,23 @@ describe("what an anchor does not let in", { timeout: 60_000 }, () => {
     await using peer = await open(anchor.url);
     const topic = await peer.topic("lunch");
     await (await topic.append("before")).anchored();
-    const closes = [randomBytes(1), randomBytes(100), randomBytes(16_000), Buffer.alloc(0), "a text", Buffer.alloc(70_000)].map(message => new Promise<void>((resolve, reject) => {
-      const socket = new WebSocket(`${anchor.url}/?network=${"ab".repeat(32)}`);
-      socket.on("open", () => socket.send(message)).on("close", () => resolve()).on("error", reject);
-    }));
+    const closes = [
+      randomBytes(1),
+      randomBytes(100),
+      randomBytes(16_000),
+      Buffer.alloc(0),
+      "a text",
+      Buffer.alloc(70_000),
+    ].map(
+      message =>
+        new Promise<void>((resolve, reject) => {
+          const socket = new WebSocket(`${anchor.url}/?network=${"ab".repeat(32)}`);
+          socket
+            .on("open", () => socket.send(message))
+            .on("close", () => resolve())
+            .on("error", reject);
+        }),
+    );
     await Promise.all(closes);
     await (await topic.append("after")).anchored();
     same(peer.anchors.list.current[0]?.state, "connected");
@@ -164,7 +185,8 @@ describe("what an anchor does not let in", { timeout: 60_000 }, () => {
     await using anchor = await startAnchor({ data: ":memory:", port: 0, apps: ["something else", "talkbox"] });
     await using other = await startAnchor({ data: ":memory:", port: 0, apps: ["something else"] });
     await using peer = await open(anchor.url, other.url);
-    const stateOf = (url: string): string | undefined => peer.anchors.list.current.find(info => info.url === url)?.state;
+    const stateOf = (url: string): string | undefined =>
+      peer.anchors.list.current.find(info => info.url === url)?.state;
     await until(() => stateOf(anchor.url) === "connected" && stateOf(other.url) !== "connecting", "both have answered");
     same(stateOf(other.url), "refused");
   });
@@ -191,15 +213,24 @@ test("over TLS, with the certificate read again on SIGHUP", { timeout: 30_000 },
     writeFileSync(folder.file("key.pem"), key);
   };
   write("first");
-  await using anchor = await startAnchor({ data: ":memory:", port: 0, tls: { cert: folder.file("cert.pem"), key: folder.file("key.pem") } });
-  check(anchor.url.startsWith("wss://"), anchor.url);
-  const name = (): Promise<unknown> => new Promise((resolve, reject) => {
-    get(`${anchor.url.replace("wss", "https")}/healthz`, { rejectUnauthorized: false, agent: false }, response => {
-      const { socket } = response;
-      resolve("getPeerCertificate" in socket && typeof socket.getPeerCertificate === "function" ? socket.getPeerCertificate().subject.CN : undefined);
-      response.resume();
-    }).on("error", reject);
+  await using anchor = await startAnchor({
+    data: ":memory:",
+    port: 0,
+    tls: { cert: folder.file("cert.pem"), key: folder.file("key.pem") },
   });
+  check(anchor.url.startsWith("wss://"), anchor.url);
+  const name = (): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      get(`${anchor.url.replace("wss", "https")}/healthz`, { rejectUnauthorized: false, agent: false }, response => {
+        const { socket } = response;
+        resolve(
+          "getPeerCertificate" in socket && typeof socket.getPeerCertificate === "function"
+            ? socket.getPeerCertificate().subject.CN
+            : undefined,
+        );
+        response.resume();
+      }).on("error", reject);
+    });
   same(await name(), "first");
   write("second");
   process.kill(process.pid, "SIGHUP");

@@ -22,7 +22,23 @@ describe("the command line", () => {
     for (const args of [["--help"], ["anchor", "--help"], ["-h"], []]) {
       const { code, out, err } = await cli(args);
       same([code, err], [0, ""]);
-      for (const option of ["--host", "--port", "--data", "--serve", "--cert", "--key", "--public-url", "--app", "--total-mb", "--invite", "--topic", "--token", "--address-mb", "--memory-mb"]) check(out.includes(option), `${option} in the help`);
+      for (const option of [
+        "--host",
+        "--port",
+        "--data",
+        "--serve",
+        "--cert",
+        "--key",
+        "--public-url",
+        "--app",
+        "--total-mb",
+        "--invite",
+        "--topic",
+        "--token",
+        "--address-mb",
+        "--memory-mb",
+      ])
+        check(out.includes(option), `${option} in the help`);
     }
   });
 
@@ -40,7 +56,11 @@ describe("the command line", () => {
     await refuses(2, ["anchor", "--port"], "--port", "--help");
     await refuses(2, ["anchor", "--port", "http"], "--port", "http");
     await refuses(2, ["anchor", "--cert", "a.pem"], "--key");
-    await refuses(2, ["anchor", "--address-mb", "-1"], "--address-mb needs a value that does not begin with a dash, or is written --address-mb=VALUE. Try");
+    await refuses(
+      2,
+      ["anchor", "--address-mb", "-1"],
+      "--address-mb needs a value that does not begin with a dash, or is written --address-mb=VALUE. Try",
+    );
     await refuses(2, ["anchor", "--address-mb=-1"], "--address-mb", "-1");
     await refuses(1, ["anchor", "--port", "70000"], "--port", "below 65536");
     await refuses(1, ["anchor", "--port", "1.5"], "--port", "whole number");
@@ -58,11 +78,36 @@ describe("the command line", () => {
   test("says what is wrong with files in one line", async () => {
     using folder = scratch();
     writeFileSync(folder.file("text"), "something else ".repeat(100));
-    await refuses(1, ["anchor", "--port", "0", "--data", folder.file("no/such/folder/anchor.db")], "cannot be written", "anchor.db", "Make its folder");
-    await refuses(1, ["anchor", "--port", "0", "--data", folder.file("text")], `The file ${folder.file("text")}`, "database");
-    await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--serve", folder.file("none")], "none", "Make it");
-    await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--cert", folder.file("c.pem"), "--key", folder.file("k.pem")], "c.pem", "cannot be read");
-    await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--cert", folder.file("text"), "--key", folder.file("text")], "certificate");
+    await refuses(
+      1,
+      ["anchor", "--port", "0", "--data", folder.file("no/such/folder/anchor.db")],
+      "cannot be written",
+      "anchor.db",
+      "Make its folder",
+    );
+    await refuses(
+      1,
+      ["anchor", "--port", "0", "--data", folder.file("text")],
+      `The file ${folder.file("text")}`,
+      "database",
+    );
+    await refuses(
+      1,
+      ["anchor", "--port", "0", "--data", ":memory:", "--serve", folder.file("none")],
+      "none",
+      "Make it",
+    );
+    await refuses(
+      1,
+      ["anchor", "--port", "0", "--data", ":memory:", "--cert", folder.file("c.pem"), "--key", folder.file("k.pem")],
+      "c.pem",
+      "cannot be read",
+    );
+    await refuses(
+      1,
+      ["anchor", "--port", "0", "--data", ":memory:", "--cert", folder.file("text"), "--key", folder.file("text")],
+      "certificate",
+    );
     await refuses(1, ["anchor", "--port", "0", "--data", ":memory:", "--host", "203.0.113.77"], "203.0.113.77");
   });
 
@@ -70,19 +115,41 @@ describe("the command line", () => {
     using folder = scratch();
     mkdirSync(folder.file("site"));
     const { code, out, err } = await cli(["anchor", "--port", "0", "--serve", "."], undefined, folder.file("site"));
-    same([code, out, err], [1, "", `perdure: ${folder.file("site/anchor.db")} lies in ${folder.file("site")}, which is served: whoever asked for it would have the anchor's private key. Keep it outside of that folder, as with --data ../anchor.db.\n`]);
+    same(
+      [code, out, err],
+      [
+        1,
+        "",
+        `perdure: ${folder.file("site/anchor.db")} lies in ${folder.file("site")}, which is served: whoever asked for it would have the anchor's private key. Keep it outside of that folder, as with --data ../anchor.db.\n`,
+      ],
+    );
     same(readdirSync(folder.file("site")), []);
-    await refuses(1, ["anchor", "--port", "0", "--data", folder.file("site/sub/../a.db"), "--serve", folder.path], "site", "a.db", "private key");
-    await using anchor = await spawnAnchor("--port", "0", "--data", folder.file("site/../anchor.db"), "--serve", folder.file("site"));
+    await refuses(
+      1,
+      ["anchor", "--port", "0", "--data", folder.file("site/sub/../a.db"), "--serve", folder.path],
+      "site",
+      "a.db",
+      "private key",
+    );
+    await using anchor = await spawnAnchor(
+      "--port",
+      "0",
+      "--data",
+      folder.file("site/../anchor.db"),
+      "--serve",
+      folder.file("site"),
+    );
     same(await anchor.kill("SIGTERM"), 0);
   });
 
   test("says that a port is taken", async () => {
     const taken = createServer();
-    const port = await new Promise<number>(resolve => taken.listen(0, "127.0.0.1", () => {
-      const address = taken.address();
-      resolve(typeof address === "object" && address !== null ? address.port : 0);
-    }));
+    const port = await new Promise<number>(resolve =>
+      taken.listen(0, "127.0.0.1", () => {
+        const address = taken.address();
+        resolve(typeof address === "object" && address !== null ? address.port : 0);
+      }),
+    );
     await refuses(1, ["anchor", "--data", ":memory:", "--port", String(port)], String(port), "in use");
     taken.close();
   });
@@ -91,36 +158,97 @@ describe("the command line", () => {
     using folder = scratch();
     const { dist: bare, env } = withoutSqlite(folder.path);
     const script = join(bare, "cli.js");
-    const { code, out, err } = await cli(["anchor", "--port", "0", "--data", folder.file("anchor.db")], script, folder.path, env);
-    same([code, out, err], [1, "", `perdure: This Node (${process.versions.node}) has no SQLite. Use Node 22.13 or newer, or run: npm install better-sqlite3\n`]);
+    const { code, out, err } = await cli(
+      ["anchor", "--port", "0", "--data", folder.file("anchor.db")],
+      script,
+      folder.path,
+      env,
+    );
+    same(
+      [code, out, err],
+      [
+        1,
+        "",
+        `perdure: This Node (${process.versions.node}) has no SQLite. Use Node 22.13 or newer, or run: npm install better-sqlite3\n`,
+      ],
+    );
     check(!existsSync(folder.file("anchor.db")), "nothing was made");
     await using anchor = await spawnAnchor("--port", "0", "--data", ":memory:", { script, env });
     same((await fetch(`${anchor.url.replace("ws", "http")}/healthz`)).status, 200);
     // One that is installed and does not run: of another Node, or never compiled.
     mkdirSync(folder.file("node_modules/better-sqlite3"));
-    writeFileSync(folder.file("node_modules/better-sqlite3/index.js"), 'module.exports = class { constructor() { throw new Error("Could not locate the bindings file. Tried:\\n here"); } };');
+    writeFileSync(
+      folder.file("node_modules/better-sqlite3/index.js"),
+      'module.exports = class { constructor() { throw new Error("Could not locate the bindings file. Tried:\\n here"); } };',
+    );
     const broken = await cli(["anchor", "--port", "0", "--data", folder.file("anchor.db")], script, folder.path, env);
-    same([broken.code, broken.err], [1, "perdure: better-sqlite3 does not run in this Node (Could not locate the bindings file. Tried:). Run: npm rebuild better-sqlite3\n"]);
+    same(
+      [broken.code, broken.err],
+      [
+        1,
+        "perdure: better-sqlite3 does not run in this Node (Could not locate the bindings file. Tried:). Run: npm rebuild better-sqlite3\n",
+      ],
+    );
   });
 
   test("says where it runs, who it is, whom it serves and what it may store", async () => {
     using folder = scratch();
     mkdirSync(folder.file("site"));
-    await using anchor = await spawnAnchor("--port", "0", "--data", folder.file("anchor.db"), "--app", "talkbox", "--app", "board", "--total-mb", "12", "--serve", folder.file("site"));
+    await using anchor = await spawnAnchor(
+      "--port",
+      "0",
+      "--data",
+      folder.file("anchor.db"),
+      "--app",
+      "talkbox",
+      "--app",
+      "board",
+      "--total-mb",
+      "12",
+      "--serve",
+      folder.file("site"),
+    );
     await new Promise(resolve => setTimeout(resolve, 50));
     const said = anchor.lines.join("\n");
-    for (const word of [anchor.url, "talkbox, board", "12 MB", "256 MB a topic", "30 days", folder.file("anchor.db"), `${anchor.url.replace("ws", "http")}/`]) check(said.includes(word), `"${word}" in:\n${said}`);
+    for (const word of [
+      anchor.url,
+      "talkbox, board",
+      "12 MB",
+      "256 MB a topic",
+      "30 days",
+      folder.file("anchor.db"),
+      `${anchor.url.replace("ws", "http")}/`,
+    ])
+      check(said.includes(word), `"${word}" in:\n${said}`);
     check(/\b[0-9a-f]{64}\b/.test(said), "its id");
   });
 
   test("says to whom it is open, and where those go who bring a token", async () => {
     await using open = await spawnAnchor("--port", "0", "--data", ":memory:");
     await until(() => open.lines.some(line => line.includes("  in  ")), "the greeting");
-    check(open.lines.some(line => /to +anybody/.test(line)) && open.lines.some(line => line.includes("64 MB an address")), open.lines.join("\n"));
-    await using anchor = await spawnAnchor("--port", "0", "--data", ":memory:", "--token", "open sesame", "--token", "other", "--topic", "ab".repeat(32));
+    check(
+      open.lines.some(line => /to +anybody/.test(line)) && open.lines.some(line => line.includes("64 MB an address")),
+      open.lines.join("\n"),
+    );
+    await using anchor = await spawnAnchor(
+      "--port",
+      "0",
+      "--data",
+      ":memory:",
+      "--token",
+      "open sesame",
+      "--token",
+      "other",
+      "--topic",
+      "ab".repeat(32),
+    );
     check(anchor.url.endsWith("/?token=open%20sesame"), anchor.url);
     await until(() => anchor.lines.some(line => line.includes("  in  ")), "the greeting");
-    check(anchor.lines.some(line => /to +1 topic and whoever brings a token/.test(line)) && !anchor.lines.some(line => line.includes("MB an address")), anchor.lines.join("\n"));
+    check(
+      anchor.lines.some(line => /to +1 topic and whoever brings a token/.test(line)) &&
+        !anchor.lines.some(line => line.includes("MB an address")),
+      anchor.lines.join("\n"),
+    );
   });
 
   test("without a certificate goes on after SIGHUP, and says that there is nothing to read", async () => {
@@ -131,7 +259,16 @@ describe("the command line", () => {
     same((await fetch(`${anchor.url.replace("ws", "http")}/healthz`)).status, 200);
   });
 
-  for (const [how, take] of [["another anchor takes over", (data: string) => spawnAnchor("--port", "0", "--data", data)], ["somebody deletes", (data: string) => { rmSync(data); return undefined; }]] as const) {
+  for (const [how, take] of [
+    ["another anchor takes over", (data: string) => spawnAnchor("--port", "0", "--data", data)],
+    [
+      "somebody deletes",
+      (data: string) => {
+        rmSync(data);
+        return undefined;
+      },
+    ],
+  ] as const) {
     test(`whose file ${how} notices it at once, says which file, ends with 1, and never calls itself healthy again`, async () => {
       using folder = scratch();
       const data = folder.file("anchor.db");
@@ -139,24 +276,42 @@ describe("the command line", () => {
       same((await fetch(`${first.url.replace("ws", "http")}/healthz`)).status, 200);
       await using second = await take(data);
       const begun = performance.now();
-      const asked = await fetch(`${first.url.replace("ws", "http")}/healthz`).then(({ status }) => status, () => 0);
+      const asked = await fetch(`${first.url.replace("ws", "http")}/healthz`).then(
+        ({ status }) => status,
+        () => 0,
+      );
       check(asked !== 200, `it answered ${asked}`);
       same(await first.ended, 1);
       check(performance.now() - begun < 3_000, "within a second, or a little more on a busy machine");
-      check(first.complaints.some(line => line.includes(data)), first.complaints.join("\n"));
+      check(
+        first.complaints.some(line => line.includes(data)),
+        first.complaints.join("\n"),
+      );
       if (second !== undefined) same((await fetch(`${second.url.replace("ws", "http")}/healthz`)).status, 200);
     });
   }
 
   test("of the demo ends with its terminal, and so does the demo's anchor", async () => {
     using folder = scratch();
-    const demo = spawn(process.execPath, [join(dist, "cli.js"), "demo", "--data", folder.path, "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
+    const demo = spawn(process.execPath, [join(dist, "cli.js"), "demo", "--data", folder.path, "--port", "0"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let said = "";
-    await new Promise<void>(resolve => demo.stdout.setEncoding("utf8").on("data", (text: string) => { if (/The anchor runs at/.test(said += text)) resolve(); }));
+    await new Promise<void>(resolve =>
+      demo.stdout.setEncoding("utf8").on("data", (text: string) => {
+        if (/The anchor runs at/.test((said += text))) resolve();
+      }),
+    );
     demo.kill("SIGHUP");
     same((await once(demo, "close"))[0], 0);
     const anchor = /ws:\/\/\S+?(?=;)/.exec(said)?.[0] ?? "";
-    check(await fetch(`${anchor.replace("ws", "http")}/healthz`).then(() => false, () => true), `nobody at ${anchor}`);
+    check(
+      await fetch(`${anchor.replace("ws", "http")}/healthz`).then(
+        () => false,
+        () => true,
+      ),
+      `nobody at ${anchor}`,
+    );
   });
 
   test("ends cleanly when told to, either way", async () => {

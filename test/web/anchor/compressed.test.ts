@@ -17,8 +17,15 @@ describe("compressed files", { timeout: 60_000 }, () => {
     const [file, text] = [folder.file("a.txt"), hex(50_000)];
     writeFileSync(file, text);
     const compressed = new Compressed();
-    const [one, other, zip] = await Promise.all([compressed.of(file, "br"), compressed.of(file, "br"), compressed.of(file, "gzip")]);
-    check(one !== undefined && zip !== undefined && one === other && one === (await compressed.of(file, "br")), "the same bytes");
+    const [one, other, zip] = await Promise.all([
+      compressed.of(file, "br"),
+      compressed.of(file, "br"),
+      compressed.of(file, "gzip"),
+    ]);
+    check(
+      one !== undefined && zip !== undefined && one === other && one === (await compressed.of(file, "br")),
+      "the same bytes",
+    );
     same([brotliDecompressSync(one).toString() === text, gunzipSync(zip).toString() === text], [true, true]);
     same(compressed.kept, one.length + zip.length);
     writeFileSync(file, hex(20_000));
@@ -30,9 +37,16 @@ describe("compressed files", { timeout: 60_000 }, () => {
   test("are not made of what is too large, no file, or gains nothing", async () => {
     using folder = scratch();
     mkdirSync(folder.file("folder"));
-    for (const [name, content] of [["small", "x"], ["empty", ""], ["large", Buffer.alloc((16 << 20) + 1)], ["noise", randomBytes(5_000)]] as const) writeFileSync(folder.file(name), content);
+    for (const [name, content] of [
+      ["small", "x"],
+      ["empty", ""],
+      ["large", Buffer.alloc((16 << 20) + 1)],
+      ["noise", randomBytes(5_000)],
+    ] as const)
+      writeFileSync(folder.file(name), content);
     const compressed = new Compressed();
-    for (const name of ["small", "empty", "large", "noise", "folder", "missing"]) same(await compressed.of(folder.file(name), "br"), undefined, name);
+    for (const name of ["small", "empty", "large", "noise", "folder", "missing"])
+      same(await compressed.of(folder.file(name), "br"), undefined, name);
     same(compressed.kept, 0);
   });
 
@@ -48,7 +62,10 @@ describe("compressed files", { timeout: 60_000 }, () => {
     rmSync(folder.file("a"));
     const third = await of("c");
     check(third !== undefined, "in the place of the first");
-    same([compressed.kept, await of("d"), await of("a"), second === (await of("b"))], [second.length + third.length, undefined, undefined, true]);
+    same(
+      [compressed.kept, await of("d"), await of("a"), second === (await of("b"))],
+      [second.length + third.length, undefined, undefined, true],
+    );
   });
 
   test("wait behind few others: who asks for many at once gets the rest as they are", async () => {
@@ -56,7 +73,9 @@ describe("compressed files", { timeout: 60_000 }, () => {
     const names = Array.from({ length: 30 }, (_, at) => `${at}.txt`);
     for (const name of names) writeFileSync(folder.file(name), hex(30_000));
     const compressed = new Compressed();
-    const ask = async (): Promise<number> => (await Promise.all(names.map(name => compressed.of(folder.file(name), "br")))).filter(copy => copy !== undefined).length;
+    const ask = async (): Promise<number> =>
+      (await Promise.all(names.map(name => compressed.of(folder.file(name), "br")))).filter(copy => copy !== undefined)
+        .length;
     const made = await ask();
     check(made >= 2 && made <= 10, `${made} at once`);
     let last = made;
@@ -68,6 +87,15 @@ describe("compressed files", { timeout: 60_000 }, () => {
   });
 
   test("are those that the client likes best", () => {
-    for (const [header, coding] of [[undefined, undefined], ["", undefined], ["br", "br"], ["gzip;q=0.1, br;q=0.2", "br"], ["br;q=0.1,gzip;q=0.2", "gzip"], ["identity", undefined], ["*;q=0.1, br;q=0", "gzip"]] as const) same(codingOf(header), coding, header);
+    for (const [header, coding] of [
+      [undefined, undefined],
+      ["", undefined],
+      ["br", "br"],
+      ["gzip;q=0.1, br;q=0.2", "br"],
+      ["br;q=0.1,gzip;q=0.2", "gzip"],
+      ["identity", undefined],
+      ["*;q=0.1, br;q=0", "gzip"],
+    ] as const)
+      same(codingOf(header), coding, header);
   });
 });

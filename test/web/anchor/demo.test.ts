@@ -19,7 +19,9 @@ function status(url: string, method: string, headers: Record<string, string>, bo
     request(url, { method, headers }, response => {
       response.resume();
       resolve(response.statusCode);
-    }).on("error", reject).end(body);
+    })
+      .on("error", reject)
+      .end(body);
   });
 }
 
@@ -30,7 +32,8 @@ describe("the demo", { timeout: 120_000 }, () => {
     const page = await fetch(demo.url);
     same([page.status, page.headers.get("content-type")], [200, "text/html; charset=utf-8"]);
     same((await fetch(new URL("perdure.wasm", demo.url))).headers.get("content-type"), "application/wasm");
-    for (const path of ["..%2f..%2fpackage.json", "%zz", "index.html/", "nothing"]) same((await fetch(demo.url + path)).status, 404);
+    for (const path of ["..%2f..%2fpackage.json", "%zz", "index.html/", "nothing"])
+      same((await fetch(demo.url + path)).status, 404);
     same(await status(demo.url, "GET", { host: "evil.example" }), 403);
     same(await status(demo.url, "DELETE", { host: new URL(demo.url).host }), 405);
     same(await demo.stop(), 0);
@@ -54,7 +57,13 @@ describe("the demo", { timeout: 120_000 }, () => {
     same((await fetch(health)).status, 200);
     same(await status(at, "POST", right, stop), 200);
     same(await (await fetch(at)).json(), { running: false });
-    check(await fetch(health).then(() => false, () => true), "the process has ended");
+    check(
+      await fetch(health).then(
+        () => false,
+        () => true,
+      ),
+      "the process has ended",
+    );
     check((await (await fetch(demo.url)).text()).includes("&#34;running&#34;:false"), "the page says so");
     same(await status(at, "POST", right, '{"run":true}'), 200);
     same((await fetch(health)).status, 200);
@@ -63,7 +72,10 @@ describe("the demo", { timeout: 120_000 }, () => {
   test("fills the room of real messages through the public interface, once, and goes on where it was", async () => {
     using folder = scratch();
     const clone = folder.file("clone");
-    const git = (...args: string[]): void => void execFileSync("git", ["-C", clone, "-c", "user.name=Ann Ä", "-c", "user.email=ann@example.org", ...args], { stdio: "ignore" });
+    const git = (...args: string[]): void =>
+      void execFileSync("git", ["-C", clone, "-c", "user.name=Ann Ä", "-c", "user.email=ann@example.org", ...args], {
+        stdio: "ignore",
+      });
     mkdirSync(clone);
     git("init", "--quiet");
     const commit = (text: string, ...files: string[]): void => {
@@ -75,7 +87,10 @@ describe("the demo", { timeout: 120_000 }, () => {
     commit("second", "b");
     const read: unknown[] = [];
     for await (const { author, text, paths } of readHistory(clone)) read.push([author, text, paths]);
-    same(read, [["Ann Ä", "first", ["a file.txt", "b"]], ["Ann Ä", "second", ["b"]]]);
+    same(read, [
+      ["Ann Ä", "first", ["a file.txt", "b"]],
+      ["Ann Ä", "second", ["b"]],
+    ]);
 
     for (const count of [2, 2, 3]) {
       if (count === 3) commit("third", "c");
@@ -98,10 +113,29 @@ describe("the demo", { timeout: 120_000 }, () => {
     const { dist: bare, env } = withoutSqlite(folder.path);
     const clone = folder.file("clone");
     mkdirSync(clone);
-    for (const args of [["init", "--quiet"], ["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "commit", "--quiet", "--allow-empty", "--message", "first"]]) execFileSync("git", ["-C", clone, ...args], { stdio: "ignore" });
+    for (const args of [
+      ["init", "--quiet"],
+      [
+        "-c",
+        "user.name=Ann",
+        "-c",
+        "user.email=ann@example.org",
+        "commit",
+        "--quiet",
+        "--allow-empty",
+        "--message",
+        "first",
+      ],
+    ])
+      execFileSync("git", ["-C", clone, ...args], { stdio: "ignore" });
     await using demo = await runDemo(folder.file("data"), ["--history", clone], bare, env);
-    const told = demo.said().split("\n").filter(line => line.includes("SQLite"));
-    same(told, [`  The anchor keeps everything in memory, until the demo stops: This Node (${process.versions.node}) has no SQLite. Use Node 22.13 or newer, or run: npm install better-sqlite3`]);
+    const told = demo
+      .said()
+      .split("\n")
+      .filter(line => line.includes("SQLite"));
+    same(told, [
+      `  The anchor keeps everything in memory, until the demo stops: This Node (${process.versions.node}) has no SQLite. Use Node 22.13 or newer, or run: npm install better-sqlite3`,
+    ]);
     check(demo.said().includes("it stores in memory."), demo.said());
     same(readdirSync(folder.file("data")), ["anchor.key", "ports.json"]);
     same((await fetch(demo.url)).status, 200);
@@ -113,7 +147,16 @@ describe("the demo", { timeout: 120_000 }, () => {
     await receipt.anchored();
     // It is the same one when it comes back.
     const { origin, host } = new URL(demo.url);
-    for (const run of [false, true]) same(await status(`${demo.url}anchor`, "POST", { host, origin, "content-type": "application/json" }, JSON.stringify({ run })), 200);
+    for (const run of [false, true])
+      same(
+        await status(
+          `${demo.url}anchor`,
+          "POST",
+          { host, origin, "content-type": "application/json" },
+          JSON.stringify({ run }),
+        ),
+        200,
+      );
     await (await room.append({ text: "still there" })).anchored({ signal: AbortSignal.timeout(20_000) });
     await using newcomer = await openPeer({ app: "perdure-demo", storage: "memory", instance: "newcomer" });
     const again = await newcomer.join(demo.room);
@@ -132,20 +175,41 @@ describe("the demo", { timeout: 120_000 }, () => {
     const demo = (data: string): ReturnType<typeof cli> => cli(["demo", "--data", data], join(bare, "cli.js"));
     writeFileSync(folder.file("a file"), "");
     const notMade = await demo(folder.file("a file/data"));
-    check(notMade.code === 1 && notMade.err.startsWith(`perdure: The folder ${folder.file("a file/data")} cannot be made (`) && notMade.err.trimEnd().endsWith("Name another one: --data DIR"), notMade.err);
+    check(
+      notMade.code === 1 &&
+        notMade.err.startsWith(`perdure: The folder ${folder.file("a file/data")} cannot be made (`) &&
+        notMade.err.trimEnd().endsWith("Name another one: --data DIR"),
+      notMade.err,
+    );
     const amongPages = await demo(join(bare, "demo/data"));
-    same([amongPages.code, amongPages.err], [1, `perdure: ${join(bare, "demo/data/anchor.db")} lies in ${join(bare, "demo")}, which is served: whoever asked for it would have a private key. Keep it outside of that folder, as with --data DIR.\n`]);
+    same(
+      [amongPages.code, amongPages.err],
+      [
+        1,
+        `perdure: ${join(bare, "demo/data/anchor.db")} lies in ${join(bare, "demo")}, which is served: whoever asked for it would have a private key. Keep it outside of that folder, as with --data DIR.\n`,
+      ],
+    );
     await using other = await startAnchor({ data: ":memory:", port: 0 });
     const { port } = new URL(other.url);
     const taken = await cli(["demo", "--data", folder.file("data"), "--port", port], join(bare, "cli.js"));
-    same([taken.code, taken.err], [1, `perdure: Port ${port} on 127.0.0.1 is in use. Choose another one, or 0 for any that is free.\n`]);
+    same(
+      [taken.code, taken.err],
+      [1, `perdure: Port ${port} on 127.0.0.1 is in use. Choose another one, or 0 for any that is free.\n`],
+    );
     rmSync(join(bare, "demo"), { recursive: true });
     const noPages = await demo(folder.file("data"));
-    same([noPages.code, noPages.err], [1, `perdure: The demo's pages are not in ${join(bare, "demo/")}. In a clone, run: npm run build\n`]);
+    same(
+      [noPages.code, noPages.err],
+      [1, `perdure: The demo's pages are not in ${join(bare, "demo/")}. In a clone, run: npm run build\n`],
+    );
   });
 
   test("says what is wrong with its options", async () => {
-    for (const [args, said] of [[["demo", "--links", "3"], /--links is no option of the demo/], [["demo", "--port", "x"], /--port needs a number/], [["anchor", "--history", "x"], /for the demo/]] as const) {
+    for (const [args, said] of [
+      [["demo", "--links", "3"], /--links is no option of the demo/],
+      [["demo", "--port", "x"], /--port needs a number/],
+      [["anchor", "--history", "x"], /for the demo/],
+    ] as const) {
       const { code, err } = await cli(args);
       same(code, 2);
       check(said.test(err), err);
@@ -172,11 +236,16 @@ describe("the demo", { timeout: 120_000 }, () => {
     // An invite brings its anchor along.
     await page.locator("#invite").click();
     const invite = new URL(await page.locator("#invitation input").inputValue());
-    const other = await browser.page(`${host.url}deep/down/room.html?instance=other&${invite.searchParams}${invite.hash}`);
+    const other = await browser.page(
+      `${host.url}deep/down/room.html?instance=other&${invite.searchParams}${invite.hash}`,
+    );
     await other.locator("#messages p", { hasText: "nobody else is here" }).waitFor();
     const wrong = await browser.page(`${host.url}deep/down/?instance=wrong#perdure-wrong`);
     await wrong.locator("#trouble .banner").waitFor();
-    check(/invite|link/i.test(String(await wrong.textContent("#trouble"))), String(await wrong.textContent("#trouble")));
+    check(
+      /invite|link/i.test(String(await wrong.textContent("#trouble"))),
+      String(await wrong.textContent("#trouble")),
+    );
   });
 
   test("works from the package, which holds the .wasm once", async () => {

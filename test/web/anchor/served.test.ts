@@ -30,17 +30,40 @@ describe("an anchor's own files", { timeout: 60_000 }, () => {
     symlinkSync("site/deep", folder.file("into"));
     symlinkSync("site/not-yet.db", folder.file("outside.db"));
     symlinkSync("outside.db", folder.file("twice.db"));
-    for (const data of ["site/anchor.db", "site/deep/anchor.db", "site/deep/.hidden/anchor.db", "site/no/such/folder/anchor.db", "site/../site/anchor.db", "alias/anchor.db", "into/anchor.db", "into/../anchor.db", "outside.db", "twice.db"]) {
+    for (const data of [
+      "site/anchor.db",
+      "site/deep/anchor.db",
+      "site/deep/.hidden/anchor.db",
+      "site/no/such/folder/anchor.db",
+      "site/../site/anchor.db",
+      "alias/anchor.db",
+      "into/anchor.db",
+      "into/../anchor.db",
+      "outside.db",
+      "twice.db",
+    ]) {
       for (const serve of ["site", "alias", "site/deep/.."]) {
-        const { code, path, message } = await refused({ data: `${folder.path}/${data}`, serve: `${folder.path}/${serve}` });
+        const { code, path, message } = await refused({
+          data: `${folder.path}/${data}`,
+          serve: `${folder.path}/${serve}`,
+        });
         same([code, path], ["bad-argument", "data"], data);
-        check(message.includes(`lies in ${folder.file("site")}, which is served`) && message.includes("the anchor's private key") && message.includes("--data "), message);
+        check(
+          message.includes(`lies in ${folder.file("site")}, which is served`) &&
+            message.includes("the anchor's private key") &&
+            message.includes("--data "),
+          message,
+        );
       }
     }
     same(readdirSync(folder.file("site")), ["deep"]);
     same(readdirSync(folder.file("site/deep")), [".hidden"]);
     // A way into the folder and out again is none.
-    await using anchor = await startAnchor({ data: `${folder.path}/alias/../anchor.db`, serve: folder.file("site"), port: 0 });
+    await using anchor = await startAnchor({
+      data: `${folder.path}/alias/../anchor.db`,
+      serve: folder.file("site"),
+      port: 0,
+    });
     check(anchor.url.startsWith("ws://"), anchor.url);
   });
 
@@ -53,10 +76,21 @@ describe("an anchor's own files", { timeout: 60_000 }, () => {
       writeFileSync(folder.file(`${place}key.pem`), key);
     }
     symlinkSync("site/key.pem", folder.file("linked.pem"));
-    for (const [certFile, keyFile, path, flag] of [["cert.pem", "site/key.pem", "tls.key", "--key"], ["cert.pem", "linked.pem", "tls.key", "--key"], ["site/cert.pem", "key.pem", "tls.cert", "--cert"]] as const) {
-      const found = await refused({ data: ":memory:", serve: folder.file("site"), tls: { cert: folder.file(certFile), key: folder.file(keyFile) } });
+    for (const [certFile, keyFile, path, flag] of [
+      ["cert.pem", "site/key.pem", "tls.key", "--key"],
+      ["cert.pem", "linked.pem", "tls.key", "--key"],
+      ["site/cert.pem", "key.pem", "tls.cert", "--cert"],
+    ] as const) {
+      const found = await refused({
+        data: ":memory:",
+        serve: folder.file("site"),
+        tls: { cert: folder.file(certFile), key: folder.file(keyFile) },
+      });
       same([found.code, found.path], ["bad-argument", path]);
-      check(found.message.includes(`lies in ${folder.file("site")}, which is served`) && found.message.includes(flag), found.message);
+      check(
+        found.message.includes(`lies in ${folder.file("site")}, which is served`) && found.message.includes(flag),
+        found.message,
+      );
     }
   });
 
@@ -77,7 +111,15 @@ describe("an anchor's own files", { timeout: 60_000 }, () => {
     symlinkSync("..", folder.file("site/up"));
     symlinkSync("linked.db", folder.file("site/around.txt"));
     const base = anchor.url.replace("ws", "http");
-    for (const path of ["linked.db", "linked-wal", "symlinked.db", "up/anchor.db", "up/kept/anchor.db", "up/key.pem", "around.txt"]) {
+    for (const path of [
+      "linked.db",
+      "linked-wal",
+      "symlinked.db",
+      "up/anchor.db",
+      "up/kept/anchor.db",
+      "up/key.pem",
+      "around.txt",
+    ]) {
       const answer = await fetch(`${base}/${path}`);
       same([answer.status, await answer.text()], [404, "Not found.\n"], path);
     }
@@ -86,14 +128,20 @@ describe("an anchor's own files", { timeout: 60_000 }, () => {
 });
 
 /** As it comes over the wire: fetch() would unpack it. */
-function received(url: string, accepted: string): Promise<{ readonly coding: string | undefined; readonly bytes: Buffer }> {
+function received(
+  url: string,
+  accepted: string,
+): Promise<{ readonly coding: string | undefined; readonly bytes: Buffer }> {
   return new Promise((resolve, reject) => {
     get(url, { agent: false, headers: { "accept-encoding": accepted } }, response => {
       const parts: Buffer[] = [];
-      response.on("error", reject).on("data", (part: Buffer) => parts.push(part)).on("end", () => {
-        if (response.statusCode !== 200) return reject(new Error(`${url}: ${response.statusCode ?? 0}`));
-        resolve({ coding: response.headers["content-encoding"], bytes: Buffer.concat(parts) });
-      });
+      response
+        .on("error", reject)
+        .on("data", (part: Buffer) => parts.push(part))
+        .on("end", () => {
+          if (response.statusCode !== 200) return reject(new Error(`${url}: ${response.statusCode ?? 0}`));
+          resolve({ coding: response.headers["content-encoding"], bytes: Buffer.concat(parts) });
+        });
     }).on("error", reject);
   });
 }
@@ -105,7 +153,11 @@ describe("the package over the wire", { timeout: 240_000 }, () => {
     let sum = 0;
     for (const name of arriving()) {
       const [raw, gzip, brotli] = sizesOf(name);
-      for (const [accepted, coding, size, unpack] of [["gzip, deflate, br, zstd", "br", brotli, brotliDecompressSync], ["gzip", "gzip", gzip, gunzipSync], ["", undefined, raw, (bytes: Buffer) => bytes]] as const) {
+      for (const [accepted, coding, size, unpack] of [
+        ["gzip, deflate, br, zstd", "br", brotli, brotliDecompressSync],
+        ["gzip", "gzip", gzip, gunzipSync],
+        ["", undefined, raw, (bytes: Buffer) => bytes],
+      ] as const) {
         const found = await received(`${base}/${name}`, accepted);
         same([found.coding, found.bytes.length], [coding, size], `${name}: ${accepted}`);
         check(unpack(found.bytes).equals(readFileSync(join(dist, name))), `${name} is whole`);
@@ -116,7 +168,11 @@ describe("the package over the wire", { timeout: 240_000 }, () => {
     const stated = Number(/what a page loads, brotli \| (\d+) KB/.exec(readme)?.[1]);
     const core = Number(/the core alone is (\d+) KB/.exec(readme)?.[1]);
     const found = (await received(`${base}/perdure.wasm`, "br")).bytes.length;
-    for (const [said, bytes] of [[stated, sum], [core, found]] as const) check(Math.abs(bytes / 1000 - said) <= said / 100, `the README says ${said} KB; ${bytes} B arrive`);
+    for (const [said, bytes] of [
+      [stated, sum],
+      [core, found],
+    ] as const)
+      check(Math.abs(bytes / 1000 - said) <= said / 100, `the README says ${said} KB; ${bytes} B arrive`);
   });
 
   test("so do the demo's pages, from the demo", async () => {

@@ -2,7 +2,18 @@
 
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, realpathSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { get, request as httpRequest, type IncomingMessage } from "node:http";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -33,31 +44,54 @@ async function run(options: Partial<AnchorOptions> = {}, doors: Partial<Doors> =
   const settings = settingsOf({ data: ":memory:", port: 0, ...options });
   const refusals: string[] = [];
   const accepted: { socket: WebSocket; network: string; visitor: Visitor }[] = [];
-  const server = new AnchorServer(settings, settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve, none), reason => refusals.push(reason));
+  const server = new AnchorServer(
+    settings,
+    settings.serve === undefined ? undefined : await StaticFiles.in(settings.serve, none),
+    reason => refusals.push(reason),
+  );
   const port = await server.listen();
-  server.open({ accept: (socket, asked, visitor) => accepted.push({ socket, network: asked, visitor }), health: async () => "", metrics: async () => "figures 1\n", ...doors });
+  server.open({
+    accept: (socket, asked, visitor) => accepted.push({ socket, network: asked, visitor }),
+    health: async () => "",
+    metrics: async () => "figures 1\n",
+    ...doors,
+  });
   return { server, port, refusals, accepted, [Symbol.asyncDispose]: () => server.close() };
 }
 
-interface Answer { status: number; headers: Record<string, string | string[] | undefined>; body: string; bytes: Buffer }
+interface Answer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: string;
+  bytes: Buffer;
+}
 
 /** The path goes out as it is: fetch() would tidy it up. */
 function ask(port: number, path: string, headers: Record<string, string> = {}, method = "GET"): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = httpRequest({ host: "127.0.0.1", port, path, headers, method, agent: false }, response => {
       const parts: Buffer[] = [];
-      response.on("error", reject).on("data", (part: Buffer) => parts.push(part)).on("end", () => {
-        const bytes = Buffer.concat(parts);
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes.toString(), bytes });
-      });
+      response
+        .on("error", reject)
+        .on("data", (part: Buffer) => parts.push(part))
+        .on("end", () => {
+          const bytes = Buffer.concat(parts);
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes.toString(), bytes });
+        });
     });
     sent.on("error", reject).end();
   });
 }
 
-function dial(port: number, query = `?network=${network}`, headers: Record<string, string> = {}): Promise<{ socket: WebSocket; closed: Promise<{ code: number; reason: string }> }> {
+function dial(
+  port: number,
+  query = `?network=${network}`,
+  headers: Record<string, string> = {},
+): Promise<{ socket: WebSocket; closed: Promise<{ code: number; reason: string }> }> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/${query}`, { headers });
-  const closed = new Promise<{ code: number; reason: string }>(resolve => socket.on("close", (code, reason) => resolve({ code, reason: reason.toString() })));
+  const closed = new Promise<{ code: number; reason: string }>(resolve =>
+    socket.on("close", (code, reason) => resolve({ code, reason: reason.toString() })),
+  );
   return new Promise((resolve, reject) => socket.on("open", () => resolve({ socket, closed })).on("error", reject));
 }
 
@@ -117,7 +151,10 @@ describe("requests", () => {
 
   test("a failure behind the doors ends that request and nothing else", async () => {
     await using anchor = await run({}, { metrics: () => Promise.reject(new Error("broken")) });
-    await ask(anchor.port, "/metrics").then(() => check(false, "it was answered"), () => undefined);
+    await ask(anchor.port, "/metrics").then(
+      () => check(false, "it was answered"),
+      () => undefined,
+    );
     same((await ask(anchor.port, "/healthz")).status, 200);
   });
 
@@ -126,7 +163,10 @@ describe("requests", () => {
     const begun = performance.now();
     await new Promise<void>(resolve => {
       const socket = connect(anchor.port, "127.0.0.1", () => socket.write("GET / HTTP/1.1\r\nHost: here\r\nX-Slow: "));
-      socket.on("close", () => resolve()).on("error", () => undefined).resume();
+      socket
+        .on("close", () => resolve())
+        .on("error", () => undefined)
+        .resume();
     });
     check(performance.now() - begun < 20_000, "within 20 s");
   });
@@ -167,8 +207,28 @@ describe("static files", () => {
     const site = folder();
     await using anchor = await run({ serve: site.path });
     for (const path of [
-      "/../secret.txt", "/..%2fsecret.txt", "/%2e%2e/secret.txt", "/%2e%2e%2fsecret.txt", "/inner/../../secret.txt", "/..\\secret.txt", "/..%5csecret.txt",
-      "/leads-out.txt", "/.env", "/.git/config", "/.git/", "/leads-to-hidden/config", "/leads-to-hidden.txt", "/.well-known/.hidden", "/inner/.well-known/word", "/%2eenv", "/../site-2/other.txt", "/index.html%00.txt", "/%zz", "/nothing.txt", "//../secret.txt", "/inner/nothing/",
+      "/../secret.txt",
+      "/..%2fsecret.txt",
+      "/%2e%2e/secret.txt",
+      "/%2e%2e%2fsecret.txt",
+      "/inner/../../secret.txt",
+      "/..\\secret.txt",
+      "/..%5csecret.txt",
+      "/leads-out.txt",
+      "/.env",
+      "/.git/config",
+      "/.git/",
+      "/leads-to-hidden/config",
+      "/leads-to-hidden.txt",
+      "/.well-known/.hidden",
+      "/inner/.well-known/word",
+      "/%2eenv",
+      "/../site-2/other.txt",
+      "/index.html%00.txt",
+      "/%zz",
+      "/nothing.txt",
+      "//../secret.txt",
+      "/inner/nothing/",
     ]) {
       const answer = await ask(anchor.port, path);
       check(answer.status === 404 && !answer.body.includes("secret"), `${path} gave ${answer.status} ${answer.body}`);
@@ -186,26 +246,54 @@ describe("static files", () => {
     writeFileSync(join(site.path, "photo.jpg"), randomBytes(5_000));
     await using anchor = await run({ serve: site.path });
     for (const [accepted, coding] of [
-      ["br, gzip", "br"], ["gzip, deflate, br, zstd", "br"], ["gzip", "gzip"], ["GZIP;q=0.9, br; q=0.5", "gzip"], ["br;q=0, gzip", "gzip"], ["*", "br"], ["*;q=0", undefined],
-      ["gzip;q=0, br;q=0", undefined], ["br;q=high", undefined], ["deflate", undefined], ["", undefined],
+      ["br, gzip", "br"],
+      ["gzip, deflate, br, zstd", "br"],
+      ["gzip", "gzip"],
+      ["GZIP;q=0.9, br; q=0.5", "gzip"],
+      ["br;q=0, gzip", "gzip"],
+      ["*", "br"],
+      ["*;q=0", undefined],
+      ["gzip;q=0, br;q=0", undefined],
+      ["br;q=high", undefined],
+      ["deflate", undefined],
+      ["", undefined],
     ] as const) {
       const { status, headers, bytes } = await ask(anchor.port, "/long.html", { "accept-encoding": accepted });
       const plain = coding === "br" ? brotliDecompressSync(bytes) : coding === "gzip" ? gunzipSync(bytes) : bytes;
-      same([status, headers["content-encoding"], headers["vary"], headers["content-length"], plain.toString() === text], [200, coding, "Accept-Encoding", String(bytes.length), true], accepted);
+      same(
+        [status, headers["content-encoding"], headers["vary"], headers["content-length"], plain.toString() === text],
+        [200, coding, "Accept-Encoding", String(bytes.length), true],
+        accepted,
+      );
       check((coding === undefined) === (bytes.length === text.length), `${accepted}: ${bytes.length} B`);
     }
     const br = { "accept-encoding": "br" };
-    const { headers: { etag, "content-length": length } } = await ask(anchor.port, "/long.html", br);
+    const {
+      headers: { etag, "content-length": length },
+    } = await ask(anchor.port, "/long.html", br);
     const head = await ask(anchor.port, "/long.html", br, "HEAD");
-    same([head.status, head.headers["content-encoding"], head.headers["content-length"], head.body], [200, "br", length, ""]);
-    for (const condition of [{ "if-none-match": String(etag) }, { "if-none-match": `"other", ${String(etag)}` }, { "if-modified-since": new Date(Date.now() + 1_000).toUTCString() }]) {
+    same(
+      [head.status, head.headers["content-encoding"], head.headers["content-length"], head.body],
+      [200, "br", length, ""],
+    );
+    for (const condition of [
+      { "if-none-match": String(etag) },
+      { "if-none-match": `"other", ${String(etag)}` },
+      { "if-modified-since": new Date(Date.now() + 1_000).toUTCString() },
+    ]) {
       const again = await ask(anchor.port, "/long.html", { ...br, ...condition });
-      same([again.status, again.body, again.headers["etag"], again.headers["vary"]], [304, "", etag, "Accept-Encoding"]);
+      same(
+        [again.status, again.body, again.headers["etag"], again.headers["vary"]],
+        [304, "", etag, "Accept-Encoding"],
+      );
     }
     // Too small, or compressed already.
     same((await ask(anchor.port, "/", br)).headers["content-encoding"], undefined);
     const photo = await ask(anchor.port, "/photo.jpg", br);
-    same([photo.headers["content-encoding"], photo.headers["vary"], photo.headers["content-type"]], [undefined, undefined, "image/jpeg"]);
+    same(
+      [photo.headers["content-encoding"], photo.headers["vary"], photo.headers["content-type"]],
+      [undefined, undefined, "image/jpeg"],
+    );
     // It has changed, and so has what was kept.
     writeFileSync(join(site.path, "long.html"), text.toUpperCase());
     const changed = await ask(anchor.port, "/long.html", { ...br, "if-none-match": String(etag) });
@@ -222,24 +310,58 @@ describe("static files", () => {
     same(whole["accept-ranges"], "bytes");
     const modified = String(whole["last-modified"]);
     for (const [range, more, part] of [
-      ["bytes=2-5", {}, "2-5"], ["bytes=0-0", {}, "0-0"], ["bytes=9990-", {}, "9990-9999"], ["bytes=-3", {}, "9997-9999"], ["bytes=9998-20000", {}, "9998-9999"],
-      ["bytes=2-5", { "accept-encoding": "br" }, "2-5"], ["bytes=2-5", { "if-range": modified }, "2-5"],
+      ["bytes=2-5", {}, "2-5"],
+      ["bytes=0-0", {}, "0-0"],
+      ["bytes=9990-", {}, "9990-9999"],
+      ["bytes=-3", {}, "9997-9999"],
+      ["bytes=9998-20000", {}, "9998-9999"],
+      ["bytes=2-5", { "accept-encoding": "br" }, "2-5"],
+      ["bytes=2-5", { "if-range": modified }, "2-5"],
       // What it goes on with may have come compressed.
       ["bytes=2-5", { "if-range": modified, "accept-encoding": "gzip;q=0, br;q=0" }, "2-5"],
-      ["bytes=2-5", { "if-range": "Thu, 01 Jan 2015 00:00:00 GMT" }, undefined], ["bytes=2-5", { "if-range": '"other"' }, undefined], ["bytes=2-5", { "if-range": String(whole["etag"]) }, undefined],
+      ["bytes=2-5", { "if-range": "Thu, 01 Jan 2015 00:00:00 GMT" }, undefined],
+      ["bytes=2-5", { "if-range": '"other"' }, undefined],
+      ["bytes=2-5", { "if-range": String(whole["etag"]) }, undefined],
     ] as const) {
       const { status, headers, body } = await ask(anchor.port, "/ten.txt", { range, ...more });
       const [from = 0, to = 9_999] = part?.split("-").map(Number) ?? [];
-      same([status, headers["content-range"], headers["content-encoding"], body === text.slice(from, to + 1)], [part === undefined ? 200 : 206, part && `bytes ${part}/10000`, undefined, true], `${range} ${JSON.stringify(more)}`);
+      same(
+        [status, headers["content-range"], headers["content-encoding"], body === text.slice(from, to + 1)],
+        [part === undefined ? 200 : 206, part && `bytes ${part}/10000`, undefined, true],
+        `${range} ${JSON.stringify(more)}`,
+      );
     }
-    const anew = await ask(anchor.port, "/ten.txt", { "accept-encoding": "br", "if-range": modified, range: "bytes=2-5" });
-    same([anew.status, anew.headers["content-encoding"], anew.headers["accept-ranges"], brotliDecompressSync(anew.bytes).toString() === text], [200, "br", "none", true]);
+    const anew = await ask(anchor.port, "/ten.txt", {
+      "accept-encoding": "br",
+      "if-range": modified,
+      range: "bytes=2-5",
+    });
+    same(
+      [
+        anew.status,
+        anew.headers["content-encoding"],
+        anew.headers["accept-ranges"],
+        brotliDecompressSync(anew.bytes).toString() === text,
+      ],
+      [200, "br", "none", true],
+    );
     const beyond = await ask(anchor.port, "/ten.txt", { range: "bytes=10000-" });
     same([beyond.status, beyond.headers["content-range"]], [416, "bytes */10000"]);
     same((await ask(anchor.port, "/ten.txt", { "if-match": '"other"' })).status, 412);
     for (const [name, type] of [
-      ["a.js", "text/javascript; charset=utf-8"], ["a.mjs", "text/javascript; charset=utf-8"], ["A.WASM", "application/wasm"], ["a.css", "text/css; charset=utf-8"], ["a.json", "application/json"], ["a.map", "application/json"],
-      ["a.webmanifest", "application/manifest+json"], ["a.svg", "image/svg+xml"], ["a.txt", "text/plain; charset=utf-8"], ["a.mp4", "video/mp4"], ["a.woff2", "font/woff2"], ["a", "application/octet-stream"], ["a.unheard", "application/octet-stream"],
+      ["a.js", "text/javascript; charset=utf-8"],
+      ["a.mjs", "text/javascript; charset=utf-8"],
+      ["A.WASM", "application/wasm"],
+      ["a.css", "text/css; charset=utf-8"],
+      ["a.json", "application/json"],
+      ["a.map", "application/json"],
+      ["a.webmanifest", "application/manifest+json"],
+      ["a.svg", "image/svg+xml"],
+      ["a.txt", "text/plain; charset=utf-8"],
+      ["a.mp4", "video/mp4"],
+      ["a.woff2", "font/woff2"],
+      ["a", "application/octet-stream"],
+      ["a.unheard", "application/octet-stream"],
     ] as const) {
       writeFileSync(join(site.path, name), "x");
       const { status, headers } = await ask(anchor.port, `/${name}`);
@@ -251,7 +373,12 @@ describe("static files", () => {
   test("a folder without its slash leads there with the query that was asked", async () => {
     const site = folder();
     await using anchor = await run({ serve: site.path });
-    for (const [path, location] of [["/inner?anchor=wss://a/?b=c&d", "/inner/?anchor=wss://a/?b=c&d"], ["//inner?x", "/inner/?x"], ["/inner?", "/inner/?"], ["/inner", "/inner/"]]) {
+    for (const [path, location] of [
+      ["/inner?anchor=wss://a/?b=c&d", "/inner/?anchor=wss://a/?b=c&d"],
+      ["//inner?x", "/inner/?x"],
+      ["/inner?", "/inner/?"],
+      ["/inner", "/inner/"],
+    ]) {
       const answer = await ask(anchor.port, String(path));
       same([answer.status, answer.headers["location"]], [308, location]);
     }
@@ -268,7 +395,8 @@ describe("static files", () => {
     const root = process.geteuid?.() === 0;
     if (root) process.seteuid?.(65_534);
     try {
-      for (const accepted of ["", "br"]) same((await ask(anchor.port, "/closed.txt", { "accept-encoding": accepted })).status, 404);
+      for (const accepted of ["", "br"])
+        same((await ask(anchor.port, "/closed.txt", { "accept-encoding": accepted })).status, 404);
       same((await ask(anchor.port, "/")).body, "<p>home</p>");
     } finally {
       if (root) process.seteuid?.(0);
@@ -276,7 +404,9 @@ describe("static files", () => {
     site.gone();
   });
 
-  test("one that becomes shorter while it is sent ends its connection, and who goes away keeps no file open", { timeout: 20_000 }, async () => {
+  test("one that becomes shorter while it is sent ends its connection, and who goes away keeps no file open", {
+    timeout: 20_000,
+  }, async () => {
     const site = folder();
     const large = join(site.path, "large.bin");
     writeFileSync(large, randomBytes(24 << 20));
@@ -288,19 +418,23 @@ describe("static files", () => {
       sent.destroy();
     };
     await Promise.all(Array.from({ length: 10 }, leave));
-    const opened = (): number => readdirSync("/proc/self/fd").filter(fd => {
-      try {
-        return readlinkSync(`/proc/self/fd/${fd}`) === realpathSync(large);
-      } catch {
-        return false;
-      }
-    }).length;
+    const opened = (): number =>
+      readdirSync("/proc/self/fd").filter(fd => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`) === realpathSync(large);
+        } catch {
+          return false;
+        }
+      }).length;
     while (opened() > 0) await new Promise(resolve => setTimeout(resolve, 5));
     const ended = await new Promise(resolve => {
       get({ port: anchor.port, path: "/large.bin", agent: false }, response => {
         response.once("readable", () => {
           truncateSync(large, 1_000);
-          response.on("error", () => resolve("cut")).on("end", () => resolve("whole")).resume();
+          response
+            .on("error", () => resolve("cut"))
+            .on("end", () => resolve("whole"))
+            .resume();
         });
       });
     });
@@ -318,7 +452,10 @@ describe("links", () => {
   test("are handed on with the network they ask for", async () => {
     await using anchor = await run();
     const { socket } = await dial(anchor.port);
-    same(anchor.accepted.map(({ network: asked }) => asked), [network]);
+    same(
+      anchor.accepted.map(({ network: asked }) => asked),
+      [network],
+    );
     same(anchor.server.links, 1);
     socket.terminate();
   });
@@ -326,7 +463,10 @@ describe("links", () => {
   test("without a network they are turned away", async () => {
     await using anchor = await run();
     for (const query of ["", "?network=", "?network=zz", `?network=${"AB".repeat(32)}`, `?other=${network}`]) {
-      await dial(anchor.port, query).then(() => check(false, query), () => undefined);
+      await dial(anchor.port, query).then(
+        () => check(false, query),
+        () => undefined,
+      );
     }
     same(anchor.accepted.length, 0);
     same(anchor.refusals, ["network", "network", "network", "network", "network"]);
@@ -361,7 +501,10 @@ describe("links", () => {
 
   test("whoever floods is read no faster than the core can take it, and all arrives", { timeout: 30_000 }, async () => {
     let received = 0;
-    await using anchor = await run({}, { accept: socket => socket.on("message", (data: Buffer) => (received += data.length)) });
+    await using anchor = await run(
+      {},
+      { accept: socket => socket.on("message", (data: Buffer) => (received += data.length)) },
+    );
     const { socket } = await dial(anchor.port);
     for (let i = 0; i < 1_000; i++) socket.send(new Uint8Array(32 * 1024));
     while (received < 1_000 * 32 * 1024) await new Promise(resolve => setTimeout(resolve, 10));
@@ -383,8 +526,17 @@ describe("links", () => {
 
   test("something else than a WebSocket is not upgraded", async () => {
     await using anchor = await run();
-    const status = await new Promise(resolve => get({ host: "127.0.0.1", port: anchor.port, path: `/?network=${network}`, headers: { connection: "upgrade", upgrade: "other" } })
-      .on("response", response => resolve(response.statusCode)).on("upgrade", () => resolve("upgraded")).on("error", resolve));
+    const status = await new Promise(resolve =>
+      get({
+        host: "127.0.0.1",
+        port: anchor.port,
+        path: `/?network=${network}`,
+        headers: { connection: "upgrade", upgrade: "other" },
+      })
+        .on("response", response => resolve(response.statusCode))
+        .on("upgrade", () => resolve("upgraded"))
+        .on("error", resolve),
+    );
     same(status, 400);
   });
 
@@ -399,12 +551,23 @@ describe("links", () => {
 describe("who stands about", () => {
   /** Connections that say nothing; how many of them still stand. */
   async function silent(port: number, count: number): Promise<{ standing: () => number } & Disposable> {
-    const sockets = await Promise.all(Array.from({ length: count }, () => new Promise<Socket>((resolve, reject) => {
-      const socket = connect(port, "127.0.0.1", () => resolve(socket));
-      socket.on("error", reject);
-    })));
+    const sockets = await Promise.all(
+      Array.from(
+        { length: count },
+        () =>
+          new Promise<Socket>((resolve, reject) => {
+            const socket = connect(port, "127.0.0.1", () => resolve(socket));
+            socket.on("error", reject);
+          }),
+      ),
+    );
     for (const socket of sockets) socket.on("error", () => undefined).resume();
-    return { standing: () => sockets.filter(({ readyState }) => readyState === "open").length, [Symbol.dispose]: () => { for (const socket of sockets) socket.destroy(); } };
+    return {
+      standing: () => sockets.filter(({ readyState }) => readyState === "open").length,
+      [Symbol.dispose]: () => {
+        for (const socket of sockets) socket.destroy();
+      },
+    };
   }
 
   test("and says nothing is let go when it is too many, and keeps nobody from being answered", async () => {
@@ -432,9 +595,16 @@ describe("who stands about", () => {
     await using anchor = await run({ publicUrl: "wss://anchor.example", quotas: { links: 200 } });
     const from = (address: string) => ({ "x-forwarded-for": address });
     let inside = 0;
-    for (let at = 0; at < 140; at++) await dial(anchor.port, `?network=${network}`).then(() => inside++, () => undefined);
+    for (let at = 0; at < 140; at++)
+      await dial(anchor.port, `?network=${network}`).then(
+        () => inside++,
+        () => undefined,
+      );
     same(inside, 100);
-    check(anchor.refusals.length === 40 && anchor.refusals.every(reason => reason === "address"), anchor.refusals.join());
+    check(
+      anchor.refusals.length === 40 && anchor.refusals.every(reason => reason === "address"),
+      anchor.refusals.join(),
+    );
     await dial(anchor.port, `?network=${network}`, from("203.0.113.5"));
     same([...(anchor.accepted.at(-1)?.visitor.address ?? [])], [203, 0, 113, 5]);
   });
@@ -443,12 +613,14 @@ describe("who stands about", () => {
     const gone: string[] = [];
     let counted = 0;
     const crowd = new Crowd<string>(() => counted++);
-    const come = (name: string, address: string): void => crowd.came(name, { destroy: () => gone.push(name) }, address, 0);
+    const come = (name: string, address: string): void =>
+      crowd.came(name, { destroy: () => gone.push(name) }, address, 0);
     for (let at = 0; at < 60; at++) come(`asks ${at}`, "a");
     for (let at = 0; at < 60; at++) crowd.asked(`asks ${at}`, "a", 1);
     crowd.answered("asks 7", 2);
     for (let at = 0; at < 30; at++) come(`a ${at}`, "a");
-    for (let network = 0; network < 8; network++) for (let at = 0; at < 20; at++) come(`${network} ${at}`, String(network));
+    for (let network = 0; network < 8; network++)
+      for (let at = 0; at < 20; at++) come(`${network} ${at}`, String(network));
     same([crowd.size, gone], [250, []]);
     for (let at = 0; at < 6; at++) come(`late ${at}`, "b");
     same(gone, []);
@@ -463,7 +635,15 @@ describe("who stands about", () => {
 describe("a token", () => {
   test("is known by its text alone, and by all of it", () => {
     const tokens = new Tokens(["open sesame", "\u{1f511}"]);
-    for (const [text, admitted] of [["open sesame", true], ["\u{1f511}", true], ["open sesam", false], ["open sesame ", false], ["", false], [null, false]] as const) same(tokens.admits(text), admitted, String(text));
+    for (const [text, admitted] of [
+      ["open sesame", true],
+      ["\u{1f511}", true],
+      ["open sesam", false],
+      ["open sesame ", false],
+      ["", false],
+      [null, false],
+    ] as const)
+      same(tokens.admits(text), admitted, String(text));
     same(new Tokens([]).admits(""), false);
   });
 
@@ -473,7 +653,10 @@ describe("a token", () => {
     await dial(anchor.port, `?token=a+b%26c%3Dd&network=${network}`);
     await dial(anchor.port, `?token=a&network=${network}`);
     await dial(anchor.port);
-    same(anchor.accepted.map(({ visitor }) => visitor.admitted), [true, true, false, false]);
+    same(
+      anchor.accepted.map(({ visitor }) => visitor.admitted),
+      [true, true, false, false],
+    );
   });
 });
 
@@ -492,7 +675,10 @@ describe("the gate", () => {
     same(networkOf("2001:db8:0:1::5"), networkOf("2001:0db8::1:a:b:c:d"));
     check(networkOf("2001:db8:0:1::5") !== networkOf("2001:db8:0:2::5"), "two networks");
     same(networkOf("::ffff:203.0.113.5"), "203.0.113.5");
-    same([networkOf("::ffff:127.0.0.1"), networkOf("::1"), networkOf("127.0.0.2")], ["127.0.0.1", "127.0.0.1", "127.0.0.1"]);
+    same(
+      [networkOf("::ffff:127.0.0.1"), networkOf("::1"), networkOf("127.0.0.2")],
+      ["127.0.0.1", "127.0.0.1", "127.0.0.1"],
+    );
     same(networkOf("203.0.113.5:4711"), "203.0.113.5");
   });
 
@@ -519,16 +705,44 @@ test("figures are what Prometheus reads", () => {
   metrics.saveSeconds.observe(9);
   metrics.refusals.add("links");
   const text = metrics.text({
-    version: "1", storage: "sqlite", links: 3, bytesIn: 5, bytesOut: 6, databaseBytes: 7, healthy: true,
-    core: [["batches_in", 4], ["batches_out", 5], ["logs", 2], ["refusals", 3], ["refused_total_quota", 2], ["something_new", 9]],
+    version: "1",
+    storage: "sqlite",
+    links: 3,
+    bytesIn: 5,
+    bytesOut: 6,
+    databaseBytes: 7,
+    healthy: true,
+    core: [
+      ["batches_in", 4],
+      ["batches_out", 5],
+      ["logs", 2],
+      ["refusals", 3],
+      ["refused_total_quota", 2],
+      ["something_new", 9],
+    ],
   });
   metrics.stop();
   for (const line of [
-    "perdure_links 3", 'perdure_batches_total{direction="in"} 4', 'perdure_batches_total{direction="out"} 5', "perdure_logs 2", "perdure_something_new_total 9", "perdure_signals_total 0",
-    'perdure_refusals_total{reason="links"} 1', 'perdure_refusals_total{reason="total_quota"} 2', 'perdure_refusals_total{reason="quota"} 1',
-    'perdure_save_seconds_bucket{le="0.0025"} 1', 'perdure_save_seconds_bucket{le="+Inf"} 2', "perdure_save_seconds_count 2", "perdure_up 1",
-  ]) check(text.split("\n").includes(line), `${line} in\n${text}`);
-  for (const line of text.trimEnd().split("\n")) check(/^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? -?[\d.e+-]+)$/.test(line), `a line that Prometheus reads: ${line}`);
+    "perdure_links 3",
+    'perdure_batches_total{direction="in"} 4',
+    'perdure_batches_total{direction="out"} 5',
+    "perdure_logs 2",
+    "perdure_something_new_total 9",
+    "perdure_signals_total 0",
+    'perdure_refusals_total{reason="links"} 1',
+    'perdure_refusals_total{reason="total_quota"} 2',
+    'perdure_refusals_total{reason="quota"} 1',
+    'perdure_save_seconds_bucket{le="0.0025"} 1',
+    'perdure_save_seconds_bucket{le="+Inf"} 2',
+    "perdure_save_seconds_count 2",
+    "perdure_up 1",
+  ])
+    check(text.split("\n").includes(line), `${line} in\n${text}`);
+  for (const line of text.trimEnd().split("\n"))
+    check(
+      /^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? -?[\d.e+-]+)$/.test(line),
+      `a line that Prometheus reads: ${line}`,
+    );
   const types = text.split("\n").filter(line => line.startsWith("# TYPE"));
   same(new Set(types).size, types.length, "each family stands once");
 });

@@ -30,7 +30,9 @@ async function made(name: string): Promise<{ id: string; invite: string }> {
 
 async function freePort(): Promise<number> {
   const server = createServer();
-  await new Promise<void>(resolve => { server.listen(0, "127.0.0.1", resolve); });
+  await new Promise<void>(resolve => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
   const { port } = server.address() as AddressInfo;
   await new Promise(resolve => server.close(resolve));
   return port;
@@ -43,7 +45,13 @@ async function proxyTo(port: number, address: string): Promise<{ url: string } &
     const far = connect(port, "127.0.0.1");
     for (const socket of [near, far]) {
       sockets.add(socket);
-      socket.on("error", () => undefined).on("close", () => { sockets.delete(socket); near.destroy(); far.destroy(); });
+      socket
+        .on("error", () => undefined)
+        .on("close", () => {
+          sockets.delete(socket);
+          near.destroy();
+          far.destroy();
+        });
     }
     near.once("data", (head: Buffer) => {
       far.write(head.toString("latin1").replace("\r\n", `\r\nX-Forwarded-For: ${address}\r\n`), "latin1");
@@ -51,7 +59,9 @@ async function proxyTo(port: number, address: string): Promise<{ url: string } &
       far.pipe(near);
     });
   });
-  await new Promise<void>(resolve => { server.listen(0, "127.0.0.1", resolve); });
+  await new Promise<void>(resolve => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
   const close = async (): Promise<void> => {
     for (const socket of sockets) socket.destroy();
     await new Promise(resolve => server.close(resolve));
@@ -63,7 +73,11 @@ describe("an anchor that is told whom it serves", { timeout: 60_000 }, () => {
   for (const by of ["invites", "topics"] as const) {
     test(`by ${by}: keeps that topic, refuses others, and says so to whoever brings them`, async () => {
       const { id, invite } = await made("lunch");
-      await using anchor = await startAnchor({ data: ":memory:", port: 0, [by]: [by === "topics" ? id.toUpperCase() : invite] });
+      await using anchor = await startAnchor({
+        data: ":memory:",
+        port: 0,
+        [by]: [by === "topics" ? id.toUpperCase() : invite],
+      });
       await using ada = await open(anchor.url);
       const served = await ada.join(invite);
       await (await served.append("kept")).anchored();
@@ -71,11 +85,22 @@ describe("an anchor that is told whom it serves", { timeout: 60_000 }, () => {
       const other = await ada.topic("dinner");
       await other.append("not kept");
       await until(() => infoAt(ada, anchor.url)?.state === "refused", "the refusal");
-      check(/does not serve this topic.+ask who runs it/.test(infoAt(ada, anchor.url)?.reason ?? ""), infoAt(ada, anchor.url)?.reason ?? "");
-      check(ada.status.current.trouble.some(({ code, message }) => code === "not-allowed" && message.startsWith(anchor.url)), "and in the trouble");
+      check(
+        /does not serve this topic.+ask who runs it/.test(infoAt(ada, anchor.url)?.reason ?? ""),
+        infoAt(ada, anchor.url)?.reason ?? "",
+      );
+      check(
+        ada.status.current.trouble.some(
+          ({ code, message }) => code === "not-allowed" && message.startsWith(anchor.url),
+        ),
+        "and in the trouble",
+      );
       await (await served.append("still kept")).anchored();
       await other.close();
-      await until(() => infoAt(ada, anchor.url)?.state === "connected" && ada.status.current.trouble.length === 0, "all well without the other topic");
+      await until(
+        () => infoAt(ada, anchor.url)?.state === "connected" && ada.status.current.trouble.length === 0,
+        "all well without the other topic",
+      );
     });
   }
 
@@ -86,18 +111,27 @@ describe("an anchor that is told whom it serves", { timeout: 60_000 }, () => {
     await using ada = await open(anchor.url);
     const topic = await ada.topic("lunch");
     await (await topic.append("hello")).anchored();
-    same(ada.anchors.list.current.map(({ url, state }) => [url, state]), [[anchor.url, "connected"]]);
+    same(
+      ada.anchors.list.current.map(({ url, state }) => [url, state]),
+      [[anchor.url, "connected"]],
+    );
     await using bob = await open();
     const theirs = await bob.join(await topic.invite());
     await until(async () => (await textsOf(theirs)).length === 1, "the message, by way of the invite alone");
-    same(bob.anchors.list.current.map(({ url }) => url), [anchor.url]);
+    same(
+      bob.anchors.list.current.map(({ url }) => url),
+      [anchor.url],
+    );
     await using carol = await open(`${origin}/?token=another`);
     await (await (await carol.topic("dinner")).append("hello")).anchored();
     await using eve = await open(`${origin}/?token=open`);
     await using mallory = await open(origin);
     for (const stranger of [eve, mallory]) {
       await until(() => stranger.anchors.list.current[0]?.state === "refused", "refused");
-      check(/token/.test(stranger.anchors.list.current[0]?.reason ?? "") && stranger.status.current.trouble.length === 1, "and told what is missing");
+      check(
+        /token/.test(stranger.anchors.list.current[0]?.reason ?? "") && stranger.status.current.trouble.length === 1,
+        "and told what is missing",
+      );
     }
   });
 
@@ -113,19 +147,31 @@ describe("an anchor that is told whom it serves", { timeout: 60_000 }, () => {
 
   test("refuses what cannot be meant", async () => {
     const wrong = (options: object) => refusal(startAnchor({ data: ":memory:", port: 0, ...options }));
-    for (const invites of [["perdure-"], ["lunch"], [""], [5], "perdure-", [null]]) same(await wrong({ invites }), "bad-argument", JSON.stringify(invites));
-    for (const topics of [["ab"], ["zz".repeat(32)], [7], "ab".repeat(32), {}]) same(await wrong({ topics }), "bad-argument", JSON.stringify(topics));
-    for (const tokens of [[""], ["a\nb"], ["\ud800"], ["x".repeat(101)], [{}], "token"]) same(await wrong({ tokens }), "bad-argument", JSON.stringify(tokens));
-    for (const memoryMB of [0, -1, 64, Number.NaN, "512", 1e9]) same(await wrong({ memoryMB }), "bad-argument", String(memoryMB));
+    for (const invites of [["perdure-"], ["lunch"], [""], [5], "perdure-", [null]])
+      same(await wrong({ invites }), "bad-argument", JSON.stringify(invites));
+    for (const topics of [["ab"], ["zz".repeat(32)], [7], "ab".repeat(32), {}])
+      same(await wrong({ topics }), "bad-argument", JSON.stringify(topics));
+    for (const tokens of [[""], ["a\nb"], ["\ud800"], ["x".repeat(101)], [{}], "token"])
+      same(await wrong({ tokens }), "bad-argument", JSON.stringify(tokens));
+    for (const memoryMB of [0, -1, 64, Number.NaN, "512", 1e9])
+      same(await wrong({ memoryMB }), "bad-argument", String(memoryMB));
     same(await wrong({ quotas: { addressMB: 0 } }), "bad-argument");
-    same(await wrong({ publicUrl: `wss://anchor.example/${"x".repeat(120)}`, tokens: ["y".repeat(80)] }), "bad-argument");
+    same(
+      await wrong({ publicUrl: `wss://anchor.example/${"x".repeat(120)}`, tokens: ["y".repeat(80)] }),
+      "bad-argument",
+    );
   });
 });
 
 describe("an anchor for anybody", { timeout: 60_000 }, () => {
   test("stores of one address no more than its share, in however many topics, until somebody else enters them", async () => {
     const port = await freePort();
-    await using anchor = await startAnchor({ data: ":memory:", port, publicUrl: "wss://anchor.example", quotas: { addressMB: 0.25 } });
+    await using anchor = await startAnchor({
+      data: ":memory:",
+      port,
+      publicUrl: "wss://anchor.example",
+      quotas: { addressMB: 0.25 },
+    });
     same(anchor.url, "wss://anchor.example");
     await using one = await proxyTo(port, "203.0.113.5");
     await using two = await proxyTo(port, "203.0.113.6");
@@ -139,18 +185,31 @@ describe("an anchor for anybody", { timeout: 60_000 }, () => {
     await using ada = await open(two.url);
     await (await (await ada.topic("lunch")).append("y".repeat(100_000))).anchored();
     const text = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    await until(async () => /^perdure_refusals_total\{reason="address_quota"\} [1-9]/m.test(await text()), "the figure");
+    await until(
+      async () => /^perdure_refusals_total\{reason="address_quota"\} [1-9]/m.test(await text()),
+      "the figure",
+    );
     await using bob = await open(two.url);
     for (const invite of invites) await bob.join(invite);
     await Promise.all(receipts.map(receipt => receipt.anchored()));
-    await until(() => infoAt(eve, one.url)?.state === "connected" && eve.status.current.trouble.length === 0, "no more trouble");
+    await until(
+      () => infoAt(eve, one.url)?.state === "connected" && eve.status.current.trouble.length === 0,
+      "no more trouble",
+    );
   });
 });
 
 describe("whoever wants all that an anchor has to give", { timeout: 120_000 }, () => {
   test("gets it only until somebody else comes: 640 connections that say nothing, 512 links in no topic, and an honest peer and /healthz are served at once", async () => {
     const port = await freePort();
-    await using anchor = await spawnAnchor("--port", String(port), "--data", ":memory:", "--public-url", `ws://127.0.0.1:${port}`);
+    await using anchor = await spawnAnchor(
+      "--port",
+      String(port),
+      "--data",
+      ":memory:",
+      "--public-url",
+      `ws://127.0.0.1:${port}`,
+    );
     const sockets: { destroy(): void }[] = [];
     try {
       for (let at = 0; at < 640; at++) {
@@ -160,9 +219,18 @@ describe("whoever wants all that an anchor has to give", { timeout: 120_000 }, (
       }
       let links = 0;
       for (let at = 0; at < 512; at++) {
-        const link = new WebSocket(`ws://127.0.0.1:${port}/?network=${"ab".repeat(32)}`, { headers: { "x-forwarded-for": `203.0.113.${at >> 5}` } });
+        const link = new WebSocket(`ws://127.0.0.1:${port}/?network=${"ab".repeat(32)}`, {
+          headers: { "x-forwarded-for": `203.0.113.${at >> 5}` },
+        });
         sockets.push({ destroy: () => link.terminate() });
-        await new Promise<void>(resolve => { link.once("open", () => { links++; resolve(); }).once("error", () => resolve()); });
+        await new Promise<void>(resolve => {
+          link
+            .once("open", () => {
+              links++;
+              resolve();
+            })
+            .once("error", () => resolve());
+        });
       }
       same(links, 512);
       const begun = performance.now();

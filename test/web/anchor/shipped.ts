@@ -11,13 +11,27 @@ import { projectRoot } from "../support/bundle.js";
 
 export const dist = join(projectRoot, "dist");
 
-export const { startAnchor } = (await import(pathToFileURL(join(dist, "anchor.js")).href)) as typeof import("../../../web/anchor/index.js");
-export const { openPeer } = (await import(pathToFileURL(join(dist, "index.js")).href)) as typeof import("../../../web/src/index.js");
+export const { startAnchor } = (await import(
+  pathToFileURL(join(dist, "anchor.js")).href
+)) as typeof import("../../../web/anchor/index.js");
+export const { openPeer } = (await import(
+  pathToFileURL(join(dist, "index.js")).href
+)) as typeof import("../../../web/src/index.js");
 
-export interface Ended { readonly code: number | null; readonly signal: string | null; readonly out: string; readonly err: string }
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly out: string;
+  readonly err: string;
+}
 
 /** Runs the command line to its end. */
-export async function cli(args: readonly string[], script = join(dist, "cli.js"), cwd = tmpdir(), env = process.env): Promise<Ended> {
+export async function cli(
+  args: readonly string[],
+  script = join(dist, "cli.js"),
+  cwd = tmpdir(),
+  env = process.env,
+): Promise<Ended> {
   const child = spawn(process.execPath, [script, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   let out = "";
   let err = "";
@@ -42,10 +56,18 @@ export interface AnchorProcess extends AsyncDisposable {
 }
 
 /** Of another build, and with another environment, if the last argument says so. */
-export async function spawnAnchor(...args: readonly (string | { readonly script: string; readonly env: NodeJS.ProcessEnv })[]): Promise<AnchorProcess> {
-  const { script, env } = args.flatMap(one => (typeof one === "string" ? [] : [one]))[0] ?? { script: join(dist, "cli.js"), env: process.env };
+export async function spawnAnchor(
+  ...args: readonly (string | { readonly script: string; readonly env: NodeJS.ProcessEnv })[]
+): Promise<AnchorProcess> {
+  const { script, env } = args.flatMap(one => (typeof one === "string" ? [] : [one]))[0] ?? {
+    script: join(dist, "cli.js"),
+    env: process.env,
+  };
   const words = args.filter(one => typeof one === "string");
-  const child: ChildProcess = spawn(process.execPath, [script, "anchor", ...words], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child: ChildProcess = spawn(process.execPath, [script, "anchor", ...words], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const closed = once(child, "close");
   const lines: string[] = [];
   const complaints: string[] = [];
@@ -65,7 +87,16 @@ export async function spawnAnchor(...args: readonly (string | { readonly script:
     return child.exitCode;
   };
   const ended = closed.then(() => child.exitCode);
-  return { url, port: Number(new URL(url).port), lines, complaints, pid: child.pid ?? 0, ended, kill, [Symbol.asyncDispose]: async () => void (await kill("SIGKILL")) };
+  return {
+    url,
+    port: Number(new URL(url).port),
+    lines,
+    complaints,
+    pid: child.pid ?? 0,
+    ended,
+    kill,
+    [Symbol.asyncDispose]: async () => void (await kill("SIGKILL")),
+  };
 }
 
 /** The package in a folder where no SQLite is found, neither Node's nor another, and what runs it there. */
@@ -73,16 +104,23 @@ export function withoutSqlite(folder: string): { readonly dist: string; readonly
   mkdirSync(join(folder, "node_modules"));
   cpSync(dist, join(folder, "dist"), { recursive: true });
   cpSync(join(projectRoot, "package.json"), join(folder, "package.json"));
-  for (const name of ["ws", "@fastify"]) symlinkSync(join(projectRoot, "node_modules", name), join(folder, "node_modules", name));
+  for (const name of ["ws", "@fastify"])
+    symlinkSync(join(projectRoot, "node_modules", name), join(folder, "node_modules", name));
   // Node 22 and later bring their own, and can be told to leave it out.
-  const options = process.allowedNodeEnvironmentFlags.has("--experimental-sqlite") ? { NODE_OPTIONS: "--no-experimental-sqlite" } : {};
+  const options = process.allowedNodeEnvironmentFlags.has("--experimental-sqlite")
+    ? { NODE_OPTIONS: "--no-experimental-sqlite" }
+    : {};
   return { dist: join(folder, "dist"), env: { ...process.env, ...options } };
 }
 
 /** A folder for one test. */
 export function scratch(): { path: string; file: (name: string) => string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "perdure-anchor-"));
-  return { path, file: name => join(path, name), [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+  return {
+    path,
+    file: name => join(path, name),
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+  };
 }
 
 /** Resolves when it holds; rejects with what was waited for. */

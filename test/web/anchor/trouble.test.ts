@@ -32,19 +32,26 @@ async function foundAt(url: string, invite: string, wanted: readonly unknown[]):
   same(await textsOf(topic), wanted);
 }
 
-const stateAt = (peer: Peer, url: string): string | undefined => peer.anchors.list.current.find(anchor => anchor.url === url)?.state;
-const reasonAt = (peer: Peer, url: string): string => peer.anchors.list.current.find(anchor => anchor.url === url)?.reason ?? "";
-const count = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, at) => `message ${from + at}`);
+const stateAt = (peer: Peer, url: string): string | undefined =>
+  peer.anchors.list.current.find(anchor => anchor.url === url)?.state;
+const reasonAt = (peer: Peer, url: string): string =>
+  peer.anchors.list.current.find(anchor => anchor.url === url)?.reason ?? "";
+const count = (from: number, to: number): string[] =>
+  Array.from({ length: to - from }, (_, at) => `message ${from + at}`);
 
 /** Listens on a free port of this machine; `meet` is told of each connection. */
-async function listening(meet: (socket: Socket) => void): Promise<{ server: Server; port: number; url: string } & AsyncDisposable> {
+async function listening(
+  meet: (socket: Socket) => void,
+): Promise<{ server: Server; port: number; url: string } & AsyncDisposable> {
   const sockets = new Set<Socket>();
   const server = createServer(socket => {
     sockets.add(socket);
     socket.on("error", () => undefined).on("close", () => sockets.delete(socket));
     meet(socket);
   });
-  await new Promise<void>(resolve => { server.listen(0, "127.0.0.1", resolve); });
+  await new Promise<void>(resolve => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
   const { port } = server.address() as AddressInfo;
   const close = async (): Promise<void> => {
     for (const socket of sockets) socket.destroy();
@@ -57,8 +64,15 @@ async function listening(meet: (socket: Socket) => void): Promise<{ server: Serv
 function delaying(port: number, ms: number): (near: Socket) => void {
   return near => {
     const far = connect(port, "127.0.0.1");
-    for (const [one, other] of [[near, far], [far, near]] as const) {
-      one.on("data", chunk => { setTimeout(() => { if (other.writable) other.write(chunk); }, ms); });
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      one.on("data", chunk => {
+        setTimeout(() => {
+          if (other.writable) other.write(chunk);
+        }, ms);
+      });
       one.on("close", () => other.destroy()).on("error", () => undefined);
     }
   };
@@ -154,7 +168,9 @@ describe("an anchor that is", { concurrency: true, timeout: 60_000 }, () => {
     thief.exec("BEGIN IMMEDIATE");
     let anchored = false;
     const receipt = await topic.append("meanwhile");
-    const done = receipt.anchored().then(() => { anchored = true; });
+    const done = receipt.anchored().then(() => {
+      anchored = true;
+    });
     same(await health(), 503);
     check(!anchored, "not acknowledged");
     thief.exec("ROLLBACK");
@@ -165,43 +181,55 @@ describe("an anchor that is", { concurrency: true, timeout: 60_000 }, () => {
   });
 
   // As root alone: a disk of that size is needed.
-  if (process.getuid?.() === 0 && process.platform === "linux") test("nearly out of disk: unhealthy and heard to say so, its peer is told, what fits is kept, and all of it once there is room", { timeout: 120_000 }, async () => {
-    using folder = scratch();
-    mkdirSync(folder.file("disk"));
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", folder.file("disk")]);
-    try {
-      const data = folder.file("disk/anchor.db");
-      await using anchor = await spawnAnchor("--port", "0", "--data", data);
-      const health = async (): Promise<number> => (await fetch(`${anchor.url.replace("ws", "http")}/healthz`)).status;
-      await using ada = await open(anchor.url);
-      const lunch = await ada.topic("lunch");
-      await (await lunch.append("before")).anchored();
-      await using bob = await open(anchor.url);
-      const dinner = await bob.topic("dinner");
-      await (await dinner.append("before")).anchored();
-      same(await health(), 200);
-      const { bavail, bsize } = statfsSync(folder.file("disk"));
-      writeFileSync(folder.file("disk/ballast"), Buffer.alloc(bavail * bsize - 80 * 1024, 1));
-      const large = await lunch.append("x".repeat(250_000));
-      const behind = await lunch.append("short");
-      await until(async () => (await health()) === 503, "unhealthy");
-      await until(() => ada.status.current.trouble.length > 0, "the author is told");
-      check(/disk is full/.test(ada.status.current.trouble[0]?.message ?? "") && stateAt(ada, anchor.url) === "refused", ada.status.current.trouble[0]?.message ?? "");
-      await (await dinner.append("small enough")).anchored();
-      same([await health(), ada.status.current.pending], [503, 2]);
-      same(anchor.complaints.length, 1, anchor.complaints.join("\n"));
-      check(anchor.complaints[0]?.includes("disk is full") === true && anchor.complaints[0].includes(data), anchor.complaints.join("\n"));
-      rmSync(folder.file("disk/ballast"));
-      await Promise.all([large.anchored(), behind.anchored()]);
-      await until(async () => (await health()) === 200, "healthy again", 30_000);
-      await until(() => ada.status.current.trouble.length === 0 && stateAt(ada, anchor.url) === "connected", "the author is told that it is over");
-      await until(() => anchor.complaints.length === 2, "and so is who reads the log");
-      await foundAt(anchor.url, await lunch.invite(), ["before", "x".repeat(250_000), "short"]);
-      await foundAt(anchor.url, await dinner.invite(), ["before", "small enough"]);
-    } finally {
-      execFileSync("umount", ["-l", folder.file("disk")]);
-    }
-  });
+  if (process.getuid?.() === 0 && process.platform === "linux")
+    test("nearly out of disk: unhealthy and heard to say so, its peer is told, what fits is kept, and all of it once there is room", {
+      timeout: 120_000,
+    }, async () => {
+      using folder = scratch();
+      mkdirSync(folder.file("disk"));
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", folder.file("disk")]);
+      try {
+        const data = folder.file("disk/anchor.db");
+        await using anchor = await spawnAnchor("--port", "0", "--data", data);
+        const health = async (): Promise<number> => (await fetch(`${anchor.url.replace("ws", "http")}/healthz`)).status;
+        await using ada = await open(anchor.url);
+        const lunch = await ada.topic("lunch");
+        await (await lunch.append("before")).anchored();
+        await using bob = await open(anchor.url);
+        const dinner = await bob.topic("dinner");
+        await (await dinner.append("before")).anchored();
+        same(await health(), 200);
+        const { bavail, bsize } = statfsSync(folder.file("disk"));
+        writeFileSync(folder.file("disk/ballast"), Buffer.alloc(bavail * bsize - 80 * 1024, 1));
+        const large = await lunch.append("x".repeat(250_000));
+        const behind = await lunch.append("short");
+        await until(async () => (await health()) === 503, "unhealthy");
+        await until(() => ada.status.current.trouble.length > 0, "the author is told");
+        check(
+          /disk is full/.test(ada.status.current.trouble[0]?.message ?? "") && stateAt(ada, anchor.url) === "refused",
+          ada.status.current.trouble[0]?.message ?? "",
+        );
+        await (await dinner.append("small enough")).anchored();
+        same([await health(), ada.status.current.pending], [503, 2]);
+        same(anchor.complaints.length, 1, anchor.complaints.join("\n"));
+        check(
+          anchor.complaints[0]?.includes("disk is full") === true && anchor.complaints[0].includes(data),
+          anchor.complaints.join("\n"),
+        );
+        rmSync(folder.file("disk/ballast"));
+        await Promise.all([large.anchored(), behind.anchored()]);
+        await until(async () => (await health()) === 200, "healthy again", 30_000);
+        await until(
+          () => ada.status.current.trouble.length === 0 && stateAt(ada, anchor.url) === "connected",
+          "the author is told that it is over",
+        );
+        await until(() => anchor.complaints.length === 2, "and so is who reads the log");
+        await foundAt(anchor.url, await lunch.invite(), ["before", "x".repeat(250_000), "short"]);
+        await foundAt(anchor.url, await dinner.invite(), ["before", "small enough"]);
+      } finally {
+        execFileSync("umount", ["-l", folder.file("disk")]);
+      }
+    });
 
   test("full of links: the next one is told so, and gets in when there is room", async () => {
     await using anchor = await startAnchor({ data: ":memory:", port: 0, quotas: { links: 1 } });
@@ -210,7 +238,10 @@ describe("an anchor that is", { concurrency: true, timeout: 60_000 }, () => {
     await using second = await open(anchor.url);
     await until(() => stateAt(second, anchor.url) !== "connecting", "the second has its answer");
     same(stateAt(second, anchor.url), "refused");
-    same(second.status.current.trouble.map(({ code }) => code), ["not-allowed"]);
+    same(
+      second.status.current.trouble.map(({ code }) => code),
+      ["not-allowed"],
+    );
     await first.close();
     await until(() => stateAt(second, anchor.url) === "connected", "the second is in", 30_000);
   });
@@ -219,12 +250,25 @@ describe("an anchor that is", { concurrency: true, timeout: 60_000 }, () => {
 describe("what is no anchor", { concurrency: true, timeout: 60_000 }, () => {
   for (const [what, meet] of [
     ["closes at once", socket => socket.destroy()],
-    ["speaks SSH", socket => { socket.write("SSH-2.0-OpenSSH_9.2\r\n"); }],
-    ["is a web server", socket => { socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")); }],
+    [
+      "speaks SSH",
+      socket => {
+        socket.write("SSH-2.0-OpenSSH_9.2\r\n");
+      },
+    ],
+    [
+      "is a web server",
+      socket => {
+        socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"));
+      },
+    ],
   ] as readonly (readonly [string, (socket: Socket) => void])[]) {
     test(`but ${what}: unreachable, not asked all the time, and no harm to the rest`, async () => {
       let asked = 0;
-      await using other = await listening(socket => { asked++; meet(socket); });
+      await using other = await listening(socket => {
+        asked++;
+        meet(socket);
+      });
       await using anchor = await startAnchor({ data: ":memory:", port: 0 });
       await using peer = await open(other.url, anchor.url);
       const topic = await peer.topic("lunch");
@@ -235,13 +279,23 @@ describe("what is no anchor", { concurrency: true, timeout: 60_000 }, () => {
     });
   }
 
-  for (const [what, message] of [["text", "hello"], ["JSON", '{"type":"welcome"}'], ["noise", Buffer.alloc(3000, 0xa5)], ["nothing", undefined]] as const) {
+  for (const [what, message] of [
+    ["text", "hello"],
+    ["JSON", '{"type":"welcome"}'],
+    ["noise", Buffer.alloc(3000, 0xa5)],
+    ["nothing", undefined],
+  ] as const) {
     test(`but a WebSocket that says ${what}: given up, not asked all the time, and no harm to the rest`, async () => {
       let asked = 0;
       const http = createHttp();
       const sockets = new WebSocketServer({ server: http });
-      sockets.on("connection", socket => { asked++; if (message !== undefined) socket.send(message); });
-      await new Promise<void>(resolve => { http.listen(0, "127.0.0.1", resolve); });
+      sockets.on("connection", socket => {
+        asked++;
+        if (message !== undefined) socket.send(message);
+      });
+      await new Promise<void>(resolve => {
+        http.listen(0, "127.0.0.1", resolve);
+      });
       const url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}`;
       try {
         await using anchor = await startAnchor({ data: ":memory:", port: 0 });
@@ -272,20 +326,41 @@ test("figures tell all that an operator asks for", { timeout: 60_000 }, async ()
   await theirs.append("relayed");
   for (let at = 0; at < 5; at++) await mine.append("x".repeat(100_000));
   await until(() => ada.status.current.trouble.length > 0, "the refusal");
-  check(ada.status.current.trouble.every(({ message }) => message.length > 20), "the trouble is told in words");
+  check(
+    ada.status.current.trouble.every(({ message }) => message.length > 20),
+    "the trouble is told in words",
+  );
   let text = "";
   const lines: Readonly<Record<string, RegExp>> = {
-    links: /^perdure_links 2$/m, topics: /^perdure_topics 1$/m, logs: /^perdure_logs 2$/m, "stored bytes": /^perdure_stored_bytes [1-9]/m,
-    "batches in": /^perdure_batches_total\{direction="in"\} [1-9]/m, "batches out": /^perdure_batches_total\{direction="out"\} [1-9]/m,
-    "bytes in": /^perdure_link_bytes_total\{direction="in"\} [1-9]/m, "bytes out": /^perdure_link_bytes_total\{direction="out"\} [1-9]/m,
-    "refusals by reason": /^perdure_refusals_total\{reason="\w+"\} [1-9]/m, "how long an acknowledgement waits": /^perdure_save_seconds_count [1-9]/m,
-    "acknowledgements": /^perdure_acknowledgements_total [1-9]/m,
-    signals: /^perdure_signals_total \d/m, "relayed bytes": /^perdure_relayed_bytes_total [1-9]/m, lag: /^perdure_event_loop_lag_seconds\{quantile="0.99"\} \d/m,
-    build: /^perdure_build_info\{version="\d+\.\d+\.\d+/m, health: /^perdure_up 1$/m,
+    links: /^perdure_links 2$/m,
+    topics: /^perdure_topics 1$/m,
+    logs: /^perdure_logs 2$/m,
+    "stored bytes": /^perdure_stored_bytes [1-9]/m,
+    "batches in": /^perdure_batches_total\{direction="in"\} [1-9]/m,
+    "batches out": /^perdure_batches_total\{direction="out"\} [1-9]/m,
+    "bytes in": /^perdure_link_bytes_total\{direction="in"\} [1-9]/m,
+    "bytes out": /^perdure_link_bytes_total\{direction="out"\} [1-9]/m,
+    "refusals by reason": /^perdure_refusals_total\{reason="\w+"\} [1-9]/m,
+    "how long an acknowledgement waits": /^perdure_save_seconds_count [1-9]/m,
+    acknowledgements: /^perdure_acknowledgements_total [1-9]/m,
+    signals: /^perdure_signals_total \d/m,
+    "relayed bytes": /^perdure_relayed_bytes_total [1-9]/m,
+    lag: /^perdure_event_loop_lag_seconds\{quantile="0.99"\} \d/m,
+    build: /^perdure_build_info\{version="\d+\.\d+\.\d+/m,
+    health: /^perdure_up 1$/m,
   };
-  const missing = (): string[] => Object.entries(lines).filter(([, line]) => !line.test(text)).map(([name]) => name);
-  await until(async () => {
-    text = await (await fetch(`${anchor.url.replace("ws", "http")}/metrics`)).text();
-    return missing().length === 0;
-  }, "all figures", 8_000).catch((error: unknown) => { throw new Error(`${String(error)}: ${missing().join(", ")} in\n${text}`); });
+  const missing = (): string[] =>
+    Object.entries(lines)
+      .filter(([, line]) => !line.test(text))
+      .map(([name]) => name);
+  await until(
+    async () => {
+      text = await (await fetch(`${anchor.url.replace("ws", "http")}/metrics`)).text();
+      return missing().length === 0;
+    },
+    "all figures",
+    8_000,
+  ).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${missing().join(", ")} in\n${text}`);
+  });
 });

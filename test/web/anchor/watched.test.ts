@@ -15,7 +15,9 @@ class Disk extends MemoryBackend {
   failing: SaveOutcome = "full";
 
   override commit(change: Change): SaveOutcome | Promise<SaveOutcome> {
-    return change.puts.reduce((sum, [key, value]) => sum + key.length + value.length, 0) > this.room ? this.failing : super.commit(change);
+    return change.puts.reduce((sum, [key, value]) => sum + key.length + value.length, 0) > this.room
+      ? this.failing
+      : super.commit(change);
   }
 
   override putOwn(key: string, value: unknown): void {
@@ -28,7 +30,13 @@ class Disk extends MemoryBackend {
   }
 }
 
-function watched(): { disk: Disk; store: WatchedStore; said: string[]; well: Promise<void>; save: (bytes: number) => Promise<SaveOutcome> } & AsyncDisposable {
+function watched(): {
+  disk: Disk;
+  store: WatchedStore;
+  said: string[];
+  well: Promise<void>;
+  save: (bytes: number) => Promise<SaveOutcome>;
+} & AsyncDisposable {
   const disk = new Disk();
   const said: string[] = [];
   // The watch alone keeps no process.
@@ -36,14 +44,33 @@ function watched(): { disk: Disk; store: WatchedStore; said: string[]; well: Pro
   let tell = (): void => undefined;
   const well = new Promise<void>(resolve => (tell = resolve));
   const store = new WatchedStore(new OrderedStore("memory", true, disk), new Histogram(), {
-    failing: why => said.push(why), well: () => { said.push("well"); tell(); }, lost: how => said.push(how),
+    failing: why => said.push(why),
+    well: () => {
+      said.push("well");
+      tell();
+    },
+    lost: how => said.push(how),
   });
   const save = async (bytes: number): Promise<SaveOutcome> => {
-    const outcome = await store.save({ puts: [[Uint8Array.of(1), new Uint8Array(bytes)]], erases: [], eraseRanges: [] });
+    const outcome = await store.save({
+      puts: [[Uint8Array.of(1), new Uint8Array(bytes)]],
+      erases: [],
+      eraseRanges: [],
+    });
     if (outcome !== "ok") same(await store.reopen(), "ok");
     return outcome;
   };
-  return { disk, store, said, well, save, [Symbol.asyncDispose]: () => { clearInterval(awake); return store.close(); } };
+  return {
+    disk,
+    store,
+    said,
+    well,
+    save,
+    [Symbol.asyncDispose]: () => {
+      clearInterval(awake);
+      return store.close();
+    },
+  };
 }
 
 describe("a store that is watched", { timeout: 30_000 }, () => {

@@ -17,13 +17,24 @@ export interface RunningDemo extends AsyncDisposable {
 }
 
 /** perdure demo, in a process of its own; of another build if one is named. */
-export async function runDemo(data: string, more: readonly string[] = [], dist = join(projectRoot, "dist"), env = process.env): Promise<RunningDemo> {
-  const child = spawn(process.execPath, [join(dist, "cli.js"), "demo", "--data", data, ...more], { env, stdio: ["ignore", "pipe", "pipe"] });
+export async function runDemo(
+  data: string,
+  more: readonly string[] = [],
+  dist = join(projectRoot, "dist"),
+  env = process.env,
+): Promise<RunningDemo> {
+  const child = spawn(process.execPath, [join(dist, "cli.js"), "demo", "--data", data, ...more], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const ended = once(child, "close");
   let said = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (said += text));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => (said += text));
   await new Promise<void>((resolve, reject) => {
-    child.stdout.on("data", () => { if (/Ctrl-C/.test(said)) resolve(); });
+    child.stdout.on("data", () => {
+      if (/Ctrl-C/.test(said)) resolve();
+    });
     ended.then(() => reject(new Error(`the demo has ended: ${said}`)), reject);
   });
   const found = (pattern: RegExp): string => pattern.exec(said)?.[1] ?? "";
@@ -33,8 +44,12 @@ export async function runDemo(data: string, more: readonly string[] = [], dist =
     return child.exitCode;
   };
   return {
-    url: found(/side by side:\s+(\S+)/), room: found(/real messages:\s+(http\S+)/), anchorUrl: found(/runs at (\S+);/),
-    said: () => said, stop, [Symbol.asyncDispose]: async () => void (await stop()),
+    url: found(/side by side:\s+(\S+)/),
+    room: found(/real messages:\s+(http\S+)/),
+    anchorUrl: found(/runs at (\S+);/),
+    said: () => said,
+    stop,
+    [Symbol.asyncDispose]: async () => void (await stop()),
   };
 }
 
@@ -52,11 +67,19 @@ export async function says(page: Page | Frame, text: string): Promise<void> {
 
 /** What stands under the message with that text. */
 export const lives = (page: Page | Frame, text: string, where: string): Promise<unknown> =>
-  page.waitForFunction(([wanted, place]) => [...document.querySelectorAll("#messages li")]
-    .some(item => item.querySelector("p")?.textContent === wanted && item.querySelector(".where")?.textContent === place), [text, where]);
+  page.waitForFunction(
+    ([wanted, place]) =>
+      [...document.querySelectorAll("#messages li")].some(
+        item => item.querySelector("p")?.textContent === wanted && item.querySelector(".where")?.textContent === place,
+      ),
+    [text, where],
+  );
 
 export const cableSays = (page: Page, pattern: RegExp): Promise<unknown> =>
-  page.waitForFunction(([source]) => new RegExp(source ?? "").test(document.querySelector("#cable-label")?.textContent ?? ""), [pattern.source]);
+  page.waitForFunction(
+    ([source]) => new RegExp(source ?? "").test(document.querySelector("#cable-label")?.textContent ?? ""),
+    [pattern.source],
+  );
 
 /** The frame of that side, with its room open. */
 export async function side(page: Page, id: "left" | "right"): Promise<Frame> {

@@ -11,7 +11,9 @@ story("a reload keeps the device, the topic, its messages, its map and what was 
   const page = await person({ name: "Ann" });
   const before = await page.evaluate(async () => {
     const topic = await window.peer.topic("lunch");
-    await topic.appendAll(Array.from({ length: 120 }, (_, at) => ({ at, when: new Date(at), bytes: Uint8Array.of(at) })));
+    await topic.appendAll(
+      Array.from({ length: 120 }, (_, at) => ({ at, when: new Date(at), bytes: Uint8Array.of(at) })),
+    );
     await topic.map.set("menu", ["soup", "bread"]);
     await topic.markRead();
     return { id: window.peer.id, topic: topic.id };
@@ -22,8 +24,13 @@ story("a reload keeps the device, the topic, its messages, its map and what was 
     const topic = await window.peer.topic("lunch");
     const values = (await window.all(topic)) as { at: number; when: Date; bytes: Uint8Array }[];
     return {
-      id: window.peer.id, topic: topic.id, menu: await topic.map.get("menu"), storage: window.peer.status.current.storage.kind,
-      whole: values.length === 120 && values.every(({ at, when, bytes }, place) => at === place && when.getTime() === at && bytes[0] === at),
+      id: window.peer.id,
+      topic: topic.id,
+      menu: await topic.map.get("menu"),
+      storage: window.peer.status.current.storage.kind,
+      whole:
+        values.length === 120 &&
+        values.every(({ at, when, bytes }, place) => at === place && when.getTime() === at && bytes[0] === at),
       unread: (await window.until(topic.status, ({ length }) => length > 0)).unread,
     };
   });
@@ -45,66 +52,86 @@ story("what was accepted survives the death of the whole browser", async ({ app,
   const again = await second.page(server.url);
   await again.evaluate(() => window.ready);
   await open(again, { app });
-  assert.deepEqual(await again.evaluate(async () => window.all(await window.peer.topic("lunch"))), Array.from({ length: 20 }, (_, at) => at));
+  assert.deepEqual(
+    await again.evaluate(async () => window.all(await window.peer.topic("lunch"))),
+    Array.from({ length: 20 }, (_, at) => at),
+  );
 });
 
-story("two who are never there at the same time talk through the anchor", async ({ app, person, page, context, anchor }) => {
-  const { url } = await anchor();
-  const [hers, his] = [await context(), await context()];
-  const ann = await person({ anchors: [url] }, hers);
-  const link = await ann.evaluate(async () => {
-    const topic = await window.peer.topic("lunch");
-    const receipt = await topic.append("are you there?");
-    await receipt.anchored();
-    return topic.link(location.href);
-  });
-  await ann.close();
-  const ben = await person({ anchors: [url] }, his);
-  await ben.evaluate(async invite => {
-    const topic = await window.peer.join(invite);
-    await window.shows(topic, "are you there?");
-    await (await topic.append("now I am")).anchored();
-  }, link);
-  await ben.close();
-  const back = await page(hers);
-  await open(back, { app, anchors: [url] });
-  await back.evaluate(async () => {
-    const topic = await window.peer.topic("lunch");
-    await window.shows(topic, "are you there?", "now I am");
-    await topic.synced();
-  });
-});
+story(
+  "two who are never there at the same time talk through the anchor",
+  async ({ app, person, page, context, anchor }) => {
+    const { url } = await anchor();
+    const [hers, his] = [await context(), await context()];
+    const ann = await person({ anchors: [url] }, hers);
+    const link = await ann.evaluate(async () => {
+      const topic = await window.peer.topic("lunch");
+      const receipt = await topic.append("are you there?");
+      await receipt.anchored();
+      return topic.link(location.href);
+    });
+    await ann.close();
+    const ben = await person({ anchors: [url] }, his);
+    await ben.evaluate(async invite => {
+      const topic = await window.peer.join(invite);
+      await window.shows(topic, "are you there?");
+      await (await topic.append("now I am")).anchored();
+    }, link);
+    await ben.close();
+    const back = await page(hers);
+    await open(back, { app, anchors: [url] });
+    await back.evaluate(async () => {
+      const topic = await window.peer.topic("lunch");
+      await window.shows(topic, "are you there?", "now I am");
+      await topic.synced();
+    });
+  },
+);
 
-story("an anchor killed in the middle of writing has all that it acknowledged when it is back", async ({ person, anchor }) => {
-  const first = await anchor();
-  const ann = await person({ anchors: [first.url] });
-  const link = await ann.evaluate(async () => {
-    window.topic = await window.peer.topic("lunch");
-    const acknowledged: number[] = [];
-    window.kept["acknowledged"] = acknowledged;
-    const write = async (from: number): Promise<void> => {
-      for (let at = from; at < 2000; at += 4) {
-        const receipt = await window.topic.append(at);
-        await receipt.anchored();
-        acknowledged.push(at);
-      }
-    };
-    for (let from = 0; from < 4; from++) void write(from).catch(() => undefined);
-    return window.topic.link(location.href);
-  });
-  await ann.evaluate(() => window.eventually(() => (window.kept["acknowledged"] as number[]).length, count => count >= 100));
-  await first.kill("SIGKILL");
-  await ann.evaluate(() => window.until(window.peer.status, ({ links }) => links.websocket === 0));
-  const acknowledged = (await ann.evaluate(() => window.kept["acknowledged"])) as number[];
-  await ann.close();
-  const second = await anchor({ port: first.port });
-  const ben = await person({ anchors: [second.url] });
-  await ben.evaluate(async ([invite, wanted]) => {
-    window.topic = await window.peer.join(invite);
-    await window.eventually(() => window.all(window.topic), found => wanted.every(value => found.includes(value)));
-  }, [link, acknowledged] as const);
-  assert.ok(acknowledged.length >= 100);
-});
+story(
+  "an anchor killed in the middle of writing has all that it acknowledged when it is back",
+  async ({ person, anchor }) => {
+    const first = await anchor();
+    const ann = await person({ anchors: [first.url] });
+    const link = await ann.evaluate(async () => {
+      window.topic = await window.peer.topic("lunch");
+      const acknowledged: number[] = [];
+      window.kept["acknowledged"] = acknowledged;
+      const write = async (from: number): Promise<void> => {
+        for (let at = from; at < 2000; at += 4) {
+          const receipt = await window.topic.append(at);
+          await receipt.anchored();
+          acknowledged.push(at);
+        }
+      };
+      for (let from = 0; from < 4; from++) void write(from).catch(() => undefined);
+      return window.topic.link(location.href);
+    });
+    await ann.evaluate(() =>
+      window.eventually(
+        () => (window.kept["acknowledged"] as number[]).length,
+        count => count >= 100,
+      ),
+    );
+    await first.kill("SIGKILL");
+    await ann.evaluate(() => window.until(window.peer.status, ({ links }) => links.websocket === 0));
+    const acknowledged = (await ann.evaluate(() => window.kept["acknowledged"])) as number[];
+    await ann.close();
+    const second = await anchor({ port: first.port });
+    const ben = await person({ anchors: [second.url] });
+    await ben.evaluate(
+      async ([invite, wanted]) => {
+        window.topic = await window.peer.join(invite);
+        await window.eventually(
+          () => window.all(window.topic),
+          found => wanted.every(value => found.includes(value)),
+        );
+      },
+      [link, acknowledged] as const,
+    );
+    assert.ok(acknowledged.length >= 100);
+  },
+);
 
 story("a page that was there all the time finds the restarted anchor by itself", async ({ person, anchor }) => {
   const first = await anchor();
@@ -125,7 +152,7 @@ story("a page that was there all the time finds the restarted anchor by itself",
   });
 });
 
-story("storage: \"opfs\" keeps all in SQLite over a reload", async ({ app, person }) => {
+story('storage: "opfs" keeps all in SQLite over a reload', async ({ app, person }) => {
   const page = await person({ storage: "opfs" });
   const id = await page.evaluate(async () => {
     const topic = await window.peer.topic("lunch");
@@ -136,7 +163,12 @@ story("storage: \"opfs\" keeps all in SQLite over a reload", async ({ app, perso
   await open(page, { app, storage: "opfs" });
   const found = await page.evaluate(async () => {
     const { kind } = window.peer.status.current.storage;
-    return { id: window.peer.id, kind, values: await window.all(await window.peer.topic("lunch")), trouble: window.peer.status.current.trouble.map(({ code }) => code) };
+    return {
+      id: window.peer.id,
+      kind,
+      values: await window.all(await window.peer.topic("lunch")),
+      trouble: window.peer.status.current.trouble.map(({ code }) => code),
+    };
   });
   assert.deepEqual(found, { id, kind: "opfs", values: Array.from({ length: 30 }, (_, at) => at), trouble: [] });
 });
@@ -145,11 +177,23 @@ story("a browser that refuses storage keeps the peer in memory and says so", asy
   // As a user forbids it: no site may keep anything.
   const profile = join(folder, "profile");
   mkdirSync(join(profile, "Default"), { recursive: true });
-  writeFileSync(join(profile, "Default", "Preferences"), JSON.stringify({ profile: { default_content_setting_values: { cookies: 2 } } }));
+  writeFileSync(
+    join(profile, "Default", "Preferences"),
+    JSON.stringify({ profile: { default_content_setting_values: { cookies: 2 } } }),
+  );
   await using browser = await openBrowser({ profile });
   const page = await browser.page(server.url);
   await page.evaluate(() => window.ready);
-  assert.equal(await page.evaluate(async () => { try { return String(localStorage.length); } catch { return "refused"; } }), "refused");
+  assert.equal(
+    await page.evaluate(async () => {
+      try {
+        return String(localStorage.length);
+      } catch {
+        return "refused";
+      }
+    }),
+    "refused",
+  );
   await open(page, { app });
   const found = await page.evaluate(async () => {
     const topic = await window.peer.topic("lunch");
@@ -165,7 +209,12 @@ story("a peer asked to forget everything keeps nothing and has no trouble with i
   const page = await person({ storage: "memory" });
   const first = await page.evaluate(async () => {
     await (await window.peer.topic("lunch")).append("hello");
-    return { id: window.peer.id, kind: window.peer.status.current.storage.kind, trouble: window.peer.status.current.trouble.length, databases: (await indexedDB.databases()).length };
+    return {
+      id: window.peer.id,
+      kind: window.peer.status.current.storage.kind,
+      trouble: window.peer.status.current.trouble.length,
+      databases: (await indexedDB.databases()).length,
+    };
   });
   assert.deepEqual({ ...first, id: "" }, { id: "", kind: "memory", trouble: 0, databases: 0 });
   await page.reload();
@@ -173,32 +222,37 @@ story("a peer asked to forget everything keeps nothing and has no trouble with i
   assert.notEqual(await page.evaluate(() => window.peer.id), first.id);
 });
 
-story("storage that the browser has lost is told, and its contents come back from the anchor", async ({ app, person, anchor }) => {
-  const { url } = await anchor();
-  const page = await person({ anchors: [url] });
-  const link = await page.evaluate(async () => {
-    const topic = await window.peer.topic("lunch");
-    await (await topic.append("hello")).anchored();
-    const address = await topic.link(location.href);
-    await window.peer.close();
-    for (const { name } of await indexedDB.databases()) {
-      await new Promise((resolve, reject) => {
-        const request = indexedDB.deleteDatabase(name ?? "");
-        request.onsuccess = resolve;
-        request.onerror = request.onblocked = reject;
-      });
-    }
-    return address;
-  });
-  await page.reload();
-  await open(page, { app, anchors: [url] });
-  const codes = await page.evaluate(async invite => {
-    const trouble = (await window.until(window.peer.status, ({ trouble }) => trouble.length > 0)).trouble.map(({ code }) => code);
-    await window.shows(await window.peer.join(invite), "hello");
-    return trouble;
-  }, link);
-  assert.deepEqual(codes, ["storage-lost"]);
-});
+story(
+  "storage that the browser has lost is told, and its contents come back from the anchor",
+  async ({ app, person, anchor }) => {
+    const { url } = await anchor();
+    const page = await person({ anchors: [url] });
+    const link = await page.evaluate(async () => {
+      const topic = await window.peer.topic("lunch");
+      await (await topic.append("hello")).anchored();
+      const address = await topic.link(location.href);
+      await window.peer.close();
+      for (const { name } of await indexedDB.databases()) {
+        await new Promise((resolve, reject) => {
+          const request = indexedDB.deleteDatabase(name ?? "");
+          request.onsuccess = resolve;
+          request.onerror = request.onblocked = reject;
+        });
+      }
+      return address;
+    });
+    await page.reload();
+    await open(page, { app, anchors: [url] });
+    const codes = await page.evaluate(async invite => {
+      const trouble = (await window.until(window.peer.status, ({ trouble }) => trouble.length > 0)).trouble.map(
+        ({ code }) => code,
+      );
+      await window.shows(await window.peer.join(invite), "hello");
+      return trouble;
+    }, link);
+    assert.deepEqual(codes, ["storage-lost"]);
+  },
+);
 
 /** Keeps a copy of that database in a page that stays. Keys of devices cannot be exported, but copied within a browser. */
 function keepCopy(page: Page, database: string): Promise<void> {
@@ -208,7 +262,10 @@ function keepCopy(page: Page, database: string): Promise<void> {
     for (const store of opened.objectStoreNames) {
       const all = opened.transaction(store).objectStore(store);
       const [keys, values] = await Promise.all([window.done(all.getAllKeys()), window.done(all.getAll())]);
-      copy.set(store, keys.map((key, at) => [key, values[at]] as const));
+      copy.set(
+        store,
+        keys.map((key, at) => [key, values[at]] as const),
+      );
     }
     opened.close();
     window.kept["copy"] = copy;
@@ -233,50 +290,63 @@ function putBack(page: Page, database: string): Promise<void> {
   }, database);
 }
 
-story("a peer whose IndexedDB is put back to the same copy ten times in a row loses nothing", async ({ app, person, page, context, anchor }) => {
-  const { url } = await anchor();
-  const hers = await context();
-  // A page of that origin that has no peer.
-  const bare = await page(hers);
-  const database = `perdure:${app}:default`;
-  const first = await person({ anchors: [url] }, hers);
-  const { id, link } = await first.evaluate(async () => {
-    const topic = await window.peer.topic("lunch");
-    await topic.appendAll(["one", "two"]);
-    await (await topic.append("the same")).anchored();
-    return { id: window.peer.id, link: await topic.link(location.href) };
-  });
-  const ben = await person({ anchors: [url] });
-  await ben.evaluate(async invite => { await window.shows(window.topic = await window.peer.join(invite), "one", "two", "the same"); }, link);
-  await first.evaluate(() => window.peer.close());
-  await first.close();
-  await keepCopy(bare, database);
+story(
+  "a peer whose IndexedDB is put back to the same copy ten times in a row loses nothing",
+  async ({ app, person, page, context, anchor }) => {
+    const { url } = await anchor();
+    const hers = await context();
+    // A page of that origin that has no peer.
+    const bare = await page(hers);
+    const database = `perdure:${app}:default`;
+    const first = await person({ anchors: [url] }, hers);
+    const { id, link } = await first.evaluate(async () => {
+      const topic = await window.peer.topic("lunch");
+      await topic.appendAll(["one", "two"]);
+      await (await topic.append("the same")).anchored();
+      return { id: window.peer.id, link: await topic.link(location.href) };
+    });
+    const ben = await person({ anchors: [url] });
+    await ben.evaluate(async invite => {
+      await window.shows((window.topic = await window.peer.join(invite)), "one", "two", "the same");
+    }, link);
+    await first.evaluate(() => window.peer.close());
+    await first.close();
+    await keepCopy(bare, database);
 
-  const said = ["one", "two", "the same"];
-  let ann = bare;
-  for (let round = 0; round < 10; round++) {
-    await putBack(bare, database);
-    ann = await person({ anchors: [url] }, hers);
-    const text = round % 2 === 0 ? "the same" : `said ${round}`;
-    said.push(text);
-    // Two rounds before she hears of what she has forgotten, two rounds after.
-    const again = await ann.evaluate(async ([text, hearFirst]) => {
-      window.topic = await window.peer.topic("lunch");
-      if (hearFirst) await window.topic.synced();
-      await (await window.topic.append(text)).replicated(2);
-      await window.until(window.peer.status, ({ pending }) => pending === 0);
-      return window.peer.id;
-    }, [text, round % 4 >= 2] as const);
-    assert.equal(again, id);
-    if (round === 9) break;
-    await ann.evaluate(() => window.peer.close());
-    await ann.close();
-  }
-  const shown = (where: Page): Promise<unknown[]> => where.evaluate(async count => {
-    await window.eventually(() => window.all(window.topic), ({ length }) => length === count);
-    return window.all(window.topic);
-  }, said.length);
-  const [here, there] = [await shown(ann), await shown(ben)];
-  assert.deepEqual([...here].sort(), said.sort());
-  assert.deepEqual(there, here);
-}, { timeout: 120_000 });
+    const said = ["one", "two", "the same"];
+    let ann = bare;
+    for (let round = 0; round < 10; round++) {
+      await putBack(bare, database);
+      ann = await person({ anchors: [url] }, hers);
+      const text = round % 2 === 0 ? "the same" : `said ${round}`;
+      said.push(text);
+      // Two rounds before she hears of what she has forgotten, two rounds after.
+      const again = await ann.evaluate(
+        async ([text, hearFirst]) => {
+          window.topic = await window.peer.topic("lunch");
+          if (hearFirst) await window.topic.synced();
+          await (await window.topic.append(text)).replicated(2);
+          await window.until(window.peer.status, ({ pending }) => pending === 0);
+          return window.peer.id;
+        },
+        [text, round % 4 >= 2] as const,
+      );
+      assert.equal(again, id);
+      if (round === 9) break;
+      await ann.evaluate(() => window.peer.close());
+      await ann.close();
+    }
+    const shown = (where: Page): Promise<unknown[]> =>
+      where.evaluate(async count => {
+        await window.eventually(
+          () => window.all(window.topic),
+          ({ length }) => length === count,
+        );
+        return window.all(window.topic);
+      }, said.length);
+    const [here, there] = [await shown(ann), await shown(ben)];
+    assert.deepEqual([...here].sort(), said.sort());
+    assert.deepEqual(there, here);
+  },
+  { timeout: 120_000 },
+);

@@ -30,25 +30,33 @@ declare global {
 const patienceMs = 15_000;
 
 function told(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) => (inner instanceof Map ? [...inner] : inner instanceof Error ? String(inner) : inner)) ?? "nothing";
+  return (
+    JSON.stringify(value, (_key, inner: unknown) =>
+      inner instanceof Map ? [...inner] : inner instanceof Error ? String(inner) : inner,
+    ) ?? "nothing"
+  );
 }
 
-window.until = (view, holds, ms = patienceMs) => new Promise((resolve, reject) => {
-  const unsubscribe: { run?: () => void } = {};
-  let over = false;
-  const end = (): void => {
-    over = true;
-    clearTimeout(timer);
-    unsubscribe.run?.();
-  };
-  const timer = setTimeout(() => { end(); reject(new Error(`not so: ${String(holds)}; it is ${told(view.current)}`)); }, ms);
-  unsubscribe.run = view.subscribe(value => {
-    if (over || !holds(value)) return;
-    end();
-    resolve(value);
+window.until = (view, holds, ms = patienceMs) =>
+  new Promise((resolve, reject) => {
+    const unsubscribe: { run?: () => void } = {};
+    let over = false;
+    const end = (): void => {
+      over = true;
+      clearTimeout(timer);
+      unsubscribe.run?.();
+    };
+    const timer = setTimeout(() => {
+      end();
+      reject(new Error(`not so: ${String(holds)}; it is ${told(view.current)}`));
+    }, ms);
+    unsubscribe.run = view.subscribe(value => {
+      if (over || !holds(value)) return;
+      end();
+      resolve(value);
+    });
+    if (over) unsubscribe.run();
   });
-  if (over) unsubscribe.run();
-});
 
 window.eventually = async (ask, holds, ms = patienceMs) => {
   const end = performance.now() + ms;
@@ -62,8 +70,11 @@ window.eventually = async (ask, holds, ms = patienceMs) => {
 
 window.shows = async (topic, ...values) => {
   const wanted = told(values);
-  await window.until(topic.latest(50), ({ messages }) => told(messages.map(({ value }) => value)) === wanted)
-    .catch((error: unknown) => { throw new Error(`wanted ${wanted}: ${String(error)}`); });
+  await window
+    .until(topic.latest(50), ({ messages }) => told(messages.map(({ value }) => value)) === wanted)
+    .catch((error: unknown) => {
+      throw new Error(`wanted ${wanted}: ${String(error)}`);
+    });
 };
 
 window.all = async topic => {
@@ -72,12 +83,15 @@ window.all = async topic => {
   return values;
 };
 
-window.done = request => new Promise((resolve, reject) => {
-  request.onsuccess = () => resolve(request.result);
-  request.onerror = () => reject(request.error);
-});
+window.done = request =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
 
 window.kept = {};
 // Not bundled: it is the file that users get.
 const shipped = "/dist/index.js";
-window.ready = import(shipped).then((loaded: Shipped) => { window.perdure = loaded; });
+window.ready = import(shipped).then((loaded: Shipped) => {
+  window.perdure = loaded;
+});

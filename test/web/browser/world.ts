@@ -49,7 +49,11 @@ export interface Story {
 }
 
 /** Carries bytes until it is cut; then those on their way are gone, and nobody gets through until it is mended. */
-export interface Cable extends AsyncDisposable { readonly url: string; cut(): void; mend(): void }
+export interface Cable extends AsyncDisposable {
+  readonly url: string;
+  cut(): void;
+  mend(): void;
+}
 
 let world: Promise<World> | undefined;
 let apps = 0;
@@ -65,7 +69,12 @@ async function make(): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), "perdure-world-"));
   // A copy: whoever builds meanwhile does not take it away.
   cpSync(join(projectRoot, "dist"), join(folder, "dist"), { recursive: true });
-  const site: Site = { "/": pageOf("/page.js"), ...(await bundle({ page: "browser/page.ts" })), "/dist/": { folder: join(folder, "dist") }, "/older/": { folder: unpackOlder(join(folder, "older")) } };
+  const site: Site = {
+    "/": pageOf("/page.js"),
+    ...(await bundle({ page: "browser/page.ts" })),
+    "/dist/": { folder: join(folder, "dist") },
+    "/older/": { folder: unpackOlder(join(folder, "older")) },
+  };
   const server = await serve(site);
   const browser = await openBrowser();
   const engine = browser.context.browser();
@@ -75,10 +84,13 @@ async function make(): Promise<World> {
 
 /** Opens the peer of a page; done again after each reload. */
 export async function open(page: Page, options: Partial<PeerOptions> & { app: string }): Promise<void> {
-  await page.evaluate(async given => {
-    await window.ready;
-    window.peer = await window.perdure.openPeer(given);
-  }, options as object as PeerOptions);
+  await page.evaluate(
+    async given => {
+      await window.ready;
+      window.peer = await window.perdure.openPeer(given);
+    },
+    options as object as PeerOptions,
+  );
 }
 
 async function layCable(url: string): Promise<Cable> {
@@ -88,13 +100,23 @@ async function layCable(url: string): Promise<Cable> {
   const server = createServer(near => {
     if (!whole) return void near.destroy();
     const far = connect(Number(port), hostname);
-    for (const [one, other] of [[near, far], [far, near]] as const) {
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
       ends.add(one);
       one.pipe(other);
-      one.on("error", () => undefined).on("close", () => { ends.delete(one); other.destroy(); });
+      one
+        .on("error", () => undefined)
+        .on("close", () => {
+          ends.delete(one);
+          other.destroy();
+        });
     }
   });
-  await new Promise<void>((resolve, reject) => { server.once("error", reject).listen(0, "127.0.0.1", resolve); });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(0, "127.0.0.1", resolve);
+  });
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the cable has no port");
   const cut = (): void => {
@@ -102,7 +124,11 @@ async function layCable(url: string): Promise<Cable> {
     for (const end of ends) end.destroy();
   };
   return {
-    url: `ws://127.0.0.1:${address.port}`, cut, mend: () => { whole = true; },
+    url: `ws://127.0.0.1:${address.port}`,
+    cut,
+    mend: () => {
+      whole = true;
+    },
     [Symbol.asyncDispose]: async () => {
       cut();
       await new Promise(resolve => server.close(resolve));
@@ -111,7 +137,11 @@ async function layCable(url: string): Promise<Cable> {
 }
 
 /** A test. Whatever it has opened is closed in the end; what went wrong in pages is told with its failure. */
-export function story(name: string, run: (story: Story) => Promise<void>, { timeout = 60_000 }: { timeout?: number } = {}): void {
+export function story(
+  name: string,
+  run: (story: Story) => Promise<void>,
+  { timeout = 60_000 }: { timeout?: number } = {},
+): void {
   test(name, { timeout }, async () => {
     const { server, browser, engine, folder: worldFolder, site } = await (world ??= make());
     const app = `app${++apps}-${process.pid}`;
@@ -151,7 +181,8 @@ export function story(name: string, run: (story: Story) => Promise<void>, { time
     try {
       await run({ app, site, server, browser, folder, context, page, person, anchor, cable });
     } catch (error) {
-      if (said.length > 0 && error instanceof Error) error.message += `\nThe pages said:\n${said.slice(-20).join("\n")}`;
+      if (said.length > 0 && error instanceof Error)
+        error.message += `\nThe pages said:\n${said.slice(-20).join("\n")}`;
       throw error;
     } finally {
       await Promise.all(contexts.map(made => made.close()));

@@ -18,7 +18,7 @@ async function crowd<T>(peers: number, story: (net: Network, topics: readonly To
   const net = new Network({ seed: 3, wasm });
   try {
     const topics = [await (await net.open({ app: "square" })).topic("noon")];
-    const invite = await topics[0]?.invite() ?? "";
+    const invite = (await topics[0]?.invite()) ?? "";
     while (topics.length < peers) topics.push(await (await net.open({ app: "square" })).join(invite));
     return await story(net, topics);
   } finally {
@@ -27,13 +27,14 @@ async function crowd<T>(peers: number, story: (net: Network, topics: readonly To
 }
 
 /** What it takes until all have what one of them says. */
-const heard = (peers: number): Promise<{ took: number; messages: number; bytes: number; memoryBytes: number }> => crowd(peers, async (net, topics) => {
-  await topics[0]?.append("hello");
-  const took = await net.settle();
-  for (const topic of topics) for await (const { value } of topic.messages()) assert.equal(value, "hello");
-  assert.ok(topics.every(({ status }) => status.current.length === 1));
-  return { took, ...await net.measure() };
-});
+const heard = (peers: number): Promise<{ took: number; messages: number; bytes: number; memoryBytes: number }> =>
+  crowd(peers, async (net, topics) => {
+    await topics[0]?.append("hello");
+    const took = await net.settle();
+    for (const topic of topics) for await (const { value } of topic.messages()) assert.equal(value, "hello");
+    assert.ok(topics.every(({ status }) => status.current.length === 1));
+    return { took, ...(await net.measure()) };
+  });
 
 test("a hundred peers have what one says within two seconds, for 120 messages and a quarter of a megabyte of memory each at most", async () => {
   const { took, messages, memoryBytes } = await heard(100);
@@ -44,23 +45,27 @@ test("a hundred peers have what one says within two seconds, for 120 messages an
 
 test("twice as many peers send hardly more each", async () => {
   const [few, many] = [await heard(60), await heard(120)];
-  assert.ok(many.messages / 120 <= 1.1 * few.messages / 60, `${few.messages / 60} messages each, then ${many.messages / 120}`);
+  assert.ok(
+    many.messages / 120 <= (1.1 * few.messages) / 60,
+    `${few.messages / 60} messages each, then ${many.messages / 120}`,
+  );
 });
 
 test("a crowd of one seed sends the same, byte for byte, and is done at the same time", async () => {
   assert.deepEqual(await heard(40), await heard(40));
 });
 
-test("settle names the one in a crowd who lacks something, and the seed", () => crowd(30, async (net, topics) => {
-  await net.settle();
-  const late = await net.open({ app: "square", name: "Zoe" });
-  await late.join(await topics[0]?.invite() ?? "");
-  late.fillDisk(true);
-  await topics[0]?.append("hello");
-  await assert.rejects(net.settle({ withinMs: 3_000 }), error => {
-    assert.match(String(error), /Zoe has 0 messages .*peer 1 has 1 messages/);
-    assert.match(String(error), /seed 3/);
-    assert.doesNotMatch(String(error), /peer 2 /);
-    return true;
-  });
-}));
+test("settle names the one in a crowd who lacks something, and the seed", () =>
+  crowd(30, async (net, topics) => {
+    await net.settle();
+    const late = await net.open({ app: "square", name: "Zoe" });
+    await late.join((await topics[0]?.invite()) ?? "");
+    late.fillDisk(true);
+    await topics[0]?.append("hello");
+    await assert.rejects(net.settle({ withinMs: 3_000 }), error => {
+      assert.match(String(error), /Zoe has 0 messages .*peer 1 has 1 messages/);
+      assert.match(String(error), /seed 3/);
+      assert.doesNotMatch(String(error), /peer 2 /);
+      return true;
+    });
+  }));

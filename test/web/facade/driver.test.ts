@@ -35,24 +35,53 @@ class PlayedCore implements Turns {
 }
 
 /** Replies to every call. */
-const answering = (reply: (event: Extract<Event, { kind: "Call" }>) => ReplyBody | undefined) => (event: Event): Action[] => {
-  const body = event.kind === "Call" ? reply(event) : undefined;
-  return event.kind === "Call" && body !== undefined ? [{ kind: "Reply", call: event.call, body }] : [];
-};
+const answering =
+  (reply: (event: Extract<Event, { kind: "Call" }>) => ReplyBody | undefined) =>
+  (event: Event): Action[] => {
+    const body = event.kind === "Call" ? reply(event) : undefined;
+    return event.kind === "Call" && body !== undefined ? [{ kind: "Reply", call: event.call, body }] : [];
+  };
 
-async function setup(disk = new MemoryDisk()): Promise<{ core: PlayedCore; driver: Driver; links: LinkEvents; sent: unknown[]; disk: MemoryDisk; superseded: () => number; woken: (number | undefined)[] }> {
+async function setup(disk = new MemoryDisk()): Promise<{
+  core: PlayedCore;
+  driver: Driver;
+  links: LinkEvents;
+  sent: unknown[];
+  disk: MemoryDisk;
+  superseded: () => number;
+  woken: (number | undefined)[];
+}> {
   const core = new PlayedCore();
   const sent: unknown[] = [];
   let links: LinkEvents | undefined;
   let superseded = 0;
   const makeLinks = (events: LinkEvents): Links => {
     links = events;
-    const note = (what: string) => (...rest: unknown[]) => void sent.push([what, ...rest]);
-    return { dial: note("dial"), send: note("send"), close: note("close"), rtcOpen: note("rtcOpen"), rtcSignal: note("rtcSignal"), rtcClose: note("rtcClose"), allow: note("allow"), closeAll: note("closeAll") };
+    const note =
+      (what: string) =>
+      (...rest: unknown[]) =>
+        void sent.push([what, ...rest]);
+    return {
+      dial: note("dial"),
+      send: note("send"),
+      close: note("close"),
+      rtcOpen: note("rtcOpen"),
+      rtcSignal: note("rtcSignal"),
+      rtcClose: note("rtcClose"),
+      allow: note("allow"),
+      closeAll: note("closeAll"),
+    };
   };
   const woken: (number | undefined)[] = [];
-  const clock = { steadyMs: () => 1, wallMs: () => 2, wakeAt: (at: number | undefined) => void woken.push(at), soon: (run: () => void) => void setImmediate(run) };
-  const driver = new Driver(core, await openMemory("test", disk), makeLinks, clock, { onSuperseded: () => superseded++ });
+  const clock = {
+    steadyMs: () => 1,
+    wallMs: () => 2,
+    wakeAt: (at: number | undefined) => void woken.push(at),
+    soon: (run: () => void) => void setImmediate(run),
+  };
+  const driver = new Driver(core, await openMemory("test", disk), makeLinks, clock, {
+    onSuperseded: () => superseded++,
+  });
   core.respond = answering(() => ({ kind: "Nothing" }));
   await driver.start();
   await rest();
@@ -66,14 +95,34 @@ test("start is over when the core has read its rows and told how things stand, o
   for (const body of [{ kind: "Nothing" }, { kind: "Error", code: "storage-unavailable", text: "no disk" }] as const) {
     const core = new PlayedCore();
     const none = (): undefined => undefined;
-    const links = { dial: none, send: none, close: none, rtcOpen: none, rtcSignal: none, rtcClose: none, allow: none, closeAll: none };
-    const clock = { steadyMs: () => 1, wallMs: () => 2, wakeAt: none, soon: (run: () => void) => void setImmediate(run) };
+    const links = {
+      dial: none,
+      send: none,
+      close: none,
+      rtcOpen: none,
+      rtcSignal: none,
+      rtcClose: none,
+      allow: none,
+      closeAll: none,
+    };
+    const clock = {
+      steadyMs: () => 1,
+      wallMs: () => 2,
+      wakeAt: none,
+      soon: (run: () => void) => void setImmediate(run),
+    };
     const driver = new Driver(core, await openMemory("test"), () => links, clock);
     let call = 0;
     core.respond = event => {
       if (event.kind === "Call") ({ call } = event);
-      if (event.kind === "Start") return [{ kind: "ReadRange", read: 1, from: Uint8Array.of(0), to: Uint8Array.of(1), limit: 0, reverse: false }];
-      return event.kind === "RowsRead" ? [{ kind: "Reply", call, body }, { kind: "TopicsNotice", topics: [] }] : [];
+      if (event.kind === "Start")
+        return [{ kind: "ReadRange", read: 1, from: Uint8Array.of(0), to: Uint8Array.of(1), limit: 0, reverse: false }];
+      return event.kind === "RowsRead"
+        ? [
+            { kind: "Reply", call, body },
+            { kind: "TopicsNotice", topics: [] },
+          ]
+        : [];
     };
     await driver.start();
     const told: Notice[] = [];
@@ -97,7 +146,10 @@ describe("turns", () => {
     assert.equal(core.turns.length, 1);
     await rest();
     await rest();
-    assert.deepEqual(core.turns.map(turn => turn.length), [3, 10]);
+    assert.deepEqual(
+      core.turns.map(turn => turn.length),
+      [3, 10],
+    );
   });
 
   test("take at most 512 events or a mebibyte, in order, and lose none", async () => {
@@ -106,8 +158,14 @@ describe("turns", () => {
     for (let i = 0; i < 1200; i++) links.drained(1, i);
     for (let i = 0; i < 3; i++) links.received(i, new Uint8Array(1 << 20));
     for (let i = 0; i < 10; i++) await rest();
-    assert.deepEqual(core.turns.map(turn => turn.length), [512, 512, 177, 1, 1]);
-    assert.deepEqual(core.events.flatMap(event => (event.kind === "LinkDrained" ? [event.buffered] : [])), Array.from({ length: 1200 }, (_, i) => i));
+    assert.deepEqual(
+      core.turns.map(turn => turn.length),
+      [512, 512, 177, 1, 1],
+    );
+    assert.deepEqual(
+      core.events.flatMap(event => (event.kind === "LinkDrained" ? [event.buffered] : [])),
+      Array.from({ length: 1200 }, (_, i) => i),
+    );
   });
 
   test("set the alarm to the deadline, or off", async () => {
@@ -120,7 +178,10 @@ describe("turns", () => {
     await rest();
     await rest();
     assert.deepEqual(woken.slice(-2), [77, undefined]);
-    assert.deepEqual(core.events.slice(-2), [{ kind: "Network", online: false }, { kind: "Visibility", hidden: true }]);
+    assert.deepEqual(core.events.slice(-2), [
+      { kind: "Network", online: false },
+      { kind: "Visibility", hidden: true },
+    ]);
   });
 
   test("that fail end it: calls reject, links close, and it is told", async () => {
@@ -128,7 +189,9 @@ describe("turns", () => {
     const waiting = driver.call({ kind: "WaitSynced", topic: 1 });
     await rest();
     const broken = new Error("unreachable executed");
-    core.respond = () => { throw broken; };
+    core.respond = () => {
+      throw broken;
+    };
     driver.network(true);
     await assert.rejects(waiting, { code: "wasm-failed" });
     await assert.rejects(driver.call({ kind: "Close" }), { code: "wasm-failed" });
@@ -142,12 +205,24 @@ describe("actions", () => {
   test("on rows come back as what became of them, reads after the saves before them", async () => {
     const { core, driver } = await setup();
     const key = Uint8Array.of(1);
-    core.respond = event => event.kind !== "Network" ? [] : [
-      { kind: "Save", save: 1, puts: [[key, Uint8Array.of(7)], [Uint8Array.of(2), Uint8Array.of(8)]], erases: [], eraseRanges: [] },
-      { kind: "Read", read: 1, keys: [key, Uint8Array.of(9)] },
-      { kind: "ReadRange", read: 2, from: Uint8Array.of(0), to: Uint8Array.of(9), limit: 1, reverse: true },
-      { kind: "Reopen" },
-    ];
+    core.respond = event =>
+      event.kind !== "Network"
+        ? []
+        : [
+            {
+              kind: "Save",
+              save: 1,
+              puts: [
+                [key, Uint8Array.of(7)],
+                [Uint8Array.of(2), Uint8Array.of(8)],
+              ],
+              erases: [],
+              eraseRanges: [],
+            },
+            { kind: "Read", read: 1, keys: [key, Uint8Array.of(9)] },
+            { kind: "ReadRange", read: 2, from: Uint8Array.of(0), to: Uint8Array.of(9), limit: 1, reverse: true },
+            { kind: "Reopen" },
+          ];
     core.turns.length = 0;
     driver.network(true);
     for (let i = 0; i < 5; i++) await rest();
@@ -162,7 +237,10 @@ describe("actions", () => {
   test("tell the host when another core has the store", async () => {
     const { core, driver, disk, superseded } = await setup();
     await openMemory("test", disk);
-    core.respond = event => (event.kind === "Network" ? [{ kind: "Save", save: 1, puts: [[Uint8Array.of(1), Uint8Array.of(7)]], erases: [], eraseRanges: [] }] : []);
+    core.respond = event =>
+      event.kind === "Network"
+        ? [{ kind: "Save", save: 1, puts: [[Uint8Array.of(1), Uint8Array.of(7)]], erases: [], eraseRanges: [] }]
+        : [];
     driver.network(true);
     for (let i = 0; i < 5; i++) await rest();
     assert.deepEqual(core.events.at(-1), { kind: "Saved", save: 1, outcome: "superseded" });
@@ -181,13 +259,27 @@ describe("actions", () => {
 
   test("on links reach the links in order, and theirs the core", async () => {
     const { core, driver, links, sent } = await setup();
-    core.respond = event => event.kind !== "Network" ? [] : [
-      { kind: "Dial", url: "ws://a", network: "00" }, { kind: "Send", link: 1, bytes: Uint8Array.of(1) }, { kind: "RtcOpen", attempt: 2, initiator: true, ice: ["stun:a"] },
-      { kind: "RtcSignal", attempt: 2, signal: "offer", text: "v=0" }, { kind: "RtcClose", attempt: 2 }, { kind: "CloseLink", link: 1 },
-    ];
+    core.respond = event =>
+      event.kind !== "Network"
+        ? []
+        : [
+            { kind: "Dial", url: "ws://a", network: "00" },
+            { kind: "Send", link: 1, bytes: Uint8Array.of(1) },
+            { kind: "RtcOpen", attempt: 2, initiator: true, ice: ["stun:a"] },
+            { kind: "RtcSignal", attempt: 2, signal: "offer", text: "v=0" },
+            { kind: "RtcClose", attempt: 2 },
+            { kind: "CloseLink", link: 1 },
+          ];
     driver.network(true);
     await rest();
-    assert.deepEqual(sent, [["dial", "ws://a", "00"], ["send", 1, Uint8Array.of(1)], ["rtcOpen", 2, true, ["stun:a"]], ["rtcSignal", 2, "offer", "v=0"], ["rtcClose", 2], ["close", 1]]);
+    assert.deepEqual(sent, [
+      ["dial", "ws://a", "00"],
+      ["send", 1, Uint8Array.of(1)],
+      ["rtcOpen", 2, true, ["stun:a"]],
+      ["rtcSignal", 2, "offer", "v=0"],
+      ["rtcClose", 2],
+      ["close", 1],
+    ]);
     core.turns.length = 0;
     links.opened(5, "datachannel", true, { attempt: 2 });
     links.closed(5);
@@ -197,8 +289,21 @@ describe("actions", () => {
     await rest();
     await rest();
     assert.deepEqual(core.events, [
-      { kind: "LinkOpened", link: 5, path: "datachannel", dialler: true, url: "", attempt: 2, network: "", address: new Uint8Array(), admitted: false }, { kind: "LinkClosed", link: 5 }, { kind: "DialFailed", url: "ws://a" },
-      { kind: "RtcSignal", attempt: 2, signal: "answer", text: "v=1" }, { kind: "RtcFailed", attempt: 2 },
+      {
+        kind: "LinkOpened",
+        link: 5,
+        path: "datachannel",
+        dialler: true,
+        url: "",
+        attempt: 2,
+        network: "",
+        address: new Uint8Array(),
+        admitted: false,
+      },
+      { kind: "LinkClosed", link: 5 },
+      { kind: "DialFailed", url: "ws://a" },
+      { kind: "RtcSignal", attempt: 2, signal: "answer", text: "v=1" },
+      { kind: "RtcFailed", attempt: 2 },
     ]);
   });
 });
@@ -206,8 +311,15 @@ describe("actions", () => {
 describe("calls", () => {
   test("resolve with their replies and reject with their errors", async () => {
     const { core, driver } = await setup();
-    core.respond = answering(({ body }) => (body.kind === "TopicJoin" ? { kind: "Error", code: "bad-invite", text: "cut" } : { kind: "Text", text: body.kind }));
-    const [a, b] = await Promise.allSettled([driver.call({ kind: "TopicInvite", topic: 1 }), driver.call({ kind: "TopicJoin", invite: "x" })]);
+    core.respond = answering(({ body }) =>
+      body.kind === "TopicJoin"
+        ? { kind: "Error", code: "bad-invite", text: "cut" }
+        : { kind: "Text", text: body.kind },
+    );
+    const [a, b] = await Promise.allSettled([
+      driver.call({ kind: "TopicInvite", topic: 1 }),
+      driver.call({ kind: "TopicJoin", invite: "x" }),
+    ]);
     assert.deepEqual(a, { status: "fulfilled", value: { kind: "Text", text: "TopicInvite" } });
     assert.ok(b.status === "rejected" && b.reason.code === "bad-invite" && b.reason.message === "cut");
   });
@@ -230,7 +342,9 @@ describe("calls", () => {
 
   test("that close a topic reach the core with its last handle only", async () => {
     const { core, driver } = await setup();
-    core.respond = answering(({ body }) => (body.kind === "TopicNamed" ? { kind: "OpenedTopic", topic: 7, id: "ff" } : { kind: "Nothing" }));
+    core.respond = answering(({ body }) =>
+      body.kind === "TopicNamed" ? { kind: "OpenedTopic", topic: 7, id: "ff" } : { kind: "Nothing" },
+    );
     await driver.call({ kind: "TopicNamed", name: "a" });
     await driver.call({ kind: "TopicNamed", name: "a" });
     await driver.call({ kind: "TopicClose", topic: 7 });
@@ -244,12 +358,17 @@ describe("calls", () => {
     const waiting = driver.call({ kind: "WaitSynced", topic: 1 });
     let saved = false;
     core.respond = answering(({ body }) => (body.kind === "Close" ? { kind: "Nothing" } : undefined));
-    const closing = driver.close().then(() => { saved = true; });
+    const closing = driver.close().then(() => {
+      saved = true;
+    });
     await assert.rejects(driver.call({ kind: "TopicInvite", topic: 1 }), { code: "closed" });
     assert.equal(saved, false);
     await Promise.all([closing, driver.close()]);
     await assert.rejects(waiting, { code: "closed" });
-    assert.deepEqual(core.events.slice(-2).map(event => (event.kind === "Call" ? event.body.kind : event.kind)), ["Close", "Goodbye"]);
+    assert.deepEqual(
+      core.events.slice(-2).map(event => (event.kind === "Call" ? event.body.kind : event.kind)),
+      ["Close", "Goodbye"],
+    );
     assert.deepEqual(sent, [["closeAll"]]);
     assert.equal(core.freed, 1);
   });
@@ -257,10 +376,30 @@ describe("calls", () => {
 
 test("the latest notice of each kind, topic and device is told again to who comes later, without what was new in it", async () => {
   const { core, driver } = await setup();
-  const topic = { topic: 1, state: "live", length: 1, unread: 0, pending: 0, behind: 0, held: 0, unreadable: 0, peers: 0, mapSize: 0, timeline: true, copies: true, allKeys: false, keys: ["k"] } as const;
+  const topic = {
+    topic: 1,
+    state: "live",
+    length: 1,
+    unread: 0,
+    pending: 0,
+    behind: 0,
+    held: 0,
+    unreadable: 0,
+    peers: 0,
+    mapSize: 0,
+    timeline: true,
+    copies: true,
+    allKeys: false,
+    keys: ["k"],
+  } as const;
   const notices: Extract<Action, Notice>[] = [
-    { kind: "PeersNotice", peers: [] }, { kind: "TopicNotice", ...topic }, { kind: "TopicNotice", ...topic, length: 2 }, { kind: "TopicNotice", ...topic, topic: 2 },
-    { kind: "PresenceNotice", topic: 1, device: "aa", value: Uint8Array.of(1) }, { kind: "PresenceNotice", topic: 1, device: "bb", value: Uint8Array.of(2) }, { kind: "PresenceNotice", topic: 1, device: "aa" },
+    { kind: "PeersNotice", peers: [] },
+    { kind: "TopicNotice", ...topic },
+    { kind: "TopicNotice", ...topic, length: 2 },
+    { kind: "TopicNotice", ...topic, topic: 2 },
+    { kind: "PresenceNotice", topic: 1, device: "aa", value: Uint8Array.of(1) },
+    { kind: "PresenceNotice", topic: 1, device: "bb", value: Uint8Array.of(2) },
+    { kind: "PresenceNotice", topic: 1, device: "aa" },
   ];
   core.respond = event => (event.kind === "Network" ? notices : []);
   const all: Notice[] = [];
@@ -271,7 +410,12 @@ test("the latest notice of each kind, topic and device is told again to who come
   const later: Notice[] = [];
   const leave = driver.onNotice(notice => later.push(notice));
   const calm = { timeline: false, copies: false, allKeys: false, keys: [] };
-  assert.deepEqual(later, [{ kind: "PeersNotice", peers: [] }, { kind: "TopicNotice", ...topic, length: 2, ...calm }, { kind: "TopicNotice", ...topic, topic: 2, ...calm }, notices[5]]);
+  assert.deepEqual(later, [
+    { kind: "PeersNotice", peers: [] },
+    { kind: "TopicNotice", ...topic, length: 2, ...calm },
+    { kind: "TopicNotice", ...topic, topic: 2, ...calm },
+    notices[5],
+  ]);
   leave();
   driver.network(true);
   await rest();
@@ -280,8 +424,16 @@ test("the latest notice of each kind, topic and device is told again to who come
 
 test("a topic that is closed is told ended, and who comes later hears nothing of it: neither how it was nor who was present", async () => {
   const { core, driver } = await setup();
-  const notices: Extract<Action, Notice>[] = [{ kind: "PresenceNotice", topic: 7, device: "aa", value: Uint8Array.of(1) }, { kind: "PresenceNotice", topic: 8, device: "aa", value: Uint8Array.of(2) }];
-  core.respond = event => (event.kind === "Network" ? notices : answering(({ body }) => (body.kind === "TopicNamed" ? { kind: "OpenedTopic", topic: 7, id: "ff" } : { kind: "Nothing" }))(event));
+  const notices: Extract<Action, Notice>[] = [
+    { kind: "PresenceNotice", topic: 7, device: "aa", value: Uint8Array.of(1) },
+    { kind: "PresenceNotice", topic: 8, device: "aa", value: Uint8Array.of(2) },
+  ];
+  core.respond = event =>
+    event.kind === "Network"
+      ? notices
+      : answering(({ body }) =>
+          body.kind === "TopicNamed" ? { kind: "OpenedTopic", topic: 7, id: "ff" } : { kind: "Nothing" },
+        )(event);
   await driver.call({ kind: "TopicNamed", name: "a" });
   driver.network(true);
   await rest();

@@ -96,26 +96,56 @@ export class FakeEngine implements Engine {
   }
 
   put(key: string, value: unknown): void {
-    this.entries.set(key, { id: `v${++this.#versions}`, author: other, timeMs: 5, ...(value === undefined ? {} : { value: encodeValue(value) }) });
+    this.entries.set(key, {
+      id: `v${++this.#versions}`,
+      author: other,
+      timeMs: 5,
+      ...(value === undefined ? {} : { value: encodeValue(value) }),
+    });
     this.changed({ keys: [key] });
   }
 
   changed(change: Partial<NoticeOf<"TopicNotice">>): void {
     this.tell({
-      kind: "TopicNotice", topic: 1, state: "live", length: this.timeline.length, unread: 0, pending: 0, behind: 0, held: 0, unreadable: 0, peers: 1, mapSize: this.entries.size,
-      timeline: false, copies: false, allKeys: false, keys: [], ...change,
+      kind: "TopicNotice",
+      topic: 1,
+      state: "live",
+      length: this.timeline.length,
+      unread: 0,
+      pending: 0,
+      behind: 0,
+      held: 0,
+      unreadable: 0,
+      peers: 1,
+      mapSize: this.entries.size,
+      timeline: false,
+      copies: false,
+      allKeys: false,
+      keys: [],
+      ...change,
     });
   }
 
   #answer(body: CallBody): ReplyBody | undefined {
     switch (body.kind) {
-      case "TopicNamed": return { kind: "OpenedTopic", topic: 1, id: "ff".repeat(32), name: body.name };
-      case "TopicInvite": return { kind: "Text", text: "perdure-abc" };
-      case "TopicShortcode": return { kind: "Text", text: "" };
-      case "Append": return { kind: "Appended", id: `op${body.ops.length}` };
-      case "Messages": return this.#messages(body);
-      case "Latest": return { kind: "MessagePage", messages: this.timeline.slice(-body.limit), more: this.timeline.length > body.limit };
-      case "GetMessage": return { kind: "MessagePage", messages: this.timeline.filter(({ id }) => id === body.id), more: false };
+      case "TopicNamed":
+        return { kind: "OpenedTopic", topic: 1, id: "ff".repeat(32), name: body.name };
+      case "TopicInvite":
+        return { kind: "Text", text: "perdure-abc" };
+      case "TopicShortcode":
+        return { kind: "Text", text: "" };
+      case "Append":
+        return { kind: "Appended", id: `op${body.ops.length}` };
+      case "Messages":
+        return this.#messages(body);
+      case "Latest":
+        return {
+          kind: "MessagePage",
+          messages: this.timeline.slice(-body.limit),
+          more: this.timeline.length > body.limit,
+        };
+      case "GetMessage":
+        return { kind: "MessagePage", messages: this.timeline.filter(({ id }) => id === body.id), more: false };
       case "Live": {
         const from = body.after ?? this.arrivals.length;
         const messages = this.arrivals.slice(from, from + body.limit);
@@ -126,20 +156,26 @@ export class FakeEngine implements Engine {
         return { kind: "MapPage", entries: version === undefined ? [] : [{ key: body.key, version }], more: false };
       }
       case "MapEntries": {
-        const keys = [...this.entries.keys()].filter(key => key.startsWith(body.prefix) && (body.after === undefined || key > body.after)).sort();
+        const keys = [...this.entries.keys()]
+          .filter(key => key.startsWith(body.prefix) && (body.after === undefined || key > body.after))
+          .sort();
         const entries = keys.slice(0, body.limit).flatMap(key => {
           const version = this.entries.get(key);
           return version === undefined ? [] : [{ key, version }];
         });
         return { kind: "MapPage", entries, more: keys.length > body.limit };
       }
-      case "WaitCopies": case "WaitSynced": return undefined;
-      default: return { kind: "Nothing" };
+      case "WaitCopies":
+      case "WaitSynced":
+        return undefined;
+      default:
+        return { kind: "Nothing" };
     }
   }
 
   #messages({ before, after, limit, reverse }: Extract<CallBody, { kind: "Messages" }>): ReplyBody {
-    const place = (id: string | undefined, otherwise: number): number => (id === undefined ? otherwise : this.timeline.findIndex(message => message.id === id));
+    const place = (id: string | undefined, otherwise: number): number =>
+      id === undefined ? otherwise : this.timeline.findIndex(message => message.id === id);
     const range = this.timeline.slice(place(after, -1) + 1, place(before, this.timeline.length));
     if (reverse) range.reverse();
     return { kind: "MessagePage", messages: range.slice(0, limit), more: range.length > limit };

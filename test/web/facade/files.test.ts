@@ -36,22 +36,31 @@ async function elsewhere(file: string, value: string): Promise<void> {
     const peer = await openPeer({ app: "talkbox", storage: { file: ${JSON.stringify(file)} } });
     await (await peer.topic("lunch")).append(${JSON.stringify(value)});
     await peer.close();`;
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: ["ignore", "inherit", "inherit"] });
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   await once(child, "close");
   assert.equal(child.exitCode, 0);
 }
 
-test("after a second process took its file, a peer says so, with what helps, and has lost nothing", { timeout: 60_000 }, async () => {
+test("after a second process took its file, a peer says so, with what helps, and has lost nothing", {
+  timeout: 60_000,
+}, async () => {
   const file = join(folder, "peer.db");
   const peer = await open(file);
   const topic = await peer.topic("lunch");
   await topic.append("mine");
   await elsewhere(file, "theirs");
-  const wanted = `Another process has opened ${file} and writes it from now on, so this peer has stopped. All that it has accepted is in the file. `
-    + "Use one process for each file: end the other one, then close this peer and open it again, or give each a file of its own.";
-  for (const what of ["first", "second"]) await assert.rejects(topic.append(what), { code: "storage-unavailable", message: wanted });
+  const wanted =
+    `Another process has opened ${file} and writes it from now on, so this peer has stopped. All that it has accepted is in the file. ` +
+    "Use one process for each file: end the other one, then close this peer and open it again, or give each a file of its own.";
+  for (const what of ["first", "second"])
+    await assert.rejects(topic.append(what), { code: "storage-unavailable", message: wanted });
   await assert.rejects(peer.topic("dinner"), { code: "storage-unavailable", message: wanted });
-  assert.deepEqual(peer.status.current.trouble.map(({ code, message }) => [code, message]), [["storage-unavailable", wanted]]);
+  assert.deepEqual(
+    peer.status.current.trouble.map(({ code, message }) => [code, message]),
+    [["storage-unavailable", wanted]],
+  );
   await peer.close();
   const again = await open(file);
   const lunch = await again.topic("lunch");
@@ -60,7 +69,17 @@ test("after a second process took its file, a peer says so, with what helps, and
   await again.close();
 });
 
-for (const [what, take] of [["deleted", rmSync], ["moved away", (file: string) => renameSync(file, `${file}.old`)], ["replaced", (file: string) => { rmSync(file); writeFileSync(file, ""); }]] as const) {
+for (const [what, take] of [
+  ["deleted", rmSync],
+  ["moved away", (file: string) => renameSync(file, `${file}.old`)],
+  [
+    "replaced",
+    (file: string) => {
+      rmSync(file);
+      writeFileSync(file, "");
+    },
+  ],
+] as const) {
   test(`a peer whose file is ${what} says so, and takes nothing that it could not keep`, async () => {
     const file = join(folder, `${what}.db`);
     const peer = await open(file);
@@ -69,7 +88,10 @@ for (const [what, take] of [["deleted", rmSync], ["moved away", (file: string) =
     take(file);
     await assert.rejects(topic.append("lost"), PerdureError);
     await assert.rejects(topic.append("lost"), { code: "storage-lost", message: /was taken away while it was in use/ });
-    assert.deepEqual(peer.status.current.trouble.map(({ code }) => code), ["storage-lost"]);
+    assert.deepEqual(
+      peer.status.current.trouble.map(({ code }) => code),
+      ["storage-lost"],
+    );
     await peer.close();
   });
 }
@@ -95,7 +117,11 @@ test("a file that a peer of this process has open is no other peer's, by whateve
   const peer = await open(file);
   const topic = await peer.topic("lunch");
   for (const path of [file, join(folder, "link.db"), `${folder}/sub/../one.db`, `${folder}//one.db`]) {
-    await assert.rejects(open(path, "other"), { code: "bad-argument", path: "storage", message: /^Another peer of this process has .* open: a file is one peer's\. .*the same app, instance and path/ });
+    await assert.rejects(open(path, "other"), {
+      code: "bad-argument",
+      path: "storage",
+      message: /^Another peer of this process has .* open: a file is one peer's\. .*the same app, instance and path/,
+    });
   }
   await topic.append("still mine");
   const handle = await open(file);
@@ -108,7 +134,8 @@ test("a file that a peer of this process has open is no other peer's, by whateve
 });
 
 test("a file that could not be opened can be tried again", async () => {
-  for (const attempt of [1, 2]) await assert.rejects(open(join(folder, "missing", "peer.db")), { code: "storage-unavailable" }, String(attempt));
+  for (const attempt of [1, 2])
+    await assert.rejects(open(join(folder, "missing", "peer.db")), { code: "storage-unavailable" }, String(attempt));
   for (const attempt of [1, 2]) await assert.rejects(open(folder), { code: "storage-unavailable" }, String(attempt));
   const files = [open(":memory:"), open(":memory:", "other")];
   for (const peer of await Promise.all(files)) await peer.close();

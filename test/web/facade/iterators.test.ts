@@ -38,13 +38,19 @@ describe("messages()", () => {
   test("gives all, oldest first, 256 at a time", async () => {
     const { engine, topic } = await setup(600);
     assert.deepEqual(await read(topic.messages()), ids(0, 600));
-    assert.deepEqual(engine.calls.map(call => call.kind === "Messages" && call.limit), [256, 256, 256]);
+    assert.deepEqual(
+      engine.calls.map(call => call.kind === "Messages" && call.limit),
+      [256, 256, 256],
+    );
   });
 
   test("gives a part, from either end, and asks for no more than that", async () => {
     const { engine, topic } = await setup(600);
     assert.deepEqual(await read(topic.messages({ limit: 300 })), ids(0, 300));
-    assert.deepEqual(engine.calls.map(call => call.kind === "Messages" && call.limit), [256, 44]);
+    assert.deepEqual(
+      engine.calls.map(call => call.kind === "Messages" && call.limit),
+      [256, 44],
+    );
     assert.deepEqual(await read(topic.messages({ limit: 300, reverse: true })), ids(300, 600).reverse());
     assert.deepEqual(await read(topic.messages({ after: idOf(10), before: idOf(13) })), ids(11, 13));
     assert.deepEqual(await read(topic.messages({ after: idOf(590), reverse: true })), ids(591, 600).reverse());

@@ -21,8 +21,13 @@ describe("appending", () => {
     const receipt = await topic.appendAll(["a", "b"]);
     assert.equal(receipt.id, "op2");
     assert.deepEqual(last(engine), {
-      kind: "Append", topic: 1, tag: new Uint8Array(16).fill(1),
-      ops: [{ kind: "message", key: "", value: Uint8Array.of(0xa1, 97) }, { kind: "message", key: "", value: Uint8Array.of(0xa1, 98) }],
+      kind: "Append",
+      topic: 1,
+      tag: new Uint8Array(16).fill(1),
+      ops: [
+        { kind: "message", key: "", value: Uint8Array.of(0xa1, 97) },
+        { kind: "message", key: "", value: Uint8Array.of(0xa1, 98) },
+      ],
     });
     await topic.batch(batch => {
       batch.append(1);
@@ -30,8 +35,14 @@ describe("appending", () => {
       batch.delete("l");
     });
     assert.deepEqual(last(engine), {
-      kind: "Append", topic: 1, tag: new Uint8Array(16).fill(2),
-      ops: [{ kind: "message", key: "", value: Uint8Array.of(1) }, { kind: "set", key: "k", value: Uint8Array.of(2) }, { kind: "erase", key: "l", value: new Uint8Array() }],
+      kind: "Append",
+      topic: 1,
+      tag: new Uint8Array(16).fill(2),
+      ops: [
+        { kind: "message", key: "", value: Uint8Array.of(1) },
+        { kind: "set", key: "k", value: Uint8Array.of(2) },
+        { kind: "erase", key: "l", value: new Uint8Array() },
+      ],
     });
   });
 
@@ -43,11 +54,16 @@ describe("appending", () => {
     await assert.rejects(topic.appendAll([1, { a: [2n] }]), { code: "bad-argument", path: "[1].a[0]" });
     await assert.rejects(topic.appendAll([]), { code: "bad-argument", message: /appendAll needs at least one value/ });
     await assert.rejects(topic.map.setAll([]), { code: "bad-argument", message: /setAll needs at least one entry/ });
-    await assert.rejects(topic.batch(() => undefined), { code: "bad-argument", message: /batch is empty/ });
+    await assert.rejects(
+      topic.batch(() => undefined),
+      { code: "bad-argument", message: /batch is empty/ },
+    );
     for (const option of ["prefix", "after"]) {
       const told = { code: "bad-argument", path: option, message: new RegExp(`^${option} must be a text`) };
       await assert.rejects(topic.map.entries({ [option]: 1 }).next(), told);
-      if (option === "prefix") for (const view of ["view", "conflicts"] as const) assert.throws(() => topic.map[view]({ prefix: 1 as never }), told);
+      if (option === "prefix")
+        for (const view of ["view", "conflicts"] as const)
+          assert.throws(() => topic.map[view]({ prefix: 1 as never }), told);
     }
     await assert.rejects(topic.append("x".repeat(300_000)), { code: "too-large" });
     await assert.rejects(topic.appendAll(Array.from({ length: 70 }, () => "x".repeat(250_000))), { code: "too-large" });
@@ -59,10 +75,26 @@ describe("appending", () => {
       await assert.rejects(topic.batch(none as never), { code: "bad-argument" });
     }
     await assert.rejects(topic.map.setAll([["k", 1], "kv" as never]), { code: "bad-argument", path: "[1]" });
-    await assert.rejects(topic.map.setAll(new Map<string, unknown>([["k", 1], ["l", new Map()]])), { code: "bad-argument", path: "l" });
-    await assert.rejects(topic.batch(async batch => batch.append(1)), { code: "bad-argument" });
+    await assert.rejects(
+      topic.map.setAll(
+        new Map<string, unknown>([
+          ["k", 1],
+          ["l", new Map()],
+        ]),
+      ),
+      { code: "bad-argument", path: "l" },
+    );
+    await assert.rejects(
+      topic.batch(async batch => batch.append(1)),
+      { code: "bad-argument" },
+    );
     const broken = new Error("mine");
-    await assert.rejects(topic.batch(() => { throw broken; }), broken);
+    await assert.rejects(
+      topic.batch(() => {
+        throw broken;
+      }),
+      broken,
+    );
     assert.equal(engine.calls.length, before);
   });
 
@@ -92,8 +124,18 @@ describe("appending", () => {
   test("takes map keys of 1 to 1,024 bytes", async () => {
     const { topic } = await setup();
     await topic.map.set("é".repeat(512), 1);
-    for (const [key, code] of [["", "bad-argument"], [5, "bad-argument"], ["\ud800", "bad-argument"], ["é".repeat(513), "too-large"]] as const) {
-      for (const call of [() => topic.map.set(key as string, 1), () => topic.map.get(key as string), () => topic.map.delete(key as string), () => topic.map.resolve(key as string, 1)]) {
+    for (const [key, code] of [
+      ["", "bad-argument"],
+      [5, "bad-argument"],
+      ["\ud800", "bad-argument"],
+      ["é".repeat(513), "too-large"],
+    ] as const) {
+      for (const call of [
+        () => topic.map.set(key as string, 1),
+        () => topic.map.get(key as string),
+        () => topic.map.delete(key as string),
+        () => topic.map.resolve(key as string, 1),
+      ]) {
         await assert.rejects(async () => call(), { code });
       }
     }
@@ -104,10 +146,16 @@ describe("appending", () => {
     const receipt = await topic.append(1);
     await receipt.replicated(0);
     const end = new AbortController();
-    const waits = [receipt.replicated(2, { signal: end.signal }), receipt.anchored({ signal: end.signal }), topic.synced({ signal: end.signal })];
+    const waits = [
+      receipt.replicated(2, { signal: end.signal }),
+      receipt.anchored({ signal: end.signal }),
+      topic.synced({ signal: end.signal }),
+    ];
     await rest();
     assert.deepEqual(engine.calls.slice(-3), [
-      { kind: "WaitCopies", topic: 1, id: "op1", copies: 2, anchored: false }, { kind: "WaitCopies", topic: 1, id: "op1", copies: 0, anchored: true }, { kind: "WaitSynced", topic: 1 },
+      { kind: "WaitCopies", topic: 1, id: "op1", copies: 2, anchored: false },
+      { kind: "WaitCopies", topic: 1, id: "op1", copies: 0, anchored: true },
+      { kind: "WaitSynced", topic: 1 },
     ]);
     const reason = new Error("enough");
     end.abort(reason);
@@ -129,7 +177,8 @@ describe("a topic", () => {
 
   test("is refused without a name, with a name that is too long, with an invite that is none", async () => {
     const { peer } = await setup();
-    for (const name of ["", undefined, 5, "\udc00"]) await assert.rejects(peer.topic(name as string), { code: "bad-argument" });
+    for (const name of ["", undefined, 5, "\udc00"])
+      await assert.rejects(peer.topic(name as string), { code: "bad-argument" });
     await assert.rejects(peer.topic("x".repeat(257)), { code: "too-large" });
     await assert.rejects(peer.create({ name: "" }), { code: "bad-argument" });
     for (const none of [7, undefined, null, {}]) {
@@ -150,10 +199,22 @@ describe("a topic", () => {
     const receipt = await topic.append(1);
     const before = engine.calls.length;
     const calls: ((options: never) => unknown)[] = [
-      options => topic.messages(options), options => topic.map.entries(options), options => topic.synced(options), options => receipt.replicated(1, options), options => receipt.anchored(options),
+      options => topic.messages(options),
+      options => topic.map.entries(options),
+      options => topic.synced(options),
+      options => receipt.replicated(1, options),
+      options => receipt.anchored(options),
     ];
-    for (const call of calls) for (const none of [null, 5, { signal: {} }, { signal: null }]) await assert.rejects(async () => call(none as never), { code: "bad-argument" }, String(call));
-    for (const call of [() => topic.leave(null as never), () => topic.map.view(null as never), () => topic.map.conflicts(null as never), () => peer.create(null as never), () => peer.join("perdure-x", null as never)]) {
+    for (const call of calls)
+      for (const none of [null, 5, { signal: {} }, { signal: null }])
+        await assert.rejects(async () => call(none as never), { code: "bad-argument" }, String(call));
+    for (const call of [
+      () => topic.leave(null as never),
+      () => topic.map.view(null as never),
+      () => topic.map.conflicts(null as never),
+      () => peer.create(null as never),
+      () => peer.join("perdure-x", null as never),
+    ]) {
       await assert.rejects(async () => call(), { code: "bad-argument" }, String(call));
     }
     assert.equal(engine.calls.length, before);
@@ -165,7 +226,15 @@ describe("a topic", () => {
     await Promise.all([topic.close(), topic.close()]);
     await topic[Symbol.asyncDispose]();
     assert.equal(engine.count("TopicClose"), 1);
-    for (const call of [() => topic.append(1), () => topic.invite(), () => topic.get("m"), () => topic.map.get("k"), () => topic.markRead(), () => topic.synced(), () => topic.leave()]) {
+    for (const call of [
+      () => topic.append(1),
+      () => topic.invite(),
+      () => topic.get("m"),
+      () => topic.map.get("k"),
+      () => topic.markRead(),
+      () => topic.synced(),
+      () => topic.leave(),
+    ]) {
       await assert.rejects(call, { code: "closed" });
     }
   });
@@ -201,7 +270,8 @@ describe("a peer", () => {
     assert.deepEqual(last(engine), { kind: "AnchorAdd", url: "wss://a.example" });
     peer.anchors.remove(new URL("wss://a.example/"));
     assert.deepEqual(last(engine), { kind: "AnchorRemove", url: "wss://a.example" });
-    for (const url of ["https://a.example", "a.example", "", 5, "wss://a.example/#x"]) assert.throws(() => peer.anchors.add(url as string), { code: "bad-argument" });
+    for (const url of ["https://a.example", "a.example", "", 5, "wss://a.example/#x"])
+      assert.throws(() => peer.anchors.add(url as string), { code: "bad-argument" });
   });
 
   test("closes its topics with it, and then answers only that it is closed", async () => {
@@ -230,7 +300,10 @@ describe("openPeer", () => {
 
   test("gives two handles on one peer for one app and instance, which closes with the last", async () => {
     const { open, engines } = opener();
-    const [a, b] = await Promise.all([open.open({ app: "x", storage: "memory" }), open.open({ app: "x", storage: "memory", anchors: ["wss://b.example"] })]);
+    const [a, b] = await Promise.all([
+      open.open({ app: "x", storage: "memory" }),
+      open.open({ app: "x", storage: "memory", anchors: ["wss://b.example"] }),
+    ]);
     assert.equal(engines.length, 1);
     assert.ok(engines[0]?.calls.some(call => call.kind === "AnchorAdd" && call.url === "wss://b.example"));
     await a?.close();
@@ -282,20 +355,49 @@ describe("openPeer", () => {
   test("refuses options that mean nothing, before anything happens", async () => {
     const { open, engines } = opener();
     const bad: unknown[] = [
-      undefined, null, {}, { app: "" }, { app: 5 }, { app: "x", storage: "disk" }, { app: "x", storage: {} }, { app: "x", anchors: "wss://a.example" },
-      { app: "x", storage: "memory", anchors: ["https://a.example"] }, { app: "x", storage: "memory", instance: "" }, { app: "x", storage: "memory", rtc: true },
-      { app: "x", storage: "memory", limits: { links: -1 } }, { app: "x", storage: "memory", worker: true },
-      { app: "x", storage: "memory", signal: {} }, { app: "x", storage: "memory", signal: null }, { app: "x", storage: "memory", wasm: 5 }, { app: "x", storage: "memory", wasm: {} },
+      undefined,
+      null,
+      {},
+      { app: "" },
+      { app: 5 },
+      { app: "x", storage: "disk" },
+      { app: "x", storage: {} },
+      { app: "x", anchors: "wss://a.example" },
+      { app: "x", storage: "memory", anchors: ["https://a.example"] },
+      { app: "x", storage: "memory", instance: "" },
+      { app: "x", storage: "memory", rtc: true },
+      { app: "x", storage: "memory", limits: { links: -1 } },
+      { app: "x", storage: "memory", worker: true },
+      { app: "x", storage: "memory", signal: {} },
+      { app: "x", storage: "memory", signal: null },
+      { app: "x", storage: "memory", wasm: 5 },
+      { app: "x", storage: "memory", wasm: {} },
     ];
-    for (const options of bad) await assert.rejects(open.open(options as PeerOptions), { code: "bad-argument" }, JSON.stringify(options));
+    for (const options of bad)
+      await assert.rejects(open.open(options as PeerOptions), { code: "bad-argument" }, JSON.stringify(options));
     const given = { app: "x", storage: "memory" };
     for (const [wrong, path] of [
-      [{ app: 5 }, "app"], [{ name: 5 }, "name"], [{ instance: "" }, "instance"], [{ anchors: "wss://a.example" }, "anchors"], [{ anchors: ["wss://a.example", "here"] }, "anchors[1]"],
-      [{ wasm: 5 }, "wasm"], [{ worker: 5 }, "worker"], [{ rtc: 5 }, "rtc"], [{ storage: "disk" }, "storage"], [{ limits: { links: 0 } }, "limits.links"],
-      [{ anchor: [] }, "anchor"], [{ limits: { memoryMb: 1 } }, "limits.memoryMb"],
-    ] as const) await assert.rejects(open.open({ ...given, ...wrong } as never), { code: "bad-argument", path }, path);
-    await assert.rejects(open.open({ ...given, anchor: [] } as never), { message: 'openPeer has no "anchor". Did you mean "anchors"?' });
-    await assert.rejects(open.open({ app: "x" }), (error: Error) => /storage: "memory"/.test(error.message) && /file/.test(error.message));
+      [{ app: 5 }, "app"],
+      [{ name: 5 }, "name"],
+      [{ instance: "" }, "instance"],
+      [{ anchors: "wss://a.example" }, "anchors"],
+      [{ anchors: ["wss://a.example", "here"] }, "anchors[1]"],
+      [{ wasm: 5 }, "wasm"],
+      [{ worker: 5 }, "worker"],
+      [{ rtc: 5 }, "rtc"],
+      [{ storage: "disk" }, "storage"],
+      [{ limits: { links: 0 } }, "limits.links"],
+      [{ anchor: [] }, "anchor"],
+      [{ limits: { memoryMb: 1 } }, "limits.memoryMb"],
+    ] as const)
+      await assert.rejects(open.open({ ...given, ...wrong } as never), { code: "bad-argument", path }, path);
+    await assert.rejects(open.open({ ...given, anchor: [] } as never), {
+      message: 'openPeer has no "anchor". Did you mean "anchors"?',
+    });
+    await assert.rejects(
+      open.open({ app: "x" }),
+      (error: Error) => /storage: "memory"/.test(error.message) && /file/.test(error.message),
+    );
     assert.equal(engines.length, 0);
   });
 });

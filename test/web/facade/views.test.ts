@@ -40,7 +40,9 @@ describe("a view", () => {
 
   test("refuses a listener that is no function, and then listens to nothing", async () => {
     const { engine, peer, topic } = await setup();
-    for (const view of [peer.status, topic.latest()]) for (const none of [undefined, null, {}]) assert.throws(() => view.subscribe(none as never), { code: "bad-argument" });
+    for (const view of [peer.status, topic.latest()])
+      for (const none of [undefined, null, {}])
+        assert.throws(() => view.subscribe(none as never), { code: "bad-argument" });
     assert.equal(engine.count("Latest"), 0);
   });
 
@@ -60,14 +62,56 @@ describe("a view", () => {
 
   test("is right when looked at without a listener, where it needs not be asked for", async () => {
     const { engine, peer } = await setup();
-    engine.tell({ kind: "StatusNotice", state: "online", webrtc: 1, websocket: 2, relayed: 0, local: 0, pending: 3, skewMs: -5, trouble: [{ code: "storage-full", text: "make room" }] });
-    engine.tell({ kind: "PeersNotice", peers: [{ id: other, name: "", state: "connected", path: "datachannel", roundTripMs: 7, anchor: false, version: "0.2.0" }] });
+    engine.tell({
+      kind: "StatusNotice",
+      state: "online",
+      webrtc: 1,
+      websocket: 2,
+      relayed: 0,
+      local: 0,
+      pending: 3,
+      skewMs: -5,
+      trouble: [{ code: "storage-full", text: "make room" }],
+    });
+    engine.tell({
+      kind: "PeersNotice",
+      peers: [
+        {
+          id: other,
+          name: "",
+          state: "connected",
+          path: "datachannel",
+          roundTripMs: 7,
+          anchor: false,
+          version: "0.2.0",
+        },
+      ],
+    });
     engine.tell({ kind: "AnchorsNotice", anchors: [{ url: "wss://a.example", state: "refused", reason: "full" }] });
     engine.tell({ kind: "TopicsNotice", topics: [{ id: "ff", name: "lunch", unread: 2, lastActivityMs: 9 }] });
-    const { state, links, pending, clockSkewMs, trouble: [trouble] } = peer.status.current;
-    assert.deepEqual({ state, links, pending, clockSkewMs }, { state: "online", links: { webrtc: 1, websocket: 2, relayed: 0, local: 0 }, pending: 3, clockSkewMs: -5 });
+    const {
+      state,
+      links,
+      pending,
+      clockSkewMs,
+      trouble: [trouble],
+    } = peer.status.current;
+    assert.deepEqual(
+      { state, links, pending, clockSkewMs },
+      { state: "online", links: { webrtc: 1, websocket: 2, relayed: 0, local: 0 }, pending: 3, clockSkewMs: -5 },
+    );
     assert.equal(trouble?.code, "storage-full");
-    assert.deepEqual(peer.peers.current, [{ id: other, shortId: peer.peers.current[0]?.shortId, state: "connected", path: "webrtc", roundTripMs: 7, role: "edge", version: "0.2.0" }]);
+    assert.deepEqual(peer.peers.current, [
+      {
+        id: other,
+        shortId: peer.peers.current[0]?.shortId,
+        state: "connected",
+        path: "webrtc",
+        roundTripMs: 7,
+        role: "edge",
+        version: "0.2.0",
+      },
+    ]);
     assert.match(peer.peers.current[0]?.shortId ?? "", /^[0-9a-f]{16}$/);
     assert.deepEqual(peer.anchors.list.current, [{ url: "wss://a.example", state: "refused", reason: "full" }]);
     assert.deepEqual(peer.topics.current, [{ id: "ff", name: "lunch", unread: 2, lastActivity: new Date(9) }]);
@@ -129,11 +173,17 @@ describe("latest", () => {
     for (let i = 0; i < 100; i++) engine.arrive(`m${i}`);
     await frames.paint(3);
     assert.ok(engine.count("Latest") <= 4, `${engine.count("Latest")}`);
-    assert.deepEqual(view.current.messages.map(({ id }) => id), ["m97", "m98", "m99"]);
+    assert.deepEqual(
+      view.current.messages.map(({ id }) => id),
+      ["m97", "m98", "m99"],
+    );
     assert.equal(view.current.more, true);
     engine.arrive("late", "late", engine.timeline.length - 1);
     await frames.paint(3);
-    assert.deepEqual(view.current.messages.map(({ id }) => id), ["m98", "late", "m99"]);
+    assert.deepEqual(
+      view.current.messages.map(({ id }) => id),
+      ["m98", "late", "m99"],
+    );
   });
 
   test("keeps the messages that stay, and itself when nothing came", async () => {
@@ -155,13 +205,21 @@ describe("latest", () => {
   test("is the same view for the same limit, and refuses a limit that is none", async () => {
     const { topic } = await setup();
     assert.equal(topic.latest(), topic.latest(50));
-    for (const limit of [-1, 1.5, Number.NaN, "5"]) assert.throws(() => topic.latest(limit as number), { code: "bad-argument" });
+    for (const limit of [-1, 1.5, Number.NaN, "5"])
+      assert.throws(() => topic.latest(limit as number), { code: "bad-argument" });
   });
 
   test("shows null where it cannot read what somebody wrote", async () => {
     const { engine, topic, frames } = await setup();
     engine.arrive("x");
-    engine.timeline[0] = { ...engine.timeline[0], id: "x", author: other, timeMs: 1, own: false, value: new Uint8Array([0xc1]) };
+    engine.timeline[0] = {
+      ...engine.timeline[0],
+      id: "x",
+      author: other,
+      timeMs: 1,
+      own: false,
+      value: new Uint8Array([0xc1]),
+    };
     topic.latest().subscribe(() => undefined);
     await frames.paint();
     assert.equal(topic.latest().current.messages[0]?.value, null);
@@ -229,7 +287,8 @@ describe("presence", () => {
     const { engine, frames, topic } = await setup();
     const { heard, hear } = hearing<unknown>();
     topic.presence.others.subscribe(others => hear([...others]));
-    for (const device of [own, other]) engine.tell({ kind: "PresenceNotice", topic: 1, device, value: Uint8Array.of(7) });
+    for (const device of [own, other])
+      engine.tell({ kind: "PresenceNotice", topic: 1, device, value: Uint8Array.of(7) });
     engine.tell({ kind: "PresenceNotice", topic: 2, device: other, value: Uint8Array.of(8) });
     await frames.paint();
     engine.tell({ kind: "PresenceNotice", topic: 1, device: other });
@@ -264,8 +323,14 @@ describe("presence", () => {
 });
 
 test("what is equal is shared, wherever it has moved, and what is not is not", () => {
-  const old = [{ id: "a", at: new Date(1), deep: { n: [1, 2] } }, { id: "b", n: 1 }];
-  const next = sharing(old, [{ id: "b", n: 2 }, { id: "a", at: new Date(1), deep: { n: [1, 2] } }] as typeof old);
+  const old = [
+    { id: "a", at: new Date(1), deep: { n: [1, 2] } },
+    { id: "b", n: 1 },
+  ];
+  const next = sharing(old, [
+    { id: "b", n: 2 },
+    { id: "a", at: new Date(1), deep: { n: [1, 2] } },
+  ] as typeof old);
   assert.equal(next[1], old[0]);
   assert.notEqual(next[0], old[1]);
   assert.deepEqual(next[0], { id: "b", n: 2 });

@@ -16,12 +16,24 @@ const wasm = await WebAssembly.compile(readFileSync(join(globalThis.testRoot, ".
 
 describe("presence of a device", () => {
   const show = (holder: string, value: number | undefined, at = 1, more: { again?: true; topic?: number } = {}) =>
-    ({ kind: "ShowPresence", topic: 7, holder, at, ...(value === undefined ? {} : { value: Uint8Array.of(value) }), ...more }) as const;
+    ({
+      kind: "ShowPresence",
+      topic: 7,
+      holder,
+      at,
+      ...(value === undefined ? {} : { value: Uint8Array.of(value) }),
+      ...more,
+    }) as const;
   const shown = (wants: Wants, topic = 7): number | undefined => wants.presenceOf(topic)?.[0];
 
   test("is the newest of those still open, whoever closes first, and nothing once none is", () => {
     const wants = new Wants();
-    for (const [holder, value] of [["one", 1], ["two", 2], ["three", 3]] as const) assert.equal(wants.show(show(holder, value)), true);
+    for (const [holder, value] of [
+      ["one", 1],
+      ["two", 2],
+      ["three", 3],
+    ] as const)
+      assert.equal(wants.show(show(holder, value)), true);
     assert.deepEqual(wants.release("two"), []);
     assert.equal(shown(wants), 3);
     assert.deepEqual(wants.release("three"), [7]);
@@ -60,7 +72,10 @@ describe("presence of a device", () => {
     const [one, two] = [await ada.topic("lunch"), await ada.topic("lunch")];
     const seen = (await bob.join(await one.invite())).presence.others;
     seen.subscribe(() => undefined);
-    const sees = async (): Promise<unknown> => { await net.advance(1000); return seen.current.get(ada.id); };
+    const sees = async (): Promise<unknown> => {
+      await net.advance(1000);
+      return seen.current.get(ada.id);
+    };
     one.presence.set("one");
     two.presence.set("two");
     assert.equal(await sees(), "two");
@@ -77,7 +92,8 @@ describe("presence of a device", () => {
 });
 
 describe("being offline", () => {
-  const allow = (holder: string, allowed: boolean, more: { onlines?: number } = {}) => ({ kind: "AllowLinks", allowed, holder, ...more }) as const;
+  const allow = (holder: string, allowed: boolean, more: { onlines?: number } = {}) =>
+    ({ kind: "AllowLinks", allowed, holder, ...more }) as const;
 
   test("lasts as long as one that asked for it is open, or until anybody asks for the opposite", () => {
     const wants = new Wants();
@@ -93,7 +109,11 @@ describe("being offline", () => {
   });
 
   test("is not told again by a tab that has heard that another went online, or comes too late to hear it", () => {
-    const engine = { tab: "follower", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] } as const;
+    const engine = {
+      tab: "follower",
+      storage: { kind: "memory", persisted: false, usedBytes: 0 },
+      trouble: [],
+    } as const;
     const standing = new Standing();
     standing.follows(engine);
     standing.answered(allow("one", false), { kind: "Nothing" });
@@ -112,6 +132,9 @@ describe("being offline", () => {
     const standing = new Standing();
     standing.asking(allow("one", false));
     standing.asking({ kind: "ShowPresence", topic: 7, holder: "two", at: 1, value: Uint8Array.of(1) });
-    assert.deepEqual(standing.ending(), [{ kind: "Release", holder: "one" }, { kind: "Release", holder: "two" }]);
+    assert.deepEqual(standing.ending(), [
+      { kind: "Release", holder: "one" },
+      { kind: "Release", holder: "two" },
+    ]);
   });
 });

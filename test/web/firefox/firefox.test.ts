@@ -8,10 +8,16 @@ import { story } from "../browser/world.js";
 import { openFirefox, type TestFirefox } from "../support/firefox.js";
 
 let started: Promise<TestFirefox> | undefined;
-after(async () => { await (await started?.catch(() => undefined))?.[Symbol.asyncDispose](); });
+after(async () => {
+  await (await started?.catch(() => undefined))?.[Symbol.asyncDispose]();
+});
 
 /** A page with its peer open. */
-async function person(url: string, options: Partial<PeerOptions> & { app: string }, context?: BrowserContext): Promise<Page> {
+async function person(
+  url: string,
+  options: Partial<PeerOptions> & { app: string },
+  context?: BrowserContext,
+): Promise<Page> {
   const firefox = await (started ??= openFirefox());
   const page = await firefox.page(url, context);
   await opens(page, options);
@@ -25,7 +31,9 @@ function opens(page: Page, options: Partial<PeerOptions> & { app: string }): Pro
   }, options as object);
 }
 
-interface AnyPage { evaluate<A, R>(run: (argument: A) => R | Promise<R>, argument: A): Promise<R> }
+interface AnyPage {
+  evaluate<A, R>(run: (argument: A) => R | Promise<R>, argument: A): Promise<R>;
+}
 
 async function begins(page: AnyPage, ...values: string[]): Promise<string> {
   return page.evaluate(async first => {
@@ -35,39 +43,67 @@ async function begins(page: AnyPage, ...values: string[]): Promise<string> {
   }, values);
 }
 
-const joins = (page: AnyPage, link: string): Promise<void> => page.evaluate(async invite => { window.topic = await window.peer.join(invite); }, link);
-const says = (page: AnyPage, value: string): Promise<string> => page.evaluate(async text => (await window.topic.append(text)).id, value);
-const shows = (page: AnyPage, ...values: string[]): Promise<void> => page.evaluate(wanted => window.shows(window.topic, ...wanted), values);
-const linked = (page: AnyPage, path: string): Promise<unknown> => page.evaluate(async by => {
-  await window.until(window.peer.peers, peers => peers.some(peer => peer.role === "edge" && peer.state === "connected" && peer.path === by), 30_000);
-}, path);
-
-story("in Firefox two people chat over a DataChannel, bridged through the page, and a reload keeps all", async ({ app, server, anchor }) => {
-  const { url } = await anchor();
-  const ann = await person(server.url, { app, anchors: [url], name: "Ann" });
-  const link = await begins(ann, "hello");
-  const ben = await person(server.url, { app, anchors: [url], name: "Ben" });
-  await joins(ben, link);
-  await shows(ben, "hello");
-  await says(ben, "hello yourself");
-  await shows(ann, "hello", "hello yourself");
-  await linked(ann, "webrtc");
-  await linked(ben, "webrtc");
-  // More than one message of a channel, so that the bridge has to hold back.
-  await ann.evaluate(async () => { await (await window.topic.appendAll(Array.from({ length: 40 }, (_, at) => `${at} `.padEnd(50_000, "-")))).replicated(2); });
-  assert.equal(await ben.evaluate(async () => (await window.until(window.topic.status, ({ length }) => length === 42, 30_000)).length), 42);
-  const id = await ben.evaluate(() => window.peer.id);
-  await ben.reload();
-  await opens(ben, { app });
-  const found = await ben.evaluate(async invite => {
+const joins = (page: AnyPage, link: string): Promise<void> =>
+  page.evaluate(async invite => {
     window.topic = await window.peer.join(invite);
-    const values = await window.all(window.topic);
-    const { storage, trouble } = window.peer.status.current;
-    return { id: window.peer.id, count: values.length, first: values.slice(0, 2), kind: storage.kind, trouble: trouble.map(({ code }) => code) };
   }, link);
-  assert.deepEqual(found, { id, count: 42, first: ["hello", "hello yourself"], kind: "indexeddb", trouble: [] });
-  await Promise.all([ann.close(), ben.close()]);
-});
+const says = (page: AnyPage, value: string): Promise<string> =>
+  page.evaluate(async text => (await window.topic.append(text)).id, value);
+const shows = (page: AnyPage, ...values: string[]): Promise<void> =>
+  page.evaluate(wanted => window.shows(window.topic, ...wanted), values);
+const linked = (page: AnyPage, path: string): Promise<unknown> =>
+  page.evaluate(async by => {
+    await window.until(
+      window.peer.peers,
+      peers => peers.some(peer => peer.role === "edge" && peer.state === "connected" && peer.path === by),
+      30_000,
+    );
+  }, path);
+
+story(
+  "in Firefox two people chat over a DataChannel, bridged through the page, and a reload keeps all",
+  async ({ app, server, anchor }) => {
+    const { url } = await anchor();
+    const ann = await person(server.url, { app, anchors: [url], name: "Ann" });
+    const link = await begins(ann, "hello");
+    const ben = await person(server.url, { app, anchors: [url], name: "Ben" });
+    await joins(ben, link);
+    await shows(ben, "hello");
+    await says(ben, "hello yourself");
+    await shows(ann, "hello", "hello yourself");
+    await linked(ann, "webrtc");
+    await linked(ben, "webrtc");
+    // More than one message of a channel, so that the bridge has to hold back.
+    await ann.evaluate(async () => {
+      await (
+        await window.topic.appendAll(Array.from({ length: 40 }, (_, at) => `${at} `.padEnd(50_000, "-")))
+      ).replicated(2);
+    });
+    assert.equal(
+      await ben.evaluate(
+        async () => (await window.until(window.topic.status, ({ length }) => length === 42, 30_000)).length,
+      ),
+      42,
+    );
+    const id = await ben.evaluate(() => window.peer.id);
+    await ben.reload();
+    await opens(ben, { app });
+    const found = await ben.evaluate(async invite => {
+      window.topic = await window.peer.join(invite);
+      const values = await window.all(window.topic);
+      const { storage, trouble } = window.peer.status.current;
+      return {
+        id: window.peer.id,
+        count: values.length,
+        first: values.slice(0, 2),
+        kind: storage.kind,
+        trouble: trouble.map(({ code }) => code),
+      };
+    }, link);
+    assert.deepEqual(found, { id, count: 42, first: ["hello", "hello yourself"], kind: "indexeddb", trouble: [] });
+    await Promise.all([ann.close(), ben.close()]);
+  },
+);
 
 story("in Firefox without connections of pages two people talk through the anchor", async ({ app, server, anchor }) => {
   const { url } = await anchor();
@@ -86,7 +122,13 @@ story("in Firefox a second tab is the same peer, and takes over when the first i
   const first = await person(server.url, { app }, shared);
   const second = await person(server.url, { app }, shared);
   assert.equal(await first.evaluate(() => window.peer.id), await second.evaluate(() => window.peer.id));
-  assert.deepEqual([await first.evaluate(() => window.peer.status.current.tab), await second.evaluate(() => window.peer.status.current.tab)], ["leader", "follower"]);
+  assert.deepEqual(
+    [
+      await first.evaluate(() => window.peer.status.current.tab),
+      await second.evaluate(() => window.peer.status.current.tab),
+    ],
+    ["leader", "follower"],
+  );
   await begins(first, "one");
   await begins(second, "two");
   await shows(first, "one", "two");

@@ -61,7 +61,10 @@ before(async () => {
   await once(echo, "listening");
   url = `ws://127.0.0.1:${address(echo)}/path?a=b`;
 });
-after(() => { echo.close(); for (const client of echo.clients) client.terminate(); });
+after(() => {
+  echo.close();
+  for (const client of echo.clients) client.terminate();
+});
 
 function open(): { listener: Listener; links: Links } {
   const listener = new Listener();
@@ -86,7 +89,9 @@ test("a dialled socket asks for its network, carries bytes both ways and closes 
   assert.equal(listener.reports.filter(([event]) => event === "closed").length, 1);
 });
 
-test("an address that nobody answers, one that is no address and one that does not speak fail", { timeout: 10_000 }, async () => {
+test("an address that nobody answers, one that is no address and one that does not speak fail", {
+  timeout: 10_000,
+}, async () => {
   const { listener, links } = open();
   const mute = createServer(socket => socket.end("HTTP/1.1 404 Not Found\r\n\r\n")).listen(0, "127.0.0.1");
   await once(mute, "listening");
@@ -141,10 +146,17 @@ test("an accepted socket is a link that names the network it was asked for", asy
   server.close();
 });
 
-test("a machine that takes what is sent but never says goodbye is let go after a second", { timeout: 5000 }, async () => {
+test("a machine that takes what is sent but never says goodbye is let go after a second", {
+  timeout: 5000,
+}, async () => {
   const listener = new Listener();
   const never: SocketLike = {
-    binaryType: "", readyState: 1, bufferedAmount: 0, send: () => undefined, close: () => undefined, addEventListener: () => undefined,
+    binaryType: "",
+    readyState: 1,
+    bufferedAmount: 0,
+    send: () => undefined,
+    close: () => undefined,
+    addEventListener: () => undefined,
   };
   const table = new LinkTable(listener.events);
   new WebSockets(table, () => never).accept(never, "00");

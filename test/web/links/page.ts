@@ -4,7 +4,11 @@ import { RtcPage, canMoveChannels } from "../../../web/src/links/rtc-page.js";
 import type { ToPage } from "../../../web/src/links/rtc.js";
 import type { Order, Report } from "./worker.js";
 
-export interface TestLinksOptions { readonly move?: boolean; readonly network?: string; readonly locks?: boolean }
+export interface TestLinksOptions {
+  readonly move?: boolean;
+  readonly network?: string;
+  readonly locks?: boolean;
+}
 
 export class TestLinks {
   readonly reports: Report[] = [];
@@ -13,20 +17,34 @@ export class TestLinks {
   readonly #listeners = new Set<() => void>();
 
   constructor(options: TestLinksOptions = {}) {
-    this.#rtc = new RtcPage((message, transfer) => this.#worker.postMessage({ kind: "rtc", message }, transfer),
-      options.move === undefined ? {} : { move: options.move });
-    this.#worker.onmessage = ({ data }: MessageEvent<{ kind: "rtc"; message: ToPage } | { kind: "report"; report: Report }>) => {
+    this.#rtc = new RtcPage(
+      (message, transfer) => this.#worker.postMessage({ kind: "rtc", message }, transfer),
+      options.move === undefined ? {} : { move: options.move },
+    );
+    this.#worker.onmessage = ({
+      data,
+    }: MessageEvent<{ kind: "rtc"; message: ToPage } | { kind: "report"; report: Report }>) => {
       if (data.kind === "rtc") return this.#rtc.hear(data.message);
       this.reports.push(data.report);
       for (const listener of [...this.#listeners]) listener();
     };
-    this.order({ kind: "start", ...(options.network === undefined ? {} : { network: options.network }), ...(options.locks === undefined ? {} : { locks: options.locks }) });
+    this.order({
+      kind: "start",
+      ...(options.network === undefined ? {} : { network: options.network }),
+      ...(options.locks === undefined ? {} : { locks: options.locks }),
+    });
     addEventListener("pagehide", () => this.#rtc.closeAll());
   }
 
-  order(order: Order): void { this.#worker.postMessage(order); }
-  call(method: Extract<Order, { kind: "call" }>["method"], ...args: readonly unknown[]): void { this.order({ kind: "call", method, args }); }
-  terminate(): void { this.#worker.terminate(); }
+  order(order: Order): void {
+    this.#worker.postMessage(order);
+  }
+  call(method: Extract<Order, { kind: "call" }>["method"], ...args: readonly unknown[]): void {
+    this.order({ kind: "call", method, args });
+  }
+  terminate(): void {
+    this.#worker.terminate();
+  }
 
   /** Resolves with the first report that begins so. */
   until(...beginning: readonly unknown[]): Promise<Report> {
@@ -78,6 +96,9 @@ async function connect(a: TestLinks, b: TestLinks): Promise<[number, number]> {
 }
 
 declare global {
-  interface Window { tools: { TestLinks: typeof TestLinks; connect: typeof connect; canMoveChannels: typeof canMoveChannels }; links: TestLinks }
+  interface Window {
+    tools: { TestLinks: typeof TestLinks; connect: typeof connect; canMoveChannels: typeof canMoveChannels };
+    links: TestLinks;
+  }
 }
 window.tools = { TestLinks, connect, canMoveChannels };

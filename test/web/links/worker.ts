@@ -21,7 +21,10 @@ const tell = (...report: Report): void => postMessage({ kind: "report", report }
 const events: LinkEvents = {
   opened: (link, path, dialler, from) => tell("opened", link, path, dialler, from),
   closed: link => tell("closed", link),
-  drained: (link, buffered) => { tell("drained", link, buffered); resume(); },
+  drained: (link, buffered) => {
+    tell("drained", link, buffered);
+    resume();
+  },
   dialFailed: url => tell("dialFailed", url),
   signal: (attempt, kind, text) => tell("signal", attempt, kind, text),
   rtcFailed: attempt => tell("rtcFailed", attempt),
@@ -43,7 +46,9 @@ async function blast(link: number, count: number, size: number): Promise<void> {
     links?.send(link, bytes);
     sent += size;
     if (sent < 2 * drainedBytes) continue;
-    await new Promise<void>(resolve => { resume = resolve; });
+    await new Promise<void>(resolve => {
+      resume = resolve;
+    });
     sent = 0;
     waits++;
   }
@@ -55,12 +60,23 @@ addEventListener("message", ({ data }: MessageEvent<Order>) => {
     case "start":
       links = makeLinks({
         webSocket: url => new WebSocket(url),
-        rtc: pipePort((message: ToPage, transfer) => postMessage({ kind: "rtc", message }, { transfer: [...transfer] }), hear => { fromPage = hear; }),
-        ...(data.network === undefined ? {} : { local: data.locks === false ? { network: data.network, locks: undefined } : { network: data.network } }),
+        rtc: pipePort(
+          (message: ToPage, transfer) => postMessage({ kind: "rtc", message }, { transfer: [...transfer] }),
+          hear => {
+            fromPage = hear;
+          },
+        ),
+        ...(data.network === undefined
+          ? {}
+          : { local: data.locks === false ? { network: data.network, locks: undefined } : { network: data.network } }),
       })(events);
       break;
-    case "rtc": fromPage(data.message); break;
-    case "blast": void blast(data.link, data.count, data.size); break;
+    case "rtc":
+      fromPage(data.message);
+      break;
+    case "blast":
+      void blast(data.link, data.count, data.size);
+      break;
     case "call": {
       const method = links?.[data.method] as ((...args: readonly unknown[]) => void) | undefined;
       method?.(...data.args);

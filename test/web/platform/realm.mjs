@@ -9,14 +9,40 @@ import { createContext, SourceTextModule, SyntheticModule } from "node:vm";
 
 const [story, dist] = process.argv.slice(2);
 // What jest-environment-jsdom leaves: no TextEncoder, setImmediate, MessageChannel, fetch, Response, DecompressionStream, BroadcastChannel, crypto.subtle.
-const globals = { process, Buffer, URL, URLSearchParams, AbortController, AbortSignal, Event, EventTarget, queueMicrotask, setTimeout, clearTimeout, setInterval, clearInterval, performance, console, dist };
-const window = createContext({ ...globals, document: { baseURI: "http://localhost/", visibilityState: "visible" }, location: new URL("http://localhost/"), navigator: { userAgent: "jsdom" } });
+const globals = {
+  process,
+  Buffer,
+  URL,
+  URLSearchParams,
+  AbortController,
+  AbortSignal,
+  Event,
+  EventTarget,
+  queueMicrotask,
+  setTimeout,
+  clearTimeout,
+  setInterval,
+  clearInterval,
+  performance,
+  console,
+  dist,
+};
+const window = createContext({
+  ...globals,
+  document: { baseURI: "http://localhost/", visibilityState: "visible" },
+  location: new URL("http://localhost/"),
+  navigator: { userAgent: "jsdom" },
+});
 window.window = window.self = window;
 
 const modules = new Map();
 
 async function load(specifier, from) {
-  const where = specifier.startsWith("perdure") ? resolve(dist, `${specifier.slice(8) || "index"}.js`) : specifier.startsWith(".") ? resolve(dirname(from), specifier) : specifier;
+  const where = specifier.startsWith("perdure")
+    ? resolve(dist, `${specifier.slice(8) || "index"}.js`)
+    : specifier.startsWith(".")
+      ? resolve(dirname(from), specifier)
+      : specifier;
   const known = modules.get(where) ?? make(where);
   modules.set(where, known);
   return known;
@@ -26,11 +52,20 @@ async function make(where) {
   if (!where.startsWith("/")) {
     const found = await import(where);
     const names = Object.keys(found);
-    return new SyntheticModule(names, function () { for (const name of names) this.setExport(name, found[name]); }, { context: window });
+    return new SyntheticModule(
+      names,
+      function () {
+        for (const name of names) this.setExport(name, found[name]);
+      },
+      { context: window },
+    );
   }
   return new SourceTextModule(readFileSync(where, "utf8"), {
-    context: window, identifier: where,
-    initializeImportMeta: meta => { meta.url = pathToFileURL(where).href; },
+    context: window,
+    identifier: where,
+    initializeImportMeta: meta => {
+      meta.url = pathToFileURL(where).href;
+    },
     importModuleDynamically: async specifier => linked(await load(specifier, where)),
   });
 }

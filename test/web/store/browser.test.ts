@@ -28,7 +28,8 @@ after(async () => {
 });
 
 const openPage = (where: TestBrowser = browser): Promise<Page> => where.page(server.url);
-const ask = (page: Page, request: object, keep = false): Promise<unknown> => page.evaluate(([what, stay]) => window.ask(what, stay), [request, keep] as const);
+const ask = (page: Page, request: object, keep = false): Promise<unknown> =>
+  page.evaluate(([what, stay]) => window.ask(what, stay), [request, keep] as const);
 
 // An origin of its own, because browsers remember for a while how much room there was.
 async function onSmallOrigin(run: (page: Page) => Promise<unknown>): Promise<void> {
@@ -45,8 +46,12 @@ async function onSmallOrigin(run: (page: Page) => Promise<unknown>): Promise<voi
 
 function conforms(store: "indexeddb" | "known" | "opfs"): void {
   let page: Page;
-  before(async () => { page = await openPage(); });
-  after(async () => { await page?.close(); });
+  before(async () => {
+    page = await openPage();
+  });
+  after(async () => {
+    await page?.close();
+  });
   for (const { name, small } of cases) {
     test(name, async () => {
       if (small !== true) await ask(page, { kind: "case", store, name });
@@ -99,7 +104,9 @@ test("a database that the browser takes away in the middle of saves ends them, a
   await using other = await serve(site);
   const page = await browser.context.newPage();
   const session = await browser.context.newCDPSession(page);
-  await page.exposeFunction("makeRoom", () => session.send("Storage.clearDataForOrigin", { origin: other.url.slice(0, -1), storageTypes: "indexeddb" }));
+  await page.exposeFunction("makeRoom", () =>
+    session.send("Storage.clearDataForOrigin", { origin: other.url.slice(0, -1), storageTypes: "indexeddb" }),
+  );
   await page.goto(other.url);
   const [outcome, after, reopened] = (await ask(page, { kind: "cut" })) as [string, string, string];
   assert.match(outcome, /^(unknown|failed)$/);

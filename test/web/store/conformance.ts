@@ -21,7 +21,11 @@ export interface TestDisk {
 }
 
 /** `small`: the disk has room for 6 MiB. */
-export interface Case { readonly name: string; readonly small?: true; run(disk: TestDisk): Promise<void> }
+export interface Case {
+  readonly name: string;
+  readonly small?: true;
+  run(disk: TestDisk): Promise<void>;
+}
 
 const bytes = (...numbers: number[]): Uint8Array => Uint8Array.from(numbers);
 const nothing: Change = { puts: [], erases: [], eraseRanges: [] };
@@ -65,10 +69,27 @@ export const cases: readonly Case[] = [
     name: "keys are ordered as bytes, a prefix before what it begins",
     async run(disk) {
       const store = await disk.open();
-      const keys = [bytes(), bytes(0), bytes(0, 0), bytes(0, 255), bytes(1), bytes(127, 1), bytes(128), bytes(200, 0), bytes(255), bytes(255, 254)];
+      const keys = [
+        bytes(),
+        bytes(0),
+        bytes(0, 0),
+        bytes(0, 255),
+        bytes(1),
+        bytes(127, 1),
+        bytes(128),
+        bytes(200, 0),
+        bytes(255),
+        bytes(255, 254),
+      ];
       await store.save(put(...keys.toReversed().map(key => [key, bytes(7)] as const)));
-      same((await all(store)).map(([key]) => key), keys);
-      same((await store.range(bytes(0), bytes(0, 255), 10, true)).map(([key]) => key), [bytes(0, 0), bytes(0)]);
+      same(
+        (await all(store)).map(([key]) => key),
+        keys,
+      );
+      same(
+        (await store.range(bytes(0), bytes(0, 255), 10, true)).map(([key]) => key),
+        [bytes(0, 0), bytes(0)],
+      );
     },
   },
   {
@@ -76,7 +97,15 @@ export const cases: readonly Case[] = [
     async run(disk) {
       const store = await disk.open();
       await store.save(put(...[1, 2, 3, 4, 5, 6].map(n => row(n, n))));
-      const change = { puts: [row(3, 33), row(6, 66)], erases: [bytes(6), bytes(99)], eraseRanges: [[bytes(2), bytes(5)], [bytes(100), bytes(101)], [bytes(5), bytes(1)]] as const };
+      const change = {
+        puts: [row(3, 33), row(6, 66)],
+        erases: [bytes(6), bytes(99)],
+        eraseRanges: [
+          [bytes(2), bytes(5)],
+          [bytes(100), bytes(101)],
+          [bytes(5), bytes(1)],
+        ] as const,
+      };
       same(await store.save(change), "ok");
       same(await all(store), [row(1, 1), row(3, 33), row(5, 5), row(6, 66)]);
       same(await store.save(nothing), "ok");
@@ -100,7 +129,10 @@ export const cases: readonly Case[] = [
       const late = store.save(put(row(1, 200)));
       same(await read, [row(1, 39)]);
       same(keysOf(await range).length, 40);
-      same(await Promise.all(saves), saves.map(() => "ok"));
+      same(
+        await Promise.all(saves),
+        saves.map(() => "ok"),
+      );
       same(await late, "ok");
       same(await store.read([bytes(1)]), [row(1, 200)]);
     },
@@ -153,9 +185,18 @@ export const cases: readonly Case[] = [
       const many = Array.from({ length: 3000 }, (_, n) => [bytes(2, n >> 8, n & 255), bytes(n & 255)] as const);
       same(await store.save(put([bytes(1), large], ...many)), "ok");
       const [found] = await store.read([bytes(1)]);
-      check(found !== undefined && found[1].length === large.length && found[1].every((byte, n) => byte === n % 251), "the large value came back");
+      check(
+        found !== undefined && found[1].length === large.length && found[1].every((byte, n) => byte === n % 251),
+        "the large value came back",
+      );
       same((await store.range(bytes(2), bytes(3), 10_000, false)).length, 3000);
-      same((await store.range(bytes(2), bytes(3), 50, true)).map(([key]) => key), many.slice(-50).reverse().map(([key]) => key));
+      same(
+        (await store.range(bytes(2), bytes(3), 50, true)).map(([key]) => key),
+        many
+          .slice(-50)
+          .reverse()
+          .map(([key]) => key),
+      );
     },
   },
   {
@@ -166,7 +207,11 @@ export const cases: readonly Case[] = [
       const large = Uint8Array.from({ length: 60_000 }, (_, n) => (n * n * 7919) >> 5);
       same(await store.save(put(row(1, 1), row(2, 2))), "ok");
       const [full, after] = await Promise.all([
-        store.save({ puts: [row(1, 100), row(9, 9), ...Array.from({ length: 140 }, (_, n) => [bytes(50, n), large] as const)], erases: [bytes(2)], eraseRanges: [] }),
+        store.save({
+          puts: [row(1, 100), row(9, 9), ...Array.from({ length: 140 }, (_, n) => [bytes(50, n), large] as const)],
+          erases: [bytes(2)],
+          eraseRanges: [],
+        }),
         store.save({ ...nothing, erases: [bytes(1)] }),
       ]);
       same([full, after], ["full", "failed"]);

@@ -21,9 +21,15 @@ function memoryDisk(small: boolean): TestDisk {
   return {
     open: () => openMemory("test", disk),
     damage: async key => disk.put(key, new Uint8Array()),
-    supersede: async () => { await openMemory("test", disk); },
-    setFormat: async format => { disk.own.set("format", format); },
-    makeRoom: async () => { disk.maxBytes = Infinity; },
+    supersede: async () => {
+      await openMemory("test", disk);
+    },
+    setFormat: async format => {
+      disk.own.set("format", format);
+    },
+    makeRoom: async () => {
+      disk.maxBytes = Infinity;
+    },
     second: "takes over",
     dispose: async () => undefined,
   };
@@ -45,9 +51,11 @@ function sqliteDisk(small: boolean): TestDisk {
       return store;
     },
     damage: async key => behind(database => database.prepare("UPDATE rows SET value = 'text' WHERE key = ?").run(key)),
-    supersede: async () => { opened.push(await openSqlite(file)); },
+    supersede: async () => {
+      opened.push(await openSqlite(file));
+    },
     setFormat: async format => behind(database => database.pragma(`user_version = ${format}`)),
-    makeRoom: async () => undefined,                 // what did not fit was large, and there is room for little
+    makeRoom: async () => undefined, // what did not fit was large, and there is room for little
     second: "takes over",
     dispose: async () => {
       for (const store of opened) await store.close();
@@ -61,18 +69,29 @@ const saver = process.env["PERDURE_TEST_SAVER"];
 if (saver !== undefined) {
   const store = await openSqlite(saver);
   for (let n = 0; ; n++) {
-    const outcome = await store.save({ puts: [[new Uint8Array([n >> 8, n & 255]), new Uint8Array(300)]], erases: [], eraseRanges: [] });
+    const outcome = await store.save({
+      puts: [[new Uint8Array([n >> 8, n & 255]), new Uint8Array(300)]],
+      erases: [],
+      eraseRanges: [],
+    });
     if (outcome !== "ok") process.exit(1);
     writeSync(1, `${n + 1}\n`);
   }
 }
 
-for (const [kind, make] of [["memory", memoryDisk], ["sqlite in Node", sqliteDisk]] as const) {
+for (const [kind, make] of [
+  ["memory", memoryDisk],
+  ["sqlite in Node", sqliteDisk],
+] as const) {
   describe(`store: ${kind}`, () => {
     for (const { name, run, small } of cases) {
       test(name, async () => {
         const disk = make(small === true);
-        try { await run(disk); } finally { await disk.dispose(); }
+        try {
+          await run(disk);
+        } finally {
+          await disk.dispose();
+        }
       });
     }
   });
@@ -80,7 +99,10 @@ for (const [kind, make] of [["memory", memoryDisk], ["sqlite in Node", sqliteDis
 
 test("in Node the device's seed lies in the store and stays the same", async () => {
   const disk = new MemoryDisk();
-  const [first, second] = [await plainSeed(await openMemory("test", disk)), await plainSeed(await openMemory("test", disk))];
+  const [first, second] = [
+    await plainSeed(await openMemory("test", disk)),
+    await plainSeed(await openMemory("test", disk)),
+  ];
   same([first.fresh, second.fresh, first.bytes.length], [true, false, 32]);
   same(first.bytes, second.bytes);
 });
@@ -89,7 +111,11 @@ describe("SQLite in Node", () => {
   const inFolder = (name: string, run: (file: string) => Promise<void>): void => {
     test(name, async () => {
       const folder = mkdtempSync(join(tmpdir(), "perdure-store-"));
-      try { await run(join(folder, "rows.db")); } finally { rmSync(folder, { recursive: true }); }
+      try {
+        await run(join(folder, "rows.db"));
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
     });
   };
 
@@ -110,20 +136,27 @@ describe("SQLite in Node", () => {
     await store.close();
   });
 
-  inFolder("a file that is no database, a foreign database and a missing folder are said to be so and left as they are", async file => {
-    writeFileSync(file, "these are not the rows you are looking for, by a long way, not at all");
-    same(await refusal(openSqlite(file)), "storage-unavailable");
-    rmSync(file);
-    const foreign = new Database(file);
-    foreign.exec("CREATE TABLE photos (name)");
-    foreign.close();
-    same(await refusal(openSqlite(file)), "storage-unavailable");
-    same(await refusal(openSqlite(join(file, "nowhere", "rows.db"))), "storage-unavailable");
-  });
+  inFolder(
+    "a file that is no database, a foreign database and a missing folder are said to be so and left as they are",
+    async file => {
+      writeFileSync(file, "these are not the rows you are looking for, by a long way, not at all");
+      same(await refusal(openSqlite(file)), "storage-unavailable");
+      rmSync(file);
+      const foreign = new Database(file);
+      foreign.exec("CREATE TABLE photos (name)");
+      foreign.close();
+      same(await refusal(openSqlite(file)), "storage-unavailable");
+      same(await refusal(openSqlite(join(file, "nowhere", "rows.db"))), "storage-unavailable");
+    },
+  );
 
   inFolder("a cut file is refused or its reads reject: it is never an empty store", async file => {
     const store = await openSqlite(file);
-    await store.save({ puts: Array.from({ length: 2000 }, (_, n) => [new Uint8Array([n >> 8, n & 255]), new Uint8Array(200)] as const), erases: [], eraseRanges: [] });
+    await store.save({
+      puts: Array.from({ length: 2000 }, (_, n) => [new Uint8Array([n >> 8, n & 255]), new Uint8Array(200)] as const),
+      erases: [],
+      eraseRanges: [],
+    });
     await store.close();
     truncateSync(file, Math.floor(statSync(file).size / 2));
     let read = 0;
@@ -131,12 +164,17 @@ describe("SQLite in Node", () => {
       const cut = await openSqlite(file);
       check(!cut.wasEmpty, "it does not pass for empty");
       read = (await cut.range(new Uint8Array([0]), new Uint8Array([255]), 5000, false)).length;
-    } catch { /* refused, as it should be */ }
+    } catch {
+      /* refused, as it should be */
+    }
     check(read === 0, "no half of it was read");
   });
 
   inFolder("what was told durable survives SIGKILL of the process", async file => {
-    const child = spawn(process.execPath, [fileURLToPath(import.meta.url)], { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, PERDURE_TEST_SAVER: file } });
+    const child = spawn(process.execPath, [fileURLToPath(import.meta.url)], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, PERDURE_TEST_SAVER: file },
+    });
     let told = 0;
     child.stdout.on("data", (data: Buffer) => {
       told = Number(data.toString().trim().split("\n").at(-1));

@@ -24,7 +24,9 @@ async function keep(opening: Promise<Store & Own>): Promise<Store & Own> {
   return store;
 }
 
-async function closeAll(): Promise<void> { for (const store of opened.splice(0)) await store.close(); }
+async function closeAll(): Promise<void> {
+  for (const store of opened.splice(0)) await store.close();
+}
 
 // `known`: reads of a fresh database are answered from memory, as long as little is in it.
 const indexedDbDisk = (known: boolean): TestDisk => ({
@@ -34,7 +36,9 @@ const indexedDbDisk = (known: boolean): TestDisk => ({
     await database.put("rows", "text", new Uint8Array(key));
     database.close();
   },
-  supersede: async () => { await keep(openIndexedDb(name)); },
+  supersede: async () => {
+    await keep(openIndexedDb(name));
+  },
   setFormat: async format => {
     const database = await openDB(`perdure:${name}`);
     await database.put("own", format, "format");
@@ -71,7 +75,11 @@ const opfsDisk: TestDisk = {
 async function run(disk: TestDisk, which: string): Promise<void> {
   const found = cases.find(one => one.name === which);
   if (found === undefined) throw new Error(`no case ${which}`);
-  try { await found.run(disk); } finally { await disk.dispose(); }
+  try {
+    await found.run(disk);
+  } finally {
+    await disk.dispose();
+  }
 }
 
 // The store of the durability test has one name for both of its browsers, and stays open.
@@ -87,9 +95,13 @@ async function durable(store: Store): Promise<string> {
 async function cutOff(): Promise<unknown> {
   const store = await openIndexedDb("cut");
   await store.save({ puts: [[Uint8Array.of(1), Uint8Array.of(1)]], erases: [], eraseRanges: [] });
-  postMessage({ kind: "make-room" });                 // here: clears the site's data
+  postMessage({ kind: "make-room" }); // here: clears the site's data
   for (let n = 0; ; n++) {
-    const outcome = await store.save({ puts: [[Uint8Array.of(2, n & 255), new Uint8Array(30_000)]], erases: [], eraseRanges: [] });
+    const outcome = await store.save({
+      puts: [[Uint8Array.of(2, n & 255), new Uint8Array(30_000)]],
+      erases: [],
+      eraseRanges: [],
+    });
     if (outcome === "ok") continue;
     const after = await store.save({ puts: [], erases: [Uint8Array.of(1)], eraseRanges: [] });
     // While the browser is at it, it is not to be had; as the core does, one asks again.
@@ -103,32 +115,79 @@ async function cutOff(): Promise<unknown> {
 async function seeds(): Promise<unknown> {
   const own = await openIndexedDbOwn(name);
   const [first, second] = [await wrappedSeed(own), await wrappedSeed(own)];
-  const kept = await own.getOwn("seed") as { key: CryptoKey; sealed: Uint8Array };
+  const kept = (await own.getOwn("seed")) as { key: CryptoKey; sealed: Uint8Array };
   const inTheOpen = kept.sealed.join().includes(first.bytes.join());
-  const exported = await crypto.subtle.exportKey("raw", kept.key).then(() => "given out", () => "refused");
+  const exported = await crypto.subtle.exportKey("raw", kept.key).then(
+    () => "given out",
+    () => "refused",
+  );
   await own.putOwn("seed", { ...kept, sealed: new Uint8Array(48) });
   const third = await wrappedSeed(own);
   await own.close();
-  return [first.fresh, second.fresh, third.fresh, first.bytes.join() === second.bytes.join(), first.bytes.join() === third.bytes.join(), first.bytes.length, inTheOpen, exported];
+  return [
+    first.fresh,
+    second.fresh,
+    third.fresh,
+    first.bytes.join() === second.bytes.join(),
+    first.bytes.join() === third.bytes.join(),
+    first.bytes.length,
+    inTheOpen,
+    exported,
+  ];
 }
 
-type Request = { kind: "case"; store: "indexeddb" | "known" | "opfs"; name: string } | { kind: "room-made" }
-  | { kind: "fill" | "count"; store: "indexeddb" | "opfs" } | { kind: "open"; store: "opfs"; name: string; patienceMs?: number } | { kind: "cut" | "seeds" };
+type Request =
+  | { kind: "case"; store: "indexeddb" | "known" | "opfs"; name: string }
+  | { kind: "room-made" }
+  | { kind: "fill" | "count"; store: "indexeddb" | "opfs" }
+  | { kind: "open"; store: "opfs"; name: string; patienceMs?: number }
+  | { kind: "cut" | "seeds" };
 
 addEventListener("message", ({ data }: MessageEvent<Request>) => {
   const answer = (work: Promise<unknown>): void => {
-    work.then(value => postMessage({ kind: "done", value }), (error: unknown) => postMessage({ kind: "failed", text: error instanceof Error ? `${error.stack}` : String(error), code: codeOf(error) }));
+    work.then(
+      value => postMessage({ kind: "done", value }),
+      (error: unknown) =>
+        postMessage({
+          kind: "failed",
+          text: error instanceof Error ? `${error.stack}` : String(error),
+          code: codeOf(error),
+        }),
+    );
   };
   switch (data.kind) {
-    case "room-made": roomMade.resolve(); break;
-    case "case": answer(run(data.store === "opfs" ? opfsDisk : indexedDbDisk(data.store === "known"), data.name)); break;
-    case "open": answer(openOpfs(data.name, { patienceMs: data.patienceMs ?? 0 }).then(store => { opened.push(store); })); break;
-    case "cut": answer(cutOff()); break;
-    case "seeds": answer(seeds()); break;
-    case "fill": answer((data.store === "opfs" ? openOpfs("durable") : openIndexedDb("durable")).then(durable)); break;
-    case "count": answer((data.store === "opfs" ? openOpfs("durable") : openIndexedDb("durable"))
-      .then(async store => (await store.range(new Uint8Array(), Uint8Array.of(255), 100, false)).length)); break;
+    case "room-made":
+      roomMade.resolve();
+      break;
+    case "case":
+      answer(run(data.store === "opfs" ? opfsDisk : indexedDbDisk(data.store === "known"), data.name));
+      break;
+    case "open":
+      answer(
+        openOpfs(data.name, { patienceMs: data.patienceMs ?? 0 }).then(store => {
+          opened.push(store);
+        }),
+      );
+      break;
+    case "cut":
+      answer(cutOff());
+      break;
+    case "seeds":
+      answer(seeds());
+      break;
+    case "fill":
+      answer((data.store === "opfs" ? openOpfs("durable") : openIndexedDb("durable")).then(durable));
+      break;
+    case "count":
+      answer(
+        (data.store === "opfs" ? openOpfs("durable") : openIndexedDb("durable")).then(
+          async store => (await store.range(new Uint8Array(), Uint8Array.of(255), 100, false)).length,
+        ),
+      );
+      break;
   }
 });
 
-function codeOf(error: unknown): unknown { return typeof error === "object" && error !== null ? Reflect.get(error, "code") : undefined; }
+function codeOf(error: unknown): unknown {
+  return typeof error === "object" && error !== null ? Reflect.get(error, "code") : undefined;
+}

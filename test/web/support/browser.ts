@@ -36,12 +36,17 @@ export interface TestBrowser extends AsyncDisposable {
 export async function openBrowser(options: BrowserOptions = {}): Promise<TestBrowser> {
   const profile = options.profile ?? mkdtempSync(join(tmpdir(), "perdure-profile-"));
   const executable = process.env["PERDURE_CHROMIUM"] ?? "/usr/bin/chromium";
-  const context = await chromium.launchPersistentContext(profile, {
-    ...(existsSync(executable) ? { executablePath: executable } : {}),
-    headless: true, args: [...chromiumArgs, ...(options.args ?? [])], ignoreDefaultArgs: [...(options.without ?? [])], permissions: ["camera", "microphone"],
-  }).catch((error: unknown) => {
-    throw new Error("Chromium did not start. Install it with: apt-get install chromium", { cause: error });
-  });
+  const context = await chromium
+    .launchPersistentContext(profile, {
+      ...(existsSync(executable) ? { executablePath: executable } : {}),
+      headless: true,
+      args: [...chromiumArgs, ...(options.args ?? [])],
+      ignoreDefaultArgs: [...(options.without ?? [])],
+      permissions: ["camera", "microphone"],
+    })
+    .catch((error: unknown) => {
+      throw new Error("Chromium did not start. Install it with: apt-get install chromium", { cause: error });
+    });
   const said: string[] = [];
   const listen = (page: Page): void => {
     page.on("console", message => said.push(message.text()));
@@ -49,13 +54,17 @@ export async function openBrowser(options: BrowserOptions = {}): Promise<TestBro
   };
   context.pages().forEach(listen);
   context.on("page", listen);
-  const gone = (): void => { if (options.profile === undefined) rmSync(profile, { recursive: true, force: true, maxRetries: 5 }); };
+  const gone = (): void => {
+    if (options.profile === undefined) rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  };
   const close = async (): Promise<void> => {
     await context.close();
     gone();
   };
   return {
-    context, said, close,
+    context,
+    said,
+    close,
     page: async url => {
       const page = await context.newPage();
       await page.goto(url);

@@ -22,7 +22,10 @@ export interface BundleOptions {
 }
 
 /** ES modules by path, as a Site wants them; entries are named by their keys and are relative to test/web. */
-export async function bundle(entries: Readonly<Record<string, string>>, { define = {}, replace = {} }: BundleOptions = {}): Promise<Record<string, Uint8Array>> {
+export async function bundle(
+  entries: Readonly<Record<string, string>>,
+  { define = {}, replace = {} }: BundleOptions = {},
+): Promise<Record<string, Uint8Array>> {
   const replaced: Plugin = {
     name: "replaced",
     setup({ onResolve, onLoad }) {
@@ -35,8 +38,19 @@ export async function bundle(entries: Readonly<Record<string, string>>, { define
   };
   const built = await build({
     entryPoints: Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, resolve(testRoot, file)])),
-    bundle: true, splitting: true, format: "esm", target: "es2022", platform: "browser", write: false, outdir: "/", sourcemap: "inline",
-    logLevel: "warning", define: { ...define }, plugins: [replaced],
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    target: "es2022",
+    platform: "browser",
+    write: false,
+    outdir: "/",
+    sourcemap: "inline",
+    logLevel: "warning",
+    define: { ...define },
+    plugins: [replaced],
   });
-  return Object.fromEntries(built.outputFiles.map(file => [`/${relative("/", file.path).replaceAll("\\", "/")}`, file.contents]));
+  return Object.fromEntries(
+    built.outputFiles.map(file => [`/${relative("/", file.path).replaceAll("\\", "/")}`, file.contents]),
+  );
 }

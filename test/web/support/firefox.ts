@@ -22,12 +22,19 @@ const places = [process.env["PERDURE_FIREFOX"], "/usr/bin/firefox-esr", "/usr/bi
 /** Starts a browser of its own. Rejects if there is none, and says what to install. */
 export async function openFirefox(): Promise<TestFirefox> {
   const executablePath = places.find(place => place !== undefined && existsSync(place));
-  if (executablePath === undefined) throw new Error("Firefox is not there. Install it with: apt-get install firefox-esr");
-  const browser = await launch({ browser: "firefox", executablePath, headless: true, extraPrefsFirefox: { ...firefoxPrefs } });
+  if (executablePath === undefined)
+    throw new Error("Firefox is not there. Install it with: apt-get install firefox-esr");
+  const browser = await launch({
+    browser: "firefox",
+    executablePath,
+    headless: true,
+    extraPrefsFirefox: { ...firefoxPrefs },
+  });
   const said: string[] = [];
   const context = (): Promise<BrowserContext> => browser.createBrowserContext();
   return {
-    said, context,
+    said,
+    context,
     page: async (url, where) => {
       const page = await (where ?? (await context())).newPage();
       page.on("console", message => said.push(message.text()));

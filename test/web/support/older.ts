@@ -8,7 +8,12 @@ import { projectRoot } from "./bundle.js";
 /** Unpacks it into that folder, which may be missing. Returns where its dist/ lies. */
 export function unpackOlder(folder: string): string {
   mkdirSync(folder, { recursive: true });
-  const { status, stderr } = spawnSync("tar", ["-xzf", join(projectRoot, "test/pack/fixtures/perdure-0.1.0.tgz"), "-C", folder]);
+  const { status, stderr } = spawnSync("tar", [
+    "-xzf",
+    join(projectRoot, "test/pack/fixtures/perdure-0.1.0.tgz"),
+    "-C",
+    folder,
+  ]);
   if (status !== 0) throw new Error(`0.1.0 was not unpacked: ${String(stderr)}`);
   return join(folder, "package/dist");
 }

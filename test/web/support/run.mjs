@@ -11,7 +11,9 @@ const out = resolve(root, "../../build/test-web", String(process.pid));
 
 function testsIn(path) {
   if (statSync(path).isFile()) return path.endsWith(".test.ts") ? [path] : [];
-  return readdirSync(path).sort().flatMap(name => testsIn(join(path, name)));
+  return readdirSync(path)
+    .sort()
+    .flatMap(name => testsIn(join(path, name)));
 }
 
 const wanted = process.argv.slice(2).filter(argument => !argument.startsWith("-"));
@@ -20,8 +22,17 @@ const tests = (wanted.length > 0 ? wanted : ["."]).flatMap(name => testsIn(resol
 if (tests.length === 0) throw new Error("no tests there");
 
 await build({
-  entryPoints: tests, outdir: out, outbase: root, bundle: true, platform: "node", format: "esm", target: "node20", packages: "external",
-  sourcemap: "inline", logLevel: "warning", outExtension: { ".js": ".mjs" },
+  entryPoints: tests,
+  outdir: out,
+  outbase: root,
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  packages: "external",
+  sourcemap: "inline",
+  logLevel: "warning",
+  outExtension: { ".js": ".mjs" },
   define: { "globalThis.testRoot": JSON.stringify(root) },
 });
 /** These hold a time, a task's length or the growth of memory against a limit: nothing runs beside them. */
@@ -31,12 +42,28 @@ const isMeasuring = test => measuring.includes(relative(root, test));
 /** Resolves with the exit code. */
 function run(tests, concurrency) {
   const files = tests.map(test => join(out, relative(root, test).replace(/\.ts$/, ".mjs")));
-  const child = spawn(process.execPath, ["--enable-source-maps", "--test", "--test-reporter=spec", `--test-concurrency=${concurrency}`, ...options, ...files], { stdio: "inherit" });
-  return new Promise(resolve => { child.on("exit", code => resolve(code ?? 1)); });
+  const child = spawn(
+    process.execPath,
+    [
+      "--enable-source-maps",
+      "--test",
+      "--test-reporter=spec",
+      `--test-concurrency=${concurrency}`,
+      ...options,
+      ...files,
+    ],
+    { stdio: "inherit" },
+  );
+  return new Promise(resolve => {
+    child.on("exit", code => resolve(code ?? 1));
+  });
 }
 
 const codes = [];
-for (const [alone, lanes] of [[false, 2], [true, 1]]) {
+for (const [alone, lanes] of [
+  [false, 2],
+  [true, 1],
+]) {
   const chosen = tests.filter(test => isMeasuring(test) === alone);
   if (chosen.length > 0) codes.push(await run(chosen, lanes));
 }

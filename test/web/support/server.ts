@@ -20,7 +20,7 @@ export interface ServeOptions {
 }
 
 export interface SiteServer extends AsyncDisposable {
-  readonly url: string;                    // ends with a slash
+  readonly url: string; // ends with a slash
   /** Paths asked for, in order. */
   readonly asked: readonly string[];
   /** Puts something at a path or takes it away. */
@@ -29,8 +29,14 @@ export interface SiteServer extends AsyncDisposable {
 }
 
 const types: Readonly<Record<string, string>> = {
-  ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8", ".css": "text/css",
-  ".wasm": "application/wasm", ".json": "application/json", ".map": "application/json", ".svg": "image/svg+xml",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".mjs": "text/javascript; charset=utf-8",
+  ".css": "text/css",
+  ".wasm": "application/wasm",
+  ".json": "application/json",
+  ".map": "application/json",
+  ".svg": "image/svg+xml",
 };
 
 /** Serves the site on a free loopback port. A path that ends with a slash and names a folder serves all below it. */
@@ -52,7 +58,10 @@ export async function serve(site: Site, options: ServeOptions = {}): Promise<Sit
   return {
     url: `http://localhost:${address.port}/`,
     asked,
-    put: (path, content) => { if (content === undefined) contents.delete(path); else contents.set(path, content); },
+    put: (path, content) => {
+      if (content === undefined) contents.delete(path);
+      else contents.set(path, content);
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -63,7 +72,12 @@ export function pageOf(script: string, title = "test"): string {
   return `<!doctype html><meta charset="utf-8"><title>${title}</title><link rel="icon" href="data:,"><script type="module" src="${script}"></script>`;
 }
 
-async function answer(contents: ReadonlyMap<string, Content>, path: string, response: ServerResponse, options: ServeOptions): Promise<void> {
+async function answer(
+  contents: ReadonlyMap<string, Content>,
+  path: string,
+  response: ServerResponse,
+  options: ServeOptions,
+): Promise<void> {
   const found = await find(contents, path);
   const headers: Record<string, string> = { "cache-control": "no-store", ...options.headers };
   if (options.csp !== undefined) headers["content-security-policy"] = options.csp;
@@ -71,10 +85,15 @@ async function answer(contents: ReadonlyMap<string, Content>, path: string, resp
     response.writeHead(404, headers).end("not here");
     return;
   }
-  response.writeHead(200, { "content-type": types[extname(found.name)] ?? "application/octet-stream", ...headers }).end(found.body);
+  response
+    .writeHead(200, { "content-type": types[extname(found.name)] ?? "application/octet-stream", ...headers })
+    .end(found.body);
 }
 
-async function find(contents: ReadonlyMap<string, Content>, path: string): Promise<{ name: string; body: string | Uint8Array } | undefined> {
+async function find(
+  contents: ReadonlyMap<string, Content>,
+  path: string,
+): Promise<{ name: string; body: string | Uint8Array } | undefined> {
   const content = contents.get(path);
   const name = path.endsWith("/") ? "index.html" : path;
   if (content !== undefined) {
@@ -83,8 +102,16 @@ async function find(contents: ReadonlyMap<string, Content>, path: string): Promi
   }
   for (const [prefix, folder] of contents) {
     if (typeof folder === "string" || !("folder" in folder) || !path.startsWith(prefix)) continue;
-    const file = join(folder.folder, normalize(`/${path.slice(prefix.length)}`), path.endsWith("/") ? "index.html" : "");
-    try { return { name: file, body: await readFile(file) }; } catch { /* look further */ }
+    const file = join(
+      folder.folder,
+      normalize(`/${path.slice(prefix.length)}`),
+      path.endsWith("/") ? "index.html" : "",
+    );
+    try {
+      return { name: file, body: await readFile(file) };
+    } catch {
+      /* look further */
+    }
   }
   return undefined;
 }

@@ -2,7 +2,12 @@
 
 import type { Page } from "playwright-core";
 
-interface TraceEvent { readonly name: string; readonly pid: number; readonly tid: number; readonly tdur?: number }
+interface TraceEvent {
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly tdur?: number;
+}
 
 /** Milliseconds that each task of the page took on the processor, the longest first. What else the machine does makes a task wait and
  *  is not in it. One page at a time. */
@@ -14,7 +19,9 @@ export async function tasksOf(page: Page, during: () => Promise<void>): Promise<
   await during();
   const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
   const marked = traceEvents.find(({ name }) => name === "the page's thread");
-  const tasks = traceEvents.filter(({ name, pid, tid }) => name === "ThreadControllerImpl::RunTask" && pid === marked?.pid && tid === marked.tid);
+  const tasks = traceEvents.filter(
+    ({ name, pid, tid }) => name === "ThreadControllerImpl::RunTask" && pid === marked?.pid && tid === marked.tid,
+  );
   if (tasks.length === 0) throw new Error("the trace shows no task of the page");
   return tasks.map(({ tdur = 0 }) => tdur / 1000).sort((a, b) => b - a);
 }

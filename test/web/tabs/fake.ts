@@ -24,30 +24,67 @@ export async function takeFakeLead(options: LeadOptions, superseded: () => void)
 
   async function answer(body: CallBody, signal: AbortSignal | undefined): Promise<ReplyBody> {
     switch (body.kind) {
-      case "TopicNamed": return { kind: "OpenedTopic", topic: 7, id: "00".repeat(32), name: body.name };
-      case "TopicCreate": return { kind: "OpenedTopic", topic: 8, id: "11".repeat(32) };
-      case "TopicJoin": return { kind: "OpenedTopic", topic: 8, id: "11".repeat(32) };
-      case "TopicInvite": return { kind: "Text", text: `invite of ${body.topic}` };
+      case "TopicNamed":
+        return { kind: "OpenedTopic", topic: 7, id: "00".repeat(32), name: body.name };
+      case "TopicCreate":
+        return { kind: "OpenedTopic", topic: 8, id: "11".repeat(32) };
+      case "TopicJoin":
+        return { kind: "OpenedTopic", topic: 8, id: "11".repeat(32) };
+      case "TopicInvite":
+        return { kind: "Text", text: `invite of ${body.topic}` };
       case "Append": {
         // Said twice with one tag, it is there once.
-        const outcome = await store.save({ puts: [[Uint8Array.of(1, ...body.tag), Uint8Array.of(1)]], erases: [], eraseRanges: [] });
+        const outcome = await store.save({
+          puts: [[Uint8Array.of(1, ...body.tag), Uint8Array.of(1)]],
+          erases: [],
+          eraseRanges: [],
+        });
         if (outcome === "superseded") superseded();
-        if (outcome !== "ok") return new Promise(() => undefined);       // as a core that is over
+        if (outcome !== "ok") return new Promise(() => undefined); // as a core that is over
         const length = (await rows()).length;
-        board.tell({ kind: "TopicNotice", topic: body.topic, state: "live", length, unread: 0, pending: 0, behind: 0, held: 0, unreadable: 0, peers: 0, mapSize: 0, timeline: true, copies: false, allKeys: false, keys: [] });
+        board.tell({
+          kind: "TopicNotice",
+          topic: body.topic,
+          state: "live",
+          length,
+          unread: 0,
+          pending: 0,
+          behind: 0,
+          held: 0,
+          unreadable: 0,
+          peers: 0,
+          mapSize: 0,
+          timeline: true,
+          copies: false,
+          allKeys: false,
+          keys: [],
+        });
         return { kind: "Appended", id: hex(body.tag) };
       }
       case "ShowPresence":
-        board.tell({ kind: "PresenceNotice", topic: body.topic, device: "22".repeat(32), ...(body.value === undefined ? {} : { value: body.value }) });
+        board.tell({
+          kind: "PresenceNotice",
+          topic: body.topic,
+          device: "22".repeat(32),
+          ...(body.value === undefined ? {} : { value: body.value }),
+        });
         return { kind: "Nothing" };
       case "TopicLeave":
         board.tell({ kind: "TopicEnded", topic: body.topic });
         return { kind: "Nothing" };
-      case "GetDigest": return { kind: "Text", text: JSON.stringify({ asked, rows: (await rows()).length }) };
-      case "TopicShortcode": throw new PerdureError("not-found", "as asked");
+      case "GetDigest":
+        return { kind: "Text", text: JSON.stringify({ asked, rows: (await rows()).length }) };
+      case "TopicShortcode":
+        throw new PerdureError("not-found", "as asked");
       case "WaitSynced":
-        return new Promise((_, reject) => signal?.addEventListener("abort", () => { asked.push("aborted"); reject(signal.reason); }));
-      default: return { kind: "Nothing" };
+        return new Promise((_, reject) =>
+          signal?.addEventListener("abort", () => {
+            asked.push("aborted");
+            reject(signal.reason);
+          }),
+        );
+      default:
+        return { kind: "Nothing" };
     }
   }
 
@@ -60,26 +97,48 @@ export async function takeFakeLead(options: LeadOptions, superseded: () => void)
     },
     onNotice: (listener: (notice: Notice) => void) => board.listen(listener),
     info: () => info,
-    onInfo: listener => { listeners.add(listener); return () => void listeners.delete(listener); },
+    onInfo: listener => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     network: online => {
       asked.push(`network ${String(online)}`);
       info = { ...info, storage: { ...info.storage, usedBytes: info.storage.usedBytes + 1 } };
       callEach(listeners, info);
     },
-    visibility: hidden => { asked.push(`hidden ${String(hidden)}`); },
-    goodbye: () => { asked.push("goodbye"); },
-    close: async () => { ended = true; await store.close(); },
+    visibility: hidden => {
+      asked.push(`hidden ${String(hidden)}`);
+    },
+    goodbye: () => {
+      asked.push("goodbye");
+    },
+    close: async () => {
+      ended = true;
+      await store.close();
+    },
   };
-  return { engine, drop: async () => { ended = true; await store.close(); } };
+  return {
+    engine,
+    drop: async () => {
+      ended = true;
+      await store.close();
+    },
+  };
 }
 
 function nameOf(body: CallBody): string {
   switch (body.kind) {
-    case "TopicNamed": return `${body.kind} ${body.name}`;
-    case "TopicJoin": return `${body.kind} ${body.invite}`;
-    case "ShowPresence": return `${body.kind} ${body.value === undefined ? "none" : String(body.value[0])}`;
-    case "TopicClose": return `${body.kind} ${body.topic}`;
-    case "AnchorAdd": return `${body.kind} ${body.url}`;
-    default: return body.kind;
+    case "TopicNamed":
+      return `${body.kind} ${body.name}`;
+    case "TopicJoin":
+      return `${body.kind} ${body.invite}`;
+    case "ShowPresence":
+      return `${body.kind} ${body.value === undefined ? "none" : String(body.value[0])}`;
+    case "TopicClose":
+      return `${body.kind} ${body.topic}`;
+    case "AnchorAdd":
+      return `${body.kind} ${body.url}`;
+    default:
+      return body.kind;
   }
 }

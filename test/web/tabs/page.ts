@@ -36,7 +36,12 @@ async function until(engine: Engine, holds: (found: { asked: string[]; rows: num
 /** Resolves once the engine's info is so. */
 function untilInfo(engine: Engine, holds: (info: EngineInfo) => boolean): Promise<EngineInfo> {
   return new Promise(resolve => {
-    const look = (info: EngineInfo): void => { if (holds(info)) { stop(); resolve(info); } };
+    const look = (info: EngineInfo): void => {
+      if (holds(info)) {
+        stop();
+        resolve(info);
+      }
+    };
     const stop = engine.onInfo(look);
     look(engine.info());
   });
@@ -53,10 +58,20 @@ async function refusal(promise: Promise<unknown>): Promise<string> {
 }
 
 const tools = {
-  open: (options: Partial<PeerOptions> = {}): Promise<Engine> => browserEngine({ app: "test", worker: "/worker.js", rtc: false, ...options }),
-  append, digest, until, untilInfo, refusal, openIndexedDb,
+  open: (options: Partial<PeerOptions> = {}): Promise<Engine> =>
+    browserEngine({ app: "test", worker: "/worker.js", rtc: false, ...options }),
+  append,
+  digest,
+  until,
+  untilInfo,
+  refusal,
+  openIndexedDb,
 };
 declare global {
-  interface Window { tabs: typeof tools; engine: Engine; results: Promise<unknown> }
+  interface Window {
+    tabs: typeof tools;
+    engine: Engine;
+    results: Promise<unknown>;
+  }
 }
 window.tabs = tools;

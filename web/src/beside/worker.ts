@@ -7,7 +7,13 @@ import type { WorkerScript } from "../launch.js";
  *  nobody do that. */
 export function ownWorker(withSqlite: boolean): WorkerScript | Worker {
   const real = globalThis.Worker;
-  const overheard = Reflect.set(globalThis, "Worker", function Overheard(url: WorkerScript["url"], options: WorkerOptions): WorkerScript { return { url, options }; });
+  const overheard = Reflect.set(
+    globalThis,
+    "Worker",
+    function Overheard(url: WorkerScript["url"], options: WorkerOptions): WorkerScript {
+      return { url, options };
+    },
+  );
   try {
     return withSqlite
       ? new Worker(new URL("./worker-opfs.js", import.meta.url), { type: "module", name: "perdure-opfs" })

@@ -9,7 +9,7 @@ declare const PERDURE_WASM: string;
 
 /** The bytes of perdure.wasm, anywhere. */
 export async function ownWasm(): Promise<BufferSource> {
-  const packed = PERDURE_WASM;                   // named once: each time it is named it is in the bundle
+  const packed = PERDURE_WASM; // named once: each time it is named it is in the bundle
   if (!inNode) return unpack(packed);
   const { gunzipSync } = (await importInNode("node:zlib")) as typeof import("node:zlib");
   return new Uint8Array(gunzipSync(Buffer.from(packed, "base64")));

@@ -36,15 +36,22 @@ export class ChannelPipe implements Pipe {
     channel.binaryType = "arraybuffer";
     channel.bufferedAmountLowThreshold = low - 1;
     // Where a message came first it counts as opened, but what was answered waits until now.
-    channel.onopen = () => { this.#open(); this.#pump(); };
+    channel.onopen = () => {
+      this.#open();
+      this.#pump();
+    };
     channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#receive(data);
     channel.onbufferedamountlow = () => this.#pump();
     channel.onclose = () => this.#end();
-    channel.onerror = () => { if (channel.readyState !== "open") this.#end(); };
+    channel.onerror = () => {
+      if (channel.readyState !== "open") this.#end();
+    };
     if (channel.readyState === "open") queueMicrotask(() => this.#open());
   }
 
-  get buffered(): number { return this.#queued + this.#channel.bufferedAmount; }
+  get buffered(): number {
+    return this.#queued + this.#channel.bufferedAmount;
+  }
 
   send(bytes: Uint8Array): void {
     if (this.#closing || this.#closed) return;
@@ -58,7 +65,10 @@ export class ChannelPipe implements Pipe {
     if (this.#closing || this.#closed) return;
     this.#closing = true;
     if (this.#queue.length === 0) this.#channel.close();
-    setTimeout(() => { this.#channel.close(); this.#end(); }, closeMs);
+    setTimeout(() => {
+      this.#channel.close();
+      this.#end();
+    }, closeMs);
   }
 
   #open(): void {

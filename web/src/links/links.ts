@@ -45,7 +45,13 @@ export interface LinkEvents {
 
 /** url: of the dial; attempt: of rtcOpen; network: what the other side asked for, where it dialled;
  *  address, admitted: as the core has them in LinkOpened. */
-export interface LinkOrigin { readonly url?: string; readonly attempt?: number; readonly network?: string; readonly address?: Uint8Array; readonly admitted?: boolean }
+export interface LinkOrigin {
+  readonly url?: string;
+  readonly attempt?: number;
+  readonly network?: string;
+  readonly address?: Uint8Array;
+  readonly admitted?: boolean;
+}
 
 /** A link as its transport sees it. */
 export interface Pipe {
@@ -77,7 +83,9 @@ export class LinkTable {
   #allowed = true;
   #next = 1;
 
-  constructor(events: LinkEvents) { this.events = events; }
+  constructor(events: LinkEvents) {
+    this.events = events;
+  }
 
   /** Numbers an open pipe and tells the Driver. */
   add(pipe: Pipe, path: LinkKind, dialler: boolean, from: LinkOrigin): PipeEvents {
@@ -87,7 +95,9 @@ export class LinkTable {
     this.events.opened(link, path, dialler, from);
     if (!this.#allowed) queueMicrotask(() => this.close(link));
     return {
-      received: bytes => { if (this.#pipes.has(link)) this.events.received(link, bytes); },
+      received: bytes => {
+        if (this.#pipes.has(link)) this.events.received(link, bytes);
+      },
       drained: buffered => this.#drained(link, buffered),
       closed: () => {
         this.#pipes.delete(link);
@@ -107,7 +117,7 @@ export class LinkTable {
 
   close(link: number): void {
     const known = this.#pipes.get(link);
-    this.#pipes.delete(link);                 // what comes from now on is not heard
+    this.#pipes.delete(link); // what comes from now on is not heard
     known?.pipe.close();
   }
 
@@ -124,7 +134,9 @@ export class LinkTable {
     if (!allowed) this.closeAll();
   }
 
-  closeAll(): void { for (const link of [...this.#pipes.keys()]) this.close(link); }
+  closeAll(): void {
+    for (const link of [...this.#pipes.keys()]) this.close(link);
+  }
 }
 
 export interface LinksOptions {
@@ -141,13 +153,15 @@ export function makeLinks(options: LinksOptions): (events: LinkEvents) => Links 
     const table = new LinkTable(events);
     const webSockets = new WebSockets(table, options.webSocket);
     const rtc = options.rtc === undefined ? undefined : new RtcLinks(table, options.rtc);
-    const meetOthers = (): LocalBus | undefined => options.local === undefined ? undefined : new LocalBus(table, options.local);
+    const meetOthers = (): LocalBus | undefined =>
+      options.local === undefined ? undefined : new LocalBus(table, options.local);
     let local = meetOthers();
     return {
       dial: (url, network) => webSockets.dial(url, network),
       send: (link, bytes) => table.send(link, bytes),
       close: link => table.close(link),
-      rtcOpen: (attempt, initiator, ice) => rtc === undefined ? events.rtcFailed(attempt) : rtc.open(attempt, initiator, ice),
+      rtcOpen: (attempt, initiator, ice) =>
+        rtc === undefined ? events.rtcFailed(attempt) : rtc.open(attempt, initiator, ice),
       rtcSignal: (attempt, kind, text) => rtc?.signal(attempt, kind, text),
       rtcClose: attempt => rtc?.close(attempt),
       allow: allowed => {

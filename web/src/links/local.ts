@@ -18,11 +18,14 @@ export interface LocalOptions {
   readonly locks?: LockManager | undefined;
 }
 
-type Public = { readonly kind: "hello" | "leave"; readonly from: string } | { readonly kind: "welcome"; readonly from: string; readonly to: string };
+type Public =
+  | { readonly kind: "hello" | "leave"; readonly from: string }
+  | { readonly kind: "welcome"; readonly from: string; readonly to: string };
 type Private = { readonly from: string } & (
   | { readonly kind: "ready" | "close" | "ping" | "pong" }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly kind: "taken"; readonly total: number });
+  | { readonly kind: "taken"; readonly total: number }
+);
 
 /** A receiver says what it has taken after so many bytes. */
 const takenBytes = 64 * 1024;
@@ -36,7 +39,9 @@ export class LocalBus {
   readonly #table: LinkTable;
   readonly #network: string;
   readonly #locks: LockManager | undefined;
-  readonly #id = Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, "0")).join("");
+  readonly #id = Array.from(crypto.getRandomValues(new Uint8Array(16)), byte =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
   readonly #others = new Map<string, Pair>();
   readonly #left = new AbortController();
   readonly #channel: BroadcastChannel;
@@ -77,8 +82,8 @@ export class LocalBus {
   }
 
   #hear(message: Public): void {
-    if (typeof message?.from !== "string") return;               // a page may have a channel of that name
-    if (!this.#begun || message.from === this.#id) return;       // before that, our hello is still to come
+    if (typeof message?.from !== "string") return; // a page may have a channel of that name
+    if (!this.#begun || message.from === this.#id) return; // before that, our hello is still to come
     if (message.kind === "leave") return this.#others.get(message.from)?.gone();
     if (message.kind === "welcome" && message.to !== this.#id) return;
     this.#meet(message.from);
@@ -94,11 +99,16 @@ export class LocalBus {
     });
     this.#others.set(other, pair);
     if (this.#locks === undefined) pair.listenForSilence();
-    else void this.#locks.request(this.#lockOf(other), { signal: pair.ended }, () => pair.gone()).catch(() => undefined);
+    else
+      void this.#locks.request(this.#lockOf(other), { signal: pair.ended }, () => pair.gone()).catch(() => undefined);
   }
 
-  #lockOf(id: string): string { return `${this.#network}:alive:${id}`; }
-  #say(message: Public): void { this.#channel.postMessage(message); }
+  #lockOf(id: string): string {
+    return `${this.#network}:alive:${id}`;
+  }
+  #say(message: Public): void {
+    this.#channel.postMessage(message);
+  }
 }
 
 interface PairEvents {
@@ -114,9 +124,9 @@ class Pair implements Pipe {
   readonly #ended = new AbortController();
   #link: PipeEvents | undefined;
   #sent = 0;
-  #taken = 0;                   // of what we sent, by the other
+  #taken = 0; // of what we sent, by the other
   #received = 0;
-  #told = 0;                    // of what we received, to the other
+  #told = 0; // of what we received, to the other
   #above = false;
   #silentBeats = 0;
 
@@ -129,7 +139,9 @@ class Pair implements Pipe {
   }
 
   /** Aborted when it is over. */
-  get ended(): AbortSignal { return this.#ended.signal; }
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
 
   send(bytes: Uint8Array): void {
     if (this.ended.aborted) return;
@@ -138,7 +150,9 @@ class Pair implements Pipe {
     if (this.#sent - this.#taken >= drainedBytes) this.#above = true;
   }
 
-  get buffered(): number { return this.#sent - this.#taken; }
+  get buffered(): number {
+    return this.#sent - this.#taken;
+  }
 
   /** What was said before arrives before it. */
   close(): void {
@@ -167,18 +181,29 @@ class Pair implements Pipe {
   #hear(message: Private): void {
     this.#silentBeats = 0;
     switch (message.kind) {
-      case "ready": this.#ready(); break;
-      case "bytes": this.#receive(message.bytes); break;
-      case "taken": this.#progress(message.total); break;
-      case "close": this.gone(); break;
-      case "ping": this.#say({ kind: "pong", from: this.#from }); break;
-      case "pong": break;
+      case "ready":
+        this.#ready();
+        break;
+      case "bytes":
+        this.#receive(message.bytes);
+        break;
+      case "taken":
+        this.#progress(message.total);
+        break;
+      case "close":
+        this.gone();
+        break;
+      case "ping":
+        this.#say({ kind: "pong", from: this.#from });
+        break;
+      case "pong":
+        break;
     }
   }
 
   #ready(): void {
     if (this.#link !== undefined) return;
-    this.#say({ kind: "ready", from: this.#from });        // ours may have come before the other listened
+    this.#say({ kind: "ready", from: this.#from }); // ours may have come before the other listened
     this.#link = this.#events.add(this);
   }
 
@@ -198,5 +223,7 @@ class Pair implements Pipe {
     this.#link?.drained(buffered);
   }
 
-  #say(message: Private): void { this.#channel.postMessage(message); }
+  #say(message: Private): void {
+    this.#channel.postMessage(message);
+  }
 }

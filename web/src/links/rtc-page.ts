@@ -40,23 +40,43 @@ export class RtcPage {
 
   hear(message: ToPage): void {
     switch (message.kind) {
-      case "rtc-open": this.#open(message.attempt, message.initiator, message.ice); break;
-      case "rtc-signal": this.#connections.get(message.attempt)?.signal(message.signal, message.text); break;
-      case "rtc-bytes": this.#connections.get(message.attempt)?.send(message.bytes); break;
-      case "rtc-end": this.#connections.get(message.attempt)?.end(); break;
-      case "rtc-close": this.#close(message.attempt); break;
-      case "rtc-close-all": this.closeAll(); break;
+      case "rtc-open":
+        this.#open(message.attempt, message.initiator, message.ice);
+        break;
+      case "rtc-signal":
+        this.#connections.get(message.attempt)?.signal(message.signal, message.text);
+        break;
+      case "rtc-bytes":
+        this.#connections.get(message.attempt)?.send(message.bytes);
+        break;
+      case "rtc-end":
+        this.#connections.get(message.attempt)?.end();
+        break;
+      case "rtc-close":
+        this.#close(message.attempt);
+        break;
+      case "rtc-close-all":
+        this.closeAll();
+        break;
     }
   }
 
   /** Ends all connections at once; the other sides notice within milliseconds. */
-  closeAll(): void { for (const attempt of [...this.#connections.keys()]) this.#close(attempt); }
+  closeAll(): void {
+    for (const attempt of [...this.#connections.keys()]) this.#close(attempt);
+  }
 
   #open(attempt: number, initiator: boolean, ice: readonly string[]): void {
     const servers = this.#config.iceServers ?? ice.map(urls => ({ urls }));
     const over = (): void => this.#close(attempt);
     try {
-      const connection = new Connection(attempt, { ...this.#config, iceServers: servers }, this.#move, this.#post, over);
+      const connection = new Connection(
+        attempt,
+        { ...this.#config, iceServers: servers },
+        this.#move,
+        this.#post,
+        over,
+      );
       this.#connections.set(attempt, connection);
       if (initiator) connection.initiate();
     } catch {
@@ -79,13 +99,13 @@ class Connection {
   readonly #peer: RTCPeerConnection;
   readonly #over: () => void;
   readonly #patience: ReturnType<typeof setTimeout>;
-  readonly #early: RTCIceCandidateInit[] = [];         // candidates before the description they belong to
+  readonly #early: RTCIceCandidateInit[] = []; // candidates before the description they belong to
   #steps: Promise<void> = Promise.resolve();
   #candidates = 0;
-  #described = false;                                  // our description is out: further candidates follow it
-  #heard = false;                                      // theirs is in
-  #channel: RTCDataChannel | undefined;                // one each; kept, or it would be collected
-  #pipe: ChannelPipe | undefined;                      // if it stays here
+  #described = false; // our description is out: further candidates follow it
+  #heard = false; // theirs is in
+  #channel: RTCDataChannel | undefined; // one each; kept, or it would be collected
+  #pipe: ChannelPipe | undefined; // if it stays here
   #taken = 0;
   #told = 0;
   #closed = false;
@@ -97,7 +117,8 @@ class Connection {
     this.#over = over;
     const peer = (this.#peer = new RTCPeerConnection(config));
     peer.onicecandidate = ({ candidate }) => {
-      if (this.#described && candidate !== null && candidate.candidate !== "") this.#tell("candidate", candidate.candidate);
+      if (this.#described && candidate !== null && candidate.candidate !== "")
+        this.#tell("candidate", candidate.candidate);
     };
     peer.onconnectionstatechange = () => {
       if (peer.connectionState === "connected") clearTimeout(this.#patience);
@@ -116,7 +137,8 @@ class Connection {
   signal(kind: SignalKind, text: string): void {
     this.#step(async () => {
       if (kind === "candidate") return this.#candidate({ candidate: text, sdpMLineIndex: 0 });
-      if (this.#heard || text.length > descriptionCharsMax || !isOneChannel(text)) throw new Error("not a description of one channel");
+      if (this.#heard || text.length > descriptionCharsMax || !isOneChannel(text))
+        throw new Error("not a description of one channel");
       await this.#peer.setRemoteDescription({ type: kind, sdp: text });
       this.#heard = true;
       for (const candidate of this.#early.splice(0)) await this.#candidate(candidate);
@@ -130,7 +152,10 @@ class Connection {
     if (this.#taken - this.#told >= progressBytes) this.#progress();
   }
 
-  end(): void { if (this.#pipe === undefined) this.#over(); else this.#pipe.close(); }
+  end(): void {
+    if (this.#pipe === undefined) this.#over();
+    else this.#pipe.close();
+  }
 
   /** At once. Tells the worker, once. */
   close(): void {
@@ -143,7 +168,12 @@ class Connection {
 
   // Within the task that made the channel: later it cannot be moved any more.
   #hand(channel: RTCDataChannel): void {
-    if (this.#channel !== undefined || !channel.ordered || channel.maxRetransmits !== null || channel.maxPacketLifeTime !== null) {
+    if (
+      this.#channel !== undefined ||
+      !channel.ordered ||
+      channel.maxRetransmits !== null ||
+      channel.maxPacketLifeTime !== null
+    ) {
       channel.close();
       return;
     }
@@ -164,16 +194,24 @@ class Connection {
 
   #progress(): void {
     this.#told = this.#taken;
-    this.#post({ kind: "rtc-progress", attempt: this.#attempt, taken: this.#taken, buffered: this.#pipe?.buffered ?? 0 }, []);
+    this.#post(
+      { kind: "rtc-progress", attempt: this.#attempt, taken: this.#taken, buffered: this.#pipe?.buffered ?? 0 },
+      [],
+    );
   }
 
   async #describe(kind: "offer" | "answer", description: RTCSessionDescriptionInit): Promise<void> {
     const peer = this.#peer;
     await peer.setLocalDescription(description);
     await new Promise<void>(resolve => {
-      const done = (): void => { clearTimeout(timer); resolve(); };
+      const done = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
       const timer = setTimeout(done, gatherMs);
-      peer.onicegatheringstatechange = () => { if (peer.iceGatheringState === "complete") done(); };
+      peer.onicegatheringstatechange = () => {
+        if (peer.iceGatheringState === "complete") done();
+      };
       if (peer.iceGatheringState === "complete") done();
     });
     const text = peer.localDescription?.sdp;
@@ -193,7 +231,9 @@ class Connection {
     this.#steps = this.#steps.then(() => (this.#closed ? undefined : run())).catch(() => this.#over());
   }
 
-  #tell(signal: SignalKind, text: string): void { this.#post({ kind: "rtc-signal", attempt: this.#attempt, signal, text }, []); }
+  #tell(signal: SignalKind, text: string): void {
+    this.#post({ kind: "rtc-signal", attempt: this.#attempt, signal, text }, []);
+  }
 }
 
 /** Whether this browser can move a data channel to a worker. Tried out, not guessed. */

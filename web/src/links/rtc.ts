@@ -6,7 +6,12 @@ import { closeMs, drainedBytes, type LinkTable, type Pipe, type PipeEvents, type
 
 /** What the page is asked. `bytes`: for a bridged channel; `end`: once what was sent is out. */
 export type ToPage =
-  | { readonly kind: "rtc-open"; readonly attempt: number; readonly initiator: boolean; readonly ice: readonly string[] }
+  | {
+      readonly kind: "rtc-open";
+      readonly attempt: number;
+      readonly initiator: boolean;
+      readonly ice: readonly string[];
+    }
   | { readonly kind: "rtc-signal"; readonly attempt: number; readonly signal: SignalKind; readonly text: string }
   | { readonly kind: "rtc-bytes"; readonly attempt: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "rtc-end" | "rtc-close"; readonly attempt: number }
@@ -31,7 +36,7 @@ interface Attempt {
   readonly initiator: boolean;
   pipe?: Pipe;
   bridge?: BridgedPipe;
-  link?: PipeEvents;          // once the channel is open
+  link?: PipeEvents; // once the channel is open
 }
 
 export class RtcLinks {
@@ -66,7 +71,10 @@ export class RtcLinks {
   /** Links have been told to close by now; the page ends their connections when they are, or when it goes. */
   closeAll(): void {
     for (const attempt of [...this.#attempts.keys()]) this.close(attempt);
-    setTimeout(() => { this.#deaf(); this.#port.post({ kind: "rtc-close-all" }, []); }, closeMs);
+    setTimeout(() => {
+      this.#deaf();
+      this.#port.post({ kind: "rtc-close-all" }, []);
+    }, closeMs);
   }
 
   #hear(message: FromPage): void {
@@ -76,18 +84,32 @@ export class RtcLinks {
       return;
     }
     switch (message.kind) {
-      case "rtc-channel": this.#adopt(message.attempt, attempt, message.channel); break;
-      case "rtc-bridged": this.#bridge(message.attempt, attempt); break;
-      case "rtc-bytes": attempt.link?.received(message.bytes); break;
-      case "rtc-progress": attempt.bridge?.progress(message.taken, message.buffered); break;
-      case "rtc-signal": this.#table.events.signal(message.attempt, message.signal, message.text); break;
-      case "rtc-over": this.#over(message.attempt, attempt); break;
+      case "rtc-channel":
+        this.#adopt(message.attempt, attempt, message.channel);
+        break;
+      case "rtc-bridged":
+        this.#bridge(message.attempt, attempt);
+        break;
+      case "rtc-bytes":
+        attempt.link?.received(message.bytes);
+        break;
+      case "rtc-progress":
+        attempt.bridge?.progress(message.taken, message.buffered);
+        break;
+      case "rtc-signal":
+        this.#table.events.signal(message.attempt, message.signal, message.text);
+        break;
+      case "rtc-over":
+        this.#over(message.attempt, attempt);
+        break;
     }
   }
 
   #adopt(id: number, attempt: Attempt, channel: RTCDataChannel): void {
     const pipe = new ChannelPipe(channel, drainedBytes, {
-      opened: () => { attempt.link = this.#table.add(pipe, "datachannel", attempt.initiator, { attempt: id }); },
+      opened: () => {
+        attempt.link = this.#table.add(pipe, "datachannel", attempt.initiator, { attempt: id });
+      },
       received: bytes => attempt.link?.received(bytes),
       drained: buffered => attempt.link?.drained(buffered),
       closed: () => this.#over(id, attempt),
@@ -146,7 +168,7 @@ class BridgedPipe implements Pipe {
     if (this.#closing) return;
     this.#closing = true;
     this.#port.post({ kind: "rtc-end", attempt: this.#attempt }, []);
-    setTimeout(() => this.#events.closed(), closeMs + 100);       // if the page does not say so itself
+    setTimeout(() => this.#events.closed(), closeMs + 100); // if the page does not say so itself
   }
 
   progress(taken: number, buffered: number): void {
@@ -157,5 +179,7 @@ class BridgedPipe implements Pipe {
     this.#events.drained(this.buffered);
   }
 
-  get buffered(): number { return this.#sent - this.#taken + this.#waiting; }
+  get buffered(): number {
+    return this.#sent - this.#taken + this.#waiting;
+  }
 }

@@ -54,11 +54,14 @@ export class WebSockets {
       if (settled) return;
       settled = true;
       clearTimeout(patience);
-      if (!this.#dials.delete(socket)) return;            // stopped meanwhile
+      if (!this.#dials.delete(socket)) return; // stopped meanwhile
       if (opened) new SocketPipe(socket, pipe => this.#table.add(pipe, "websocket", true, { url }));
       else events.dialFailed(url);
     };
-    const patience = setTimeout(() => { settle(false); end(socket); }, dialMs);
+    const patience = setTimeout(() => {
+      settle(false);
+      end(socket);
+    }, dialMs);
     socket.addEventListener("open", () => settle(true));
     socket.addEventListener("error", () => settle(false));
     socket.addEventListener("close", () => settle(false));
@@ -66,7 +69,7 @@ export class WebSockets {
 
   /** A socket that a server has accepted and that is open; `network` as its address asks for it, `visitor`: who asks. */
   accept(socket: SocketLike, network: string, visitor: Pick<LinkOrigin, "address" | "admitted"> = {}): void {
-    socket.addEventListener("error", () => undefined);    // `close` follows; `ws` throws what nobody listens to
+    socket.addEventListener("error", () => undefined); // `close` follows; `ws` throws what nobody listens to
     new SocketPipe(socket, pipe => this.#table.add(pipe, "websocket", false, { ...visitor, network }));
   }
 
@@ -100,12 +103,17 @@ class SocketPipe implements Pipe {
     if (this.#socket.bufferedAmount >= drainedBytes) this.#poll();
   }
 
-  get buffered(): number { return this.#socket.bufferedAmount; }
+  get buffered(): number {
+    return this.#socket.bufferedAmount;
+  }
 
   close(): void {
     if (this.#socket.readyState > open) return;
     this.#socket.close();
-    setTimeout(() => { end(this.#socket); this.#ended(); }, closeMs);
+    setTimeout(() => {
+      end(this.#socket);
+      this.#ended();
+    }, closeMs);
   }
 
   #poll(): void {
@@ -125,10 +133,14 @@ class SocketPipe implements Pipe {
 }
 
 // Of any realm: that of a test environment is not the one in which `ws` gets its bytes.
-function isArrayBuffer(data: unknown): data is ArrayBuffer { return Object.prototype.toString.call(data) === "[object ArrayBuffer]"; }
+function isArrayBuffer(data: unknown): data is ArrayBuffer {
+  return Object.prototype.toString.call(data) === "[object ArrayBuffer]";
+}
 
 // `ws` sends later from the array it was given; browsers copy. Either way a view of the core's memory must not be kept.
-function exact(bytes: Uint8Array): Uint8Array<ArrayBuffer> { return new Uint8Array(bytes); }
+function exact(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}
 
 function end(socket: SocketLike): void {
   if (socket.terminate !== undefined) socket.terminate();

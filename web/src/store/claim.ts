@@ -12,7 +12,7 @@ export async function storeNameOf(peer: PeerParts): Promise<string> {
     if (await withExisting(databaseOf(name), () => Promise.resolve(true))) return name;
     return (await withExisting(databaseOf(old), database => claimed(database, name))) ? old : name;
   } catch {
-    return name;                                         // what the browser refuses, it says again when that is opened
+    return name; // what the browser refuses, it says again when that is opened
   }
 }
 

@@ -11,7 +11,17 @@ import { databaseOf } from "../names.js";
 import { MemoryBackend } from "./memory.js";
 import { OrderedStore, type Backend } from "./ordered.js";
 import { newerFormat, unavailable } from "./refusals.js";
-import { reopening, storeFormat, type Change, type Own, type Reopening, type Row, type SaveOutcome, type Store, type Usage } from "./store.js";
+import {
+  reopening,
+  storeFormat,
+  type Change,
+  type Own,
+  type Reopening,
+  type Row,
+  type SaveOutcome,
+  type Store,
+  type Usage,
+} from "./store.js";
 
 interface Schema extends DBSchema {
   rows: { key: ArrayBuffer | Uint8Array<ArrayBuffer>; value: unknown };
@@ -46,9 +56,9 @@ class IndexedDbBackend implements Backend {
   readonly #name: string;
   readonly #durability: "strict" | "relaxed";
   readonly #knownBytes: number;
-  #database: Database | undefined;      // none once the browser has closed it or a newer version wants it
+  #database: Database | undefined; // none once the browser has closed it or a newer version wants it
   #generation = 0;
-  #known: MemoryBackend | undefined;    // all rows, while they are few and nobody else can have written any
+  #known: MemoryBackend | undefined; // all rows, while they are few and nobody else can have written any
 
   constructor(name: string, { durability = "strict", knownBytes = 64 * 1024 }: IndexedDbOptions) {
     this.#name = databaseOf(name);
@@ -61,13 +71,21 @@ class IndexedDbBackend implements Backend {
     let database: Database;
     try {
       database = await openDB<Schema>(this.#name, 1, {
-        upgrade: fresh => { fresh.createObjectStore("rows"); fresh.createObjectStore("own"); },
+        upgrade: fresh => {
+          fresh.createObjectStore("rows");
+          fresh.createObjectStore("own");
+        },
         blocking: () => this.#drop(),
-        terminated: () => { this.#database = undefined; },
+        terminated: () => {
+          this.#database = undefined;
+        },
       });
     } catch (error) {
       if (nameOf(error) === "VersionError") throw newerFormat();
-      throw unavailable("The browser refuses to open its database. Private windows and blocked site data do that; so does a full disk.", error);
+      throw unavailable(
+        "The browser refuses to open its database. Private windows and blocked site data do that; so does a full disk.",
+        error,
+      );
     }
     this.#database = database;
     return database;
@@ -79,7 +97,11 @@ class IndexedDbBackend implements Backend {
     try {
       const writing = this.#write(database);
       const own = writing.objectStore("own");
-      const [format, generation, keys] = await Promise.all([own.get("format"), own.get("generation"), writing.objectStore("rows").getAllKeys(null, 1)]);
+      const [format, generation, keys] = await Promise.all([
+        own.get("format"),
+        own.get("generation"),
+        writing.objectStore("rows").getAllKeys(null, 1),
+      ]);
       if (typeof format === "number" && format > storeFormat) {
         await writing.done;
         throw newerFormat();
@@ -114,7 +136,10 @@ class IndexedDbBackend implements Backend {
       if (start !== null && limit > 1) start = await start.advance(limit - 1);
       if (start !== null) wanted = IDBKeyRange.bound(start.key, new Uint8Array(to), false, true);
     }
-    const [keys, values] = await Promise.all([rows.getAllKeys(wanted, limit || undefined), rows.getAll(wanted, limit || undefined)]);
+    const [keys, values] = await Promise.all([
+      rows.getAllKeys(wanted, limit || undefined),
+      rows.getAll(wanted, limit || undefined),
+    ]);
     const found = keys.map((key, i) => [asBytes(key), asBytes(values[i])] as const);
     return reverse ? found.reverse() : found;
   }
@@ -132,18 +157,22 @@ class IndexedDbBackend implements Backend {
     try {
       writing = this.#write(this.#open());
     } catch {
-      return "failed";                                   // no transaction ever began
+      return "failed"; // no transaction ever began
     }
     writing.done.catch(() => undefined);
     const rows = writing.objectStore("rows");
     let foreign = false;
     try {
-      const asked = writing.objectStore("own").get("generation").then(generation => {
-        foreign = generation !== this.#generation;
-        if (foreign) writing.abort();
-      });
+      const asked = writing
+        .objectStore("own")
+        .get("generation")
+        .then(generation => {
+          foreign = generation !== this.#generation;
+          if (foreign) writing.abort();
+        });
       const writes: Promise<unknown>[] = [asked];
-      for (const [from, to] of change.eraseRanges) writes.push(rows.delete(IDBKeyRange.bound(new Uint8Array(from), new Uint8Array(to), false, true)));
+      for (const [from, to] of change.eraseRanges)
+        writes.push(rows.delete(IDBKeyRange.bound(new Uint8Array(from), new Uint8Array(to), false, true)));
       for (const key of change.erases) writes.push(rows.delete(new Uint8Array(key)));
       for (const [key, value] of change.puts) writes.push(rows.put(value, new Uint8Array(key)));
       // Which request failed does not matter: `done` tells how the transaction ended.
@@ -152,7 +181,11 @@ class IndexedDbBackend implements Backend {
       return "ok";
     } catch (error) {
       if (foreign) return "superseded";
-      try { writing.abort(); } catch { /* it is over already */ }
+      try {
+        writing.abort();
+      } catch {
+        /* it is over already */
+      }
       return outcomeOf(error);
     }
   }
@@ -173,14 +206,18 @@ class IndexedDbBackend implements Backend {
     return estimate.quota === undefined ? used : { ...used, quotaBytes: estimate.quota };
   }
 
-  getOwn(key: string): Promise<unknown> { return this.#open().get("own", key); }
+  getOwn(key: string): Promise<unknown> {
+    return this.#open().get("own", key);
+  }
 
   async putOwn(key: string, value: unknown): Promise<void> {
     const writing = this.#write(this.#open());
     await Promise.all([writing.objectStore("own").put(value, key), writing.done]);
   }
 
-  close(): void { this.#drop(); }
+  close(): void {
+    this.#drop();
+  }
 
   #write(database: Database): Writing {
     return database.transaction(["own", "rows"], "readwrite", { durability: this.#durability });
@@ -201,13 +238,19 @@ class IndexedDbBackend implements Backend {
 // way. The same goes for errors that browsers themselves call unknown.
 function outcomeOf(error: unknown): SaveOutcome {
   switch (nameOf(error)) {
-    case "QuotaExceededError": return "full";
-    case "UnknownError": case "AbortError": return "unknown";
-    default: return "failed";
+    case "QuotaExceededError":
+      return "full";
+    case "UnknownError":
+    case "AbortError":
+      return "unknown";
+    default:
+      return "failed";
   }
 }
 
-function nameOf(error: unknown): string { return error instanceof Error ? error.name : ""; }
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "";
+}
 
 // A row damaged beyond being bytes reads as no bytes at all, which the core knows to be damage.
 function asBytes(value: unknown): Uint8Array {

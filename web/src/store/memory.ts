@@ -5,7 +5,18 @@
 //     disk.full = true;                            // saves that put rows end as "full" from here on
 
 import { OrderedStore, type Backend } from "./ordered.js";
-import { reopening, storeFormat, type Change, type Held, type Own, type Reopening, type Row, type SaveOutcome, type Store, type Usage } from "./store.js";
+import {
+  reopening,
+  storeFormat,
+  type Change,
+  type Held,
+  type Own,
+  type Reopening,
+  type Row,
+  type SaveOutcome,
+  type Store,
+  type Usage,
+} from "./store.js";
 import { newerFormat } from "./refusals.js";
 
 /** What a memory store stands on. Rows are kept sorted, keys as strings of one character a byte, which compare as bytes do. */
@@ -20,8 +31,12 @@ export class MemoryDisk {
   #keys: string[] = [];
   #bytes = 0;
 
-  get usedBytes(): number { return this.#bytes; }
-  get isEmpty(): boolean { return this.#keys.length === 0; }
+  get usedBytes(): number {
+    return this.#bytes;
+  }
+  get isEmpty(): boolean {
+    return this.#keys.length === 0;
+  }
 
   /** Forgets everything, as a browser does that evicts a site. */
   lose(): void {
@@ -31,7 +46,9 @@ export class MemoryDisk {
     this.own.clear();
   }
 
-  get(key: Uint8Array): Uint8Array | undefined { return this.#values.get(textOf(key)); }
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#values.get(textOf(key));
+  }
 
   put(key: Uint8Array, value: Uint8Array): void {
     const text = textOf(key);
@@ -41,7 +58,9 @@ export class MemoryDisk {
     this.#bytes += value.length - (old === undefined ? -key.length : old.length);
   }
 
-  erase(from: Uint8Array, to: Uint8Array): void { this.#cut(this.#place(textOf(from)), this.#place(textOf(to))); }
+  erase(from: Uint8Array, to: Uint8Array): void {
+    this.#cut(this.#place(textOf(from)), this.#place(textOf(to)));
+  }
 
   eraseKey(key: Uint8Array): void {
     const text = textOf(key);
@@ -103,7 +122,9 @@ export class MemoryBackend implements Backend {
     });
   }
 
-  range(from: Uint8Array, to: Uint8Array, limit: number, reverse: boolean): Row[] { return this.#disk.range(from, to, limit, reverse); }
+  range(from: Uint8Array, to: Uint8Array, limit: number, reverse: boolean): Row[] {
+    return this.#disk.range(from, to, limit, reverse);
+  }
 
   commit(change: Change): SaveOutcome {
     const disk = this.#disk;
@@ -116,11 +137,21 @@ export class MemoryBackend implements Backend {
     return "ok";
   }
 
-  recover(): Reopening { return reopening(this.#disk.generation, this.#generation); }
-  usage(): Usage { return { usedBytes: this.#disk.usedBytes, persisted: false }; }
-  getOwn(key: string): unknown { return this.#disk.own.get(key); }
-  putOwn(key: string, value: unknown): void { this.#disk.own.set(key, value); }
-  close(): void { /* the disk stays */ }
+  recover(): Reopening {
+    return reopening(this.#disk.generation, this.#generation);
+  }
+  usage(): Usage {
+    return { usedBytes: this.#disk.usedBytes, persisted: false };
+  }
+  getOwn(key: string): unknown {
+    return this.#disk.own.get(key);
+  }
+  putOwn(key: string, value: unknown): void {
+    this.#disk.own.set(key, value);
+  }
+  close(): void {
+    /* the disk stays */
+  }
 }
 
 function textOf(bytes: Uint8Array): string {
@@ -131,4 +162,6 @@ function textOf(bytes: Uint8Array): string {
   return text;
 }
 
-function bytesOf(text: string): Uint8Array { return Uint8Array.from(text, character => character.charCodeAt(0)); }
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, character => character.charCodeAt(0));
+}

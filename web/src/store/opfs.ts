@@ -26,7 +26,8 @@ export async function openOpfs(name: string, options: OpfsOptions = {}): Promise
   if (held.has(name)) throw unavailable("This worker has the database open already.");
   held.add(name);
   let pool: Pool | undefined;
-  const released = (): void => {                     // lets the handles go for the next worker
+  const released = (): void => {
+    // lets the handles go for the next worker
     if (pool?.isPaused() === false) pool.pauseVfs();
     held.delete(name);
   };
@@ -48,7 +49,7 @@ export async function openOpfs(name: string, options: OpfsOptions = {}): Promise
 }
 
 type Pool = Awaited<ReturnType<Sqlite3Static["installOpfsSAHPoolVfs"]>>;
-const held = new Set<string>();          // names open in this worker
+const held = new Set<string>(); // names open in this worker
 let loaded: Promise<Sqlite3Static> | undefined;
 
 /** SQLite, started once in this worker. Rejects with `storage-unavailable`; the next call tries again. */
@@ -64,8 +65,11 @@ const askAgainMs = 50;
 async function takePool(sqlite: Sqlite3Static, name: string, patienceMs: number): Promise<Pool> {
   const id = Array.from(new TextEncoder().encode(name), byte => byte.toString(16).padStart(2, "0")).join("");
   const options = {
-    name: `perdure-${id}`, directory: `/perdure/${id}`, initialCapacity: 4,     // the database, its journal, and room
-    preserveOnInitFailure: true, forceReinitIfPreviouslyFailed: true,            // the latter is missing in the types
+    name: `perdure-${id}`,
+    directory: `/perdure/${id}`,
+    initialCapacity: 4, // the database, its journal, and room
+    preserveOnInitFailure: true,
+    forceReinitIfPreviouslyFailed: true, // the latter is missing in the types
   };
   for (let left = patienceMs; ; left -= askAgainMs) {
     try {
@@ -100,7 +104,9 @@ function connect(database: InstanceType<Pool["OpfsSAHPoolDb"]>): Sql {
     }
   };
   return {
-    run: (sql, ...values) => { all(sql, ...values); },
+    run: (sql, ...values) => {
+      all(sql, ...values);
+    },
     all,
     close: () => {
       for (const statement of statements.values()) statement.finalize();
@@ -110,8 +116,13 @@ function connect(database: InstanceType<Pool["OpfsSAHPoolDb"]>): Sql {
 }
 
 // What only workers have, and so the types of pages lack.
-interface SyncFile { write(bytes: Uint8Array, options: { at: number }): number; close(): void }
-interface WorkerFile extends FileSystemFileHandle { createSyncAccessHandle(): Promise<SyncFile> }
+interface SyncFile {
+  write(bytes: Uint8Array, options: { at: number }): number;
+  close(): void;
+}
+interface WorkerFile extends FileSystemFileHandle {
+  createSyncAccessHandle(): Promise<SyncFile>;
+}
 
 // SQLite only says that writing failed, and browsers blur how much room there is: trying tells.
 async function lacksRoomFor(bytes: number): Promise<boolean> {

@@ -4,7 +4,18 @@
 // Reads run beside one another; a save waits for what was issued before it, and what comes later waits for the save.
 
 import { PerdureError } from "../errors.js";
-import { compareBytes, type Change, type Held, type Own, type Reopening, type Row, type SaveOutcome, type Store, type StoreKind, type Usage } from "./store.js";
+import {
+  compareBytes,
+  type Change,
+  type Held,
+  type Own,
+  type Reopening,
+  type Row,
+  type SaveOutcome,
+  type Store,
+  type StoreKind,
+  type Usage,
+} from "./store.js";
 
 /** One opener's hold on a disk. Never called while a commit is under way. */
 export interface Backend {
@@ -27,8 +38,8 @@ export class OrderedStore implements Store, Own, Held {
   readonly kind: StoreKind;
   readonly wasEmpty: boolean;
   readonly #backend: Backend;
-  #saves: Promise<unknown> = Promise.resolve();       // until the last save issued is done
-  #all: Promise<unknown> = Promise.resolve();         // until everything issued is done
+  #saves: Promise<unknown> = Promise.resolve(); // until the last save issued is done
+  #all: Promise<unknown> = Promise.resolve(); // until everything issued is done
   #barrier = false;
   #closed: Promise<void> | undefined;
 
@@ -61,18 +72,31 @@ export class OrderedStore implements Store, Own, Held {
   async reopen(): Promise<Reopening> {
     return this.#writing(async () => {
       let outcome: Reopening = "failed";
-      try { outcome = await this.#backend.recover(); } catch { /* not to be had */ }
+      try {
+        outcome = await this.#backend.recover();
+      } catch {
+        /* not to be had */
+      }
       this.#barrier = outcome !== "ok";
       return outcome;
     }, "failed");
   }
 
-  held(): Promise<Reopening> { return this.#reading(() => this.#backend.held?.() ?? "ok"); }
-  usage(): Promise<Usage> { return this.#reading(() => this.#backend.usage()); }
-  getOwn(key: string): Promise<unknown> { return this.#reading(() => this.#backend.getOwn(key)); }
+  held(): Promise<Reopening> {
+    return this.#reading(() => this.#backend.held?.() ?? "ok");
+  }
+  usage(): Promise<Usage> {
+    return this.#reading(() => this.#backend.usage());
+  }
+  getOwn(key: string): Promise<unknown> {
+    return this.#reading(() => this.#backend.getOwn(key));
+  }
 
   async putOwn(key: string, value: unknown): Promise<void> {
-    const written = this.#writing(async () => { await this.#backend.putOwn(key, value); return true; }, false);
+    const written = this.#writing(async () => {
+      await this.#backend.putOwn(key, value);
+      return true;
+    }, false);
     if (!(await written)) throw closedStore();
   }
 
@@ -83,7 +107,7 @@ export class OrderedStore implements Store, Own, Held {
   #reading<T>(run: () => T | Promise<T>): Promise<T> {
     if (this.#closed !== undefined) return Promise.reject(closedStore());
     const done = this.#saves.then(run);
-    this.#all = Promise.allSettled([this.#all, done]).then(nothing);      // not the rows that were read
+    this.#all = Promise.allSettled([this.#all, done]).then(nothing); // not the rows that were read
     return done;
   }
 
@@ -96,20 +120,34 @@ export class OrderedStore implements Store, Own, Held {
 }
 
 async function attempt(commit: () => SaveOutcome | Promise<SaveOutcome>): Promise<SaveOutcome> {
-  try { return await commit(); } catch { return "failed"; }
+  try {
+    return await commit();
+  } catch {
+    return "failed";
+  }
 }
 
 // Exact copies: a view of the core's memory dies at its next call, and a view of a large buffer would drag all of it along.
-function copy(bytes: Uint8Array): Uint8Array { return new Uint8Array(bytes); }
+function copy(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
 
 function copyChange(change: Change): Change {
   return {
     puts: change.puts.map(([key, value]) => [copy(key), copy(value)] as const),
     erases: change.erases.map(copy),
-    eraseRanges: change.eraseRanges.map(([from, to]) => [copy(from), copy(to)] as const).filter(([from, to]) => before(from, to)),
+    eraseRanges: change.eraseRanges
+      .map(([from, to]) => [copy(from), copy(to)] as const)
+      .filter(([from, to]) => before(from, to)),
   };
 }
 
-function before(a: Uint8Array, b: Uint8Array): boolean { return compareBytes(a, b) < 0; }
-function closedStore(): PerdureError { return new PerdureError("closed", "The store is closed."); }
-function nothing(): void { /* what happened has been told to the caller */ }
+function before(a: Uint8Array, b: Uint8Array): boolean {
+  return compareBytes(a, b) < 0;
+}
+function closedStore(): PerdureError {
+  return new PerdureError("closed", "The store is closed.");
+}
+function nothing(): void {
+  /* what happened has been told to the caller */
+}

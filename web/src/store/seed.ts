@@ -14,7 +14,11 @@ export interface Seed {
   readonly fresh: boolean;
 }
 
-interface Wrapped { readonly key: CryptoKey; readonly iv: Uint8Array<ArrayBuffer>; readonly sealed: Uint8Array<ArrayBuffer> }
+interface Wrapped {
+  readonly key: CryptoKey;
+  readonly iv: Uint8Array<ArrayBuffer>;
+  readonly sealed: Uint8Array<ArrayBuffer>;
+}
 
 /** The seed of this browser. Rejects if the browser cannot keep it. One that does not open any more is replaced: the device is
  *  then another one. */
@@ -22,9 +26,13 @@ export async function wrappedSeed(own: Own, crypto: Crypto = globalThis.crypto):
   const kept = await own.getOwn("seed");
   if (isWrapped(kept)) {
     try {
-      const bytes = new Uint8Array(await crypto.subtle.decrypt({ name: "AES-GCM", iv: kept.iv }, kept.key, kept.sealed));
+      const bytes = new Uint8Array(
+        await crypto.subtle.decrypt({ name: "AES-GCM", iv: kept.iv }, kept.key, kept.sealed),
+      );
       if (bytes.length === 32) return { bytes, fresh: false };
-    } catch { /* damaged */ }
+    } catch {
+      /* damaged */
+    }
   }
   const bytes = crypto.getRandomValues(new Uint8Array(32));
   const key = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
@@ -46,11 +54,23 @@ export async function plainSeed(own: Own): Promise<Seed> {
   } catch (error) {
     if (error instanceof PerdureError) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    throw new PerdureError("storage-unavailable", `The key of this device cannot be read or stored: ${why}. Put back a copy of the file, or use another one: that makes a new device.`, { cause: error });
+    throw new PerdureError(
+      "storage-unavailable",
+      `The key of this device cannot be read or stored: ${why}. Put back a copy of the file, or use another one: that makes a new device.`,
+      { cause: error },
+    );
   }
 }
 
 function isWrapped(value: unknown): value is Wrapped {
-  return typeof value === "object" && value !== null && "key" in value && value.key instanceof CryptoKey
-    && "iv" in value && value.iv instanceof Uint8Array && "sealed" in value && value.sealed instanceof Uint8Array;
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "key" in value &&
+    value.key instanceof CryptoKey &&
+    "iv" in value &&
+    value.iv instanceof Uint8Array &&
+    "sealed" in value &&
+    value.sealed instanceof Uint8Array
+  );
 }

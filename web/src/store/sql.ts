@@ -2,7 +2,15 @@
 
 import type { Backend } from "./ordered.js";
 import { newerFormat, unavailable } from "./refusals.js";
-import { reopening, storeFormat, type Change, type Reopening, type Row, type SaveOutcome, type Usage } from "./store.js";
+import {
+  reopening,
+  storeFormat,
+  type Change,
+  type Reopening,
+  type Row,
+  type SaveOutcome,
+  type Usage,
+} from "./store.js";
 
 export type SqlValue = Uint8Array | string | number | bigint | null;
 
@@ -26,14 +34,14 @@ const schema = [
 ];
 
 export interface SqlOptions {
-  readonly name: string;                                 // in what users are told: "The file peer.db"
-  readonly connect: () => Sql;                           // called again when the connection has to be made anew
-  readonly pragmas: readonly string[];                   // after the format is known to be ours
+  readonly name: string; // in what users are told: "The file peer.db"
+  readonly connect: () => Sql; // called again when the connection has to be made anew
+  readonly pragmas: readonly string[]; // after the format is known to be ours
   readonly usage: (sql: Sql) => Usage | Promise<Usage>;
-  readonly makeRoom?: (sql: Sql) => void;                // on the disk, after a commit that did not fit
+  readonly makeRoom?: (sql: Sql) => void; // on the disk, after a commit that did not fit
   readonly isFull?: (bytes: number) => Promise<boolean>; // where a full disk shows as an I/O error: was there no room for so much?
-  readonly isThere?: () => boolean;                      // false: its file was taken away, or another one put in its place
-  readonly released?: () => void;                        // once the last connection is closed for good
+  readonly isThere?: () => boolean; // false: its file was taken away, or another one put in its place
+  readonly released?: () => void; // once the last connection is closed for good
 }
 
 export class SqlBackend implements Backend {
@@ -63,11 +71,13 @@ export class SqlBackend implements Backend {
     const sql = this.#sql;
     const format = numberIn(sql.all("PRAGMA user_version"), "user_version");
     if (format > storeFormat) throw newerFormat();
-    if (format === 0 && sql.all("SELECT 1 FROM sqlite_master LIMIT 1").length > 0) throw unavailable(`${this.#options.name} is a database of something else.`);
+    if (format === 0 && sql.all("SELECT 1 FROM sqlite_master LIMIT 1").length > 0)
+      throw unavailable(`${this.#options.name} is a database of something else.`);
     for (const pragma of this.#options.pragmas) sql.all(pragma);
     sql.run("BEGIN IMMEDIATE");
     // Another opener may have made the tables in between.
-    if (numberIn(sql.all("PRAGMA user_version"), "user_version") === 0) for (const statement of schema) sql.run(statement);
+    if (numberIn(sql.all("PRAGMA user_version"), "user_version") === 0)
+      for (const statement of schema) sql.run(statement);
     sql.run("UPDATE generation SET value = value + 1");
     this.#generation = this.#stored();
     const wasEmpty = sql.all("SELECT 1 FROM rows LIMIT 1").length === 0;
@@ -76,12 +86,18 @@ export class SqlBackend implements Backend {
   }
 
   read(keys: readonly Uint8Array[]): Row[] {
-    return keys.flatMap(key => this.#sql.all("SELECT value FROM rows WHERE key = ?", key).map(({ value }) => [key, asBytes(value)] as const));
+    return keys.flatMap(key =>
+      this.#sql.all("SELECT value FROM rows WHERE key = ?", key).map(({ value }) => [key, asBytes(value)] as const),
+    );
   }
 
   range(from: Uint8Array, to: Uint8Array, limit: number, reverse: boolean): Row[] {
     const rows = this.#sql.all(
-      `SELECT key, value FROM rows WHERE key >= ? AND key < ? ORDER BY key ${reverse ? "DESC" : "ASC"} LIMIT ?`, from, to, limit === 0 ? -1 : limit);
+      `SELECT key, value FROM rows WHERE key >= ? AND key < ? ORDER BY key ${reverse ? "DESC" : "ASC"} LIMIT ?`,
+      from,
+      to,
+      limit === 0 ? -1 : limit,
+    );
     return rows.map(({ key, value }) => [asBytes(key), asBytes(value)] as const);
   }
 
@@ -105,7 +121,8 @@ export class SqlBackend implements Backend {
       }
       for (const [from, to] of change.eraseRanges) sql.run("DELETE FROM rows WHERE key >= ? AND key < ?", from, to);
       for (const key of change.erases) sql.run("DELETE FROM rows WHERE key = ?", key);
-      for (const [key, value] of change.puts) sql.run("INSERT INTO rows VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
+      for (const [key, value] of change.puts)
+        sql.run("INSERT INTO rows VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
       committing = true;
       sql.run("COMMIT");
       return "ok";
@@ -120,7 +137,9 @@ export class SqlBackend implements Backend {
     }
   }
 
-  held(): Reopening { return this.#isGone() ? "lost" : reopening(this.#stored(), this.#generation); }
+  held(): Reopening {
+    return this.#isGone() ? "lost" : reopening(this.#stored(), this.#generation);
+  }
 
   recover(): Reopening {
     if (this.#isGone()) return "lost";
@@ -134,7 +153,9 @@ export class SqlBackend implements Backend {
     }
   }
 
-  usage(): Usage | Promise<Usage> { return this.#options.usage(this.#sql); }
+  usage(): Usage | Promise<Usage> {
+    return this.#options.usage(this.#sql);
+  }
 
   getOwn(key: string): unknown {
     const value = this.#sql.all("SELECT value FROM own WHERE key = ?", key)[0]?.["value"];
@@ -142,8 +163,10 @@ export class SqlBackend implements Backend {
   }
 
   putOwn(key: string, value: unknown): void {
-    if (!(value instanceof Uint8Array || typeof value === "string" || typeof value === "number")) throw new TypeError(`own value ${key} is not bytes, text or a number`);
-    const put = (): void => this.#sql.run("INSERT INTO own VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
+    if (!(value instanceof Uint8Array || typeof value === "string" || typeof value === "number"))
+      throw new TypeError(`own value ${key} is not bytes, text or a number`);
+    const put = (): void =>
+      this.#sql.run("INSERT INTO own VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
     try {
       put();
     } catch (error) {
@@ -163,23 +186,37 @@ export class SqlBackend implements Backend {
   }
 
   #disconnect(): void {
-    try { this.#sql.close(); } catch { /* it was closed or broken */ }
+    try {
+      this.#sql.close();
+    } catch {
+      /* it was closed or broken */
+    }
   }
 
   #makeRoom(): boolean {
     try {
       this.#options.makeRoom?.(this.#sql);
-    } catch { /* there is not even room for that */ }
+    } catch {
+      /* there is not even room for that */
+    }
     return this.#options.makeRoom !== undefined;
   }
 
   // An open file that has no name any more can be written on and on, and is gone with the process.
-  #isGone(): boolean { return this.#options.isThere?.() === false; }
+  #isGone(): boolean {
+    return this.#options.isThere?.() === false;
+  }
 
-  #stored(): number { return numberIn(this.#sql.all("SELECT value FROM generation"), "value"); }
+  #stored(): number {
+    return numberIn(this.#sql.all("SELECT value FROM generation"), "value");
+  }
 
   #rollBack(): void {
-    try { this.#sql.run("ROLLBACK"); } catch { /* SQLite has rolled back already */ }
+    try {
+      this.#sql.run("ROLLBACK");
+    } catch {
+      /* SQLite has rolled back already */
+    }
   }
 }
 
@@ -201,13 +238,19 @@ function resultCode(error: unknown): number {
   return name === "SQLITE_FULL" ? full : name.startsWith("SQLITE_IOERR") ? ioError : 0;
 }
 
-function sizeOf(change: Change): number { return change.puts.reduce((sum, [key, value]) => sum + key.length + value.length, 0); }
+function sizeOf(change: Change): number {
+  return change.puts.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+}
 
-function numberIn(rows: readonly Record<string, unknown>[], column: string): number { return Number(rows[0]?.[column] ?? 0); }
+function numberIn(rows: readonly Record<string, unknown>[], column: string): number {
+  return Number(rows[0]?.[column] ?? 0);
+}
 
 // Plain arrays of this realm (a Buffer's slice would share memory, and test environments have a realm of their own). A value damaged beyond being
 // bytes reads as no bytes at all.
 function asBytes(value: unknown): Uint8Array {
   if (!ArrayBuffer.isView(value)) return new Uint8Array();
-  return value.constructor === Uint8Array ? value as Uint8Array : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  return value.constructor === Uint8Array
+    ? (value as Uint8Array)
+    : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
 }

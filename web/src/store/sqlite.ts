@@ -31,11 +31,15 @@ export async function openSqlite(file: string, options: SqliteOptions = {}): Pro
     ...(isThere === undefined ? {} : { isThere }),
     connect: open,
     pragmas: [
-      "PRAGMA busy_timeout = 5000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
+      "PRAGMA busy_timeout = 5000",
+      "PRAGMA journal_mode = WAL",
+      "PRAGMA synchronous = FULL",
       ...(maxBytes === undefined ? [] : [`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / 4096))}`]),
     ],
     // The log beside the file keeps what a commit that did not fit left in it, until it is emptied into the file.
-    makeRoom: sql => { sql.all("PRAGMA wal_checkpoint(TRUNCATE)"); },
+    makeRoom: sql => {
+      sql.all("PRAGMA wal_checkpoint(TRUNCATE)");
+    },
     usage: sql => {
       const usage = { usedBytes: pageBytes(sql), persisted: file !== ":memory:" };
       return maxBytes === undefined ? usage : { ...usage, quotaBytes: maxBytes };
@@ -46,13 +50,23 @@ export async function openSqlite(file: string, options: SqliteOptions = {}): Pro
 }
 
 // What both libraries share, as far as it is used here.
-interface Statement { run(...values: SqlValue[]): unknown; all(...values: SqlValue[]): unknown[]; readonly reader?: boolean }
-interface Database { prepare(sql: string): Statement; close(): void }
+interface Statement {
+  run(...values: SqlValue[]): unknown;
+  all(...values: SqlValue[]): unknown[];
+  readonly reader?: boolean;
+}
+interface Database {
+  prepare(sql: string): Statement;
+  close(): void;
+}
 type MakeDatabase = new (file: string) => Database;
 
 /** Why this Node can open no file, and what helps; undefined if it can. */
 export async function noSqlite(): Promise<PerdureError | undefined> {
-  return findLibrary().then(() => undefined, (error: unknown) => (error instanceof PerdureError ? error : unavailable("There is no SQLite.", error)));
+  return findLibrary().then(
+    () => undefined,
+    (error: unknown) => (error instanceof PerdureError ? error : unavailable("There is no SQLite.", error)),
+  );
 }
 
 async function findLibrary(): Promise<(file: string) => Sql> {
@@ -60,13 +74,20 @@ async function findLibrary(): Promise<(file: string) => Sql> {
   const builtIn = await load(own, "DatabaseSync");
   if (builtIn !== undefined) return file => connected(new builtIn(file));
   const installed = await load(other, "default");
-  if (installed === undefined) throw unavailable(`This Node (${process.versions.node}) has no SQLite. Use Node 22.13 or newer, or run: npm install ${other}`);
+  if (installed === undefined)
+    throw unavailable(
+      `This Node (${process.versions.node}) has no SQLite. Use Node 22.13 or newer, or run: npm install ${other}`,
+    );
   try {
     // Compiled for another Node, or not at all: it is noticed only now.
     new installed(":memory:").close();
   } catch (cause) {
     const said = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
-    throw new PerdureError("storage-unavailable", `${other} does not run in this Node (${said}). Run: npm rebuild ${other}`, { cause });
+    throw new PerdureError(
+      "storage-unavailable",
+      `${other} does not run in this Node (${said}). Run: npm rebuild ${other}`,
+      { cause },
+    );
   }
   return file => connected(new installed(file));
 }
@@ -91,11 +112,16 @@ function connected(database: Database): Sql {
     return statement;
   };
   return {
-    run: (sql, ...values) => { prepared(sql).run(...values); },
+    run: (sql, ...values) => {
+      prepared(sql).run(...values);
+    },
     // better-sqlite3 refuses `all` for statements that give no rows, as some pragmas do.
     all: (sql, ...values) => {
       const statement = prepared(sql);
-      if (statement.reader === false) { statement.run(...values); return []; }
+      if (statement.reader === false) {
+        statement.run(...values);
+        return [];
+      }
       return statement.all(...values) as Record<string, unknown>[];
     },
     close: () => database.close(),

@@ -29,7 +29,7 @@ export type StoreKind = "indexeddb" | "opfs" | "sqlite" | "memory";
 export interface Usage {
   readonly usedBytes: number;
   readonly quotaBytes?: number;
-  readonly persisted: boolean;       // the browser has promised not to evict it; always so in a file, never in memory
+  readonly persisted: boolean; // the browser has promised not to evict it; always so in a file, never in memory
 }
 
 export interface Store {
@@ -67,7 +67,9 @@ export interface Held {
 /** Opens a store and takes it over: the generation that it raises makes every save of an earlier opener "superseded".
  *  Rejects with PerdureError: `storage-unavailable` if there is no such store to be had (the message says why), `outdated` if a
  *  newer version of the package has written it; then nothing in it was touched. */
-export interface OpenStore { (name: string): Promise<Store & Own> }
+export interface OpenStore {
+  (name: string): Promise<Store & Own>;
+}
 
 /** The layout of rows and own values. A store that says a greater number belongs to a newer package and is left alone. */
 export const storeFormat = 1;

@@ -15,20 +15,25 @@ interface Holding extends Noticed {
 }
 
 /** What an anchor holds of a topic: batches by log. */
-interface Copy { readonly anchor: Station; readonly lengths: ReadonlyMap<string, number> }
+interface Copy {
+  readonly anchor: Station;
+  readonly lengths: ReadonlyMap<string, number>;
+}
 
 /** Those that can reach each other, edges and anchors. */
 type Group = readonly Station[];
 
 /** True if somebody's latest notices show already that they differ: then nobody need be asked. */
 export function apart(groups: readonly Group[]): boolean {
-  return groups.some(group => [...openIn(group).values()].some(open => {
-    if (open.length === 1 && usedBy(open, group).length === 0) return false;
-    return open.some(({ station, topic }) => {
-      const { state, behind, pending } = noticed(station, topic);
-      return state !== "live" || behind > 0 || pending > 0;
-    });
-  }));
+  return groups.some(group =>
+    [...openIn(group).values()].some(open => {
+      if (open.length === 1 && usedBy(open, group).length === 0) return false;
+      return open.some(({ station, topic }) => {
+        const { state, behind, pending } = noticed(station, topic);
+        return state !== "live" || behind > 0 || pending > 0;
+      });
+    }),
+  );
 }
 
 /** What still differs, in words; nothing if all agree. Compared are the digests of every topic that is open somewhere. Where there is
@@ -56,7 +61,15 @@ function disagreements(topic: string, holdings: readonly Holding[], copies: read
   const found: string[] = [];
   const [first] = holdings;
   for (const holding of holdings) {
-    const { station, station: { label }, digest, state, behind, pending, logs } = holding;
+    const {
+      station,
+      station: { label },
+      digest,
+      state,
+      behind,
+      pending,
+      logs,
+    } = holding;
     if (first !== undefined && digest !== first.digest) {
       found.push(`topic ${topic}: ${told(holding)}, ${told(first)}`);
     }
@@ -64,8 +77,10 @@ function disagreements(topic: string, holdings: readonly Holding[], copies: read
     if (state !== "live" || behind > 0) found.push(`topic ${topic}: ${label} is ${state}, ${behind} behind`);
     if (pending > 0) found.push(`topic ${topic}: ${label} has ${pending} pending`);
     for (const { anchor, lengths } of copies) {
-      if (logs.some(({ id, length }) => length > (lengths.get(id) ?? 0))) found.push(`topic ${topic}: ${anchor.label} has not all of what ${label} has`);
-      else if (uses(station, anchor) && logs.some(({ own, acked }) => own && !acked.includes(anchor.id))) found.push(`topic ${topic}: ${label} has not heard from ${anchor.label} that it has all`);
+      if (logs.some(({ id, length }) => length > (lengths.get(id) ?? 0)))
+        found.push(`topic ${topic}: ${anchor.label} has not all of what ${label} has`);
+      else if (uses(station, anchor) && logs.some(({ own, acked }) => own && !acked.includes(anchor.id)))
+        found.push(`topic ${topic}: ${label} has not heard from ${anchor.label} that it has all`);
     }
   }
   return found;
@@ -97,21 +112,31 @@ function usedBy(holders: readonly { readonly station: Station }[], group: Group)
 async function heldBy(stations: Group, time: VirtualTime): Promise<Map<Station, Map<number, Holding>>> {
   const found = new Map(stations.map(station => [station, new Map<number, Holding>()]));
   const waiting = new Set<AbortController>();
-  const asked = [...found].flatMap(([station, holdings]) => [...station.engine.topics].map(async ([topic, { id }]) => {
-    const end = new AbortController();
-    waiting.add(end);
-    const answer = await ask(station, topic, id, end.signal);
-    waiting.delete(end);
-    if (answer !== undefined) holdings.set(topic, { station, ...answer, ...noticed(station, topic) });
-  }));
+  const asked = [...found].flatMap(([station, holdings]) =>
+    [...station.engine.topics].map(async ([topic, { id }]) => {
+      const end = new AbortController();
+      waiting.add(end);
+      const answer = await ask(station, topic, id, end.signal);
+      waiting.delete(end);
+      if (answer !== undefined) holdings.set(topic, { station, ...answer, ...noticed(station, topic) });
+    }),
+  );
   await Promise.race([Promise.all(asked), time.drain()]);
   for (const end of waiting) end.abort();
   return found;
 }
 
-async function ask(station: Station, topic: number, id: string, signal: AbortSignal): Promise<Pick<Holding, "digest" | "logs"> | undefined> {
+async function ask(
+  station: Station,
+  topic: number,
+  id: string,
+  signal: AbortSignal,
+): Promise<Pick<Holding, "digest" | "logs"> | undefined> {
   try {
-    const [digest, held] = await Promise.all([station.engine.call({ kind: "GetDigest", topic }, { signal }), station.engine.call({ kind: "GetLogs", id }, { signal })]);
+    const [digest, held] = await Promise.all([
+      station.engine.call({ kind: "GetDigest", topic }, { signal }),
+      station.engine.call({ kind: "GetLogs", id }, { signal }),
+    ]);
     return digest.kind === "Text" && held.kind === "LogList" ? { digest: digest.text, logs: held.logs } : undefined;
   } catch {
     return undefined;

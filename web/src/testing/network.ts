@@ -34,7 +34,8 @@ export class Network implements TestNetwork {
     const { seed = 1, latencyMs = 30, loss = 0, wasm } = checkObject("options", options);
     if (!Number.isSafeInteger(seed) || seed < 0) throw badArgument("seed must be a whole number from 0 on.", "seed");
     checkTime("latencyMs", latencyMs, "latencyMs");
-    if (!Number.isFinite(loss) || loss < 0 || loss >= 1) throw badArgument("loss must be a number from 0 up to, not including, 1.", "loss");
+    if (!Number.isFinite(loss) || loss < 0 || loss >= 1)
+      throw badArgument("loss must be a number from 0 up to, not including, 1.", "loss");
     this.seed = seed;
     this.#random = new Random(seed);
     this.#wasm = wasm;
@@ -58,11 +59,21 @@ export class Network implements TestNetwork {
       const station = await this.#station({ label, app, name });
       station.anchors = [...this.#stations.values()].flatMap(({ anchorUrl }) => anchorUrl ?? []);
       await station.start();
-      const peer = new Device(station, this.#time, run => this.#telling(run), error => this.#told(error));
+      const peer = new Device(
+        station,
+        this.#time,
+        run => this.#telling(run),
+        error => this.#told(error),
+      );
       this.#stations.set(peer, station);
       // The last of its kind: nobody else's wires change.
-      const alike = [...this.#stations.values()].filter(other => other.anchorUrl === undefined && other.app === app && this.#reach(other, station));
-      wire(alike.flatMap(({ port }) => port ?? []), alike.length - 1);
+      const alike = [...this.#stations.values()].filter(
+        other => other.anchorUrl === undefined && other.app === app && this.#reach(other, station),
+      );
+      wire(
+        alike.flatMap(({ port }) => port ?? []),
+        alike.length - 1,
+      );
       await this.#time.drain();
       return peer;
     });
@@ -77,7 +88,8 @@ export class Network implements TestNetwork {
       const anchor: TestAnchor = {
         id: station.id,
         crash: () => station.crash(),
-        restart: (options = {}) => this.#telling(() => restart(station, this.#time, checkObject("options", options).empty === true)),
+        restart: (options = {}) =>
+          this.#telling(() => restart(station, this.#time, checkObject("options", options).empty === true)),
       };
       this.#stations.set(anchor, station);
       for (const other of this.#stations.values()) {
@@ -95,8 +107,10 @@ export class Network implements TestNetwork {
     for (const [at, side] of sides.entries()) {
       for (const member of [side].flat()) {
         const station = this.#stations.get(member);
-        if (station === undefined) throw this.#told(badArgument("Only peers and anchors of this network can be cut off: partition([a, b], c)."));
-        if ((found.get(station) ?? at) !== at) throw this.#told(badArgument(`${station.label} cannot stand on two sides of a partition.`));
+        if (station === undefined)
+          throw this.#told(badArgument("Only peers and anchors of this network can be cut off: partition([a, b], c)."));
+        if ((found.get(station) ?? at) !== at)
+          throw this.#told(badArgument(`${station.label} cannot stand on two sides of a partition.`));
         found.set(station, at);
       }
     }
@@ -128,7 +142,11 @@ export class Network implements TestNetwork {
         if (late || !apart(groups)) {
           const found = await differences(groups, this.#time);
           if (found.length === 0) return this.#time.now - began;
-          if (late) throw new PerdureError("not-found", `After ${withinMs} ms they do not agree:\n${found.map(line => `  ${line}`).join("\n")}\n`);
+          if (late)
+            throw new PerdureError(
+              "not-found",
+              `After ${withinMs} ms they do not agree:\n${found.map(line => `  ${line}`).join("\n")}\n`,
+            );
         }
         await this.#time.advance(Math.min(lookEveryMs, began + withinMs - this.#time.now));
       }
@@ -137,7 +155,12 @@ export class Network implements TestNetwork {
 
   close(): Promise<void> {
     // Whoever still waits hears that it is closed, as from peer.close(); nobody waits for a disk that is full.
-    this.#closed ??= Promise.all([...this.#stations].flatMap(([who, station]) => [who instanceof PeerHandle ? who.close() : undefined, station.end()])).then(() => undefined);
+    this.#closed ??= Promise.all(
+      [...this.#stations].flatMap(([who, station]) => [
+        who instanceof PeerHandle ? who.close() : undefined,
+        station.end(),
+      ]),
+    ).then(() => undefined);
     return this.#closed;
   }
 
@@ -149,20 +172,32 @@ export class Network implements TestNetwork {
     // Drawn before anything is awaited: those opened together are told apart by the order of asking.
     const seed = this.#random.u32();
     this.#module ??= loadCoreInNode(this.#wasm);
-    const station = new Station({ ...options, seed, told: error => this.#told(error) }, await this.#module, this.#time, this.#cables, () => {
-      // Not for one who is on its way in, or out with all others.
-      if (this.#closed === undefined && [...this.#stations.values()].includes(station)) this.#relink();
-    });
+    const station = new Station(
+      { ...options, seed, told: error => this.#told(error) },
+      await this.#module,
+      this.#time,
+      this.#cables,
+      () => {
+        // Not for one who is on its way in, or out with all others.
+        if (this.#closed === undefined && [...this.#stations.values()].includes(station)) this.#relink();
+      },
+    );
     return station;
   }
 
   #reach(a: Station, b: Station): boolean {
-    return a.online && b.online && a.port !== undefined && b.port !== undefined && this.#sides.get(a) === this.#sides.get(b);
+    return (
+      a.online && b.online && a.port !== undefined && b.port !== undefined && this.#sides.get(a) === this.#sides.get(b)
+    );
   }
 
   /** Makes the wires as they should be. Edges of one app are wired to each other; anchors are dialled by the cores. */
   #relink(): void {
-    const running = new Map([...this.#stations.values()].flatMap(station => (station.port === undefined ? [] : [[station.port, station] as const])));
+    const running = new Map(
+      [...this.#stations.values()].flatMap(station =>
+        station.port === undefined ? [] : [[station.port, station] as const],
+      ),
+    );
     const edges = new Map<string, Port[]>();
     for (const [port, station] of running) {
       for (const other of port.neighbours()) {
@@ -192,24 +227,31 @@ export class Network implements TestNetwork {
     const running = [...this.#stations.values()].filter(station => station.engine.driver !== undefined);
     for (const edge of running.filter(({ anchorUrl }) => anchorUrl === undefined)) {
       const group = groups.find(([first]) => first !== undefined && first.app === edge.app && this.#reach(first, edge));
-      if (group === undefined) groups.push([edge, ...running.filter(other => other.anchorUrl !== undefined && this.#reach(edge, other))]);
+      if (group === undefined)
+        groups.push([edge, ...running.filter(other => other.anchorUrl !== undefined && this.#reach(edge, other))]);
       else group.push(edge);
     }
     return groups;
   }
 
   #told(error: PerdureError): PerdureError {
-    return new PerdureError(error.code, `${error.message} (seed ${this.seed})`, { cause: error, ...(error.path === undefined ? {} : { path: error.path }) });
+    return new PerdureError(error.code, `${error.message} (seed ${this.seed})`, {
+      cause: error,
+      ...(error.path === undefined ? {} : { path: error.path }),
+    });
   }
 
   /** Runs it; what goes wrong is told with the seed. */
   async #telling<T>(run: () => Promise<T>): Promise<T> {
     try {
-      if (this.#closed !== undefined) throw new PerdureError("closed", "This network is closed. Make a new one with createNetwork().");
+      if (this.#closed !== undefined)
+        throw new PerdureError("closed", "This network is closed. Make a new one with createNetwork().");
       return await run();
     } catch (error) {
       if (error instanceof PerdureError) throw this.#told(error);
-      throw new Error(`${error instanceof Error ? error.message : String(error)} (seed ${this.seed})`, { cause: error });
+      throw new Error(`${error instanceof Error ? error.message : String(error)} (seed ${this.seed})`, {
+        cause: error,
+      });
     }
   }
 }
@@ -242,7 +284,12 @@ class Device extends PeerHandle implements TestPeer {
   readonly #told: (error: PerdureError) => PerdureError;
 
   /** `telling` runs it and tells the seed with what goes wrong, as `told` does. */
-  constructor(station: Station, time: VirtualTime, telling: (run: () => Promise<void>) => Promise<void>, told: (error: PerdureError) => PerdureError) {
+  constructor(
+    station: Station,
+    time: VirtualTime,
+    telling: (run: () => Promise<void>) => Promise<void>,
+    told: (error: PerdureError) => PerdureError,
+  ) {
     super(station.engine, { frame: run => time.soon(run), random: size => station.random.bytes(size) });
     this.#station = station;
     this.#time = time;
@@ -267,7 +314,8 @@ class Device extends PeerHandle implements TestPeer {
   }
 
   setClock(offsetMs: number): void {
-    if (!Number.isFinite(offsetMs)) throw this.#told(badArgument("What setClock() is given must be a number of milliseconds."));
+    if (!Number.isFinite(offsetMs))
+      throw this.#told(badArgument("What setClock() is given must be a number of milliseconds."));
     this.#station.clock.offsetMs = offsetMs;
   }
 

@@ -57,7 +57,12 @@ export class Station {
     this.#changed = changed;
     this.#deviceSeed = this.random.bytes(32);
     const probe = module.create(this.#config());
-    this.engine = new SwitchEngine(probe.id, () => this.end(), () => this.#whyGone(), options.told);
+    this.engine = new SwitchEngine(
+      probe.id,
+      () => this.end(),
+      () => this.#whyGone(),
+      options.told,
+    );
     probe.free();
   }
 
@@ -78,7 +83,8 @@ export class Station {
   async start(): Promise<void> {
     const core = this.#module.create(this.#config());
     const { store, lost } = await this.disk.open();
-    const makeLinks = (events: ConstructorParameters<typeof Port>[0]): Port => (this.#port = new Port(events, this.#cables));
+    const makeLinks = (events: ConstructorParameters<typeof Port>[0]): Port =>
+      (this.#port = new Port(events, this.#cables));
     const driver = new Driver(core, store, makeLinks, this.clock, { lostStore: lost });
     await driver.start();
     if (!this.online) driver.network(false);
@@ -116,7 +122,9 @@ export class Station {
   }
 
   #whyGone(): PerdureError {
-    return this.#ended ? closedError() : new PerdureError("closed", `${this.label} has crashed. Call its restart() to go on.`);
+    return this.#ended
+      ? closedError()
+      : new PerdureError("closed", `${this.label} has crashed. Call its restart() to go on.`);
   }
 
   #config(): CoreConfig {
@@ -129,7 +137,13 @@ export class Station {
       anchor: this.anchorUrl !== undefined,
       rtc: false,
       anchors: this.anchors,
-      quotas: { totalBytes: 4096 * MiB, topicBytes: 256 * MiB, deviceBytes: 64 * MiB, leaseDays: 30, addressBytes: 64 * MiB },
+      quotas: {
+        totalBytes: 4096 * MiB,
+        topicBytes: 256 * MiB,
+        deviceBytes: 64 * MiB,
+        leaseDays: 30,
+        addressBytes: 64 * MiB,
+      },
       apps: [],
       cacheBytes: 4 * MiB,
       // A core that wants no more links than it has wires asks nobody to relay to others, and a crowd would be busy with little else.

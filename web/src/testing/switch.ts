@@ -33,7 +33,12 @@ export class SwitchEngine implements Engine {
   #driver: Driver | undefined;
 
   /** `whyGone` says why no driver runs; `told` is what callers hear of an error. */
-  constructor(id: string, onClose: () => Promise<void>, whyGone: () => PerdureError, told: (error: PerdureError) => PerdureError) {
+  constructor(
+    id: string,
+    onClose: () => Promise<void>,
+    whyGone: () => PerdureError,
+    told: (error: PerdureError) => PerdureError,
+  ) {
     this.id = id;
     this.#onClose = onClose;
     this.#whyGone = whyGone;
@@ -65,9 +70,11 @@ export class SwitchEngine implements Engine {
     if (lost) {
       this.#open.clear();
       for (const [topic] of before) this.#notices.tell({ kind: "TopicEnded", topic });
-    } else for (const [, { invite, handles }] of before) {
-      for (let i = 0; invite !== undefined && i < handles; i++) await this.#driver?.call({ kind: "TopicJoin", invite }).catch(() => undefined);
-    }
+    } else
+      for (const [, { invite, handles }] of before) {
+        for (let i = 0; invite !== undefined && i < handles; i++)
+          await this.#driver?.call({ kind: "TopicJoin", invite }).catch(() => undefined);
+      }
   }
 
   async call(body: CallBody, options: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
@@ -105,9 +112,12 @@ export class SwitchEngine implements Engine {
     if (this.#handles(topic, 1) > 0) return;
     const open: Open = { id, invite: undefined, handles: 1 };
     this.#open.set(topic, open);
-    driver.call({ kind: "TopicInvite", topic }).then(reply => {
-      if (reply.kind === "Text") open.invite = reply.text;
-    }).catch(() => undefined);
+    driver
+      .call({ kind: "TopicInvite", topic })
+      .then(reply => {
+        if (reply.kind === "Text") open.invite = reply.text;
+      })
+      .catch(() => undefined);
   }
 
   /** How many handles it has after that change; 0 if it is not open. */

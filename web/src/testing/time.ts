@@ -141,7 +141,8 @@ export class VirtualClock implements Clock {
     // Most turns leave the time as it was.
     if (this.#wanted?.at === steadyMs) return;
     this.#wanted?.cancel();
-    this.#wanted = steadyMs === undefined ? undefined : { at: steadyMs, cancel: this.#time.at(steadyMs, () => this.#fire()) };
+    this.#wanted =
+      steadyMs === undefined ? undefined : { at: steadyMs, cancel: this.#time.at(steadyMs, () => this.#fire()) };
   }
 
   #fire(): void {

@@ -49,8 +49,21 @@ export class Port implements Links {
   }
 
   /** Connects two ports at once; the first one counts as the dialler. */
-  static connect(dialler: Port, other: Port, kind: "websocket" | "local", from: { readonly url?: string; readonly network?: string } = {}): void {
-    const end = (port: Port): End => ({ port, link: ++port.#links, lastSent: -1, trip: 0, lastArrival: 0, inFlight: 0, untold: 0 });
+  static connect(
+    dialler: Port,
+    other: Port,
+    kind: "websocket" | "local",
+    from: { readonly url?: string; readonly network?: string } = {},
+  ): void {
+    const end = (port: Port): End => ({
+      port,
+      link: ++port.#links,
+      lastSent: -1,
+      trip: 0,
+      lastArrival: 0,
+      inFlight: 0,
+      untold: 0,
+    });
     const ends: [End, End] = [end(dialler), end(other)];
     const wire: Wire = { ends, open: true };
     for (const [near, far] of [ends, [ends[1], ends[0]]] as const) {
@@ -121,11 +134,17 @@ export class Port implements Links {
     this.#events.rtcFailed(attempt);
   }
 
-  rtcSignal(): void { /* nothing waits for it */ }
-  rtcClose(): void { /* nothing stands */ }
+  rtcSignal(): void {
+    /* nothing waits for it */
+  }
+  rtcClose(): void {
+    /* nothing stands */
+  }
 
   /** Who goes offline here has no wires: the network sees to that. */
-  allow(): void { /* nothing is left to forbid */ }
+  allow(): void {
+    /* nothing is left to forbid */
+  }
 
   closeAll(): void {
     this.#closed = true;
@@ -161,7 +180,12 @@ export class Cables {
   readonly #traffic = { messages: 0, bytes: 0 };
   readonly #find: (from: Port, url: string) => Port | undefined;
 
-  constructor(time: VirtualTime, random: Random, weather: Weather, find: (from: Port, url: string) => Port | undefined) {
+  constructor(
+    time: VirtualTime,
+    random: Random,
+    weather: Weather,
+    find: (from: Port, url: string) => Port | undefined,
+  ) {
     this.#time = time;
     this.#random = random;
     this.#weather = weather;
