@@ -4,6 +4,8 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import { unformatted } from "./format.mjs";
+import { lengths } from "./lengths.mjs";
 
 process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
 
@@ -117,6 +119,7 @@ const top = [
   ".gitignore",
   ".npmrc",
   ".clang-format",
+  ".git-blame-ignore-revs",
   ".clang-tidy",
   ".gitattributes",
   ".editorconfig",
@@ -187,10 +190,17 @@ function texts() {
   }
 }
 
+/** In the form that `npm run format` gives it. */
+async function form() {
+  for (const file of await unformatted({ mend: false })) report(file, 0, "not in its form; npm run format mends it");
+}
+
 layering();
 purity();
 contents();
 texts();
+lengths(report);
+await form();
 for (const breach of breaches) console.log(breach);
 console.log(breaches.length === 0 ? "The tree is tidy." : `${breaches.length} breaches.`);
 process.exit(breaches.length === 0 ? 0 : 1);

@@ -20,6 +20,11 @@ const tracked = execFileSync("git", ["ls-files", "-z", "-co", "--exclude-standar
   .split("\0")
   .filter(file => file !== "" && existsSync(file) && !generated.has(file));
 
+/** The sources that have a form. */
+export function formed() {
+  return tracked.filter(file => /\.([ch]pp|ts|mts|mjs|cjs|js)$/.test(file));
+}
+
 /** The files whose form is another one; mended unless they are only looked at. */
 export async function unformatted({ mend }) {
   return [...(await cpp(mend)), ...scripts(mend)];
