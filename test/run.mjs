@@ -85,7 +85,7 @@ const suites = [
   // An attacker that was written from the wire's page alone. It measures, so nothing runs beside it.
   {
     name: "siege",
-    takes: 100,
+    takes: 115,
     limit: 300,
     when: () => existsSync("test/siege/run.mjs"),
     steps: () => [node("web/build.mjs"), node("test/siege/run.mjs")],
