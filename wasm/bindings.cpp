@@ -1,13 +1,13 @@
 // The whole boundary between JavaScript and the core: one object, two buffers, one call.
 //
-//     const core = new module.Core(config);               // bytes as src/node/boundary.hpp has them
+//     const core = new module.Core(config);               // bytes as src/boundary/boundary.hpp has them
 //     module.HEAPU8.set(events, core.inbox(events.length));
 //     const length = core.turn(steadyMs, wallMs, events.length);
 //     const turn = module.HEAPU8.subarray(core.outbox(), core.outbox() + length);   // to be read before the next call
 //
 // and module.topicOf(invite), which an anchor asks before it has a core. Nothing here calls JavaScript. Pointers and views are void after the next call of any Core of the module.
 #include "base/assert.hpp"
-#include "node/boundary.hpp"
+#include "boundary/boundary.hpp"
 
 #include <perdure/node.hpp>
 

@@ -1,5 +1,5 @@
 // What a host tells the core (events) and what the core asks of its host (actions). Plain values.
-// src/node/boundary.hpp gives them a byte form for hosts in other languages.
+// src/boundary/boundary.hpp gives them a byte form for hosts in other languages.
 #pragma once
 
 #include <perdure/result.hpp>

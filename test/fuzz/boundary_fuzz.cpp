@@ -1,6 +1,6 @@
 // What a host hands in and gets back, as bytes.
+#include "boundary/boundary.hpp"
 #include "fuzz/target.hpp"
-#include "node/boundary.hpp"
 
 namespace perdure::fuzz {
 

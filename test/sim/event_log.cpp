@@ -1,8 +1,8 @@
 #include "sim/event_log.hpp"
 
+#include "boundary/boundary.hpp"
 #include "codec/bytes.hpp"
 #include "crypto/hash.hpp"
-#include "node/boundary.hpp"
 
 namespace perdure::sim {
 

@@ -1,4 +1,4 @@
-// Events, actions, calls and replies, and their bytes: the other side of src/node/boundary_table.hpp. `kind` is the name in
+// Events, actions, calls and replies, and their bytes: the other side of src/boundary/boundary_table.hpp. `kind` is the name in
 // include/perdure/events.hpp, where each is explained; fields have its order. Where a struct there has a field called `kind`, it
 // is `path` (LinkOpened) and `signal` (RtcSignal) here. Ids are hex, values are MessagePack bytes, times are milliseconds.
 import { bytesOfHex, MalformedBytes, Reader, Writer } from "./bytes.js";

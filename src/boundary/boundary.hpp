@@ -3,7 +3,7 @@
 //     Result<std::vector<Event>> events = decode_events(inbox);     // what the host wrote
 //     Bytes outbox = encode_turn(node.handle(now, std::move(*events)));
 //
-// A value is a u8 tag (src/node/boundary_table.hpp) and then its fields in the order of include/perdure/events.hpp: numbers are
+// A value is a u8 tag (src/boundary/boundary_table.hpp) and then its fields in the order of include/perdure/events.hpp: numbers are
 // varints (signed ones zigzag), u8, flags and enumerations one byte, ids raw, texts and bytes length-prefixed, an optional a flag
 // and its value, a list a count and its items. A list of events stands alone; a turn is the optional deadline, then its actions.
 //

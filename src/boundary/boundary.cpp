@@ -1,7 +1,7 @@
-#include "node/boundary.hpp"
+#include "boundary/boundary.hpp"
 
+#include "boundary/boundary_table.hpp"
 #include "codec/bytes.hpp"
-#include "node/boundary_table.hpp"
 
 #include <limits>
 #include <type_traits>
