@@ -8,6 +8,7 @@
 // and module.topicOf(invite), which an anchor asks before it has a core. Nothing here calls JavaScript. Pointers and views are void after the next call of any Core of the module.
 #include "base/assert.hpp"
 #include "boundary/boundary.hpp"
+#include "codec/hex.hpp"
 
 #include <perdure/node.hpp>
 
@@ -22,16 +23,6 @@ namespace {
 constexpr std::size_t buffer_kept_max = std::size_t{1} << 20;
 
 std::uintptr_t address(const Bytes& buffer) { return reinterpret_cast<std::uintptr_t>(buffer.data()); }
-
-template <class Id>
-std::string hex_of(const Id& id) {
-  std::string hex;
-  for (const u8 byte : id.bytes) {
-    hex += "0123456789abcdef"[byte >> 4];
-    hex += "0123456789abcdef"[byte & 15];
-  }
-  return hex;
-}
 
 Config config_of(const std::string& bytes) {
   Result<Config> config = decode_config(view(bytes));
@@ -65,7 +56,7 @@ class Core {
   std::uintptr_t outbox() const { return address(outbox_); }
 
   // The device's public key in 64 hex digits.
-  std::string id() const { return hex_of(node_.id()); }
+  std::string id() const { return codec::to_hex(node_.id().view()); }
 
  private:
   Node node_;
@@ -76,7 +67,7 @@ class Core {
 // The topic of an invite in 64 hex digits, or what is wrong with the invite.
 std::string topic_of(const std::string& invite) {
   const Result<TopicId> topic = topic_of_invite(invite);
-  return topic ? hex_of(*topic) : topic.error().text;
+  return topic ? codec::to_hex(topic->view()) : topic.error().text;
 }
 
 }  // namespace

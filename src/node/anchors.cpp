@@ -1,23 +1,10 @@
 // The anchors that we keep dialling.
 #include <algorithm>
 
+#include "codec/hex.hpp"
 #include "node/impl.hpp"
 
 namespace perdure {
-
-namespace {
-
-std::string hex(ByteView bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (u8 b : bytes) {
-    out += digits[b >> 4];
-    out += digits[b & 15];
-  }
-  return out;
-}
-
-}  // namespace
 
 void Node::Impl::add_anchor(const std::string& url, bool persist) {
   if (!anchors_.contains(url)) {
@@ -56,7 +43,7 @@ void Node::Impl::dial_anchors() {
     if (a.link || a.through || a.dialling || a.next_dial_ms > now_.steady_ms) continue;
     a.dialling = true;
     if (a.state == AnchorState::unreachable) a.state = AnchorState::connecting;
-    actions_.push_back(Dial{url, hex(identity_->network().view())});
+    actions_.push_back(Dial{url, codec::to_hex(identity_->network().view())});
     anchors_dirty_ = status_dirty_ = true;
   }
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "codec/bytes.hpp"
+#include "codec/hex.hpp"
 #include "node/impl.hpp"
 
 namespace perdure {
@@ -12,14 +13,7 @@ namespace {
 
 std::optional<NetworkId> parse_network(std::string_view text) {
   NetworkId id;
-  if (text.size() != 2 * NetworkId::size) return std::nullopt;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    int v = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    if (v < 0) return std::nullopt;
-    id.bytes[i / 2] = static_cast<u8>(id.bytes[i / 2] << 4 | v);
-  }
-  return id;
+  return codec::from_hex(text, id.bytes) ? std::optional(id) : std::nullopt;
 }
 
 // Who shares a budget: the links of one address; where the host does not tell it, each link by itself.

@@ -1,4 +1,5 @@
 // What an app asks: answered from the indexes, in steps that write nothing.
+#include "codec/hex.hpp"
 #include "log/nodes.hpp"
 #include "node/impl.hpp"
 #include "node/op_text.hpp"
@@ -216,13 +217,7 @@ void Node::Impl::call(u32 id, GetDigest& c) {
         if (saved == SaveOutcome::ok && damage->indexes)
           return once_mended(topic, id, [this, id, c]() mutable { call(id, c); });
         if (saved != SaveOutcome::ok) return read_failed(id);
-        static constexpr char digits[] = "0123456789abcdef";
-        std::string hex;
-        for (u8 b : digest->bytes) {
-          hex += digits[b >> 4];
-          hex += digits[b & 15];
-        }
-        reply(id, Text{hex});
+        reply(id, Text{codec::to_hex(digest->view())});
       });
 }
 

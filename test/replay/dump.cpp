@@ -10,6 +10,7 @@
 //     digest HEX
 #include <cinttypes>
 
+#include "codec/hex.hpp"
 #include "replay/fleet.hpp"
 
 namespace perdure::replay {
@@ -24,7 +25,7 @@ u32 number_of(const std::optional<Bytes>& value) {
 
 bool Fleet::dump(std::FILE* out) {
   for (u32 i = 0; i < devices_.size(); ++i)
-    std::fprintf(out, "device %u %s\n", i, sim::hex(world_.device(*devices_[i].host).view()).c_str());
+    std::fprintf(out, "device %u %s\n", i, codec::to_hex(world_.device(*devices_[i].host).view()).c_str());
   std::fputs(batches_.c_str(), out);
   bool ok = dump_timeline(out) && dump_map(out) && dump_conflicts(out);
   std::fprintf(out, "digest %s\n", digest_.c_str());
@@ -38,7 +39,7 @@ bool Fleet::dump_timeline(std::FILE* out) {
     auto* page = answer ? std::get_if<MessagePage>(&*answer) : nullptr;
     if (!page) return fail("the timeline cannot be read");
     for (auto& m : page->messages)
-      std::fprintf(out, "message %s %" PRIu64 " %.*s\n", sim::hex(m.author.view()).c_str(), m.time_ms,
+      std::fprintf(out, "message %s %" PRIu64 " %.*s\n", codec::to_hex(m.author.view()).c_str(), m.time_ms,
                    static_cast<int>(m.value.size() - 3), reinterpret_cast<const char*>(m.value.data()) + 3);
     if (!page->more || page->messages.empty()) return true;
     after = page->messages.back().id;

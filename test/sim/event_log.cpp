@@ -2,6 +2,7 @@
 
 #include "boundary/boundary.hpp"
 #include "codec/bytes.hpp"
+#include "codec/hex.hpp"
 #include "crypto/hash.hpp"
 
 namespace perdure::sim {
@@ -12,15 +13,6 @@ void EventLog::add(u64 now_ms, u32 host, const std::vector<Event>& in, const Tur
   state_ = crypto::blake2b({record.peek()});
 }
 
-std::string EventLog::hex() const { return sim::hex(state_.view().first(16)); }
-
-std::string hex(ByteView bytes) {
-  std::string out;
-  for (u8 b : bytes) {
-    out += "0123456789abcdef"[b >> 4];
-    out += "0123456789abcdef"[b & 15];
-  }
-  return out;
-}
+std::string EventLog::hex() const { return codec::to_hex(state_.view().first(16)); }
 
 }  // namespace perdure::sim

@@ -15,6 +15,4 @@ class EventLog {
   Hash state_{};
 };
 
-std::string hex(ByteView bytes);
-
 }  // namespace perdure::sim

@@ -1,5 +1,6 @@
 // The network of the simulated world: pipes that keep order and lose nothing until they break, WebSocket dials, and WebRTC as far
 // as the core sees it.
+#include "codec/hex.hpp"
 #include "identity/identity.hpp"
 #include "sim/world.hpp"
 
@@ -79,7 +80,7 @@ void World::connect(HostId dialler, HostId other, LinkKind kind) {
   u32 pipe = make_pipe(kind, a, b);
   post(a, a.life, LinkOpened{link_of(pipe, 0), kind, true, {}, 0, {}});
   // An anchor is told for whom it is dialled.
-  std::string network = b.options.anchor ? hex(identity::network_id(a.options.app).view()) : std::string{};
+  std::string network = b.options.anchor ? codec::to_hex(identity::network_id(a.options.app).view()) : std::string{};
   post(b, b.life, LinkOpened{link_of(pipe, 1), kind, false, {}, 0, std::move(network)});
 }
 
@@ -225,7 +226,7 @@ void World::rtc_open(Host& h, const RtcOpen& open) {
   end.life = h.life;
   end.attempt = open.attempt;
   end.initiator = open.initiator;
-  std::string bytes = hex(prng.fixed<Hash>().view());
+  std::string bytes = codec::to_hex(prng.fixed<Hash>().view());
   for (std::size_t i = 0; i < bytes.size(); i += 2)
     end.fingerprint += (i ? ":" : "") + std::string{static_cast<char>(std::toupper(bytes[i])),
                                                     static_cast<char>(std::toupper(bytes[i + 1]))};

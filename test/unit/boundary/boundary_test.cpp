@@ -2,6 +2,7 @@
 
 #include "boundary/boundary_table.hpp"
 #include "codec/bytes.hpp"
+#include "codec/hex.hpp"
 #include "vectors/vectors.hpp"
 
 #include <catch_amalgamated.hpp>
@@ -151,15 +152,6 @@ bool has_all(const std::vector<std::variant<Ts...>>& values) {
   return found.size() == sizeof...(Ts);
 }
 
-std::string hex_of(ByteView bytes) {
-  std::string hex;
-  for (const u8 byte : bytes) {
-    hex += "0123456789abcdef"[byte >> 4];
-    hex += "0123456789abcdef"[byte & 15];
-  }
-  return hex;
-}
-
 template <class... Ts>
 std::vector<u8> tags_of(const std::variant<Ts...>*) {
   return {boundary::tag<Ts>...};
@@ -258,7 +250,7 @@ TEST_CASE("the bytes are those that the other side knows") {
   REQUIRE(in);
   for (std::string line; std::getline(in, line);) {
     const vectors::Case known(line);
-    const std::string bytes = hex_of(made.at(known.text("id")));
+    const std::string bytes = codec::to_hex(made.at(known.text("id")));
     INFO("id=" << known.text("id") << " bytes=" << bytes);
     CHECK(bytes == known.text("bytes"));
     made.erase(known.text("id"));

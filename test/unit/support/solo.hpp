@@ -15,6 +15,7 @@
 #include <set>
 
 #include "base/assert.hpp"
+#include "codec/hex.hpp"
 #include "crypto/hash.hpp"
 #include "identity/invite.hpp"
 #include "log/batch.hpp"
@@ -340,11 +341,7 @@ class Stranger {
         identity, key_, random,
         session::Session::Options{we_dial, options_.kind, {}, wire::encode_body(options_.greeting)});
     std::string network;
-    if (solo_.config().anchor && options_.known)
-      for (u8 b : identity.network().bytes) {
-        network += "0123456789abcdef"[b >> 4];
-        network += "0123456789abcdef"[b & 15];
-      }
+    if (solo_.config().anchor && options_.known) network = codec::to_hex(identity.network().view());
     solo_.turn(
         {LinkOpened{link, options_.kind, !we_dial, options_.url, 0, network, options_.address, options_.admitted}});
     listen();

@@ -22,15 +22,6 @@ namespace {
 constexpr const char* page_path = "src/wire/README.md";
 constexpr std::size_t hex_columns = 128;
 
-std::string hex(ByteView bytes) {
-  std::string out;
-  for (u8 b : bytes) {
-    out += "0123456789abcdef"[b >> 4];
-    out += "0123456789abcdef"[b & 15];
-  }
-  return out;
-}
-
 // In the fenced block `vectors` a name stands at the margin and what belongs to it indented, on the same line and those that follow.
 std::map<std::string, std::string> vectors_of_the_page() {
   std::map<std::string, std::string> out;
@@ -183,7 +174,7 @@ struct Talk {
 // In the order of the page.
 std::vector<std::pair<std::string, std::string>> vectors_of_the_core() {
   std::vector<std::pair<std::string, std::string>> out;
-  auto put = [&](const std::string& name, ByteView bytes) { out.emplace_back(name, hex(bytes)); };
+  auto put = [&](const std::string& name, ByteView bytes) { out.emplace_back(name, codec::to_hex(bytes)); };
   const Example e;
   put("network", e.network.view());
   put("device-a-seed", named_seed("\x01").view());
