@@ -24,7 +24,8 @@ void Node::Impl::add_anchor(const std::string& url, bool persist) {
   if (!persist) return;
   const AnchorEntry& a = anchors_[url];
   Bytes row = a.pinned ? own(a.pinned->view()) : Bytes{};
-  desk_.run(0, [url, row](store::Rows& rows) { rows.put(store::key('A', view(url)), row); }, [](SaveOutcome) {});
+  transactions_.run(
+      0, [url, row](store::Rows& rows) { rows.put(store::key('A', view(url)), row); }, [](SaveOutcome) {});
 }
 
 void Node::Impl::remove_anchor(const std::string& url) {
@@ -34,7 +35,7 @@ void Node::Impl::remove_anchor(const std::string& url) {
   anchors_.erase(it);
   anchors_dirty_ = status_dirty_ = true;
   if (link) link_closed(*link, false);
-  desk_.run(0, [url](store::Rows& rows) { rows.erase(store::key('A', view(url))); }, [](SaveOutcome) {});
+  transactions_.run(0, [url](store::Rows& rows) { rows.erase(store::key('A', view(url))); }, [](SaveOutcome) {});
 }
 
 void Node::Impl::dial_anchors() {

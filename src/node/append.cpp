@@ -392,7 +392,7 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
   bool look = !std::exchange(e.looked_for_held, true) && !resting;
   u32 receipt_row = next_receipt_row_++ % params::receipt_rows;
   auto seen = std::make_shared<std::map<LogNo, u64>>(e.dep_lengths);
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [this, topic, calls, result, incarnation, unsure, look, receipt_row, seen](store::Rows& rows) {
         *result = {};
@@ -502,7 +502,7 @@ void Node::Impl::release_due(const TopicPtr& topic) {
     sync::Damage damage;
   };
   auto result = std::make_shared<Result>();
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [this, topic, result](store::Rows& rows) {
         *result = {};

@@ -12,7 +12,7 @@
 #include "node/params.hpp"
 #include "peers/links.hpp"
 #include "peers/signal.hpp"
-#include "store/desk.hpp"
+#include "store/transactions.hpp"
 #include "sync/merge.hpp"
 #include "sync/sync.hpp"
 
@@ -181,7 +181,7 @@ class Node::Impl final : public sync::SyncHost {
   void take_indexes(const std::vector<std::pair<Bytes, Bytes>>& rows);
   void started();
   void save_meta();
-  void save_topic(const TopicPtr&, store::Desk::Done done);
+  void save_topic(const TopicPtr&, store::Transactions::Done done);
   void on_reopened(Reopening);
   void try_store();
   void read_again();
@@ -445,7 +445,7 @@ class Node::Impl final : public sync::SyncHost {
   void count(const char* name, u64 n) override { metrics_[name] += n; }
   void refused(wire::Refusal) override;
   void check_leases();
-  void forget_topic(const TopicPtr&, store::Desk::Done);
+  void forget_topic(const TopicPtr&, store::Transactions::Done);
 
   Config config_;
   const params::Memory memory_;
@@ -453,7 +453,7 @@ class Node::Impl final : public sync::SyncHost {
   std::shared_ptr<identity::Identity> identity_;
   crypto::Random random_;
   session::StaticKey static_key_;
-  store::Desk desk_;
+  store::Transactions transactions_;
   sync::Sync sync_;
   Instant now_;
   std::vector<Action> actions_;

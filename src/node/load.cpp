@@ -61,7 +61,7 @@ u64 Node::Impl::rebuild_again_at(const TopicExtra& e) const {
 void Node::Impl::reload_topic(const TopicPtr& topic) {
   topic->loaded = false;  // from here on nothing new begins
   const u32 reading = ++topic->reading;
-  desk_.run(
+  transactions_.run(
       topic->queue(), [](store::Rows&) {},
       [this, topic, reading](SaveOutcome saved) {
         if (saved != SaveOutcome::ok || topic->reading != reading) return;  // or it was closed, and may be open again
@@ -81,80 +81,78 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
   // The last batch of the last log: a log whose own row is lost is known by it.
   auto last = std::make_shared<LogNo>(0);
   Bytes batches = store::key('B', topic->no);
-  desk_.read_range(batches, store::prefix_end(batches), 1, true,
-                   [last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-                     if (ok && !rows.empty() && rows[0].first.size() == 1 + 4 + 4 + 4)
-                       *last = codec::Reader(ByteView(rows[0].first).subspan(5)).be32() + 1;
-                   });
+  transactions_.read_range(batches, store::prefix_end(batches), 1, true,
+                           [last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+                             if (ok && !rows.empty() && rows[0].first.size() == 1 + 4 + 4 + 4)
+                               *last = codec::Reader(ByteView(rows[0].first).subspan(5)).be32() + 1;
+                           });
   Bytes from = store::key('L', topic->no);
-  desk_.read_range(from, store::prefix_end(from), 0, false,
-                   [this, topic, reading, last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-                     if (!ok || topic->reading != reading) return;
-                     topic->forget();
-                     bool lost_logs = sync::load_logs(*topic, rows);
-                     lost_logs |= *last > topic->logs.size();
-                     while (topic->logs.size() < std::min<std::size_t>(*last, sync::log_numbers_max))
-                       topic->logs.emplace_back();
-                     if (lost_logs) note_lost_logs();
-                     report_holes();
-                     struct Result {
-                       sync::Counters counters;
-                       std::vector<sync::LogUpdate> updates;
-                       bool rebuild = false, unreadable = false;
-                       u64 looked = 0;
-                     };
-                     auto result = std::make_shared<Result>();
-                     desk_.run(
-                         topic->queue(),
-                         [this, topic, reading, result](store::Rows& out) {
-                           *result = {};
-                           if (topic->reading != reading) return;
-                           if (auto epoch = out.get(store::key('O', topic->no)); epoch && epoch->size() == 8)
-                             std::copy(epoch->begin(), epoch->end(), topic->epoch.emplace().begin());
-                           for (LogNo no = 0; no < topic->logs.size(); ++no) {
-                             const sync::LogEntry& entry = topic->logs[no];
-                             if (entry.held.spoken() == entry.held.length) continue;
-                             if (auto state = sync::read_state(out, *topic, no))
-                               result->updates.push_back({no, sync::held_of(out, *topic, no, *state)});
-                           }
-                           if (!topic->keys) {
-                             crdt::Indexes indexes = crdt::load_indexes(out, topic->no);
-                             result->counters.arrived = indexes.arrived;
-                             result->counters.arrival_hash = indexes.arrival_hash;
-                             result->rebuild = extra(topic).rebuild_wanted;
-                             return;
-                           }
-                           sync::Merge merge(out, *topic, corrected_now_ms());
-                           result->counters = merge.counters();
-                           for (LogNo no = 0; no < topic->logs.size() && result->counters.opaque > 0; ++no)
-                             result->unreadable |= topic->logs[no].working.device == identity_->id() &&
-                                                   merge.replica().marks().any_opaque(no);
-                           bool lost = !topic->numbers.empty() && !out.get(store::key('I', topic->no));
-                           // Written by an older core since, or by one that knew less: what it could not read counts from now on.
-                           const crdt::Looked looked = crdt::read_looked(out, topic->no);
-                           const bool older = (looked.second && !crdt::needs_second(merge.replica().indexes())) ||
-                                              merge.replica().marks().outdated();
-                           result->looked = looked.upto <= result->counters.arrived ? looked.upto : 0;
-                           result->rebuild = lost || older || nameless(*topic) > nameless_then(out, *topic) ||
-                                             extra(topic).rebuild_wanted || merge.replica().corrupt() ||
-                                             out.get(rebuild_mark(*topic)) ||
-                                             dated_ahead(*topic, result->counters.greatest);
-                         },
-                         [this, topic, reading, result](SaveOutcome saved) {
-                           if (saved != SaveOutcome::ok || topic->reading != reading) return;
-                           for (const sync::LogUpdate& update : result->updates) topic->apply(update);
-                           topic->counters = result->counters;
-                           topic->closed = {};
-                           TopicExtra& e = extra(topic);
-                           e.own_unreadable = result->unreadable;
-                           report_holes();
-                           if (!result->rebuild)
-                             look_through(topic, reading, topic->keys ? result->looked : topic->counters.arrived);
-                           else if (e.failed)
-                             e.rebuild_at = rebuild_again_at(e);  // the disk that just failed would fail again
-                           else rebuild(topic);
-                         });
-                   });
+  transactions_.read_range(
+      from, store::prefix_end(from), 0, false,
+      [this, topic, reading, last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+        if (!ok || topic->reading != reading) return;
+        topic->forget();
+        bool lost_logs = sync::load_logs(*topic, rows);
+        lost_logs |= *last > topic->logs.size();
+        while (topic->logs.size() < std::min<std::size_t>(*last, sync::log_numbers_max)) topic->logs.emplace_back();
+        if (lost_logs) note_lost_logs();
+        report_holes();
+        struct Result {
+          sync::Counters counters;
+          std::vector<sync::LogUpdate> updates;
+          bool rebuild = false, unreadable = false;
+          u64 looked = 0;
+        };
+        auto result = std::make_shared<Result>();
+        transactions_.run(
+            topic->queue(),
+            [this, topic, reading, result](store::Rows& out) {
+              *result = {};
+              if (topic->reading != reading) return;
+              if (auto epoch = out.get(store::key('O', topic->no)); epoch && epoch->size() == 8)
+                std::copy(epoch->begin(), epoch->end(), topic->epoch.emplace().begin());
+              for (LogNo no = 0; no < topic->logs.size(); ++no) {
+                const sync::LogEntry& entry = topic->logs[no];
+                if (entry.held.spoken() == entry.held.length) continue;
+                if (auto state = sync::read_state(out, *topic, no))
+                  result->updates.push_back({no, sync::held_of(out, *topic, no, *state)});
+              }
+              if (!topic->keys) {
+                crdt::Indexes indexes = crdt::load_indexes(out, topic->no);
+                result->counters.arrived = indexes.arrived;
+                result->counters.arrival_hash = indexes.arrival_hash;
+                result->rebuild = extra(topic).rebuild_wanted;
+                return;
+              }
+              sync::Merge merge(out, *topic, corrected_now_ms());
+              result->counters = merge.counters();
+              for (LogNo no = 0; no < topic->logs.size() && result->counters.opaque > 0; ++no)
+                result->unreadable |= topic->logs[no].working.device == identity_->id() &&
+                                      merge.replica().marks().any_opaque(no);
+              bool lost = !topic->numbers.empty() && !out.get(store::key('I', topic->no));
+              // Written by an older core since, or by one that knew less: what it could not read counts from now on.
+              const crdt::Looked looked = crdt::read_looked(out, topic->no);
+              const bool older = (looked.second && !crdt::needs_second(merge.replica().indexes())) ||
+                                 merge.replica().marks().outdated();
+              result->looked = looked.upto <= result->counters.arrived ? looked.upto : 0;
+              result->rebuild = lost || older || nameless(*topic) > nameless_then(out, *topic) ||
+                                extra(topic).rebuild_wanted || merge.replica().corrupt() ||
+                                out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
+            },
+            [this, topic, reading, result](SaveOutcome saved) {
+              if (saved != SaveOutcome::ok || topic->reading != reading) return;
+              for (const sync::LogUpdate& update : result->updates) topic->apply(update);
+              topic->counters = result->counters;
+              topic->closed = {};
+              TopicExtra& e = extra(topic);
+              e.own_unreadable = result->unreadable;
+              report_holes();
+              if (!result->rebuild)
+                look_through(topic, reading, topic->keys ? result->looked : topic->counters.arrived);
+              else if (e.failed) e.rebuild_at = rebuild_again_at(e);  // the disk that just failed would fail again
+              else rebuild(topic);
+            });
+      });
 }
 
 // What an older core has taken in is looked at once: what it could not read may say something to this one, and is indexed then.
@@ -168,7 +166,7 @@ void Node::Impl::look_through(const TopicPtr& topic, u32 reading, u64 from) {
   };
   auto result = std::make_shared<Result>();
   const bool resting = resting_until_ > now_.steady_ms;  // the disk that just failed would fail again
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [this, topic, from, resting, result](store::Rows& rows) {
         *result = {};
@@ -214,15 +212,15 @@ void Node::Impl::note_lost_logs() {
 void Node::Impl::load_rest(const TopicPtr& topic) {
   Bytes acks = store::key('K', topic->no), names = store::key('W', topic->no);
   const u32 reading = topic->reading;
-  desk_.read_range(acks, store::prefix_end(acks), 0, false, [this, topic, reading](bool ok, const auto& rows) {
+  transactions_.read_range(acks, store::prefix_end(acks), 0, false, [this, topic, reading](bool ok, const auto& rows) {
     if (ok && topic->reading == reading) sync_.load_acks(topic, rows);
   });
-  desk_.read_range(names, store::prefix_end(names), 0, false,
-                   [this, topic, reading](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-                     if (!ok || topic->reading != reading) return;
-                     load_names(topic, rows);
-                     topic_loaded(topic);
-                   });
+  transactions_.read_range(names, store::prefix_end(names), 0, false,
+                           [this, topic, reading](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+                             if (!ok || topic->reading != reading) return;
+                             load_names(topic, rows);
+                             topic_loaded(topic);
+                           });
 }
 
 // ---- all batches indexed anew ----------------------------------------------------------------------------------------------------
@@ -242,9 +240,9 @@ void Node::Impl::rebuild(const TopicPtr& topic) {
     Bytes to = store::prefix_end(from);
     ranges.emplace_back(std::move(from), std::move(to));
   }
-  desk_.erase_ranges(std::move(ranges), [](SaveOutcome) {});
+  transactions_.erase_ranges(std::move(ranges), [](SaveOutcome) {});
   const u32 reading = topic->reading;
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [topic, arrivals_lost](store::Rows& rows) {
         crdt::Indexes old = crdt::load_indexes(rows, topic->no), fresh;
@@ -267,7 +265,7 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at
   while (no < topic->logs.size() && at >= topic->logs[no].held.length) ++no, at = 0;
   auto counters = std::make_shared<sync::Counters>();
   if (no == topic->logs.size()) {
-    return desk_.run(
+    return transactions_.run(
         topic->queue(),
         [this, topic, counters](store::Rows& rows) {
           rows.erase(rebuild_mark(*topic));
@@ -299,7 +297,7 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at
   u64 to = std::min(topic->logs[no].held.length, at + rebuild_batches);
   auto updates = std::make_shared<std::vector<sync::LogUpdate>>();
   auto absent = std::make_shared<std::set<LogNo>>();
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [this, topic, no, at, to, updates, absent](store::Rows& rows) {
         updates->clear();

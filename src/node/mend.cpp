@@ -52,7 +52,7 @@ void Node::Impl::begin_search(const TopicPtr& topic, LogNo no) {
 void Node::Impl::search(const TopicPtr& topic, LogNo no, u64 group, u64 hole) {
   auto next = std::make_shared<u64>(hole);
   auto more = std::make_shared<bool>(false);
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [topic, no, group, hole, next, more](store::Rows& rows) {
         auto state = sync::read_state(rows, *topic, no);
@@ -71,7 +71,7 @@ void Node::Impl::search(const TopicPtr& topic, LogNo no, u64 group, u64 hole) {
 void Node::Impl::mend_tree(const TopicPtr& topic, LogNo no, std::size_t level, u64 group, u64 hole) {
   if (level == std::size(levels)) return note_hole(topic, no, hole);
   auto more = std::make_shared<bool>(false);
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [topic, no, level, group, more](store::Rows& rows) {
         auto state = sync::read_state(rows, *topic, no);
@@ -87,7 +87,7 @@ void Node::Impl::mend_tree(const TopicPtr& topic, LogNo no, std::size_t level, u
 // The log ends at its hole for others, and everybody who has more is asked for it.
 void Node::Impl::note_hole(const TopicPtr& topic, LogNo no, u64 hole) {
   auto update = std::make_shared<std::optional<sync::LogUpdate>>();
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [topic, no, hole, update](store::Rows& rows) {
         update->reset();

@@ -17,11 +17,11 @@ Node::Impl::Impl(Config config)
       identity_(std::make_shared<identity::Identity>(config_.app, config_.device_seed)),
       random_(config_.random_seed),
       static_key_(session::make_static_key(*identity_, random_)),
-      desk_(config_.cache_bytes),
-      sync_(desk_, *identity_, config_.anchor, {memory_.queued, memory_.claims, memory_.link_claims}, *this) {
+      transactions_(config_.cache_bytes),
+      sync_(transactions_, *identity_, config_.anchor, {memory_.queued, memory_.claims, memory_.link_claims}, *this) {
   served_.insert(config_.topics.begin(), config_.topics.end());
-  desk_.on_failure = [this](SaveOutcome outcome) { storage_failed(outcome); };
-  desk_.on_reopened = [this](Reopening outcome) { on_reopened(outcome); };
+  transactions_.on_failure = [this](SaveOutcome outcome) { storage_failed(outcome); };
+  transactions_.on_reopened = [this](Reopening outcome) { on_reopened(outcome); };
 }
 
 Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
@@ -31,9 +31,9 @@ Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
     on_time();
     sync_.flush(now_);
     // Steps may finish at once and let others begin: until nothing moves.
-    for (std::size_t before = ~std::size_t{0}; before != actions_.size() || desk_.ready();) {
+    for (std::size_t before = ~std::size_t{0}; before != actions_.size() || transactions_.ready();) {
       before = actions_.size();
-      desk_.flush(actions_);
+      transactions_.flush(actions_);
       sync_.flush(now_);
       check_waiters();
     }
@@ -57,7 +57,7 @@ void Node::Impl::on_event(Event& event) {
       [this]<class E>(E& e) {
         if constexpr (std::is_same_v<E, Start>) start(e);
         else if constexpr (std::is_same_v<E, RowsRead> || std::is_same_v<E, Saved> || std::is_same_v<E, Reopened>)
-          desk_.on_event(e);
+          transactions_.on_event(e);
         else if constexpr (std::is_same_v<E, LinkOpened>) link_opened(e);
         else if constexpr (std::is_same_v<E, LinkReceived>) link_received(e.link, e.bytes);
         else if constexpr (std::is_same_v<E, LinkClosed>) link_closed(e.link, true);
@@ -130,7 +130,7 @@ void Node::Impl::on_time() {
     metrics_["topics"] = topics_.size();
     metrics_["logs"] = logs;
     metrics_["total_bytes"] = total_bytes_;
-    metrics_["saved_bytes"] = desk_.saved_bytes();
+    metrics_["saved_bytes"] = transactions_.saved_bytes();
     for (const auto& [name, value] : metrics_) notice.counters.emplace_back(name, value);
     actions_.push_back(std::move(notice));
   }

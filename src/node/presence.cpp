@@ -256,7 +256,7 @@ void Node::Impl::learn_name(const TopicPtr& topic, const DeviceId& device, std::
   names[device] = std::move(name);
   extra(topic).members_dirty = true;
   peers_dirty_ = true;
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [key = store::key('W', topic->no, device.view()), row = std::move(row).take()](store::Rows& rows) {
         rows.put(key, row);
@@ -266,7 +266,7 @@ void Node::Impl::learn_name(const TopicPtr& topic, const DeviceId& device, std::
 
 void Node::Impl::forget_name(const TopicPtr& topic, const DeviceId& device) {
   extra(topic).names.erase(device);
-  desk_.run(
+  transactions_.run(
       topic->queue(), [key = store::key('W', topic->no, device.view())](store::Rows& rows) { rows.erase(key); },
       [](SaveOutcome) {});
 }

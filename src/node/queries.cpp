@@ -28,7 +28,7 @@ void Node::Impl::query(u32 id, TopicNo no, F ask) {
     sync::Damage damage;
   };
   auto answer = std::make_shared<Answer>();
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [this, topic, answer, ask](store::Rows& rows) {
         sync::Merge merge(rows, *topic, corrected_now_ms());
@@ -115,7 +115,7 @@ void Node::Impl::call(u32 id, MarkRead& c) {
   }
   auto counters = std::make_shared<sync::Counters>();
   auto damage = std::make_shared<sync::Damage>();
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [this, topic, op, counters, damage](store::Rows& rows) {
         sync::Merge merge(rows, *topic, corrected_now_ms());
@@ -187,7 +187,7 @@ void Node::Impl::call(u32 id, GetDigest& c) {
   if (!topic || !topic->keys) return;
   auto digest = std::make_shared<Hash>();
   auto damage = std::make_shared<sync::Damage>();
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [this, topic, digest, damage](store::Rows& rows) {
         std::vector<std::pair<LogNo, log::LogState>> logs;
@@ -281,7 +281,7 @@ void Node::Impl::find_places(const TopicPtr& topic, const std::vector<OpId>& ids
   auto places = std::make_shared<std::vector<std::vector<OpId>>>();
   for (const OpId& id : ids) places->push_back({id});
   if (topic->counters.said_again == 0 || !topic->keys) return use(std::move(*places));
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [topic, ids, places](store::Rows& rows) {
         crdt::Replica replica(rows, topic->no, *topic, *topic->keys, topic->network);

@@ -201,7 +201,7 @@ void Node::Impl::look_for_lost(const TopicPtr& topic) {
   auto held = std::make_shared<std::map<LogNo, u64>>();
   auto unsettled = std::make_shared<std::vector<LogNo>>();
   auto together = std::make_shared<std::map<LogNo, u64>>();
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [this, topic, voided, again, held, unsettled, together](store::Rows& rows) {
         unsettled->clear();
@@ -248,7 +248,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
   };
   auto result = std::make_shared<Result>();
   u64 incarnation = random_.next();
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [this, topic, lost, incarnation, result](store::Rows& rows) {
         *result = {};

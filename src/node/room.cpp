@@ -5,11 +5,11 @@
 namespace perdure {
 
 void Node::Impl::no_room() {
-  const u64 half = desk_.failed_bytes() / 2;
+  const u64 half = transactions_.failed_bytes() / 2;
   room_ = std::min(room_.value_or(half), half);
   room_pause_ms_ = std::clamp(2 * room_pause_ms_, params::room_pause_ms, params::room_pause_ms_max);
   room_at_ = now_.steady_ms + room_pause_ms_;
-  desk_.save_at_most(static_cast<std::size_t>(*room_ / 2));
+  transactions_.save_at_most(static_cast<std::size_t>(*room_ / 2));
 }
 
 bool Node::Impl::too_large_now(const Topic& topic, u64 bytes) {
@@ -23,7 +23,7 @@ void Node::Impl::room_again() {
   if (!room_) return;
   if (room_at_ > now_.steady_ms) room_pause_ms_ = 0;
   room_.reset();
-  desk_.save_as_usual();
+  transactions_.save_as_usual();
   for (TopicNo no : std::exchange(unstored_, {}))
     if (auto topic = topics_.find(no); topic != topics_.end() && topic->second->open && topic->second->loaded)
       sync_.reload(topic->second, now_, false);

@@ -223,7 +223,7 @@ void Node::Impl::unshare(Link& link, const TopicPtr& topic) {
 
 // Anybody can make up topics. Those that nobody has said anything in make room as soon as nobody is there.
 void Node::Impl::forget_empty(const TopicPtr& topic) {
-  desk_.run(
+  transactions_.run(
       topic->queue(), [](store::Rows&) {},
       [this, topic](SaveOutcome saved) {
         auto found = topics_.find(topic->no);

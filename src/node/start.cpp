@@ -33,12 +33,12 @@ void Node::Impl::start(const Start& event) {
   start_reads_ = 5;
   auto read = [this](char kind, auto take) {
     Bytes from = store::key(kind);
-    desk_.read_range(from, store::prefix_end(from), 0, false,
-                     [this, take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-                       if (!ok || gone_) return;
-                       take(rows);
-                       if (--start_reads_ == 0) find_orphans();
-                     });
+    transactions_.read_range(from, store::prefix_end(from), 0, false,
+                             [this, take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+                               if (!ok || gone_) return;
+                               take(rows);
+                               if (--start_reads_ == 0) find_orphans();
+                             });
   };
   // first: what a newer version means by the others is not known
   read('M', [this](const auto& rows) { take_meta(rows); });
@@ -116,12 +116,12 @@ void Node::Impl::find_orphans() {
   if (meta_lost_ && !numbers_known_) {  // how many there were is known by the last
     numbers_known_ = true;
     Bytes logs = store::key('L');
-    return desk_.read_range(logs, store::prefix_end(logs), 1, true,
-                            [this, note](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-                              if (!ok) return;
-                              note(rows);
-                              find_orphans();
-                            });
+    return transactions_.read_range(logs, store::prefix_end(logs), 1, true,
+                                    [this, note](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+                                      if (!ok) return;
+                                      note(rows);
+                                      find_orphans();
+                                    });
   }
   std::vector<std::pair<Bytes, Bytes>> ranges;
   for (TopicNo no = 1; no < next_topic_ && ranges.size() < params::orphans_max; ++no)
@@ -129,19 +129,20 @@ void Node::Impl::find_orphans() {
   start_reads_ = static_cast<int>(ranges.size());
   if (ranges.empty()) return started();
   for (auto& [from, to] : ranges) {
-    desk_.read_range(std::move(from), std::move(to), 1, true,
-                     [this, note](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-                       if (!ok) return;
-                       note(rows);
-                       if (--start_reads_ == 0) started();
-                     });
+    transactions_.read_range(std::move(from), std::move(to), 1, true,
+                             [this, note](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+                               if (!ok) return;
+                               note(rows);
+                               if (--start_reads_ == 0) started();
+                             });
   }
 }
 
 void Node::Impl::save_meta() {
   codec::Writer w;
   w.varint(format_version).raw(epoch_).varint(next_topic_);
-  desk_.run(0, [row = std::move(w).take()](store::Rows& out) { out.put(store::key('M'), row); }, [](SaveOutcome) {});
+  transactions_.run(
+      0, [row = std::move(w).take()](store::Rows& out) { out.put(store::key('M'), row); }, [](SaveOutcome) {});
 }
 
 void Node::Impl::take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows) {
@@ -198,11 +199,11 @@ void Node::Impl::keep(store::Rows& rows, Topic& topic) {
   if (topic.epoch) rows.put(store::key('O', topic.no), own(*topic.epoch));
 }
 
-void Node::Impl::save_topic(const TopicPtr& topic, store::Desk::Done done) {
+void Node::Impl::save_topic(const TopicPtr& topic, store::Transactions::Done done) {
   topic->stored = false;
   topic->written = true;
   topic->kept_used_ms = topic->last_used_ms;
-  desk_.run(
+  transactions_.run(
       topic->queue(), [key = store::key('T', topic->no), row = row_of(*topic)](store::Rows& out) { out.put(key, row); },
       [topic, done = std::move(done)](SaveOutcome saved) {
         topic->stored = saved == SaveOutcome::ok;
@@ -264,11 +265,11 @@ void Node::Impl::on_reopened(Reopening outcome) {
 void Node::Impl::try_store() {
   reopen_at_ = 0;
   failures_ = 0;
-  if (!desk_.failed()) return read_again();
+  if (!transactions_.failed()) return read_again();
   if (reopening_) return give_up(Code::storage_unavailable, unopened_text, now_.steady_ms + params::reopen_ms_max);
   reopening_ = true;
   reopen_at_ = now_.steady_ms + params::reopen_ms_max;
-  desk_.reopen();
+  transactions_.reopen();
 }
 
 void Node::Impl::read_again() {
@@ -278,7 +279,7 @@ void Node::Impl::read_again() {
   if (!started_) return start(Start{});
   // A save that ended in doubt may have been written: who asks again with the same tag must hear what became of it.
   Bytes receipts = store::key('R');
-  desk_.read_range(receipts, store::prefix_end(receipts), 0, false, [this](bool read, const auto& rows) {
+  transactions_.read_range(receipts, store::prefix_end(receipts), 0, false, [this](bool read, const auto& rows) {
     if (read) take_receipts(rows);
   });
   for (auto& [no, topic] : topics_) {
@@ -357,7 +358,7 @@ bool Node::Impl::rolled_back(const TopicPtr& topic) {
   topic->epoch = epoch_;                           // of the same store (sync::same_store), …
   random_.fill(std::span(*topic->epoch).last(4));  // … in another life of that topic
   if (topic->written)
-    desk_.run(
+    transactions_.run(
         topic->queue(),
         [key = store::key('O', topic->no), row = own(*topic->epoch)](store::Rows& rows) { rows.put(key, row); },
         [](SaveOutcome) {});
@@ -378,7 +379,7 @@ void Node::Impl::no_trouble(Code code) {
 bool Node::Impl::all_saved() const {
   for (const auto& [no, e] : extras_)
     if (e.appending || e.rescuing || !e.waiting.empty()) return false;
-  return desk_.idle();
+  return transactions_.idle();
 }
 
 void Node::Impl::close(u32 call) {

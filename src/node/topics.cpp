@@ -165,7 +165,7 @@ void Node::Impl::end_if_idle(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
   if (e.endings.empty() || e.appending || e.rescuing || e.releasing || !e.waiting.empty() || !topic->loaded) return;
   topic->loaded = false;  // from here on nothing new begins
-  desk_.run(
+  transactions_.run(
       topic->queue(), [](store::Rows&) {},
       [this, topic](SaveOutcome saved) {
         if (saved != SaveOutcome::ok || !topic->open) return;  // read again, and closed then
@@ -245,7 +245,7 @@ void Node::Impl::call(u32 id, TopicLeave& c) {
 // Every row of it, in one save, behind the steps that are under way: what they still write goes with it. They find in memory what they began
 // with, and nobody asks for what becomes of them.
 // Those of many topics that are forgotten together go with one save, too.
-void Node::Impl::forget_topic(const TopicPtr& topic, store::Desk::Done done) {
+void Node::Impl::forget_topic(const TopicPtr& topic, store::Transactions::Done done) {
   end_following(topic);
   topic->loaded = false;
   count_bytes(topic, 0);
@@ -258,12 +258,12 @@ void Node::Impl::forget_topic(const TopicPtr& topic, store::Desk::Done done) {
   for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'V', 'K', 'C', 'W', 'E', 'O'}) {
     ranges.emplace_back(store::key(kind, topic->no), store::key(kind, topic->no + 1));
   }
-  auto then = std::make_shared<store::Desk::Done>(std::move(done));
+  auto then = std::make_shared<store::Transactions::Done>(std::move(done));
   auto all = std::make_shared<decltype(ranges)>(std::move(ranges));
-  desk_.run(
+  transactions_.run(
       topic->queue(), [](store::Rows&) {},
       [this, all, then](SaveOutcome saved) {
-        if (saved == SaveOutcome::ok) desk_.erase_ranges(std::move(*all), std::move(*then));
+        if (saved == SaveOutcome::ok) transactions_.erase_ranges(std::move(*all), std::move(*then));
         else (*then)(saved);
       });
 }

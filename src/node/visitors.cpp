@@ -9,7 +9,7 @@ void Node::Impl::entered_from(const peers::Link& link, const TopicPtr& topic, bo
   auto before = addresses_.enter(topic->no, link.address);
   if (!before) return;
   if (before->stored)
-    desk_.run(
+    transactions_.run(
         topic->queue(), [key = store::key('E', topic->no)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
   if (before->refused && topic->loaded) sync_.reload(topic, now_, false);  // what was refused is wanted now
 }
@@ -28,7 +28,7 @@ void Node::Impl::save_address(const TopicPtr& topic) {
   if (!alone) return;
   addresses_.count(topic->no, topic->bytes);
   if (std::exchange(alone->stored, true)) return;
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [key = store::key('E', topic->no), row = alone->address](store::Rows& rows) { rows.put(key, row); },
       [this, topic](SaveOutcome saved) {

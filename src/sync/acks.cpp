@@ -244,7 +244,7 @@ std::optional<DeviceId> Sync::makes_room(const TopicSync& t, const DeviceId& new
 void Sync::forget_acker(TopicSync& t, const DeviceId& acker) {
   t.ackers.erase(acker);
   std::erase_if(t.acks, [&](const auto& a) { return a.first.first == acker; });
-  desk_.run(
+  transactions_.run(
       t.topic->queue(), [key = ack_key(*t.topic, acker)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
 }
 
@@ -311,7 +311,7 @@ void Sync::voided_epoch(const TopicPtr& topic, const DeviceId& acker, const wire
   if (!any) return;
   t.ackers.erase(acker);
   if (t.paused_until == 0)
-    desk_.run(
+    transactions_.run(
         topic->queue(), [key = ack_key(*topic, acker)](store::Rows& rows) { rows.erase(key); }, [](SaveOutcome) {});
   host_.acked(topic);
 }

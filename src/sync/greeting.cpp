@@ -60,7 +60,7 @@ void Sync::hello(TopicSync& t, Exchange& e, u8 again) {
   if (anchor_ && topic->logs.empty()) return send(e, hello_of(e.session, *topic, again));  // nor is there a row
   auto cursor = std::make_shared<std::optional<wire::Cursor>>();
   Bytes row_key = store::key('C', topic->no, e.peer.view());
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [=](store::Rows& rows) {
         auto row = rows.get(row_key);
@@ -178,7 +178,7 @@ void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) 
   auto found = std::make_shared<Found>();
   const bool proved = given(*topic, find(topic, link)->peer, since);
   const u32 generation = find(topic, link)->generation;
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [=](store::Rows& rows) {
         *found = {};

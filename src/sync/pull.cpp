@@ -31,7 +31,7 @@ u64 Sync::limit(const Topic& topic, const Exchange& e, const wire::LogTag& tag) 
 
 void Sync::pull(TopicSync& t, Exchange& e) {
   Topic& topic = *t.topic;
-  if (!e.done_got || t.paused_until != 0 || desk_.failed()) return;
+  if (!e.done_got || t.paused_until != 0 || transactions_.failed()) return;
   if (u64 at = host_.rested_at(e.link); at > now_.steady_ms && !e.behind.empty()) return resume(e, at);
   u64 looked = 0;
   for (auto it = e.behind.begin(); it != e.behind.end() && e.pulls.size() < pulls_max && e.pull_bytes < window_bytes;) {
@@ -77,7 +77,8 @@ void Sync::end_pull(TopicSync& t, Exchange& e, u32 request) {
 // Nobody may speak of the log of which we have lost a batch: whoever greets from a cursor does not. So all are asked by name, once each; who
 // does not greet at all as well, after a while.
 void Sync::ask_for_lost(TopicSync& t, Exchange& e) {
-  if ((!e.hello_got && e.attached_ms + hole_ms_max > now_.steady_ms) || t.paused_until != 0 || desk_.failed()) return;
+  if ((!e.hello_got && e.attached_ms + hole_ms_max > now_.steady_ms) || t.paused_until != 0 || transactions_.failed())
+    return;
   for (store::LogNo no : t.topic->holed) {
     const LogEntry& entry = t.topic->logs[no];
     auto asked = e.asked.find(no);
@@ -124,7 +125,7 @@ void Sync::drained(TopicSync& t, Exchange& e) {
   if (anchor_ && t.topic->logs.empty()) return;  // nothing is kept where nothing was said
   const wire::Cursor now = *std::exchange(e.offered, std::nullopt);
   auto before = std::make_shared<std::optional<wire::Cursor>>();
-  desk_.run(
+  transactions_.run(
       t.topic->queue(),
       [key = store::key('C', t.topic->no, e.peer.view()), now, before](store::Rows& rows) {
         auto row = rows.get(key);

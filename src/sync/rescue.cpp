@@ -37,7 +37,7 @@ void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::L
   if (is_own(*topic, no)) return begin_rescue(topic, link, tag, no, at, inquest);
   if (at >= topic->logs[no].held.cut) return;
   auto result = std::make_shared<Taken>();
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [this, topic, no, at, result](store::Rows& rows) {
         *result = {};
@@ -77,7 +77,7 @@ void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::L
 void Sync::begin_rescue(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,
                         const Inquest& inquest) {
   auto peaks = std::make_shared<std::optional<log::Peaks>>();
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [=, root = inquest.root, length = inquest.length](store::Rows& rows) {
         peaks->reset();

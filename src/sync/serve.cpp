@@ -77,7 +77,7 @@ void Sync::serve(TopicSync& t, Exchange& e) {
     e.serving = true;
     std::size_t room = s.kind == Serve::Kind::want ? std::min<u64>(std::max<u64>(s.bytes, 1), log::page_bytes_max)
                                                    : log::page_bytes_max;
-    desk_.run(
+    transactions_.run(
         topic->queue(),
         [=](store::Rows& rows) {
           page->reset();

@@ -68,14 +68,14 @@ Exchange* Sync::find(const TopicPtr& topic, LinkId link) {
   return e == t->second.exchanges.end() ? nullptr : &e->second;
 }
 
-bool Sync::respond(const TopicPtr& topic, Exchange& e, store::Desk::Step step, store::Desk::Done done) {
+bool Sync::respond(const TopicPtr& topic, Exchange& e, store::Transactions::Step step, store::Transactions::Done done) {
   if (e.steps >= steps_max) return false;
   ++e.steps;
-  desk_.run(topic->queue(), std::move(step),
-            [this, topic, link = e.link, attachment = e.attachment, done = std::move(done)](SaveOutcome saved) {
-              if (Exchange* ex = find(topic, link); ex && ex->attachment == attachment) --ex->steps;
-              done(saved);
-            });
+  transactions_.run(topic->queue(), std::move(step),
+                    [this, topic, link = e.link, attachment = e.attachment, done = std::move(done)](SaveOutcome saved) {
+                      if (Exchange* ex = find(topic, link); ex && ex->attachment == attachment) --ex->steps;
+                      done(saved);
+                    });
   return true;
 }
 

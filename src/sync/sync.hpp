@@ -10,7 +10,7 @@
 
 #include "crdt/arrivals.hpp"
 #include "crypto/random.hpp"
-#include "store/desk.hpp"
+#include "store/transactions.hpp"
 #include "sync/exchange.hpp"
 #include "wire/table.hpp"
 
@@ -84,8 +84,8 @@ struct Attachment {
 class Sync {
  public:
   struct Limits { u64 queued = 0, claims = 0, link_claims = 0; };  // bytes, of all links together, and of one
-  Sync(store::Desk& desk, const identity::Identity& self, bool anchor, Limits limits, SyncHost& host)
-      : desk_(desk), self_(self), anchor_(anchor), limits_(limits), host_(host) {}
+  Sync(store::Transactions& transactions, const identity::Identity& self, bool anchor, Limits limits, SyncHost& host)
+      : transactions_(transactions), self_(self), anchor_(anchor), limits_(limits), host_(host) {}
 
   // said: the peer has been greeted as of that frontier already; hello_lost: its own greeting has not been heard.
   void attach(const TopicPtr&, const Attachment&, Instant now, const std::optional<wire::Fingerprint>& said = {},
@@ -156,7 +156,7 @@ class Sync {
   template <class M>
   void send(const Exchange& e, const M& message, u32 request = 0);
   // A step in answer to a frame; false, and nothing done, if too many wait.
-  bool respond(const TopicPtr&, Exchange&, store::Desk::Step, store::Desk::Done);
+  bool respond(const TopicPtr&, Exchange&, store::Transactions::Step, store::Transactions::Done);
   u64 ours(const Topic&, const Exchange&, const wire::LogTag&) const;
   u64 limit(const Topic&, const Exchange&, const wire::LogTag&) const;
 
@@ -223,7 +223,7 @@ class Sync {
   void want_rescue(Exchange&, const wire::LogTag&);
   bool on_rescue_page(TopicSync&, Exchange&, const wire::LogTag&, const wire::Page&);
 
-  store::Desk& desk_;
+  store::Transactions& transactions_;
   const identity::Identity& self_;
   const bool anchor_;
   const Limits limits_;

@@ -102,7 +102,7 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   auto result = std::make_shared<Taken>();
   std::optional<store::LogNo> no;
   if (known != e.tags.end()) no = known->second;
-  desk_.run(
+  transactions_.run(
       topic->queue(),
       [this, topic, page, given, no, result](store::Rows& rows) {
         *result = {};

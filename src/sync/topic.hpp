@@ -15,7 +15,7 @@
 #include "crdt/replica.hpp"
 #include "identity/identity.hpp"
 #include "log/state.hpp"
-#include "store/desk.hpp"
+#include "store/transactions.hpp"
 #include "wire/frames.hpp"
 
 namespace perdure::sync {
@@ -116,7 +116,7 @@ class Topic final : public crdt::Logs {
   void forget();                                                  // everything that rows can give again
   void apply(const LogUpdate& update);
   void build_on(const LogUpdate& update);    // the next step does
-  u64 queue() const { return u64{no} + 1; }  // of the desk; 0 is the device's own
+  u64 queue() const { return u64{no} + 1; }  // of the transactions; 0 is the device's own
   // What is said of all its logs together, made once for each state of them.
   struct Frontier {
     u64 version = 0;  // another one: something differs

@@ -46,8 +46,8 @@ const identity::Identity self("fuzz", Seed::from(Bytes(32, 1)));
 
 void target(ByteView in) {
   Host host;
-  store::Desk desk(1024);
-  sync::Sync sync(desk, self, false, {}, host);
+  store::Transactions transactions(1024);
+  sync::Sync sync(transactions, self, false, {}, host);
   auto topic = std::make_shared<sync::Topic>();
   topic->no = 1;
   topic->add_log(self.id(), 5);

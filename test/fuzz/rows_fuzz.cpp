@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "fuzz/target.hpp"
-#include "store/desk.hpp"
+#include "store/transactions.hpp"
 #include "unit/support/solo.hpp"
 
 namespace perdure::fuzz {

@@ -5,8 +5,8 @@
 #include "identity/invite.hpp"
 #include "log/batch.hpp"
 #include "log/state.hpp"
-#include "store/desk.hpp"
 #include "store/keys.hpp"
+#include "store/transactions.hpp"
 
 namespace perdure::replay {
 

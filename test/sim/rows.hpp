@@ -8,7 +8,7 @@
 
 #include "log/state.hpp"
 #include "sim/disk.hpp"
-#include "store/desk.hpp"
+#include "store/transactions.hpp"
 
 namespace perdure::sim {
 

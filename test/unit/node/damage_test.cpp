@@ -1,6 +1,6 @@
 // Rows that are lost or damaged: what was accepted and is still somewhere comes back, what is nowhere is reported, and nothing damaged is
 // served.
-#include "store/desk.hpp"
+#include "store/transactions.hpp"
 #include "unit/support/group.hpp"
 
 using namespace perdure;

@@ -7,7 +7,7 @@
 #include "crypto/sign.hpp"
 #include "fuzz/samples.hpp"
 #include "node/params.hpp"
-#include "store/desk.hpp"
+#include "store/transactions.hpp"
 #include "sync/exchange.hpp"
 #include "unit/support/scene.hpp"
 #include "wire/table.hpp"

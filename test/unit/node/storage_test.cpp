@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "catch_amalgamated.hpp"
-#include "store/desk.hpp"
+#include "store/transactions.hpp"
 #include "unit/support/scene.hpp"
 
 using namespace perdure;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "catch_amalgamated.hpp"
-#include "store/desk.hpp"
+#include "store/transactions.hpp"
 #include "unit/support/made_up.hpp"
 #include "unit/support/scene.hpp"
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "catch_amalgamated.hpp"
-#include "store/desk.hpp"
+#include "store/transactions.hpp"
 #include "unit/support/made_up.hpp"
 
 using namespace perdure;

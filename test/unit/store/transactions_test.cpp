@@ -1,4 +1,4 @@
-#include "store/desk.hpp"
+#include "store/transactions.hpp"
 
 #include "catch_amalgamated.hpp"
 #include "sim/disk.hpp"
@@ -12,19 +12,19 @@ namespace {
 Bytes b(std::string_view s) { return own(view(s)); }
 Bytes sealed(std::string_view key, std::string_view value) { return seal_row(view(key), view(value)); }
 
-// A desk and its host, who answers when the test says so.
+// A transactions and its host, who answers when the test says so.
 struct Office {
-  Desk desk;
+  Transactions transactions;
   sim::Disk disk;
   std::vector<Action> open;  // asked of the host, not yet answered
   std::vector<SaveOutcome> outcomes;
   Reopening reopening = Reopening::ok;
   int reads = 0, keys_read = 0, saves = 0, failures = 0, reopened = 0;
-  explicit Office(std::size_t cache = 1 << 20) : desk(cache) {
-    desk.on_failure = [this](SaveOutcome) { ++failures; };
-    desk.on_reopened = [this](Reopening) { ++reopened; };
+  explicit Office(std::size_t cache = 1 << 20) : transactions(cache) {
+    transactions.on_failure = [this](SaveOutcome) { ++failures; };
+    transactions.on_reopened = [this](Reopening) { ++reopened; };
   }
-  void flush() { desk.flush(open); }
+  void flush() { transactions.flush(open); }
   // Answers what is first.
   void answer(SaveOutcome outcome = SaveOutcome::ok) {
     flush();
@@ -34,15 +34,15 @@ struct Office {
     if (auto* save = std::get_if<Save>(&action)) {
       ++saves;
       if (outcome == SaveOutcome::ok) disk.apply(*save);
-      desk.on_event(Saved{save->save, outcome});
+      transactions.on_event(Saved{save->save, outcome});
     } else if (auto* read = std::get_if<Read>(&action)) {
       ++reads;
       keys_read += static_cast<int>(read->keys.size());
-      desk.on_event(disk.read(*read));
+      transactions.on_event(disk.read(*read));
     } else if (auto* range = std::get_if<ReadRange>(&action)) {
-      desk.on_event(disk.read(*range));
+      transactions.on_event(disk.read(*range));
     } else {
-      desk.on_event(Reopened{reopening});
+      transactions.on_event(Reopened{reopening});
     }
     flush();
   }
@@ -50,15 +50,15 @@ struct Office {
     flush();
     while (!open.empty()) answer();
   }
-  Desk::Done done() {
+  Transactions::Done done() {
     return [this](SaveOutcome o) { outcomes.push_back(o); };
   }
   void put(u64 queue, std::string_view key, std::string_view value) {
-    desk.run(queue, [=, k = b(key), v = b(value)](Rows& rows) { rows.put(k, v); }, done());
+    transactions.run(queue, [=, k = b(key), v = b(value)](Rows& rows) { rows.put(k, v); }, done());
   }
   std::string get(u64 queue, std::string_view key) {
     auto out = std::make_shared<std::string>();
-    desk.run(
+    transactions.run(
         queue,
         [out, k = b(key)](Rows& rows) {
           auto row = rows.get(k);
@@ -78,7 +78,7 @@ TEST_CASE("a step runs again until all that it asks for has been read") {
   o.disk.rows[b("b")] = sealed("b", "c");
   int runs = 0;
   std::string found;
-  o.desk.run(
+  o.transactions.run(
       1,
       [&](Rows& rows) {
         ++runs;
@@ -100,11 +100,11 @@ TEST_CASE("rows that a step misses together are read together, and absent ones a
   auto step = [](Rows& rows) {
     for (char c : {'a', 'b', 'c'}) (void)rows.get(Bytes{static_cast<u8>(c)});
   };
-  o.desk.run(1, step, o.done());
+  o.transactions.run(1, step, o.done());
   o.settle();
   CHECK(o.reads == 1);
   CHECK(o.keys_read == 3);
-  o.desk.run(1, step, o.done());
+  o.transactions.run(1, step, o.done());
   o.settle();
   CHECK(o.reads == 1);
 }
@@ -112,7 +112,7 @@ TEST_CASE("rows that a step misses together are read together, and absent ones a
 TEST_CASE("what a run wrote that has to run again is thrown away") {
   Office o;
   o.disk.rows[b("n")] = sealed("n", "1");
-  o.desk.run(
+  o.transactions.run(
       1,
       [](Rows& rows) {
         auto n = rows.get(b("n"));
@@ -127,14 +127,14 @@ TEST_CASE("what a run wrote that has to run again is thrown away") {
 TEST_CASE("steps of one queue run in order, and each sees what the one before wrote") {
   Office o;
   std::string seen;
-  o.desk.run(
+  o.transactions.run(
       1,
       [](Rows& rows) {
         (void)rows.get(b("slow"));
         rows.put(b("k"), b("1"));
       },
       o.done());
-  o.desk.run(
+  o.transactions.run(
       1,
       [&](Rows& rows) {
         auto k = rows.get(b("k"));
@@ -151,13 +151,13 @@ TEST_CASE("steps of one queue run in order, and each sees what the one before wr
 TEST_CASE("a queue that waits for rows does not hold up another") {
   Office o;
   std::vector<int> order;
-  o.desk.run(
+  o.transactions.run(
       1,
       [&](Rows& rows) {
         if (rows.get(b("slow")); !rows.missed()) order.push_back(1);
       },
       o.done());
-  o.desk.run(2, [&](Rows&) { order.push_back(2); }, o.done());
+  o.transactions.run(2, [&](Rows&) { order.push_back(2); }, o.done());
   o.flush();
   CHECK(order == std::vector{2});
   o.settle();
@@ -184,7 +184,7 @@ TEST_CASE("nobody is told that something is done before it is on disk") {
   o.flush();
   CHECK(o.outcomes.empty());
   std::vector<int> order;
-  o.desk.run(1, [](Rows& rows) { (void)rows.get(b("a")); }, [&](SaveOutcome) { order.push_back(1); });
+  o.transactions.run(1, [](Rows& rows) { (void)rows.get(b("a")); }, [&](SaveOutcome) { order.push_back(1); });
   o.flush();
   CHECK(order.empty());  // it has seen "a", which may yet fail
   o.settle();
@@ -202,19 +202,19 @@ TEST_CASE("after a save that failed all that waits fails, nothing of it is writt
     o.put(1, "b", "1");
     bool ranged = true;
     o.flush();
-    o.desk.read_range(b("a"), b("z"), 0, false, [&](bool ok, const auto&) { ranged = ok; });
+    o.transactions.read_range(b("a"), b("z"), 0, false, [&](bool ok, const auto&) { ranged = ok; });
     o.outcomes.clear();
     o.answer(outcome);
     CHECK(o.failures == 1);
-    CHECK(o.desk.failed());
+    CHECK(o.transactions.failed());
     CHECK(o.outcomes == std::vector{outcome, outcome});
     CHECK_FALSE(ranged);
-    CHECK_FALSE(o.desk.idle());
+    CHECK_FALSE(o.transactions.idle());
     // Answers to what was asked before come late and mean nothing.
     while (!std::get_if<Reopen>(&o.open.front())) o.answer(SaveOutcome::failed);
     o.answer();
     CHECK(o.reopened == 1);
-    CHECK_FALSE(o.desk.failed());
+    CHECK_FALSE(o.transactions.failed());
     CHECK(o.disk.rows.size() == 1);
     CHECK(o.get(1, "a") == "-");  // the cache does not speak of what never was
     o.put(1, "a", "2");
@@ -230,15 +230,15 @@ TEST_CASE("what is asked for while the store cannot be opened again fails, and g
   o.answer(SaveOutcome::failed);
   o.put(1, "b", "1");  // before it is known
   bool ranged = true;
-  o.desk.read_range(b("a"), b("z"), 0, false, [&](bool ok, const auto&) { ranged = ok; });
+  o.transactions.read_range(b("a"), b("z"), 0, false, [&](bool ok, const auto&) { ranged = ok; });
   CHECK_FALSE(ranged);
   o.answer();
   CHECK(o.outcomes == std::vector{SaveOutcome::failed, SaveOutcome::failed});
-  CHECK(o.desk.failed());
+  CHECK(o.transactions.failed());
   o.flush();
-  CHECK(o.open.empty());  // when it is tried again is not the desk's to say
+  CHECK(o.open.empty());  // when it is tried again is not the transactions's to say
   o.reopening = Reopening::ok;
-  o.desk.reopen();
+  o.transactions.reopen();
   o.put(1, "c", "1");
   o.settle();
   CHECK(o.outcomes.back() == SaveOutcome::ok);
@@ -248,10 +248,10 @@ TEST_CASE("what is asked for while the store cannot be opened again fails, and g
 TEST_CASE("a range that cannot be read is a failure like any other") {
   Office o;
   bool ranged = true;
-  o.desk.read_range(b("a"), b("z"), 0, false, [&](bool ok, const auto&) { ranged = ok; });
+  o.transactions.read_range(b("a"), b("z"), 0, false, [&](bool ok, const auto&) { ranged = ok; });
   o.put(1, "a", "1");
   o.flush();
-  o.desk.on_event(RowsRead{std::get<ReadRange>(o.open.front()).read, false, {}});
+  o.transactions.on_event(RowsRead{std::get<ReadRange>(o.open.front()).read, false, {}});
   CHECK_FALSE(ranged);
   CHECK(o.failures == 1);
   CHECK(o.outcomes == std::vector{SaveOutcome::failed});
@@ -259,10 +259,10 @@ TEST_CASE("a range that cannot be read is a failure like any other") {
 
 TEST_CASE("a read that fails is a failure of the store") {
   Office o;
-  o.desk.run(1, [](Rows& rows) { (void)rows.get(b("a")); }, o.done());
+  o.transactions.run(1, [](Rows& rows) { (void)rows.get(b("a")); }, o.done());
   o.flush();
   REQUIRE(o.open.size() == 1);
-  o.desk.on_event(RowsRead{std::get<Read>(o.open[0]).read, false, {}});
+  o.transactions.on_event(RowsRead{std::get<Read>(o.open[0]).read, false, {}});
   CHECK(o.failures == 1);
   CHECK(o.outcomes == std::vector{SaveOutcome::failed});
 }
@@ -275,7 +275,7 @@ TEST_CASE("what is asked for while the store is failed waits until it is open ag
   o.outcomes.clear();
   o.put(1, "b", "1");
   bool ok = true;
-  o.desk.read_range(b("a"), b("z"), 0, false, [&](bool good, const auto&) { ok = good; });
+  o.transactions.read_range(b("a"), b("z"), 0, false, [&](bool good, const auto&) { ok = good; });
   CHECK_FALSE(ok);
   CHECK(o.outcomes.empty());
   o.settle();
@@ -289,7 +289,7 @@ TEST_CASE("a range is erased behind what was written before it, and before what 
   CHECK(o.get(1, "p1") == "old");
   o.put(1, "p3", "before");
   o.flush();
-  o.desk.erase_ranges({{b("p"), b("q")}}, o.done());
+  o.transactions.erase_ranges({{b("p"), b("q")}}, o.done());
   CHECK(o.get(1, "p1") == "-");
   o.put(1, "p2", "after");
   o.settle();
@@ -303,7 +303,7 @@ TEST_CASE("what was written before an erased range in the same save does not com
   o.flush();  // under way, so the next ones gather
   o.put(1, "p1", "gathered");
   o.flush();
-  o.desk.erase_ranges({{b("p"), b("q")}}, o.done());
+  o.transactions.erase_ranges({{b("p"), b("q")}}, o.done());
   o.put(1, "p2", "after");
   o.settle();
   CHECK_FALSE(o.disk.rows.contains(b("p1")));
@@ -317,7 +317,7 @@ TEST_CASE("a range is read as it will be once all that was written is saved") {
   o.put(1, "a2", "2");
   o.flush();
   std::vector<std::pair<Bytes, Bytes>> rows;
-  o.desk.read_range(b("a"), b("b"), 0, false, [&](bool, auto found) { rows = std::move(found); });
+  o.transactions.read_range(b("a"), b("b"), 0, false, [&](bool, auto found) { rows = std::move(found); });
   o.settle();
   CHECK(rows.size() == 2);
 }
@@ -339,7 +339,7 @@ TEST_CASE("a row that the cache drops in the middle of a step can still be read 
   for (char c = 'a'; c < 'h'; ++c)
     o.disk.rows[Bytes{static_cast<u8>(c)}] = seal_row(Bytes{static_cast<u8>(c)}, Bytes(90, static_cast<u8>(c)));
   bool good = false;
-  o.desk.run(
+  o.transactions.run(
       1,
       [&](Rows& rows) {
         std::vector<ByteView> all;
@@ -369,7 +369,7 @@ TEST_CASE("long rows are read again rather than crowd the others out") {
 TEST_CASE("what is written in bulk goes out in several saves, in order") {
   Office o;
   for (int i = 0; i < 12; ++i)
-    o.desk.run(1, [i](Rows& rows) { rows.put(b("k" + std::to_string(i)), Bytes(1 << 20, 1)); }, o.done());
+    o.transactions.run(1, [i](Rows& rows) { rows.put(b("k" + std::to_string(i)), Bytes(1 << 20, 1)); }, o.done());
   o.settle();
   CHECK(o.saves > 1);
   CHECK(o.outcomes.size() == 12);
@@ -384,16 +384,16 @@ TEST_CASE(
   for (const char* key : {"a", "b", "c"}) o.put(2, key, std::string(1'000, 'x'));
   o.answer();
   o.answer(SaveOutcome::full);
-  CHECK(o.desk.failed_bytes() == 3'003);
+  CHECK(o.transactions.failed_bytes() == 3'003);
   o.answer();
-  o.desk.save_at_most(500);
+  o.transactions.save_at_most(500);
   o.put(1, "held up", "y");
   o.flush();
   for (const char* key : {"a", "b", "c"}) o.put(2, key, std::string(1'000, 'x'));
   o.flush();
   CHECK(o.open.size() == 4);
   o.settle();
-  o.desk.save_as_usual();
+  o.transactions.save_as_usual();
   o.put(1, "held up", "z");
   o.flush();
   for (const char* key : {"a", "b", "c"}) o.put(2, key, std::string(1'000, 'y'));
@@ -426,18 +426,18 @@ TEST_CASE("a row that is damaged, cut, or stands where another was reads as abse
     CHECK(again.get(1, "a") == "-");
     CHECK(again.get(1, "b") == "two");
     std::vector<std::pair<Bytes, Bytes>> found;
-    again.desk.read_range(b("a"), b("z"), 0, false, [&](bool, const auto& rows) { found = rows; });
+    again.transactions.read_range(b("a"), b("z"), 0, false, [&](bool, const auto& rows) { found = rows; });
     again.settle();
     REQUIRE(found.size() == 2);
     CHECK(found[0] == std::pair(b("a"), Bytes{}));
     CHECK(found[1] == std::pair(b("b"), b("two")));
-    CHECK(again.desk.damaged() == 2);
+    CHECK(again.transactions.damaged() == 2);
   }
 }
 
 TEST_CASE("a step that gives up writes nothing") {
   Office o;
-  o.desk.run(
+  o.transactions.run(
       1,
       [](Rows& rows) {
         rows.put(b("k"), b("1"));
@@ -460,9 +460,9 @@ int seen(Rows& rows, std::string_view key) {
 TEST_CASE("what a row says, decoded, is at hand for later steps until the row changes, is erased or a save fails") {
   Office o;
   std::vector<int> found;
-  const auto look = [&] { o.desk.run(1, [&](Rows& rows) { found.push_back(seen(rows, "k")); }, o.done()); };
+  const auto look = [&] { o.transactions.run(1, [&](Rows& rows) { found.push_back(seen(rows, "k")); }, o.done()); };
   const auto write = [&](int n) {
-    o.desk.run(
+    o.transactions.run(
         1,
         [n](Rows& rows) {
           rows.put(b("k"), Bytes(3, static_cast<u8>(n)));
@@ -474,14 +474,14 @@ TEST_CASE("what a row says, decoded, is at hand for later steps until the row ch
   look();
   o.put(1, "k", "other");
   look();
-  o.desk.run(
+  o.transactions.run(
       1,
       [](Rows& rows) {
         if (rows.get(b("k"))) rows.keep(b("k"), made(2), 10);
       },
       o.done());
   look();
-  o.desk.run(1, [](Rows& rows) { rows.erase(b("k")); }, o.done());
+  o.transactions.run(1, [](Rows& rows) { rows.erase(b("k")); }, o.done());
   look();
   write(3);
   look();
@@ -494,7 +494,7 @@ TEST_CASE("what a row says, decoded, is at hand for later steps until the row ch
   CHECK(found.back() == 0);
   write(5);
   o.settle();
-  o.desk.erase_ranges({{b("a"), b("z")}}, o.done());
+  o.transactions.erase_ranges({{b("a"), b("z")}}, o.done());
   look();
   o.settle();
   CHECK(found.back() == 0);
@@ -503,7 +503,7 @@ TEST_CASE("what a row says, decoded, is at hand for later steps until the row ch
 TEST_CASE("a step that has to run again leaves nothing decoded of what it would have written") {
   Office o;
   std::vector<int> found;
-  o.desk.run(
+  o.transactions.run(
       1,
       [&](Rows& rows) {
         found.push_back(seen(rows, "k"));
@@ -519,7 +519,7 @@ TEST_CASE("a step that has to run again leaves nothing decoded of what it would 
 TEST_CASE("what is kept beside rows is bounded, and the rows themselves stay") {
   Office o(1000);
   for (char c = 'a'; c < 'f'; ++c)
-    o.desk.run(
+    o.transactions.run(
         1,
         [c](Rows& rows) {
           rows.put(Bytes{static_cast<u8>(c)}, Bytes(1, 1));
@@ -528,7 +528,7 @@ TEST_CASE("what is kept beside rows is bounded, and the rows themselves stay") {
         o.done());
   o.settle();
   std::string left;
-  o.desk.run(
+  o.transactions.run(
       1,
       [&](Rows& rows) {
         for (char c = 'a'; c < 'f'; ++c)

@@ -1,8 +1,8 @@
 // Where steps meet the host's storage: reads what they miss, runs them again, gathers what they wrote into atomic saves.
 //
-//     desk.run(topic, [=](Rows& rows) { … }, [=](SaveOutcome saved) { if (saved == SaveOutcome::ok) … });
+//     transactions.run(topic, [=](Rows& rows) { … }, [=](SaveOutcome saved) { if (saved == SaveOutcome::ok) … });
 //     …
-//     desk.flush(actions);                        // at the end of each turn
+//     transactions.flush(actions);                        // at the end of each turn
 //
 // Steps of one queue run one at a time, in order; the next may run before the save of the one before is confirmed, and sees what
 // it wrote. Queues own disjoint rows. Everything that steps wrote while a save is under way goes into the next one: waiting
@@ -47,7 +47,7 @@ using RowMap = std::map<Bytes, Row, BytesLess>;
 Bytes seal_row(ByteView key, ByteView value);
 std::optional<Bytes> unseal_row(ByteView key, Bytes row);
 
-class Desk {
+class Transactions {
  public:
   using Step = Task<void(Rows&)>;
   using Done = Task<void(SaveOutcome)>;
@@ -55,7 +55,7 @@ class Desk {
 
   static constexpr std::size_t save_bytes_usual = 4u << 20;  // a larger save would block the store for long
 
-  explicit Desk(std::size_t cache_bytes) : cache_bytes_max_(cache_bytes) {}
+  explicit Transactions(std::size_t cache_bytes) : cache_bytes_max_(cache_bytes) {}
   void run(u64 queue, Step step, Done done);
   void read_range(Bytes from, Bytes to, u32 limit, bool reverse, RangeDone done);
   void erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done);  // from <= key < to; with the next save

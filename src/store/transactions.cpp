@@ -1,4 +1,4 @@
-#include "store/desk.hpp"
+#include "store/transactions.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -41,9 +41,9 @@ bool BytesLess::operator()(ByteView a, ByteView b) const {
 }
 
 // What a step sees: its own writes, then writes that wait for a save, then the cache, then what was fetched for it.
-class Desk::View final : public Rows {
+class Transactions::View final : public Rows {
  public:
-  View(Desk& desk, Queue& queue) : desk_(desk), queue_(queue) {}
+  View(Transactions& transactions, Queue& queue) : transactions_(transactions), queue_(queue) {}
 
   std::optional<ByteView> get(ByteView key) override {
     const Row* row = find(key);
@@ -64,15 +64,16 @@ class Desk::View final : public Rows {
 
   Kept kept(ByteView key) override {
     if (auto it = written.find(key); it != written.end()) return it->second.kept;
-    const Slot* slot = desk_.cached(key);
+    const Slot* slot = transactions_.cached(key);
     return slot ? slot->row.kept : nullptr;
   }
   void keep(ByteView key, Kept what, std::size_t bytes) override {
     if (auto it = written.find(key); it != written.end()) {
       it->second.kept = std::move(what);
       it->second.kept_bytes = bytes;
-    } else if (auto slot = desk_.cache_.find(key); slot != desk_.cache_.end() && slot->second.row.value) {
-      desk_.keep(*slot, std::move(what), bytes);
+    } else if (auto slot = transactions_.cache_.find(key);
+               slot != transactions_.cache_.end() && slot->second.row.value) {
+      transactions_.keep(*slot, std::move(what), bytes);
     }
   }
 
@@ -83,22 +84,22 @@ class Desk::View final : public Rows {
   const Row* find(ByteView key) {
     if (auto it = written.find(key); it != written.end()) return &it->second;
     // all that waits for a save stands there, too, as long as it fits
-    if (const Slot* slot = desk_.cached(key)) return &slot->row;
-    if (auto it = desk_.pending_.rows.find(key); it != desk_.pending_.rows.end()) return &it->second;
+    if (const Slot* slot = transactions_.cached(key)) return &slot->row;
+    if (auto it = transactions_.pending_.rows.find(key); it != transactions_.pending_.rows.end()) return &it->second;
     if (auto it = queue_.fetched.find(key); it != queue_.fetched.end()) return &it->second;
     return nullptr;
   }
-  Desk& desk_;
+  Transactions& transactions_;
   Queue& queue_;
   std::vector<std::shared_ptr<const Bytes>> used_;
 };
 
-void Desk::run(u64 number, Step step, Done done) {
+void Transactions::run(u64 number, Step step, Done done) {
   queues_[number].jobs.push_back({std::move(step), std::move(done)});
   runnable_.insert(number);
 }
 
-void Desk::read_range(Bytes from, Bytes to, u32 limit, bool reverse, RangeDone done) {
+void Transactions::read_range(Bytes from, Bytes to, u32 limit, bool reverse, RangeDone done) {
   if (failed_) return done(false, {});
   issue();  // the host orders reads after saves: so it sees all that was written
   u32 id = next_id_++;
@@ -106,7 +107,7 @@ void Desk::read_range(Bytes from, Bytes to, u32 limit, bool reverse, RangeDone d
   actions_.push_back(ReadRange{id, std::move(from), std::move(to), limit, reverse});
 }
 
-void Desk::erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done) {
+void Transactions::erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done) {
   if (failed_) return done(SaveOutcome::failed);
   if (!pending_.rows.empty()) issue();  // in a save ranges go first: what was put before must be out
   for (auto& [from, to] : ranges) {
@@ -117,7 +118,7 @@ void Desk::erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done) 
   pending_.changes = true;  // with others of this turn, but before anything is read: it must not be found
 }
 
-void Desk::on_event(const RowsRead& event) {
+void Transactions::on_event(const RowsRead& event) {
   if (auto it = ranges_.find(event.read); it != ranges_.end()) {
     if (!event.ok) return fail(SaveOutcome::failed);
     RangeDone done = std::move(it->second);
@@ -147,7 +148,7 @@ void Desk::on_event(const RowsRead& event) {
   runnable_.insert(number);
 }
 
-void Desk::on_event(const Saved& event) {
+void Transactions::on_event(const Saved& event) {
   if (under_way_.empty() || under_way_.front().save != event.save) return;  // from before a failure
   if (event.outcome != SaveOutcome::ok) {
     failed_bytes_ = under_way_.front().bytes;
@@ -158,7 +159,7 @@ void Desk::on_event(const Saved& event) {
   for (Done& done : dones) done(SaveOutcome::ok);
 }
 
-void Desk::on_event(const Reopened& event) {
+void Transactions::on_event(const Reopened& event) {
   if (!failed_) return;
   failed_ = event.outcome != Reopening::ok;
   auto tell = [&] {
@@ -172,7 +173,7 @@ void Desk::on_event(const Reopened& event) {
 }
 
 // Everything that waits fails; what was written since the last good save never was.
-void Desk::fail(SaveOutcome outcome) {
+void Transactions::fail(SaveOutcome outcome) {
   if (failed_) return;
   failed_ = true;
   drop_all(outcome, [&] {
@@ -182,11 +183,11 @@ void Desk::fail(SaveOutcome outcome) {
   });
 }
 
-void Desk::reopen() {
+void Transactions::reopen() {
   if (failed_) actions_.push_back(Reopen{});
 }
 
-void Desk::drop_all(SaveOutcome outcome, const Task<void()>& tell) {
+void Transactions::drop_all(SaveOutcome outcome, const Task<void()>& tell) {
   std::vector<Done> dones;
   for (UnderWay& save : under_way_) std::move(save.dones.begin(), save.dones.end(), std::back_inserter(dones));
   std::move(pending_.dones.begin(), pending_.dones.end(), std::back_inserter(dones));
@@ -208,7 +209,7 @@ void Desk::drop_all(SaveOutcome outcome, const Task<void()>& tell) {
   for (auto& [id, done] : ranges) done(false, {});
 }
 
-void Desk::flush(std::vector<Action>& out) {
+void Transactions::flush(std::vector<Action>& out) {
   while (!failed_ && !runnable_.empty()) {
     u64 number = *runnable_.begin();
     runnable_.erase(runnable_.begin());
@@ -219,14 +220,14 @@ void Desk::flush(std::vector<Action>& out) {
   actions_.clear();
 }
 
-void Desk::advance(u64 number, Queue& queue) {
+void Transactions::advance(u64 number, Queue& queue) {
   while (!failed_ && queue.read == 0 && !queue.jobs.empty())
     if (!run_front(number, queue)) return;
   if (queue.jobs.empty()) queues_.erase(number);
 }
 
 // True if the job in front is done with; false if it waits for rows.
-bool Desk::run_front(u64 number, Queue& queue) {
+bool Transactions::run_front(u64 number, Queue& queue) {
   View view(*this, queue);
   queue.jobs.front().step(view);
   if (!view.missing.empty()) {
@@ -258,7 +259,7 @@ bool Desk::run_front(u64 number, Queue& queue) {
   return true;
 }
 
-void Desk::issue() {
+void Transactions::issue() {
   if (!pending_.changes || failed_) return;
   Save save;
   save.save = next_id_++;
@@ -285,11 +286,11 @@ void Desk::issue() {
   pending_ = {};
 }
 
-bool Desk::idle() const {
+bool Transactions::idle() const {
   return queues_.empty() && under_way_.empty() && !pending_.changes && ranges_.empty() && !failed_;
 }
 
-Desk::Slot* Desk::cached(ByteView key) {
+Transactions::Slot* Transactions::cached(ByteView key) {
   auto it = cache_.find(key);
   if (it == cache_.end()) return nullptr;
   Slot& slot = it->second;
@@ -298,7 +299,7 @@ Desk::Slot* Desk::cached(ByteView key) {
   return &slot;
 }
 
-void Desk::remember(const Bytes& key, Row row) {
+void Transactions::remember(const Bytes& key, Row row) {
   if (row.value && row.value->size() > cached_row_max) {
     if (auto it = cache_.find(key); it != cache_.end()) forget(it);
     return;
@@ -319,7 +320,7 @@ void Desk::remember(const Bytes& key, Row row) {
 }
 
 // Null drops what is kept.
-void Desk::keep(Cache::value_type& entry, Rows::Kept kept, std::size_t bytes) {
+void Transactions::keep(Cache::value_type& entry, Rows::Kept kept, std::size_t bytes) {
   Slot& slot = entry.second;
   if (slot.row.kept) {
     kept_bytes_ -= slot.row.kept_bytes;
@@ -333,7 +334,7 @@ void Desk::keep(Cache::value_type& entry, Rows::Kept kept, std::size_t bytes) {
   while (kept_bytes_ > cache_bytes_max_ / 2) keep(*cache_.find(*kept_recent_.front()), nullptr, 0);
 }
 
-void Desk::forget(Cache::iterator it) {
+void Transactions::forget(Cache::iterator it) {
   keep(*it, nullptr, 0);
   cache_bytes_ -= it->first.size() + (it->second.row.value ? it->second.row.value->size() : 0) + row_overhead;
   recent_.erase(it->second.place);
