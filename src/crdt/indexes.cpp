@@ -12,7 +12,7 @@ constexpr std::size_t kept_bytes = 512;
 
 template <class I, class F>
 void each_root(I& indexes, u8 format, F f) {
-  for (auto* root : {&indexes.timeline, &indexes.keys, &indexes.versions, &indexes.conflicts, &indexes.held,
+  for (auto* root : {&indexes.timeline, &indexes.keys, &indexes.versions, &indexes.conflicts, &indexes.ahead,
                      &indexes.arrivals, &indexes.voids})
     f(*root);
   if (format == format_second)

@@ -12,7 +12,7 @@ enum class Tree : u8 {
   keys = 2,
   versions = 3,
   conflicts = 4,
-  held = 5,
+  ahead = 5,
   arrivals = 6,
   voids = 7,
   sayings = 8,
@@ -24,7 +24,7 @@ struct Indexes {
   store::IndexRoot keys;       // map key -> winner, losers, ghosts; weight 1 if the winner is no deletion
   store::IndexRoot versions;   // losers and ghosts of the keys that have any
   store::IndexRoot conflicts;  // map keys that have losers
-  store::IndexRoot held;       // like timeline: batches dated too far ahead, not counted yet
+  store::IndexRoot ahead;      // like timeline: batches dated too far ahead, not counted yet
   // arrival number -> log number, from, count, silent, messages, running hash (see Arrivals)
   store::IndexRoot arrivals;
   // (voided log's id, declaring log's number, batch unless the first) -> from: also of logs that are not here yet

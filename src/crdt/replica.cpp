@@ -46,12 +46,12 @@ Replica::Replica(store::Rows& rows, store::TopicNo topic, const Logs& logs, cons
       topic_(topic),
       indexes_(load(rows, topic, corrupt_)),
       timeline_(rows, topic, static_cast<u8>(Tree::timeline), indexes_.timeline),
-      held_(rows, topic, static_cast<u8>(Tree::held), indexes_.held),
+      held_(rows, topic, static_cast<u8>(Tree::ahead), indexes_.ahead),
       voids_tree_(rows, topic, static_cast<u8>(Tree::voids), indexes_.voids),
       sayings_(rows, topic, indexes_),
       marks_(rows, topic, indexes_),
       batches_(rows, topic, logs, keys, network),
-      standing_(logs, batches_, held_, indexes_.held, sayings_),
+      standing_(logs, batches_, held_, indexes_.ahead, sayings_),
       map_(rows, topic, indexes_, standing_),
       arrivals_(rows, topic, indexes_),
       arrived_before_(indexes_.arrived) {}
@@ -327,7 +327,7 @@ bool Replica::release(u64 corrected_now_ms) {
 
 std::map<store::LogNo, u64> Replica::held_back_of(const DeviceId& device) {
   std::map<store::LogNo, u64> out;
-  if (indexes_.held.entries == 0) return out;
+  if (indexes_.ahead.entries == 0) return out;
   for (auto c = held_.first(store::Index::all); c.valid(); c.next()) {
     const Position at = position_of(c.key());
     if (at.device != device) continue;

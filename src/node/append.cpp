@@ -132,7 +132,7 @@ class Appender {
 
   void undo() {
     if (!fresh_) return;
-    topic_.numbers.erase(topic_.logs.back().working.id);
+    topic_.numbers.erase(topic_.logs.back().pending.id);
     topic_.logs.pop_back();
   }
 
@@ -197,7 +197,7 @@ class Appender {
     merge_.finish(updates, changes, counters);
     if (merge_.gave_up(damage)) return undo();
     if (auto now = sync::read_state(rows_, topic_, no_)) state_ = std::move(*now);
-    updates.push_back({no_, sync::held_of(rows_, topic_, no_, state_)});
+    updates.push_back({no_, sync::durable_of(rows_, topic_, no_, state_)});
     if (rows_.missed()) return;
     for (const sync::LogUpdate& update : updates) topic_.build_on(update);
     sync::LogEntry& entry = topic_.logs[no_];
@@ -206,10 +206,10 @@ class Appender {
       topic_.own_log = no_;
       entry.own = true;
     }
-    entry.working.held = state_.held;
+    entry.pending.held = state_.held;
     const u64 charged = sync::charged(state_);
     topic_.bytes += charged - entry.bytes;
-    topic_.device_bytes[entry.working.device] += charged - entry.bytes;
+    topic_.device_bytes[entry.pending.device] += charged - entry.bytes;
     entry.bytes = charged;
   }
 
@@ -221,7 +221,7 @@ class Appender {
   template <class F>
   void write(std::vector<std::vector<log::Op>> batches, const std::vector<log::Void>& voids,
              const std::map<LogNo, u64>& seen, F finish) {
-    const LogId self = topic_.logs[no_].working.id;
+    const LogId self = topic_.logs[no_].pending.id;
     std::vector<Bytes> sealed;
     u64 index = state_.held, first_op = state_.head.ops;
     // What was counted under a clock that has been put right since will not count once it is indexed anew.
@@ -289,9 +289,9 @@ class Appender {
     std::vector<std::pair<HybridTime, LogNo>> grown;
     for (LogNo n = 0; n < topic_.logs.size(); ++n) {
       const sync::LogEntry& entry = topic_.logs[n];
-      if (n == no_ || entry.working.held == 0) continue;
+      if (n == no_ || entry.pending.held == 0) continue;
       auto before = seen.find(n);
-      if (before == seen.end() || before->second != entry.working.held) grown.push_back({entry.held.time, n});
+      if (before == seen.end() || before->second != entry.pending.held) grown.push_back({entry.durable.time, n});
     }
     std::sort(grown.rbegin(), grown.rend());
     if (grown.size() > log::deps_max) grown.resize(log::deps_max);
@@ -302,7 +302,7 @@ class Appender {
       auto leaf = log::StoredNodes(rows_, topic_.no, n, *state).node(0, state->held - 1);
       if (!leaf) continue;
       log::Dep dep;
-      std::copy_n(topic_.logs[n].working.id.bytes.begin(), 8, dep.log.begin());
+      std::copy_n(topic_.logs[n].pending.id.bytes.begin(), 8, dep.log.begin());
       dep.length = state->held;
       std::copy_n(leaf->bytes.begin(), 8, dep.last_leaf.begin());
       out.push_back(dep);
@@ -448,7 +448,7 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
         written(topic, *result);
         now.looked_for_held = false;
         now.dep_lengths.clear();
-        for (LogNo n = 0; n < topic->logs.size(); ++n) now.dep_lengths[n] = topic->logs[n].working.held;
+        for (LogNo n = 0; n < topic->logs.size(); ++n) now.dep_lengths[n] = topic->logs[n].pending.held;
         append_waiting(topic);
       });
 }
@@ -467,7 +467,7 @@ void Node::Impl::append_again(store::Rows& rows, Topic& topic, u64 incarnation, 
                               std::vector<log::Void> voids, Written& out) {
   Appender appender(rows, topic, *identity_, random_, corrected_now_ms());
   const bool own = topic.own_log && std::ranges::any_of(voids, [&](const log::Void& v) {
-                     return v.log == topic.logs[*topic.own_log].working.id;
+                     return v.log == topic.logs[*topic.own_log].pending.id;
                    });
   appender.open(incarnation, own);
   if (rows.missed()) return appender.undo();

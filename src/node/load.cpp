@@ -18,7 +18,7 @@ Bytes rebuild_mark(const Topic& topic) { return store::key('I', topic.no, 1); }
 Bytes nameless_row(const Topic& topic) { return store::key('I', topic.no, 3); }
 u64 nameless(const Topic& topic) {
   return static_cast<u64>(
-      std::ranges::count_if(topic.logs, [](const sync::LogEntry& entry) { return entry.working.id.is_zero(); }));
+      std::ranges::count_if(topic.logs, [](const sync::LogEntry& entry) { return entry.pending.id.is_zero(); }));
 }
 u64 nameless_then(store::Rows& rows, const Topic& topic) {
   const auto row = rows.get(nameless_row(topic));
@@ -113,9 +113,9 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
                 std::copy(epoch->begin(), epoch->end(), topic->epoch.emplace().begin());
               for (LogNo no = 0; no < topic->logs.size(); ++no) {
                 const sync::LogEntry& entry = topic->logs[no];
-                if (entry.held.spoken() == entry.held.length) continue;
+                if (entry.durable.spoken() == entry.durable.length) continue;
                 if (auto state = sync::read_state(out, *topic, no))
-                  result->updates.push_back({no, sync::held_of(out, *topic, no, *state)});
+                  result->updates.push_back({no, sync::durable_of(out, *topic, no, *state)});
               }
               if (!topic->keys) {
                 crdt::Indexes indexes = crdt::load_indexes(out, topic->no);
@@ -127,7 +127,7 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
               sync::Merge merge(out, *topic, corrected_now_ms());
               result->counters = merge.counters();
               for (LogNo no = 0; no < topic->logs.size() && result->counters.opaque > 0; ++no)
-                result->unreadable |= topic->logs[no].working.device == identity_->id() &&
+                result->unreadable |= topic->logs[no].pending.device == identity_->id() &&
                                       merge.replica().marks().any_opaque(no);
               bool lost = !topic->numbers.empty() && !out.get(store::key('I', topic->no));
               // Written by an older core since, or by one that knew less: what it could not read counts from now on.
@@ -262,7 +262,7 @@ void Node::Impl::rebuild(const TopicPtr& topic) {
 
 void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at) {
   if (topic->reading != reading) return;
-  while (no < topic->logs.size() && at >= topic->logs[no].held.length) ++no, at = 0;
+  while (no < topic->logs.size() && at >= topic->logs[no].durable.length) ++no, at = 0;
   auto counters = std::make_shared<sync::Counters>();
   if (no == topic->logs.size()) {
     return transactions_.run(
@@ -294,7 +294,7 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at
           load_rest(topic);
         });
   }
-  u64 to = std::min(topic->logs[no].held.length, at + rebuild_batches);
+  u64 to = std::min(topic->logs[no].durable.length, at + rebuild_batches);
   auto updates = std::make_shared<std::vector<sync::LogUpdate>>();
   auto absent = std::make_shared<std::set<LogNo>>();
   transactions_.run(

@@ -95,7 +95,7 @@ void Node::Impl::note_hole(const TopicPtr& topic, LogNo no, u64 hole) {
         if (!state) return;
         state->hole = hole < state->held ? hole : log::no_cut;
         log::save_state(rows, topic->no, no, *state);
-        *update = sync::LogUpdate{no, sync::held_of(rows, *topic, no, *state)};
+        *update = sync::LogUpdate{no, sync::durable_of(rows, *topic, no, *state)};
       },
       [this, topic, no, update](SaveOutcome saved) {
         if (saved != SaveOutcome::ok || !topic->open) return;
@@ -103,7 +103,7 @@ void Node::Impl::note_hole(const TopicPtr& topic, LogNo no, u64 hole) {
         if (!searching.empty() && searching.mapped()) return begin_search(topic, no);
         if (no >= topic->logs.size()) return;
         if (!*update) return damaged(topic, {true, false, {}});  // its own row is lost: what is left is read again
-        u64 before = topic->logs[no].held.hole, after = (*update)->held.hole;
+        u64 before = topic->logs[no].durable.hole, after = (*update)->durable.hole;
         bool closed = after == log::no_cut && (before != after || extra(topic).rebuild_wanted);
         topic->apply(**update);
         report_holes();
@@ -121,8 +121,8 @@ void Node::Impl::restored(const TopicPtr& topic, LogNo no) {
   TopicExtra& e = extra(topic);
   e.rebuild_wanted = true;  // the indexes may have been made without them
   const sync::LogEntry& entry = topic->logs[no];
-  if (entry.working.device == identity_->id() && entry.held.cut < entry.held.length)
-    e.lost.push_back({Lost::Why::voided, {no, entry.held.cut, 0, {}, {}}});
+  if (entry.pending.device == identity_->id() && entry.durable.cut < entry.durable.length)
+    e.lost.push_back({Lost::Why::voided, {no, entry.durable.cut, 0, {}, {}}});
   begin_search(topic, no);
 }
 
@@ -131,9 +131,9 @@ void Node::Impl::report_holes() {
   for (const auto& [no, e] : extras_) unreadable |= e.own_unreadable;
   for (const auto& [no, topic] : topics_)
     for (const sync::LogEntry& entry : topic->logs) {
-      bool passed = entry.working.device == identity_->id() && entry.held.hole == entry.held.cut &&
-                    entry.held.hole != log::no_cut;
-      any |= entry.held.hole < entry.held.cut || passed;
+      bool passed = entry.pending.device == identity_->id() && entry.durable.hole == entry.durable.cut &&
+                    entry.durable.hole != log::no_cut;
+      any |= entry.durable.hole < entry.durable.cut || passed;
     }
   const char* text = unreadable ? unreadable_text : any ? lost_text : nullptr;
   if (text == holes_reported_ || (text == lost_text && holes_reported_ == gone_text)) return;

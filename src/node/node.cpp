@@ -228,7 +228,7 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   if (config_.anchor) topic->stored = true;  // with what was said in it
   e.dirty = true;
   status_dirty_ |= topic->counters.newer > 0;
-  for (LogNo no : changes.opaque) e.own_unreadable |= topic->logs[no].working.device == identity_->id();
+  for (LogNo no : changes.opaque) e.own_unreadable |= topic->logs[no].pending.device == identity_->id();
   if (!changes.opaque.empty()) report_holes();
   if (!e.members_at) e.members_at = now_.steady_ms + params::members_delay_ms;
   topics_dirty_ = waiters_dirty_ = true;

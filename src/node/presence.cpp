@@ -351,9 +351,9 @@ std::vector<MemberOut> Node::Impl::members(const TopicPtr& topic) {
   member(identity_->id()).online = true;
   if (!config_.name.empty()) member(identity_->id()).name = config_.name;
   for (const sync::LogEntry& entry : topic->logs) {
-    if (entry.held.length == 0) continue;
-    MemberOut& m = member(entry.working.device);
-    m.last_seen_ms = std::max(m.last_seen_ms.value_or(0), entry.held.time.ms());
+    if (entry.durable.length == 0) continue;
+    MemberOut& m = member(entry.pending.device);
+    m.last_seen_ms = std::max(m.last_seen_ms.value_or(0), entry.durable.time.ms());
   }
   for (const auto& [id, link] : links_) {
     if (!link->greeted || link->anchor || !sync_.exchange(topic, id)) continue;

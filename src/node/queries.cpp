@@ -231,12 +231,12 @@ std::pair<std::vector<DeviceId>, std::vector<DeviceId>> Node::Impl::copies_of(co
   std::set<DeviceId> who;
   for (const OpId& op : places) {
     const auto no = topic->by_id(op.log);
-    if (!no || op.batch >= topic->logs[*no].held.cut) continue;
+    if (!no || op.batch >= topic->logs[*no].durable.cut) continue;
     for (const auto& [key, mark] : sync_.acks(topic))
       if (key.second == *no && mark.length > op.batch) who.insert(key.first);
     if (acked_only) continue;
     for (const DeviceId& id : sync_.holders(topic, op.log, op.batch)) who.insert(id);
-    if (topic->logs[*no].working.device != identity_->id()) who.insert(topic->logs[*no].working.device);
+    if (topic->logs[*no].pending.device != identity_->id()) who.insert(topic->logs[*no].pending.device);
   }
   std::pair<std::vector<DeviceId>, std::vector<DeviceId>> out;
   for (const DeviceId& id : who) (is_anchor(id) ? out.second : out.first).push_back(id);
@@ -253,7 +253,7 @@ void Node::Impl::call(u32 id, GetCopies& c) {
     return find_places(topic, {*op}, [this, topic, id](std::vector<std::vector<OpId>> places) {
       CopyList of;
       for (const OpId& place : places[0])
-        if (auto no = topic->by_id(place.log)) of.here = of.here || topic->logs[*no].held.length > place.batch;
+        if (auto no = topic->by_id(place.log)) of.here = of.here || topic->logs[*no].durable.length > place.batch;
       std::tie(of.peers, of.anchors) = copies_of(topic, places[0], false);
       reply(id, std::move(of));
     });
@@ -263,7 +263,7 @@ void Node::Impl::call(u32 id, GetCopies& c) {
   std::map<DeviceId, std::size_t> counts;
   std::size_t logs = 0;
   for (const auto& [log, no] : topic->numbers) {
-    u64 counted = topic->logs[no].held.spoken();
+    u64 counted = topic->logs[no].durable.spoken();
     if (counted == 0) continue;
     ++logs;
     auto [peers, anchors] = copies_of(topic, {OpId{log, static_cast<u32>(counted - 1), 0}}, false);
@@ -314,8 +314,10 @@ void Node::Impl::call(u32 id, GetLogs& c) {
     for (const auto& [log, number] : topic->numbers) {
       const sync::LogEntry& entry = topic->logs[number];
       // For a log that parts nobody signs.
-      LogOut out{
-          log, entry.held.spoken(), entry.working.device == identity_->id() && entry.held.length <= entry.held.cut, {}};
+      LogOut out{log,
+                 entry.durable.spoken(),
+                 entry.pending.device == identity_->id() && entry.durable.length <= entry.durable.cut,
+                 {}};
       for (const auto& [key, mark] : sync_.acks(topic))
         if (key.second == number && mark.length >= out.length) out.acked.push_back(key.first);
       if (out.length > 0) list.logs.push_back(std::move(out));

@@ -74,7 +74,7 @@ class Gathering {
     std::copy_n(log::leaf_hash(sealed).bytes.begin(), leaf.size(), leaf.begin());
     return leaf;
   }
-  const crdt::LogName& name(LogNo no) const { return topic_.logs[no].working; }
+  const crdt::LogName& name(LogNo no) const { return topic_.logs[no].pending; }
   std::optional<ByteView> row(LogNo no, u64 index) {
     return rows_.get(store::key('B', topic_.no, no, static_cast<u32>(index)));
   }
@@ -139,8 +139,8 @@ void Node::Impl::lost_own(const TopicPtr& topic, sync::Branch branch) {
 
 void Node::Impl::voided_own(const TopicPtr& topic, LogNo no) {
   auto found = extras_.find(topic->no);
-  if (found == extras_.end() || !topic->loaded || topic->logs[no].working.cut >= topic->logs[no].working.held) return;
-  found->second.lost.push_back({Lost::Why::voided, {no, topic->logs[no].working.cut, 0, {}, {}}});
+  if (found == extras_.end() || !topic->loaded || topic->logs[no].pending.cut >= topic->logs[no].pending.held) return;
+  found->second.lost.push_back({Lost::Why::voided, {no, topic->logs[no].pending.cut, 0, {}, {}}});
   move_waiters(topic);
   append_waiting(topic);
 }
@@ -148,7 +148,7 @@ void Node::Impl::voided_own(const TopicPtr& topic, LogNo no) {
 void Node::Impl::own_came(const TopicPtr& topic, LogNo no, u64 from) {
   auto found = extras_.find(topic->no);
   if (found == extras_.end() || !topic->loaded) return;
-  const bool voided = topic->logs[no].working.cut < topic->logs[no].working.held;
+  const bool voided = topic->logs[no].pending.cut < topic->logs[no].pending.held;
   if (voided) found->second.lost.push_back({Lost::Why::voided, {no, from, 0, {}, {}}});
   if (topic->counters.said_again > 0) found->second.lost.push_back({Lost::Why::clash, {no, from, 0, {}, {}}});
   append_waiting(topic);
@@ -161,8 +161,8 @@ void Node::Impl::pass_holes(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
   for (LogNo no : std::set<LogNo>(topic->holed)) {
     const sync::LogEntry& entry = topic->logs[no];
-    const u64 hole = entry.held.hole;
-    if (entry.working.device != identity_->id() || hole >= std::min(entry.held.length, entry.held.cut)) continue;
+    const u64 hole = entry.durable.hole;
+    if (entry.pending.device != identity_->id() || hole >= std::min(entry.durable.length, entry.durable.cut)) continue;
     if (e.searching.contains(no) || !sync_.is_lost(topic, no)) continue;
     auto [passed, fresh] = e.passed.emplace(no, hole);
     if (!fresh && passed->second == hole) continue;
@@ -177,7 +177,7 @@ u64 Node::Impl::uncounted(const TopicPtr& topic) const {
   u64 ops = 0;
   if (found == extras_.end()) return ops;
   for (const Lost& lost : found->second.lost) {
-    const crdt::LogName& name = topic->logs[lost.branch.no].working;
+    const crdt::LogName& name = topic->logs[lost.branch.no].pending;
     ops += lost.branch.sealed.size() + name.held - std::min(name.held, lost.branch.from);
   }
   return ops;
@@ -192,7 +192,7 @@ void Node::Impl::look_for_lost(const TopicPtr& topic) {
   if (!topic->keys) return settled(topic);
   std::vector<LogNo> voided, again;
   for (LogNo no = 0; no < topic->logs.size(); ++no) {
-    const crdt::LogName& name = topic->logs[no].working;
+    const crdt::LogName& name = topic->logs[no].pending;
     if (name.device != identity_->id()) continue;
     if (name.cut < name.held) voided.push_back(no);
     if (topic->counters.said_again > 0) again.push_back(no);
@@ -208,11 +208,11 @@ void Node::Impl::look_for_lost(const TopicPtr& topic) {
         together->clear();
         for (LogNo no : voided) {
           sync::Reissued done(rows, topic->no, no);
-          if (!done.settled || *done.settled > topic->logs[no].working.cut) unsettled->push_back(no);
+          if (!done.settled || *done.settled > topic->logs[no].pending.cut) unsettled->push_back(no);
         }
         for (LogNo no : again) {
           sync::Reissued done(rows, topic->no, no);
-          if (done.told_apart < std::min(topic->logs[no].working.held, topic->logs[no].working.cut))
+          if (done.told_apart < std::min(topic->logs[no].pending.held, topic->logs[no].pending.cut))
             together->emplace(no, done.told_apart);
         }
         *held = crdt::Replica(rows, topic->no, *topic, *topic->keys, topic->network).held_back_of(identity_->id());
@@ -253,7 +253,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
       [this, topic, lost, incarnation, result](store::Rows& rows) {
         *result = {};
         const sync::Branch& branch = lost->branch;
-        const crdt::LogName name = topic->logs[branch.no].working;
+        const crdt::LogName name = topic->logs[branch.no].pending;
         const bool counts = lost->why == Lost::Why::hole || lost->why == Lost::Why::clash;  // where it stands, too
         Gathering all(rows, *topic, branch.no, counts ? log::no_cut : branch.from);
         if (rows.missed()) return;
@@ -273,7 +273,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
         }
         if (rows.missed()) return;
         result->filled = fill_hole(rows, *topic, branch);
-        result->holed = topic->logs[branch.no].held.hole != log::no_cut;
+        result->holed = topic->logs[branch.no].durable.hole != log::no_cut;
         if (rows.missed()) return;
         result->opaque = all.opaque;
         result->voided = voids;
@@ -307,7 +307,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
           renamed(topic, result->renamed);
           move_waiters(topic);
         }
-        const crdt::LogName& log = topic->logs[lost->branch.no].working;
+        const crdt::LogName& log = topic->logs[lost->branch.no].pending;
         if (lost->why == Lost::Why::clash && result->next < std::min(log.held, log.cut))
           found->second.lost.push_back({Lost::Why::clash, {lost->branch.no, result->next, 0, {}, {}}});
         if (result->voided) sync_.look_behind(topic, lost->branch.no);

@@ -81,7 +81,7 @@ std::optional<u64> ops_at(store::Rows& rows, const Topic& topic, store::LogNo no
   if (length == state.held) return state.head.ops;
   auto sealed = rows.get(store::key('B', topic.no, no, static_cast<u32>(length)));
   if (!sealed || !topic.keys) return std::nullopt;
-  const LogId& id = topic.logs[no].working.id;
+  const LogId& id = topic.logs[no].pending.id;
   auto plain = log::unseal_batch(*topic.keys, {topic.network, topic.id, id, length}, *sealed);
   if (!plain) return std::nullopt;
   auto batch = log::decode_batch(*plain, id);
@@ -96,10 +96,10 @@ void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
   if (found == topics_.end() || no >= topic->logs.size()) return;
   TopicSync& t = found->second;
   const LogEntry& entry = topic->logs[no];
-  if (entry.held.spoken() == 0) return;
+  if (entry.durable.spoken() == 0) return;
   std::vector<Exchange*> to;
   for (auto& [link, e] : t.exchanges)
-    if (e.peer == entry.working.device) to.push_back(&e);
+    if (e.peer == entry.pending.device) to.push_back(&e);
   if (to.empty() && !anchor_)
     for (auto& [link, e] : t.exchanges)
       if (e.anchor) to.push_back(&e);
@@ -108,13 +108,13 @@ void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
   if (u64 at = host_.rested_at(to.front()->link); at > now_.steady_ms) return void(t.ack_due.emplace(no, at));
   host_.charge(to.front()->link, wire::work_per_signature);
   wire::Ack ack;
-  ack.author = entry.working.device;
-  ack.incarnation = be(entry.working.incarnation);
+  ack.author = entry.pending.device;
+  ack.incarnation = be(entry.pending.incarnation);
   ack.acker = self_.id();
-  ack.length = entry.held.spoken();
+  ack.length = entry.durable.spoken();
   ack.epoch = host_.epoch(*topic);
   ack.signature = crypto::sign(
-      self_.key(), {statement(*topic, entry.working.id, 0, ack.length, entry.held.root, ack.acker, ack.epoch)});
+      self_.key(), {statement(*topic, entry.pending.id, 0, ack.length, entry.durable.root, ack.acker, ack.epoch)});
   for (Exchange* e : to) send(*e, ack);
   t.acked_at[no] = now_.steady_ms;
   host_.count("acknowledged", 1);
@@ -124,7 +124,7 @@ void Sync::ack_all_of(const TopicPtr& topic, const DeviceId& author) {
   auto found = topics_.find(topic->no);
   if (found == topics_.end()) return;
   for (store::LogNo no = 0; no < topic->logs.size(); ++no)
-    if (topic->logs[no].working.device == author && topic->logs[no].held.length > 0 && author != self_.id())
+    if (topic->logs[no].pending.device == author && topic->logs[no].durable.length > 0 && author != self_.id())
       found->second.ack_due.emplace(no, now_.steady_ms);
 }
 
@@ -136,13 +136,13 @@ void Sync::pass_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   const bool there = std::ranges::any_of(
       t.exchanges, [&](const auto& other) { return other.second.peer == ack.author && other.first != e.link; });
   if (!there || !no || ack.acker != e.peer || ack.from != 0 || ack.length == 0 ||
-      ack.length > topic->logs[*no].held.length)
+      ack.length > topic->logs[*no].durable.length)
     return;
   host_.charge(e.link, wire::work_per_signature);
   auto good = std::make_shared<bool>(false);
   respond(
       topic, e,
-      [topic, ack, no = *no, id = topic->logs[*no].working.id, good](store::Rows& rows) {
+      [topic, ack, no = *no, id = topic->logs[*no].pending.id, good](store::Rows& rows) {
         *good = false;
         auto state = read_state(rows, *topic, no);
         if (!state || ack.length > state->held) return;
@@ -169,7 +169,7 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   codec::Reader r(ack.incarnation);
   auto no = topic->by_id(topic->log_id(ack.author, r.be64()));
   if (ack.from != 0 || ack.acker == self_.id()) return;
-  if (!no || ack.length > topic->logs[*no].held.length || t.paused_until != 0) return keep_early(t, e, ack);
+  if (!no || ack.length > topic->logs[*no].durable.length || t.paused_until != 0) return keep_early(t, e, ack);
   auto key = AckKey{ack.acker, *no};
   if (auto known = t.acks.find(key);
       known != t.acks.end() && known->second.epoch == ack.epoch && known->second.length >= ack.length)
@@ -177,7 +177,7 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   const Acker as{now_.wall_ms, e.peer == ack.acker || host_.nearness(topic, {ack.acker}).front() >= Nearness::entered};
   if (!t.ackers.contains(ack.acker) && t.ackers.size() >= ackers_max && !makes_room(t, ack.acker, as)) return;
   auto good = std::make_shared<std::optional<AckMark>>();
-  LogId id = topic->logs[*no].working.id;
+  LogId id = topic->logs[*no].pending.id;
   auto damage = std::make_shared<Damage>();
   respond(
       topic, e,
@@ -274,11 +274,12 @@ u64 Sync::pending(const TopicPtr& topic) const {
   u64 pending = 0;
   for (store::LogNo no = 0; no < topic->logs.size(); ++no) {
     const LogEntry& entry = topic->logs[no];
-    if (entry.working.device != self_.id() || entry.held.length == 0 || entry.held.length > entry.held.cut) continue;
+    if (entry.pending.device != self_.id() || entry.durable.length == 0 || entry.durable.length > entry.durable.cut)
+      continue;
     u64 acked = 0;
     for (const auto& [key, mark] : acks(topic))
       if (key.second == no) acked = std::max(acked, mark.ops);
-    pending += entry.held.ops - std::min(acked, entry.held.ops);
+    pending += entry.durable.ops - std::min(acked, entry.durable.ops);
   }
   return pending;
 }

@@ -172,7 +172,7 @@ struct Exchange {
   u32 attachment = 0;                                // tells a later exchange on the same link from this one …
   u32 generation = 0;  // … and what was asked before they greeted anew from what came after
 
-  Lack lack(const wire::LogTag& tag, const Held& held) const {
+  Lack lack(const wire::LogTag& tag, const Durable& held) const {
     auto their = theirs.find(tag);
     if (their == theirs.end()) return {0, held.spoken()};
     // Behind their cut they take what voids other logs.

@@ -47,7 +47,8 @@ void Sync::on_check(TopicSync& t, Exchange& e, const wire::Fingerprint& theirs) 
               !e.rescues.empty();
   if (!news && e.compared_at != e.ours.version) {
     host_.charge(e.link, t.topic->frontier().count * wire::work_per_log);
-    for (const auto& [id, no] : t.topic->numbers) news = news || e.lack(tag_of(e.session, id), t.topic->logs[no].held);
+    for (const auto& [id, no] : t.topic->numbers)
+      news = news || e.lack(tag_of(e.session, id), t.topic->logs[no].durable);
     e.compared_at = e.ours.version;
   }
   e.compared = compared;
@@ -144,7 +145,7 @@ void Sync::answer(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   if (hello.fingerprint == own) {
     if (std::exchange(e.level_at, e.ours.version) != e.ours.version) {
       for (const auto& [id, no] : topic.numbers) {
-        const Held& held = topic.logs[no].held;
+        const Durable& held = topic.logs[no].durable;
         if (held.spoken() > 0)
           e.theirs[tag_of(e.session, id)] = {
               held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root), held.cut, held.spoken()};
@@ -203,7 +204,7 @@ void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) 
         if (!found->fits) return answer_all(t, *e);
         wire::Items news;
         for (store::LogNo no : found->logs) {
-          if (no >= topic->logs.size() || topic->logs[no].held.spoken() == 0) continue;
+          if (no >= topic->logs.size() || topic->logs[no].durable.spoken() == 0) continue;
           news.items.push_back(item_of(e->session, topic->logs[no]));
           if (news.items.size() == wire::items_max) send(*e, std::exchange(news, {}));
         }
@@ -217,19 +218,19 @@ void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) 
 void Sync::answer_all(TopicSync& t, Exchange& e) {
   Topic& topic = *t.topic;
   std::size_t count = 0;
-  for (const auto& [id, no] : topic.numbers) count += topic.logs[no].held.spoken() > 0;
+  for (const auto& [id, no] : topic.numbers) count += topic.logs[no].durable.spoken() > 0;
   bool told = count <= wire::hello_items_max;  // our own hello holds them all
   wire::Items news;
   for (const auto& [id, no] : topic.numbers) {
     const LogEntry& entry = topic.logs[no];
-    if (entry.held.spoken() == 0) continue;
+    if (entry.durable.spoken() == 0) continue;
     auto tag = tag_of(e.session, id);
     if (told) {
-      const Lack lack = e.lack(tag, entry.held);
+      const Lack lack = e.lack(tag, entry.durable);
       if (lack && !e.refused && e.serves.size() < logs_max)
         e.serves.push_back({Serve::Kind::push, 0, tag, lack.from, lack.to, 0});
       // They may have been told of it before it was cut off.
-      if (auto their = e.theirs.find(tag); their == e.theirs.end() || their->second.cut <= entry.held.cut) continue;
+      if (auto their = e.theirs.find(tag); their == e.theirs.end() || their->second.cut <= entry.durable.cut) continue;
     }
     news.items.push_back(item_of(e.session, entry));
     if (news.items.size() == wire::items_max) send(e, std::exchange(news, {}));
@@ -252,7 +253,7 @@ void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& it
     // Equal lengths and different roots, or a log cut off over there: two histories under one name.
     auto known = e.tags.find(item.log);
     if (known == e.tags.end()) continue;
-    const Held& held = t.topic->logs[known->second].held;
+    const Durable& held = t.topic->logs[known->second].durable;
     bool differs = item.length > 0 && item.length == held.spoken() && item.root != log::root_tag(held.root);
     bool cut = item.cut != 0 && item.cut - 1 < held.cut && item.cut - 1 < held.length;
     if (cut && is_own(*t.topic, known->second)) e.doubted.insert(item.log);

@@ -10,7 +10,7 @@ namespace perdure::sync {
 void Sync::open_inquest(TopicSync& t, Exchange& e, const wire::LogTag& tag, bool by_page) {
   auto known = e.tags.find(tag);
   if (known == e.tags.end() || e.inquests.contains(tag) || e.rescues.contains(tag)) return;
-  const Held& held = t.topic->logs[known->second].held;
+  const Durable& held = t.topic->logs[known->second].durable;
   if (held.length == 0) return;
   if (t.paused_until != 0 || e.inquests.size() >= inquests_max) return void(e.doubted.insert(tag));
   e.doubted.erase(tag);
@@ -67,14 +67,14 @@ void Sync::on_proof(TopicSync& t, Exchange& e, const wire::Proof& proof) {
   // of an inquest that is closed
   if (inquest == e.inquests.end() || known == e.tags.end() || inquest->second.proved) return;
   const LogEntry& entry = t.topic->logs[known->second];
-  if (proof.size == 0 || proof.size > entry.held.length || proof.length < proof.size ||
+  if (proof.size == 0 || proof.size > entry.durable.length || proof.length < proof.size ||
       proof.peaks.size() != static_cast<std::size_t>(std::popcount(proof.size)))
     return host_.fault(e.link, Fault::malformed);
   log::Peaks peaks{proof.size, proof.peaks};
   auto root = log::complete(peaks, proof.length, proof.completion);
   log::Head head{proof.length, proof.ops, HybridTime{proof.time}, proof.signature};
   if (!root ||
-      !log::verify_head(t.topic->network, t.topic->id, entry.working.device, entry.working.incarnation, *root, head))
+      !log::verify_head(t.topic->network, t.topic->id, entry.pending.device, entry.pending.incarnation, *root, head))
     return host_.fault(e.link, Fault::forged);
   inquest->second.proved = true;
   inquest->second.length = proof.length;
@@ -112,7 +112,7 @@ void Sync::compare(const TopicPtr& topic, Exchange& e, const wire::LogTag& tag, 
         }
         Inquest closed = inquest;
         ex->inquests.erase(tag);
-        const Held& held = topic->logs[no].held;
+        const Durable& held = topic->logs[no].durable;
         const u64 at = std::min(proof.size, held.cut);
         bool behind = is_own(*topic, no) && held.cut < held.length && closed.length > at;
         if (behind) return begin_rescue(topic, link, tag, no, at, closed);

@@ -66,7 +66,7 @@ Counters Merge::counters() {
   c.length = replica_.length();
   c.unread = replica_.unread();
   c.map_size = replica_.map_size();
-  c.held_back = indexes.held.weight;
+  c.held_back = indexes.ahead.weight;
   c.held_bytes = indexes.held_bytes;
   c.next_due_ms = replica_.next_due_ms();
   c.arrived = indexes.arrived;
@@ -83,7 +83,7 @@ void Merge::finish(std::vector<LogUpdate>& updates, crdt::Changes& changes, Coun
   changes = replica_.changes();
   counters_out = counters();
   for (const auto& [no, from] : cuts_)
-    if (auto state = read_state(rows_, topic_, no)) updates.push_back({no, held_of(rows_, topic_, no, *state)});
+    if (auto state = read_state(rows_, topic_, no)) updates.push_back({no, durable_of(rows_, topic_, no, *state)});
 }
 
 }  // namespace perdure::sync

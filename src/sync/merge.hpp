@@ -8,13 +8,13 @@ namespace perdure::sync {
 
 class Merge {
  public:
-  // The topic's working state is as before the step; it must have keys. `logs`: where they are not as the topic says.
+  // The topic's pending state is as before the step; it must have keys. `logs`: where they are not as the topic says.
   Merge(store::Rows& rows, Topic& topic, u64 corrected_now_ms) : Merge(rows, topic, topic, corrected_now_ms) {}
   Merge(store::Rows& rows, Topic& topic, const crdt::Logs& logs, u64 corrected_now_ms);
   void add(store::LogNo, u64 from, u64 to);       // batches that are in rows
   void cut(store::LogNo, u64 from, bool forked);  // nothing of the log counts from there on
   void release();                                 // held-back batches that are due
-  // Writes indexes and the cuts of logs. `updates` gets every log whose cut changed: to be applied once durable, and their working
+  // Writes indexes and the cuts of logs. `updates` gets every log whose cut changed: to be applied once durable, and their pending
   // cut at once, if no row was missing.
   void finish(std::vector<LogUpdate>& updates, crdt::Changes& changes, Counters& counters);
   crdt::Replica& replica() { return replica_; }

@@ -16,13 +16,13 @@ u64 Sync::ours(const Topic& topic, const Exchange& e, const wire::LogTag& tag) c
   auto it = e.tags.find(tag);
   if (it == e.tags.end()) return 0;
   const LogEntry& entry = topic.logs[it->second];
-  return std::min(entry.working.held, entry.held.hole);
+  return std::min(entry.pending.held, entry.durable.hole);
 }
 
 // How far it makes sense to fetch: to the cut, or as far as a test allows.
 u64 Sync::limit(const Topic& topic, const Exchange& e, const wire::LogTag& tag) const {
   auto it = e.tags.find(tag);
-  u64 most = it == e.tags.end() ? log::no_cut : std::max<u64>(topic.logs[it->second].working.cut, 1);
+  u64 most = it == e.tags.end() ? log::no_cut : std::max<u64>(topic.logs[it->second].pending.cut, 1);
   if (!topic.pull_limited) return most;
   auto l = e.limits.find(tag);
   u64 allowed = l == e.limits.end() ? 0 : l->second;
@@ -82,21 +82,22 @@ void Sync::ask_for_lost(TopicSync& t, Exchange& e) {
   for (store::LogNo no : t.topic->holed) {
     const LogEntry& entry = t.topic->logs[no];
     auto asked = e.asked.find(no);
-    if (entry.held.hole >= entry.held.length || (asked != e.asked.end() && asked->second.hole == entry.held.hole))
+    if (entry.durable.hole >= entry.durable.length ||
+        (asked != e.asked.end() && asked->second.hole == entry.durable.hole))
       continue;
     if (e.pulls.size() >= 2 * pulls_max) return;  // once some of them are answered
     const u32 request = e.next_request++;
-    e.asked[no] = {entry.held.hole, request};
-    const auto tag = tag_of(e.session, entry.working.id);
-    e.pulls.emplace(request, Pull{tag, entry.held.hole, 0, now_.steady_ms, hole_ms_max});
-    send(e, wire::Want{tag, entry.held.hole, entry.held.length, want_bytes_max}, request);
+    e.asked[no] = {entry.durable.hole, request};
+    const auto tag = tag_of(e.session, entry.pending.id);
+    e.pulls.emplace(request, Pull{tag, entry.durable.hole, 0, now_.steady_ms, hole_ms_max});
+    send(e, wire::Want{tag, entry.durable.hole, entry.durable.length, want_bytes_max}, request);
   }
 }
 
 bool Sync::is_lost(const TopicPtr& topic, store::LogNo no) const {
   auto t = topics_.find(topic->no);
   if (t == topics_.end() || t->second.exchanges.empty() || t->second.paused_until != 0) return false;
-  const u64 hole = topic->logs[no].held.hole;
+  const u64 hole = topic->logs[no].durable.hole;
   return std::ranges::all_of(t->second.exchanges, [&](const auto& other) {
     const auto asked = other.second.asked.find(no);
     return asked != other.second.asked.end() && asked->second.hole == hole &&

@@ -9,7 +9,7 @@
 namespace perdure::sync {
 
 bool Sync::is_own(const Topic& topic, store::LogNo no) const {
-  return topic.keys && topic.logs[no].working.device == self_.id();
+  return topic.keys && topic.logs[no].pending.device == self_.id();
 }
 
 // Of a log that we have voided ourselves somebody may hold more than was appended again.
@@ -17,7 +17,7 @@ void Sync::look_behind(TopicSync& t, Exchange& e, const wire::LogTag& tag) {
   auto known = e.tags.find(tag);
   auto their = e.theirs.find(tag);
   if (known == e.tags.end() || their == e.theirs.end() || !is_own(*t.topic, known->second)) return;
-  const Held& held = t.topic->logs[known->second].held;
+  const Durable& held = t.topic->logs[known->second].durable;
   if (held.cut >= held.length) return;
   auto [looked, fresh] = e.looked.emplace(tag, their->second.root);
   if (!fresh && looked->second == their->second.root) return;
@@ -29,13 +29,13 @@ void Sync::look_behind(const TopicPtr& topic, store::LogNo no) {
   auto found = topics_.find(topic->no);
   if (found == topics_.end()) return;
   for (auto& [link, e] : found->second.exchanges)
-    look_behind(found->second, e, tag_of(e.session, topic->logs[no].working.id));
+    look_behind(found->second, e, tag_of(e.session, topic->logs[no].pending.id));
 }
 
 void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,
                   const Inquest& inquest) {
   if (is_own(*topic, no)) return begin_rescue(topic, link, tag, no, at, inquest);
-  if (at >= topic->logs[no].held.cut) return;
+  if (at >= topic->logs[no].durable.cut) return;
   auto result = std::make_shared<Taken>();
   transactions_.run(
       topic->queue(),
@@ -52,7 +52,7 @@ void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::L
           state->forked_from = at;
           log::save_state(rows, topic->no, no, *state);
           result->counters = topic->counters;
-          result->updates.push_back({no, held_of(rows, *topic, no, *state)});
+          result->updates.push_back({no, durable_of(rows, *topic, no, *state)});
         }
         if (rows.missed()) return;
         for (const LogUpdate& update : result->updates) topic->build_on(update);
@@ -120,7 +120,7 @@ bool Sync::on_rescue_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, co
   if (found == e.rescues.end()) return false;
   Rescue& rescue = found->second;
   Topic& topic = *t.topic;
-  const crdt::LogName& name = topic.logs[rescue.branch.no].working;
+  const crdt::LogName& name = topic.logs[rescue.branch.no].pending;
   if (page.from != rescue.peaks.size) return true;  // asked for before the rescue began
   log::Peaks peaks = rescue.peaks;
   for (const Bytes& sealed : page.batches) peaks.append(log::leaf_hash(sealed));

@@ -61,8 +61,8 @@ void Sync::serve(TopicSync& t, Exchange& e) {
     auto known = e.tags.find(s.log);
     // What lies behind a cut is not offered, but given to who asks: an author fetches its lost branch so.
     u64 end = known == e.tags.end()         ? 0
-              : s.kind == Serve::Kind::want ? topic->logs[known->second].held.length
-                                            : topic->logs[known->second].held.spoken();
+              : s.kind == Serve::Kind::want ? topic->logs[known->second].durable.length
+                                            : topic->logs[known->second].durable.spoken();
     if (s.from >= end) {
       if (s.kind == Serve::Kind::want) {
         --e.wants_owed;
@@ -72,7 +72,7 @@ void Sync::serve(TopicSync& t, Exchange& e) {
     }
     store::LogNo no = known->second;
     s.to = std::min(s.to, end);
-    if (u64 hole = topic->logs[no].held.hole; s.from < hole) s.to = std::min(s.to, hole);
+    if (u64 hole = topic->logs[no].durable.hole; s.from < hole) s.to = std::min(s.to, hole);
     auto page = std::make_shared<std::optional<log::Page>>();
     e.serving = true;
     std::size_t room = s.kind == Serve::Kind::want ? std::min<u64>(std::max<u64>(s.bytes, 1), log::page_bytes_max)
@@ -140,10 +140,10 @@ void Sync::spread(const TopicPtr& topic, store::LogNo no, std::optional<LinkId> 
   TopicSync& t = found->second;
   const LogEntry& entry = topic->logs[no];
   for (auto& [link, e] : t.exchanges) {
-    e.tags.emplace(tag_of(e.session, entry.working.id), no);
+    e.tags.emplace(tag_of(e.session, entry.pending.id), no);
     if ((source && link == *source) || !e.hello_got || e.refused) continue;
-    auto tag = tag_of(e.session, entry.working.id);
-    const Lack lack = e.lack(tag, entry.held);
+    auto tag = tag_of(e.session, entry.pending.id);
+    const Lack lack = e.lack(tag, entry.durable);
     if (!lack) continue;
     auto queued = std::find_if(e.serves.begin(), e.serves.end(),
                                [&](const Serve& s) { return s.kind == Serve::Kind::push && s.log == tag; });
@@ -163,7 +163,7 @@ void Sync::announce(TopicSync& t, Exchange& e) {
   wire::Items news;
   for (store::LogNo no : std::exchange(e.announce, {})) {
     const LogEntry& entry = t.topic->logs[no];
-    if (!e.lack(tag_of(e.session, entry.working.id), entry.held)) continue;
+    if (!e.lack(tag_of(e.session, entry.pending.id), entry.durable)) continue;
     news.items.push_back(item_of(e.session, entry));
     if (news.items.size() == wire::items_max) send(e, std::exchange(news, {}));
   }

@@ -279,11 +279,11 @@ bool Sync::holds_all(const TopicPtr& topic, LinkId link) const {
   const Exchange* e = exchange(topic, link);
   if (!e || !topic->loaded) return false;
   for (const LogEntry& entry : topic->logs) {
-    const u64 spoken = entry.held.spoken();
+    const u64 spoken = entry.durable.spoken();
     if (spoken == 0) continue;
-    auto their = e->theirs.find(tag_of(e->session, entry.working.id));
+    auto their = e->theirs.find(tag_of(e->session, entry.pending.id));
     if (their != e->theirs.end() && their->second.said >= spoken) continue;
-    const auto no = topic->by_id(entry.working.id);
+    const auto no = topic->by_id(entry.pending.id);
     const auto ack = no ? acks(topic).find({e->peer, *no}) : acks(topic).end();
     if (ack == acks(topic).end() || ack->second.length < spoken) return false;
   }
@@ -296,7 +296,7 @@ std::vector<DeviceId> Sync::holders(const TopicPtr& topic, const LogId& log, u64
   if (t == topics_.end()) return out;
   // The author is told by whoever stores it. Of a log of others nobody says so to us: what was sent and not refused is taken for stored.
   auto no = topic->by_id(log);
-  const bool by_word = no && topic->logs[*no].working.device == self_.id();
+  const bool by_word = no && topic->logs[*no].pending.device == self_.id();
   for (const auto& [link, e] : t->second.exchanges) {
     auto their = e.theirs.find(tag_of(e.session, log));
     if (their != e.theirs.end() && (by_word || e.refused ? their->second.said : their->second.length) > batch)

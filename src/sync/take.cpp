@@ -145,7 +145,7 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   }
   auto drop = [&] {
     if (!out.fresh) return;
-    topic.numbers.erase(topic.logs.back().working.id);
+    topic.numbers.erase(topic.logs.back().pending.id);
     topic.logs.pop_back();
   };
   out.no = no;
@@ -163,7 +163,7 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   if (!opening) page.opening = state.opening;
   u64 size = out.fresh ? log_bytes : 0;
   for (const Bytes& b : page.batches) size += b.size();
-  if (const wire::Refusal* why = host_.quota(topic, entry.working.device, size)) {
+  if (const wire::Refusal* why = host_.quota(topic, entry.pending.device, size)) {
     out.refused = true;
     out.refusal = *why;
     out.verdict = log::Verdict::known;
@@ -173,7 +173,7 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   out.restored = log::restore(rows, topic.no, no, state, topic.network, topic.id, page);
   out.verdict = log::accept(rows, topic.no, no, state, topic.network, topic.id, page);
   if (!rows.missed() && out.restored && out.verdict == log::Verdict::known)
-    out.updates.push_back({no, held_of(rows, topic, no, state)});
+    out.updates.push_back({no, durable_of(rows, topic, no, state)});
   if (rows.missed() || out.verdict != log::Verdict::accepted) return drop();
   if (topic.keys) {
     Merge merge(rows, topic, host_.corrected_now_ms());
@@ -183,7 +183,7 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   } else {
     crdt::Indexes indexes = crdt::load_indexes(rows, topic.no);
     crdt::Arrivals arrivals(rows, topic.no, indexes);
-    arrivals.append(no, entry.working.id, before, state.held - before);
+    arrivals.append(no, entry.pending.id, before, state.held - before);
     arrivals.flush();
     if (!rows.missed() && arrivals.corrupt()) {
       rows.abandon();
@@ -197,14 +197,14 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   if (rows.missed()) return drop();
   // The void may have reached the very log that was taken in.
   if (auto now = read_state(rows, topic, no)) state = std::move(*now);
-  out.updates.push_back({no, held_of(rows, topic, no, state)});
+  out.updates.push_back({no, durable_of(rows, topic, no, state)});
   if (rows.missed()) return drop();
   host_.keep(rows, topic);
   for (LogUpdate& update : out.updates) topic.build_on(update);
-  entry.working.held = state.held;
+  entry.pending.held = state.held;
   const u64 charge = charged(state);
   topic.bytes += charge - entry.bytes;
-  topic.device_bytes[entry.working.device] += charge - entry.bytes;
+  topic.device_bytes[entry.pending.device] += charge - entry.bytes;
   out.bytes = charge - entry.bytes;
   entry.bytes = charge;
 }
@@ -228,11 +228,11 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
     Their& their = e->theirs[tag];
     note_theirs(
         topics_[topic->no], *e, tag,
-        {std::max(their.length, result.end), std::max(their.ops, accepted ? topic->logs[result.no].held.ops : 0),
+        {std::max(their.length, result.end), std::max(their.ops, accepted ? topic->logs[result.no].durable.ops : 0),
          their.time_s, their.root, their.cut, std::max(their.said, result.end)});
   }
   if (accepted) {
-    if (auto t = topics_.find(topic->no); t != topics_.end() && topic->logs[result.no].working.device != self_.id()) {
+    if (auto t = topics_.find(topic->no); t != topics_.end() && topic->logs[result.no].pending.device != self_.id()) {
       auto last = t->second.acked_at.find(result.no);
       u64 earliest = last == t->second.acked_at.end() ? 0 : last->second + ack_interval_ms;
       t->second.ack_due.emplace(result.no, std::max(now_.steady_ms, earliest));
@@ -245,7 +245,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
   }
   if (!e) return;
   TopicSync& t = topics_[topic->no];
-  if (accepted && topic->logs[result.no].working.device == self_.id()) hear_early_acks(t);
+  if (accepted && topic->logs[result.no].pending.device == self_.id()) hear_early_acks(t);
   if (result.refused) {
     e->stuck.insert(tag);
     host_.refused(result.refusal);

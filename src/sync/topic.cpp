@@ -15,10 +15,10 @@ std::optional<store::LogNo> Topic::by_id(const LogId& log) const {
 store::LogNo Topic::add_log(const DeviceId& device, u64 incarnation) {
   auto no_ = static_cast<store::LogNo>(logs.size());
   LogEntry entry;
-  entry.working.id = log_id(device, incarnation);
-  entry.working.device = device;
-  entry.working.incarnation = incarnation;
-  numbers.emplace(entry.working.id, no_);
+  entry.pending.id = log_id(device, incarnation);
+  entry.pending.device = device;
+  entry.pending.incarnation = incarnation;
+  numbers.emplace(entry.pending.id, no_);
   logs.push_back(std::move(entry));
   return no_;
 }
@@ -39,15 +39,15 @@ void Topic::forget() {
 
 void Topic::apply(const LogUpdate& update) {
   if (update.no >= logs.size()) return;
-  logs[update.no].held = update.held;
-  if (update.held.hole < update.held.length) holed.insert(update.no);
+  logs[update.no].durable = update.durable;
+  if (update.durable.hole < update.durable.length) holed.insert(update.no);
   else holed.erase(update.no);
   changed();
 }
 
 void Topic::build_on(const LogUpdate& update) {
-  logs[update.no].working.cut = update.held.cut;
-  logs[update.no].working.forked = update.held.forked;
+  logs[update.no].pending.cut = update.durable.cut;
+  logs[update.no].pending.forked = update.durable.forked;
 }
 
 const Topic::Frontier& Topic::frontier() const {
@@ -55,7 +55,7 @@ const Topic::Frontier& Topic::frontier() const {
   codec::Writer all;
   frontier_.count = 0;
   for (const auto& [log, at] : numbers) {
-    const Held& held = logs[at].held;
+    const Durable& held = logs[at].durable;
     if (held.spoken() == 0) continue;
     ++frontier_.count;
     all.fixed(log).be64(held.spoken()).fixed(held.root);
@@ -73,8 +73,8 @@ std::optional<log::LogState> read_state(store::Rows& rows, const Topic& topic, s
   return *state;
 }
 
-Held held_of(store::Rows& rows, const Topic& topic, store::LogNo log, const log::LogState& state) {
-  Held held{state.held, state.head.ops, state.head.time, {}, state.cut(), state.hole, state.forked_from, 0};
+Durable durable_of(store::Rows& rows, const Topic& topic, store::LogNo log, const log::LogState& state) {
+  Durable held{state.held, state.head.ops, state.head.time, {}, state.cut(), state.hole, state.forked_from, 0};
   if (topic.keys && held.cut < held.length) {
     crdt::Indexes indexes = crdt::load_indexes(rows, topic.no);
     held.voids_to = crdt::Marks(rows, topic.no, indexes).declared_to(log, state.held);
@@ -105,20 +105,21 @@ bool load_logs(Topic& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
       continue;
     }
     LogEntry& entry = topic.logs[no];
-    entry.working.device = state->opening.device;
-    entry.working.incarnation = state->opening.incarnation;
-    entry.working.id = topic.log_id(state->opening.device, state->opening.incarnation);
-    entry.working.held = state->held;
-    entry.working.cut = state->cut();
+    entry.pending.device = state->opening.device;
+    entry.pending.incarnation = state->opening.incarnation;
+    entry.pending.id = topic.log_id(state->opening.device, state->opening.incarnation);
+    entry.pending.held = state->held;
+    entry.pending.cut = state->cut();
     entry.bytes = charged(*state);
     entry.own = state->own;
-    entry.working.forked = state->forked_from;
-    entry.held = {state->held, state->head.ops, state->head.time, {}, state->cut(), state->hole, state->forked_from, 0};
-    if (entry.held.spoken() == state->held) entry.held.root = state->peaks.root();
+    entry.pending.forked = state->forked_from;
+    entry.durable = {state->held,  state->head.ops, state->head.time,   {},
+                     state->cut(), state->hole,     state->forked_from, 0};
+    if (entry.durable.spoken() == state->held) entry.durable.root = state->peaks.root();
     if (state->hole < state->held) topic.holed.insert(no);
-    topic.numbers.emplace(entry.working.id, no);
+    topic.numbers.emplace(entry.pending.id, no);
     topic.bytes += entry.bytes;
-    topic.device_bytes[entry.working.device] += entry.bytes;
+    topic.device_bytes[entry.pending.device] += entry.bytes;
     if (state->own) topic.own_log = no;
   }
   topic.changed();
@@ -132,9 +133,9 @@ wire::LogTag tag_of(const Hash& session, const LogId& log) {
 }
 
 wire::Item item_of(const Hash& session, const LogEntry& entry) {
-  const Held& held = entry.held;
+  const Durable& held = entry.durable;
   wire::Item item;
-  item.log = tag_of(session, entry.working.id);
+  item.log = tag_of(session, entry.pending.id);
   item.length = held.spoken();
   item.ops = held.ops;
   item.time_s = held.time.ms() / 1000;
@@ -156,7 +157,7 @@ wire::Hello hello_of(const Hash& session, const Topic& topic, u8 again) {
   hello.count = topic.frontier().count;
   if (hello.count <= wire::hello_items_max)
     for (const auto& [id, no] : topic.numbers)
-      if (topic.logs[no].held.spoken() > 0) hello.items.push_back(item_of(session, topic.logs[no]));
+      if (topic.logs[no].durable.spoken() > 0) hello.items.push_back(item_of(session, topic.logs[no]));
   return hello;
 }
 

@@ -1,6 +1,6 @@
 // One topic in memory: its keys, its logs, its frontier. Everything else is in rows.
 //
-// Two views of each log stand side by side. `working` is what the next step builds on: it changes when a step has run. `held` is what is on
+// Two views of each log stand side by side. `pending` is what the next step builds on: it changes when a step has run. `durable` is what is on
 // stable storage: it changes when the save is confirmed, and it alone is spoken of to others.
 #pragma once
 
@@ -27,7 +27,7 @@ inline constexpr u64 log_bytes = 2'048;
 inline constexpr std::size_t logs_reserved = 4'096;
 inline constexpr std::size_t log_numbers_max = logs_max + 4'096;  // our own logs always have a place
 
-struct Held {      // of one log, durable
+struct Durable {   // of one log, durable
   u64 length = 0;  // batches here
   u64 ops = 0;     // of the newest head
   HybridTime time;
@@ -42,16 +42,16 @@ struct Held {      // of one log, durable
 };
 
 struct LogEntry {
-  crdt::LogName working;
+  crdt::LogName pending;
   u64 bytes = 0;     // that it is charged: its sealed batches, and log_bytes
   bool own = false;  // we write it (older incarnations of ours are not own any more)
-  Held held;
+  Durable durable;
 };
 
 // What a step found out, to be taken over once it is durable.
 struct LogUpdate {
   store::LogNo no = 0;
-  Held held;
+  Durable durable;
 };
 
 // What a step found damaged; it wrote nothing then, and is run again once that is mended.
@@ -100,19 +100,19 @@ class Topic final : public crdt::Logs {
     HybridTime greatest;
   } closed;  // of the same, while they are forgotten
   Listed listed() const { return counters.arrived > 0 ? Listed{counters.unread, counters.greatest} : closed; }
-  u64 bytes = 0;                         // that its logs are charged, working
+  u64 bytes = 0;                         // that its logs are charged, pending
   std::map<DeviceId, u64> device_bytes;  // the same by author
   std::optional<wire::Epoch> epoch;      // of this topic in our store, if not that of the whole
   u64 counted = 0;       // an anchor's: as it stands in the sum over all topics, also while it is read again
   u64 last_used_ms = 0;  // wall; an anchor's lease counts from here
 
-  const crdt::LogName* by_number(store::LogNo n) const override { return n < logs.size() ? &logs[n].working : nullptr; }
+  const crdt::LogName* by_number(store::LogNo n) const override { return n < logs.size() ? &logs[n].pending : nullptr; }
   std::optional<store::LogNo> by_id(const LogId& log) const override;
   LogId id_of(const DeviceId& device, u64 incarnation) const override { return log_id(device, incarnation); }
   LogId log_id(const DeviceId& device, u64 incarnation) const {
     return identity::log_id(network, id, device, incarnation);
   }
-  store::LogNo add_log(const DeviceId& device, u64 incarnation);  // working; held is empty
+  store::LogNo add_log(const DeviceId& device, u64 incarnation);  // pending; durable is empty
   void forget();                                                  // everything that rows can give again
   void apply(const LogUpdate& update);
   void build_on(const LogUpdate& update);    // the next step does
@@ -138,7 +138,7 @@ std::optional<log::LogState> read_state(store::Rows&, const Topic&, store::LogNo
 // Bytes of a quota.
 u64 charged(const log::LogState&);
 // What others may be told of it, read in the same step that changed it.
-Held held_of(store::Rows&, const Topic&, store::LogNo, const log::LogState&);
+Durable durable_of(store::Rows&, const Topic&, store::LogNo, const log::LogState&);
 // Takes the L rows of a topic over; what is corrupt is left out, to be fetched again. True if rows were left out.
 bool load_logs(Topic&, const std::vector<std::pair<Bytes, Bytes>>& rows);
 

@@ -51,7 +51,7 @@ void target(ByteView in) {
   auto topic = std::make_shared<sync::Topic>();
   topic->no = 1;
   topic->add_log(self.id(), 5);
-  topic->logs[0].held = {100, 200, {}, {}, log::no_cut, log::no_cut};
+  topic->logs[0].durable = {100, 200, {}, {}, log::no_cut, log::no_cut};
   const DeviceId acker = DeviceId::from(Bytes(32, 7));
   Meter meter;
   sync.load_acks(topic, {{store::key('K', 1, acker.view()), own(in)}});

@@ -245,7 +245,7 @@ std::vector<std::pair<std::string, std::string>> vectors_of_the_core() {
   held.network = e.network;
   held.id = e.topic.id;
   held.add_log(e.a.id(), Example::incarnation);
-  held.logs[0].held = {2, e.heads[2].ops, e.heads[2].time, e.peaks[2].root()};
+  held.logs[0].durable = {2, e.heads[2].ops, e.heads[2].time, e.peaks[2].root()};
   put("log-tag", tag);
   put("fingerprint", sync::fingerprint_of(t.hash, held));
   const wire::Hello hello = sync::hello_of(t.hash, held, 1);
