@@ -55,8 +55,8 @@ Bytes encode(const Map::Record& record, bool own) {
 }
 }  // namespace
 
-Map::Map(store::Rows& rows, store::TopicNo topic, Indexes& indexes, const Standing& standing)
-    : standing_(standing),
+Map::Map(store::Rows& rows, store::TopicNo topic, Indexes& indexes, const Counted& standing)
+    : counted_(standing),
       indexes_(indexes),
       keys_(rows, topic, static_cast<u8>(Tree::keys), indexes.keys),
       versions_(rows, topic, static_cast<u8>(Tree::versions), indexes.versions),
@@ -78,7 +78,7 @@ Map::Record Map::decode(ByteView value) const {
   record.winner.log = static_cast<store::LogNo>(r.varint());
   const u64 incarnation = (flags & flag_incarnation) != 0 ? r.be64() : 0;
   const u64 batch = r.varint();
-  record.winner.at = standing_.position(record.winner.log, time, batch, static_cast<u32>(r.varint()));
+  record.winner.at = counted_.position(record.winner.log, time, batch, static_cast<u32>(r.varint()));
   if ((flags & flag_incarnation) != 0) record.winner.at.incarnation = incarnation;
   record.winner.erased = (flags & flag_erased) != 0;
   if ((flags & flag_more) != 0) {
@@ -127,7 +127,7 @@ void Map::end(Edit& edit) {
   if (edit.losers_before > 0 && losers_now == 0) conflicts_.erase(edit.key);
   if (!edit.record) return void(keys_.erase(edit.key));
   const Place& winner = edit.record->winner;
-  const LogName* name = standing_.name(winner.log);
+  const LogName* name = counted_.name(winner.log);
   keys_.insert(edit.key, encode(*edit.record, !name || name->incarnation == winner.at.incarnation),
                winner.erased ? 0 : 1);
 }
@@ -168,7 +168,7 @@ bool Map::take_ghosts(Edit& edit, const OpId& id, const Position& at) {
 
 void Map::apply(const Place& version, const log::Op& op) {
   Edit edit = begin(op.key);
-  const bool replaced = take_ghosts(edit, standing_.id(version), version.at);
+  const bool replaced = take_ghosts(edit, counted_.id(version), version.at);
   if (!edit.record) {
     edit.record = Record{version, 0, 0};
     replace_names(edit, version.at, op.replaces);
@@ -178,7 +178,7 @@ void Map::apply(const Place& version, const log::Op& op) {
   const Place before = edit.now().winner;
   // The winner is compared first, because nearly every op names just that.
   bool names_winner = false;
-  const OpId winner = standing_.id(before);
+  const OpId winner = counted_.id(before);
   for (const OpId& id : op.replaces) names_winner = names_winner || (id == winner && before.at < version.at);
   replace_names(edit, version.at, op.replaces);
   if (before.at < version.at) {
@@ -192,14 +192,14 @@ void Map::apply(const Place& version, const log::Op& op) {
 
 // What `namer` names ceases to be a loser, or is remembered if it is still to come. The winner is the caller's, if it is lesser.
 void Map::replace_names(Edit& edit, const Position& namer, const std::vector<OpId>& names) {
-  const OpId winner = standing_.id(edit.now().winner);
+  const OpId winner = counted_.id(edit.now().winner);
   for (const OpId& id : names) {
     if (id == winner && edit.now().winner.at < namer) continue;
     const auto loser = unreplaced_loser(edit, id);
     if (loser && loser->at < namer) {
       erase_loser(edit, loser->at);
     } else {
-      const auto known = loser ? loser : standing_.version(id, edit.key);
+      const auto known = loser ? loser : counted_.version(id, edit.key);
       if (!known || known->at >= namer) add_ghost(edit, id, namer);
     }
   }
@@ -209,7 +209,7 @@ std::optional<Place> Map::unreplaced_loser(Edit& edit, const OpId& id) const {
   if (edit.now().losers == 0) return std::nullopt;
   if (edit.hash.empty()) edit.hash = hash_of(edit.key);
   if (edit.now().losers > losers_scanned_max) {
-    auto place = standing_.version(id, edit.key);
+    auto place = counted_.version(id, edit.key);
     if (place && !versions_.find(loser_key(edit.hash, place->at))) place.reset();
     return place;
   }
@@ -217,7 +217,7 @@ std::optional<Place> Map::unreplaced_loser(Edit& edit, const OpId& id) const {
   prefix.push_back(kind_loser);
   for (auto c = versions_.seek(prefix); c.valid() && starts_with(c.key(), prefix); c.next()) {
     const Place place = loser(c);
-    if (place.at.batch == id.batch && place.at.position == id.position && standing_.id(place) == id) return place;
+    if (place.at.batch == id.batch && place.at.position == id.position && counted_.id(place) == id) return place;
   }
   return std::nullopt;
 }
@@ -254,7 +254,7 @@ Map::Left Map::left_after(const Edit& edit, const Removed& removed) const {
   // is removed is greater than that.
   const auto least = least_concerned(edit, removed);
   if (!least) return left;
-  Descent descent(standing_, edit.key);
+  Descent descent(counted_, edit.key);
   std::set<Position> freed, replaced;  // by those that go, by those that stay
   descent.push(edit.record->winner);
   Bytes prefix = edit.hash;
@@ -286,7 +286,7 @@ std::optional<Position> Map::least_concerned(const Edit& edit, const Removed& re
     const bool unreplaced = namer == edit.record->winner.at || versions_.find(loser_key(edit.hash, namer));
     if (!unreplaced && (!least || namer < *least)) least = namer;
     for (const OpId& id : gone.names) {
-      const auto place = standing_.version(id, edit.key);
+      const auto place = counted_.version(id, edit.key);
       if (!place || place->at >= namer || removed.count(place->at)) continue;
       if (!least || place->at < *least) least = place->at;
     }
@@ -303,16 +303,16 @@ std::vector<Position> Descent::pop(const std::vector<OpId>* names) {
   pending_.erase(std::prev(pending_.end()));
   ++depth_;
   std::vector<Position> named;
-  std::optional<Standing::Found> found;
+  std::optional<Counted::Found> found;
   if (!names) {
-    found = standing_.find(standing_.id(place));
+    found = counted_.find(counted_.id(place));
     if (!found) return named;
     names = &found->op().replaces;
   }
   for (const OpId& id : *names) {
-    const auto lesser = standing_.version(id, key_);
+    const auto lesser = counted_.version(id, key_);
     if (!lesser) {
-      if (standing_.missed()) standing_.ask_before(id, std::min(depth_, ahead_max));
+      if (counted_.missed()) counted_.ask_before(id, std::min(depth_, ahead_max));
     } else if (lesser->at < place.at) {
       named.push_back(lesser->at);
       push(*lesser);

@@ -12,13 +12,13 @@
 //                                      not yet. One entry for each namer, so that a namer can cease to count
 #pragma once
 
-#include "crdt/standing.hpp"
+#include "crdt/counted.hpp"
 
 namespace perdure::crdt {
 
 class Map {
  public:
-  Map(store::Rows& rows, store::TopicNo topic, Indexes& indexes, const Standing& standing);
+  Map(store::Rows& rows, store::TopicNo topic, Indexes& indexes, const Counted& standing);
 
   // Of several that come to count at once the lesser first.
   void apply(const Place& version, const log::Op& op);
@@ -73,7 +73,7 @@ class Map {
   std::optional<Position> least_concerned(const Edit& edit, const Removed& removed) const;
   Place loser(const store::Index::Cursor& at) const;
 
-  const Standing& standing_;
+  const Counted& counted_;
   Indexes& indexes_;
   store::Index keys_, versions_, conflicts_;
 };
@@ -82,7 +82,7 @@ class Map {
 // because a version's names are lesser.
 class Descent {
  public:
-  Descent(const Standing& standing, ByteView key) : standing_(standing), key_(key) {}
+  Descent(const Counted& standing, ByteView key) : counted_(standing), key_(key) {}
   void push(const Place& place) { pending_.emplace(place.at, place); }
   bool empty() const { return pending_.empty(); }
   const Place& top() const { return pending_.rbegin()->second; }
@@ -90,7 +90,7 @@ class Descent {
   std::vector<Position> pop(const std::vector<OpId>* names = nullptr);
 
  private:
-  const Standing& standing_;
+  const Counted& counted_;
   ByteView key_;
   std::map<Position, Place> pending_;
   u64 depth_ = 0;

@@ -50,24 +50,24 @@ void feed(Feed& to, const OpId& id) { to.writer.fixed(id.log).be32(id.batch).be3
 }  // namespace
 
 Version Replica::version(const Place& place, const log::Op& op) const {
-  Version out{standing_.id(place), place.at.device, place.at.time, std::nullopt};
+  Version out{counted_.id(place), place.at.device, place.at.time, std::nullopt};
   if (op.kind == log::Op::Kind::set) out.value = op.value;
   return out;
 }
 
 std::optional<Version> Replica::version(const Place& place) {
-  const auto found = standing_.find(standing_.id(place));
+  const auto found = counted_.find(counted_.id(place));
   if (!found) return std::nullopt;
   return version(place, found->op());
 }
 
 bool Replica::made_way(const Place& place, ByteView key) {
-  const auto found = standing_.find(standing_.id(place));
+  const auto found = counted_.find(counted_.id(place));
   if (!found || found->position + std::size_t{1} >= found->opened->batch.ops.size()) return false;
   const log::Op& op = found->op();
   const log::Op& then = found->opened->batch.ops[found->position + 1];
   return op.kind == log::Op::Kind::erase && op.replaces.size() == log::names_max && store::equal(then.key, key) &&
-         std::ranges::count(then.replaces, standing_.id(place)) > 0;
+         std::ranges::count(then.replaces, counted_.id(place)) > 0;
 }
 
 u64 Replica::map_size() { return indexes_.keys.weight; }
@@ -149,9 +149,9 @@ Replica::HistoryResult Replica::history(std::string_view key, std::optional<OpId
   HistoryResult result;
   const auto record = map_.record(view(key));
   std::optional<Place> behind;
-  if (after) behind = standing_.version(*after, view(key));
+  if (after) behind = counted_.version(*after, view(key));
   if (!record || (after && !behind)) return result;
-  Descent descent(standing_, view(key));
+  Descent descent(counted_, view(key));
   descent.push(record->winner);
   if (record->losers > 0)
     for (const Place& place : map_.losers(view(key), ~u64{0})) descent.push(place);
@@ -175,9 +175,9 @@ std::vector<OpId> Replica::unreplaced(std::string_view key, u64 most) {
   std::vector<OpId> ids;
   const auto record = map_.record(view(key));
   if (!record) return ids;
-  ids.push_back(standing_.id(record->winner));
+  ids.push_back(counted_.id(record->winner));
   if (record->losers > 0)
-    for (const Place& place : map_.losers(view(key), most - 1)) ids.push_back(standing_.id(place));
+    for (const Place& place : map_.losers(view(key), most - 1)) ids.push_back(counted_.id(place));
   return ids;
 }
 
@@ -185,7 +185,7 @@ Hash Replica::digest(const std::vector<std::pair<store::LogNo, log::LogState>>& 
   Feed to;
   std::map<LogId, const log::LogState*> by_id;
   for (const auto& [log, state] : logs)
-    if (const LogName* name = standing_.name(log)) by_id[name->id] = &state;
+    if (const LogName* name = counted_.name(log)) by_id[name->id] = &state;
   for (const auto& [id, state] : by_id) {
     to.writer.fixed(id).varint(state->held).fixed(state->peaks.root()).be64(state->voided_from);
     to.end_item();
@@ -212,9 +212,9 @@ Hash Replica::digest(const std::vector<std::pair<store::LogNo, log::LogState>>& 
   for (auto c = map_.keys().first(store::Index::all); c.valid(); c.next()) {
     const Map::Record record = map_.decode(c.value());
     to.writer.bytes(c.key()).u8(record.winner.erased ? 1 : 0).varint(record.losers);
-    feed(to, standing_.id(record.winner));
+    feed(to, counted_.id(record.winner));
     if (record.losers > 0)
-      for (const Place& loser : map_.losers(c.key(), ~u64{0})) feed(to, standing_.id(loser));
+      for (const Place& loser : map_.losers(c.key(), ~u64{0})) feed(to, counted_.id(loser));
     to.end_item();
   }
   return to.finish();

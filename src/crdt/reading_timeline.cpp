@@ -33,7 +33,7 @@ std::optional<Elsewhere> elsewhere(const store::Index::Cursor& at) {
 // Fills a page with the messages between two places, batch by batch.
 class Filler {
  public:
-  Filler(const Standing& standing, u32 limit) : standing_(standing), limit_(std::min(limit, page_max)) {}
+  Filler(const Counted& standing, u32 limit) : counted_(standing), limit_(std::min(limit, page_max)) {}
   std::optional<Position> after, before;  // exclusive
   Replica::PageResult result;
 
@@ -45,7 +45,7 @@ class Filler {
       result.more = true;
       return false;
     }
-    result.messages.push_back({standing_.id(log, at), at.device, at.time, op.value});
+    result.messages.push_back({counted_.id(log, at), at.device, at.time, op.value});
     return true;
   }
   bool take(store::LogNo log, const log::Batch& batch, Position at, bool reverse) {
@@ -60,7 +60,7 @@ class Filler {
   bool pass(u64 messages) { return (missed_ += messages) + result.messages.size() <= limit_; }
 
  private:
-  const Standing& standing_;
+  const Counted& counted_;
   u32 limit_;
   u64 missed_ = 0;
   std::size_t bytes_ = 0;
@@ -68,11 +68,11 @@ class Filler {
 }  // namespace
 
 Result<Replica::PageResult> Replica::messages(const PageOptions& options) {
-  Filler filler(standing_, options.limit);
+  Filler filler(counted_, options.limit);
   for (const auto& [id, bound] :
        {std::pair{&options.after, &filler.after}, std::pair{&options.before, &filler.before}}) {
     if (!*id) continue;
-    const auto found = standing_.find(**id);
+    const auto found = counted_.find(**id);
     if (!found && rows_.missed()) return PageResult{};
     if (!found) return Error{Code::not_found, no_message_text};
     *bound = found->at;
@@ -108,7 +108,7 @@ Result<Replica::PageResult> Replica::latest(u32 limit) {
 }
 
 std::optional<Message> Replica::message(const OpId& id) {
-  const auto found = standing_.find(id);
+  const auto found = counted_.find(id);
   if (!found || !log::is_message(found->op())) return std::nullopt;
   return Message{id, found->at.device, found->at.time, found->op().value};
 }
@@ -125,13 +125,13 @@ Replica::LiveResult Replica::arrived_since(u64 after, u32 limit) {
       const u64 begun = result.next;
       // Behind the cut of its log an op may still count: said again elsewhere, where it was no news.
       const u64 counted = std::min(
-          {a.from + a.count, sayings_.none() ? standing_.cut(a.log) : log::no_cut, standing_.held(a.log)});
+          {a.from + a.count, sayings_.none() ? counted_.cut(a.log) : log::no_cut, counted_.held(a.log)});
       for (u64 i = 0; a.messages > 0 && a.from + i < counted; ++i) {
         const Batches::Ptr opened = batches_.get(a.log, a.from + i);
         const u64 before = taken;
         if (!opened && rows_.missed()) taken += a.messages / a.count + 1;
-        const bool cut = a.from + i >= standing_.cut(a.log);
-        const bool met = opened && sayings_.any_in(standing_.place(a.log, 0, 0).log, static_cast<u32>(a.from + i));
+        const bool cut = a.from + i >= counted_.cut(a.log);
+        const bool met = opened && sayings_.any_in(counted_.place(a.log, 0, 0).log, static_cast<u32>(a.from + i));
         std::vector<Message> here;
         const auto tell = [&](const OpId& id, const Position& at, const log::Op& op) {
           here.push_back({id, at.device, at.time, op.value});
@@ -140,15 +140,15 @@ Replica::LiveResult Replica::arrived_since(u64 after, u32 limit) {
         for (u32 p = 0; opened && p < opened->batch.ops.size(); ++p) {
           const log::Op& op = opened->batch.ops[p];
           if (!log::is_message(op)) continue;
-          const Standing::Named said = standing_.named(a.log, opened->batch, a.from + i, p);
+          const Counted::Named said = counted_.named(a.log, opened->batch, a.from + i, p);
           if (!said.again && !met) {
             if (!cut) tell(said.id, said.at, op);
             continue;
           }
           // Told is what counts, be it said elsewhere. Of what came behind the cut nothing was news.
-          const Position place = standing_.position(a.log, said.at.time, a.from + i, p);
+          const Position place = counted_.position(a.log, said.at.time, a.from + i, p);
           if (!sayings_.news(said.id, place).value_or(!cut)) continue;
-          if (const auto found = standing_.find(said.id); found && log::is_message(found->op()))
+          if (const auto found = counted_.find(said.id); found && log::is_message(found->op()))
             tell(said.id, found->at, found->op());
         }
         taken += here.size();
@@ -169,7 +169,7 @@ u64 Replica::unread() { return indexes_.timeline.weight - std::min(indexes_.time
 void Replica::mark_read(std::optional<OpId> id) {
   Position mark;
   if (id) {
-    const auto found = standing_.find(*id);
+    const auto found = counted_.find(*id);
     if (!found) return;
     mark = found->at;
   } else {

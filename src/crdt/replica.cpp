@@ -51,8 +51,8 @@ Replica::Replica(store::Rows& rows, store::TopicNo topic, const Logs& logs, cons
       sayings_(rows, topic, indexes_),
       marks_(rows, topic, indexes_),
       batches_(rows, topic, logs, keys, network),
-      standing_(logs, batches_, held_, indexes_.ahead, sayings_),
-      map_(rows, topic, indexes_, standing_),
+      counted_(logs, batches_, held_, indexes_.ahead, sayings_),
+      map_(rows, topic, indexes_, counted_),
       arrivals_(rows, topic, indexes_),
       arrived_before_(indexes_.arrived) {}
 
@@ -102,10 +102,10 @@ void save_looked(store::Rows& rows, store::TopicNo topic, const Indexes& indexes
 // ---- batches come
 
 void Replica::add(store::LogNo log, u64 from, u64 to, u64 corrected_now_ms) {
-  const LogName* name = standing_.name(log);
-  from = std::max(from, standing_.held(log));
+  const LogName* name = counted_.name(log);
+  from = std::max(from, counted_.held(log));
   if (!name || from >= to) return;
-  if (standing_.held(log) == 0) recall_voids(log);
+  if (counted_.held(log) == 0) recall_voids(log);
   Arrival run{0, log, from, 0, false, 0, {}};
   const auto arrive = [&] {
     if (!quiet_) arrivals_.append(log, name->id, run.from, run.count, {run.silent, run.messages});
@@ -114,9 +114,9 @@ void Replica::add(store::LogNo log, u64 from, u64 to, u64 corrected_now_ms) {
     const Batches::Ptr opened = batches_.get(log, index);
     look_at(log, index, opened.get());
     if (opened) declare(log, index, opened->batch);
-    const bool counts = opened && index < standing_.cut(log);
+    const bool counts = opened && index < counted_.cut(log);
     const bool silent = counts && !due(opened->batch.time, corrected_now_ms);
-    const auto stand = [&] { standing_.advance(log, index + 1); };
+    const auto stand = [&] { counted_.advance(log, index + 1); };
     u64 news = 0;
     if (silent) hold_back(log, index, *opened);
     if (counts && !silent) news = come(log, index, opened->batch, stand);
@@ -133,7 +133,7 @@ void Replica::add(store::LogNo log, u64 from, u64 to, u64 corrected_now_ms) {
 
 // What is to be remembered of a batch beside what it says.
 void Replica::look_at(store::LogNo log, u64 index, const Batches::Opened* opened) {
-  const LogName* name = standing_.name(log);
+  const LogName* name = counted_.name(log);
   if (!opened) {
     const auto why = batches_.unread(log, index);
     if (!why) return;
@@ -158,8 +158,8 @@ bool Replica::due(HybridTime time, u64 corrected_now_ms) const {
 // A batch comes to count once `stand` is called. Of the places that say an op the original one counts, else the least.
 template <class F>
 u64 Replica::come(store::LogNo log, u64 index, const log::Batch& batch, F stand) {
-  const LogName* name = standing_.name(log);
-  const Position at = standing_.position(log, batch.time, index);
+  const LogName* name = counted_.name(log);
+  const Position at = counted_.position(log, batch.time, index);
   indexes_.greatest = std::max(indexes_.greatest, batch.time);
   const bool met = name && sayings_.any_in(name->id, at.batch);
   if (!met && std::ranges::none_of(batch.ops, [](const log::Op& op) { return op.says.has_value(); })) {
@@ -169,13 +169,13 @@ u64 Replica::come(store::LogNo log, u64 index, const log::Batch& batch, F stand)
   u64 news = 0;
   Offers offers;
   Ceasing ceasing;
-  std::map<OpId, Standing::Found> stood;      // where it counts so far
+  std::map<OpId, Counted::Found> stood;       // where it counts so far
   std::vector<std::pair<OpId, Said>> places;  // to be found once it stands
   for (u32 p = 0; p < batch.ops.size(); ++p) {
     const log::Op& op = batch.ops[p];
     if (!op.known()) continue;
-    const Standing::Named said = standing_.named(log, batch, index, p);
-    const auto before = said.again || met ? standing_.find(said.id) : std::nullopt;
+    const Counted::Named said = counted_.named(log, batch, index, p);
+    const auto before = said.again || met ? counted_.find(said.id) : std::nullopt;
     const bool fresh = !before && !offers.count(said.id) && !sayings_.told(said.id),
                is_news = fresh && log::is_message(op);
     if (is_news) ++news;
@@ -187,7 +187,7 @@ u64 Replica::come(store::LogNo log, u64 index, const log::Batch& batch, F stand)
     };
     const auto own = rank(said.again, said.at.time, at.incarnation, at.batch, p);
     if (before) {
-      const LogName* there = standing_.name(before->log);
+      const LogName* there = counted_.name(before->log);
       if (!(own <
             rank(before->again, before->at.time, there ? there->incarnation : 0, before->batch, before->position)))
         continue;
@@ -233,7 +233,7 @@ u64 Replica::count_plain(store::LogNo log, Position at, const log::Batch& batch)
 }
 
 // An op ceases to count where it does, to count elsewhere or not at all. While it still stands.
-void Replica::cease(const OpId& id, const Standing::Found& found, Ceasing& ceasing) {
+void Replica::cease(const OpId& id, const Counted::Found& found, Ceasing& ceasing) {
   const log::Op& op = found.op();
   bool read = false;
   if (log::is_message(op)) {
@@ -270,7 +270,7 @@ void Replica::count(const Offers& offers, const Ceasing& ceasing) {
     if (op.says) timeline_.insert(position_key(at), place_value(offer->log, offer->batch, offer->position), 1);
     changes_.timeline = true;
     // What was read where it stood before is read here.
-    const auto moved = ceasing.ids.find(standing_.id(offer->log, at));
+    const auto moved = ceasing.ids.find(counted_.id(offer->log, at));
     if (moved != ceasing.ids.end() && moved->second && is_read(at)) ++indexes_.read_messages;
   }
 }
@@ -288,7 +288,7 @@ void Replica::note_key(ByteView key) {
 // ---- held back
 
 void Replica::hold_back(store::LogNo log, u64 index, const Batches::Opened& opened) {
-  const Position at = standing_.position(log, opened.batch.time, index);
+  const Position at = counted_.position(log, opened.batch.time, index);
   held_.insert(batch_key(at), log_value(log, opened.sealed_bytes), opened.batch.ops.size());
   indexes_.held_bytes += opened.sealed_bytes;
   changes_.held = true;
@@ -315,8 +315,8 @@ bool Replica::release(u64 corrected_now_ms) {
     codec::Reader r(first.value());
     const auto log = static_cast<store::LogNo>(r.varint());
     const Batches::Ptr opened = batches_.get(log, at.batch);
-    const LogName* name = standing_.name(log);
-    if (!opened || !name || at.batch >= standing_.cut(log)) {
+    const LogName* name = counted_.name(log);
+    if (!opened || !name || at.batch >= counted_.cut(log)) {
       let_go(key);
       continue;
     }
@@ -348,13 +348,13 @@ std::optional<u64> Replica::next_due_ms() const {
 // ---- voids and cuts
 
 void Replica::declare(store::LogNo log, u64 index, const log::Batch& batch) {
-  const LogName* name = standing_.name(log);
+  const LogName* name = counted_.name(log);
   if (batch.voids.empty() || !name || (index > 0 && batch.format == 1) || index >= name->forked) return;
   if (index > 0) marks_.declares(log, index);  // the first batch of a log always travels
   for (const log::Void& v : batch.voids) {
     if (v.log == name->id) continue;
-    const auto other = standing_.number(v.log);
-    const LogName* voided = other ? standing_.name(*other) : nullptr;
+    const auto other = counted_.number(v.log);
+    const LogName* voided = other ? counted_.name(*other) : nullptr;
     if (voided && voided->device != name->device) continue;
     codec::Writer key, value;
     key.fixed(v.log).be32(log);
@@ -366,13 +366,13 @@ void Replica::declare(store::LogNo log, u64 index, const log::Batch& batch) {
 }
 
 std::optional<u64> Replica::furthest_void(store::LogNo log) const {
-  const LogName* name = standing_.name(log);
+  const LogName* name = counted_.name(log);
   std::optional<u64> furthest;
   if (!name) return furthest;
   for (auto c = voids_tree_.seek(name->id.view()); c.valid(); c.next()) {
     codec::Reader key(c.key()), value(c.value());
     if (key.fixed<LogId>() != name->id) break;
-    const LogName* declarer = standing_.name(static_cast<store::LogNo>(key.be32()));
+    const LogName* declarer = counted_.name(static_cast<store::LogNo>(key.be32()));
     const u64 index = key.left() > 0 ? key.be32() : 0;
     const u64 from = value.varint();
     if (declarer && declarer->device == name->device && index < declarer->forked && (!furthest || from < *furthest))
@@ -384,14 +384,14 @@ std::optional<u64> Replica::furthest_void(store::LogNo log) const {
 // Before anything of this log counts.
 void Replica::recall_voids(store::LogNo log) {
   const auto furthest = furthest_void(log);
-  if (!furthest || *furthest >= standing_.cut(log)) return;
-  standing_.set_cut(log, *furthest);
-  voids_.emplace_back(log, log::Void{standing_.name(log)->id, *furthest});
+  if (!furthest || *furthest >= counted_.cut(log)) return;
+  counted_.set_cut(log, *furthest);
+  voids_.emplace_back(log, log::Void{counted_.name(log)->id, *furthest});
 }
 
 std::vector<std::pair<store::LogNo, u64>> Replica::forked(store::LogNo log, u64 from) {
   std::vector<std::pair<store::LogNo, u64>> left;
-  const LogName* name = standing_.name(log);
+  const LogName* name = counted_.name(log);
   if (!name || indexes_.voids.entries == 0) return left;
   std::set<store::LogNo> about;
   std::vector<Bytes> gone;
@@ -400,7 +400,7 @@ std::vector<std::pair<store::LogNo, u64>> Replica::forked(store::LogNo log, u64 
     const auto id = key.fixed<LogId>();
     if (key.be32() != log || (key.left() > 0 ? key.be32() : 0) < from) continue;
     gone.push_back(own(c.key()));
-    if (const auto other = standing_.number(id)) about.insert(*other);
+    if (const auto other = counted_.number(id)) about.insert(*other);
   }
   for (const Bytes& key : gone) voids_tree_.erase(key);
   for (store::LogNo other : about) left.emplace_back(other, furthest_void(other).value_or(log::no_cut));
@@ -408,12 +408,12 @@ std::vector<std::pair<store::LogNo, u64>> Replica::forked(store::LogNo log, u64 
 }
 
 void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
-  const u64 before = standing_.cut(log), held = standing_.held(log);
-  const LogName* name = standing_.name(log);
+  const u64 before = counted_.cut(log), held = counted_.held(log);
+  const LogName* name = counted_.name(log);
   if (from > before) {  // a void was taken back
     for (u64 index = before; index < std::min(from, held); ++index) {
       const Batches::Ptr opened = batches_.get(log, index);
-      const auto stand = [&] { standing_.set_cut(log, index + 1); };
+      const auto stand = [&] { counted_.set_cut(log, index + 1); };
       if (!opened) {
         stand();
         continue;
@@ -427,7 +427,7 @@ void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
       const u64 news = come(log, index, opened->batch, stand);
       if (!quiet_ && name) arrivals_.append(log, name->id, index, 1, {false, news});
     }
-    return standing_.set_cut(log, from);
+    return counted_.set_cut(log, from);
   }
   Ceasing ceasing;
   std::vector<Bytes> held_back;
@@ -435,8 +435,8 @@ void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
   for (u64 index = from; index < std::min(before, held); ++index) {
     const Batches::Ptr opened = batches_.get(log, index);
     if (!opened) continue;
-    const Position at = standing_.position(log, opened->batch.time, index);
-    if (standing_.held_back(at)) {
+    const Position at = counted_.position(log, opened->batch.time, index);
+    if (counted_.held_back(at)) {
       held_back.push_back(batch_key(at));
       continue;
     }
@@ -444,13 +444,13 @@ void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
     for (u32 p = 0; p < opened->batch.ops.size(); ++p) {
       const log::Op& op = opened->batch.ops[p];
       if (!op.known()) continue;
-      const Standing::Named said = standing_.named(log, opened->batch, index, p);
+      const Counted::Named said = counted_.named(log, opened->batch, index, p);
       if (said.again || met)
         gone.emplace_back(said.id,
                           Said{log, {said.at.time, at.device, at.incarnation, at.batch, p}, log::is_message(op)});
-      Standing::Found here{log, at.batch, p, said.at, said.again, opened};
+      Counted::Found here{log, at.batch, p, said.at, said.again, opened};
       if (said.again) {
-        const auto counted = standing_.find(said.id);
+        const auto counted = counted_.find(said.id);
         if (!counted || counted->log != log || counted->batch != at.batch || counted->position != p) continue;
       }
       cease(said.id, here, ceasing);
@@ -459,12 +459,12 @@ void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
   }
   carry_out(ceasing);
   for (const Bytes& key : held_back) let_go(key);
-  standing_.set_cut(log, from);
+  counted_.set_cut(log, from);
   for (const auto& [id, said] : gone) sayings_.cut(id, said);
   if (sayings_.none()) return;
   Offers offers;
   for (const auto& [id, read] : ceasing.ids)
-    if (const auto found = standing_.find(id))
+    if (const auto found = counted_.find(id))
       offers.emplace(id, Offer{found->log, found->batch, found->position, found->at, found->again});
   count(offers, ceasing);
 }
@@ -473,22 +473,22 @@ void Replica::cut(store::LogNo log, u64 from, u64 corrected_now_ms) {
 
 bool Replica::is_said_again(const DeviceId& device, const log::Origin& origin, store::LogNo but, u64 from) {
   return marks_.any_again(device, origin, [&](store::LogNo log, u64 batch) {
-    if ((log == but && batch >= from) || batch >= standing_.held(log) || batch >= standing_.cut(log)) return false;
+    if ((log == but && batch >= from) || batch >= counted_.held(log) || batch >= counted_.cut(log)) return false;
     const Batches::Ptr opened = batches_.get(log, batch);
     if (!opened) return false;
-    if (standing_.held_back(standing_.position(log, opened->batch.time, batch))) return true;
+    if (counted_.held_back(counted_.position(log, opened->batch.time, batch))) return true;
     const auto& ops = opened->batch.ops;
     const auto op = std::ranges::find_if(ops, [&](const log::Op& o) { return o.origin == origin; });
     if (op == ops.end()) return false;
-    const auto counted = standing_.find(
-        standing_.named(log, opened->batch, batch, static_cast<u32>(op - ops.begin())).id, Standing::Except{but, from});
+    const auto counted = counted_.find(counted_.named(log, opened->batch, batch, static_cast<u32>(op - ops.begin())).id,
+                                       Counted::Except{but, from});
     return counted && first_said(*counted) == origin;
   });
 }
 
-log::Origin Replica::first_said(const Standing::Found& found) {
+log::Origin Replica::first_said(const Counted::Found& found) {
   if (found.op().origin) return *found.op().origin;
-  const LogName* name = standing_.name(found.log);
+  const LogName* name = counted_.name(found.log);
   log::Origin here{name ? name->incarnation : 0, found.batch, found.position, {}};
   if (const auto sealed = rows_.get(store::key('B', topic_, found.log, found.batch)))
     std::copy_n(log::leaf_hash(*sealed).bytes.begin(), here.leaf.size(), here.leaf.begin());
@@ -511,7 +511,7 @@ bool Replica::is_taken(const OpId& id, const log::Origin& origin) {
     return opened->batch.ops[position].origin != origin;
   };
   return sayings_.any(id, [&](const Said& said) {
-    const auto original = standing_.number(id.log);
+    const auto original = counted_.number(id.log);
     return !(original && *original == said.log && said.place.batch == id.batch) &&
            differs(said.log, said.place.batch, said.place.position);
   });
@@ -519,11 +519,11 @@ bool Replica::is_taken(const OpId& id, const log::Origin& origin) {
 
 std::vector<OpId> Replica::places_of(const OpId& id) {
   std::vector<OpId> places;
-  const auto found = standing_.find(id);
+  const auto found = counted_.find(id);
   if (!found) return places;
-  places.push_back(standing_.place(found->log, found->batch, found->position));
+  places.push_back(counted_.place(found->log, found->batch, found->position));
   sayings_.any_that_counts(id, [&](const Said& said) {
-    const OpId place = standing_.place(said.log, said.place.batch, said.place.position);
+    const OpId place = counted_.place(said.log, said.place.batch, said.place.position);
     if (place != places.front()) places.push_back(place);
     return places.size() >= 16;
   });
@@ -531,7 +531,7 @@ std::vector<OpId> Replica::places_of(const OpId& id) {
 }
 
 bool Replica::has_news(store::LogNo log, u64 from, u64 to) {
-  for (u64 index = from; index < std::min(to, standing_.held(log)); ++index) {
+  for (u64 index = from; index < std::min(to, counted_.held(log)); ++index) {
     const Batches::Ptr opened = batches_.get(log, index);
     if (opened && opened->batch.format > 1) return true;
     if (!opened && !marks_.is_unread(log, index)) look_at(log, index, nullptr);

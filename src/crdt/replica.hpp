@@ -17,13 +17,13 @@
 
 #include "crdt/arrivals.hpp"
 #include "crdt/batches.hpp"
+#include "crdt/counted.hpp"
 #include "crdt/indexes.hpp"
 #include "crdt/logs.hpp"
 #include "crdt/map.hpp"
 #include "crdt/marks.hpp"
 #include "crdt/position.hpp"
 #include "crdt/sayings.hpp"
-#include "crdt/standing.hpp"
 #include "identity/identity.hpp"
 #include "log/batch.hpp"
 #include "log/state.hpp"
@@ -200,10 +200,10 @@ class Replica {
   template <class F>
   u64 come(store::LogNo, u64 index, const log::Batch&, F stand);  // messages that are news
   u64 count_plain(store::LogNo, Position at, const log::Batch&);
-  void cease(const OpId&, const Standing::Found&, Ceasing&);
+  void cease(const OpId&, const Counted::Found&, Ceasing&);
   void carry_out(const Ceasing&);
   void count(const Offers&, const Ceasing&);
-  log::Origin first_said(const Standing::Found&);
+  log::Origin first_said(const Counted::Found&);
   void look_at(store::LogNo, u64 index, const Batches::Opened*);
   bool is_read(const Position& at) const;
   void hold_back(store::LogNo, u64 index, const Batches::Opened&);
@@ -226,7 +226,7 @@ class Replica {
   Sayings sayings_;
   Marks marks_;
   Batches batches_;
-  Standing standing_;
+  Counted counted_;
   Map map_;
   Arrivals arrivals_;
   std::vector<std::pair<store::LogNo, log::Void>> voids_;

@@ -33,7 +33,7 @@ std::optional<OpId> parse_op(const sync::Topic& topic, std::string_view text) {
   std::copy(prefix.begin(), prefix.end(), low.bytes.begin());
   auto at = topic.numbers.lower_bound(low);
   const bool here = at != topic.numbers.end() && std::equal(prefix.begin(), prefix.end(), at->first.bytes.begin());
-  // A log that is not here may be said again in one that is: crdt::Standing completes the name.
+  // A log that is not here may be said again in one that is: crdt::Counted completes the name.
   if (!here && topic.counters.said_again == 0) return std::nullopt;
   id.log = here ? at->first : low;
   return id;

@@ -35,7 +35,7 @@ void World::heal_network() {
 
 // Ends the links of a host that is gone (told: the other side's system may notice at once) or cut off.
 void World::cut_links(Host& h, bool told) {
-  std::vector<u32> standing(standing_.begin(), standing_.end());
+  std::vector<u32> standing(counted_.begin(), counted_.end());
   for (u32 number : standing) {
     Pipe& pipe = pipes_[number];
     if (pipe.ends[0].host != h.id && pipe.ends[1].host != h.id) continue;
@@ -49,14 +49,14 @@ void World::cut_links(Host& h, bool told) {
 }
 
 void World::lose_link(u64 nth) {
-  if (standing_.empty()) return;
-  auto at = standing_.begin();
-  std::advance(at, static_cast<long>(nth % standing_.size()));
+  if (counted_.empty()) return;
+  auto at = counted_.begin();
+  std::advance(at, static_cast<long>(nth % counted_.size()));
   u64 a = prng.between(0, weather.silence_max_ms), b = prng.between(0, weather.silence_max_ms);
   end_pipe(*at, a, b);
 }
 
-u64 World::links_up() const { return standing_.size(); }
+u64 World::links_up() const { return counted_.size(); }
 
 // ---- pipes ------------------------------------------------------------------------------------------------------------
 
@@ -69,7 +69,7 @@ u32 World::make_pipe(LinkKind kind, Host& dialler, Host& other) {
   pipe.ends[0].life = dialler.life;
   pipe.ends[1].host = other.id;
   pipe.ends[1].life = other.life;
-  standing_.insert(number);
+  counted_.insert(number);
   ++counts.links;
   return number;
 }
@@ -85,7 +85,7 @@ void World::connect(HostId dialler, HostId other, LinkKind kind) {
 }
 
 void World::disconnect(HostId a, HostId b) {
-  std::vector<u32> standing(standing_.begin(), standing_.end());
+  std::vector<u32> standing(counted_.begin(), counted_.end());
   for (u32 number : standing) {
     auto& ends = pipes_[number].ends;
     if ((ends[0].host == a && ends[1].host == b) || (ends[0].host == b && ends[1].host == a)) end_pipe(number, 0, 0);
@@ -93,7 +93,7 @@ void World::disconnect(HostId a, HostId b) {
 }
 
 bool World::linked(HostId a, HostId b) const {
-  for (u32 number : standing_) {
+  for (u32 number : counted_) {
     auto& ends = pipes_[number].ends;
     if ((ends[0].host == a && ends[1].host == b) || (ends[0].host == b && ends[1].host == a)) return true;
   }
@@ -196,7 +196,7 @@ void World::close(Host& h, LinkId link) {
 }
 
 void World::end_pipe(u32 number, u64 after_first, u64 after_second) {
-  if (!standing_.erase(number)) return;
+  if (!counted_.erase(number)) return;
   Pipe& pipe = pipes_[number];
   pipe.open = false;
   for (u32 side = 0; side < 2; ++side) {

@@ -157,7 +157,7 @@ class World {
   std::priority_queue<Due> due_;
   std::vector<std::unique_ptr<Host>> hosts_;
   std::deque<Pipe> pipes_;  // a deque: they stay where they are
-  std::set<u32> standing_;  // pipes that are open
+  std::set<u32> counted_;   // pipes that are open
   std::deque<RtcEnd> rtc_;
   std::set<std::pair<HostId, HostId>> met_, forbidden_;  // pairs whose fate is drawn, and those that cannot meet
 };

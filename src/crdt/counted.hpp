@@ -20,11 +20,11 @@ struct Place {
   bool erased = false;   // a deletion
 };
 
-class Standing {
+class Counted {
  public:
   // held: the index of held-back batches.
-  Standing(const Logs& logs, Batches& batches, const store::Index& held, const store::IndexRoot& held_root,
-           const Sayings& sayings)
+  Counted(const Logs& logs, Batches& batches, const store::Index& held, const store::IndexRoot& held_root,
+          const Sayings& sayings)
       : logs_(logs), batches_(batches), held_back_(held), held_root_(held_root), sayings_(sayings) {}
 
   const LogName* name(store::LogNo log) const { return logs_.by_number(log); }
