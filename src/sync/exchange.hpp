@@ -34,10 +34,10 @@ inline constexpr u64 failed_pause_ms = 5'000;  // after a failed save, before an
 
 // acknowledgements and answers that wait for storage, per link; more are not heard
 inline constexpr std::size_t steps_max = 256;
-inline constexpr u64 hole_ms_max = 10'000;         // for what we have lost: then it is taken for not to be had there
-inline constexpr u64 want_ms_max = 20'000;         // without a page: then another peer is asked
-inline constexpr std::size_t openings_max = 1024;  // logs whose first pages are under way
-inline constexpr std::size_t inquests_max = 16;    // forks are rare; a peer with more waits for the next greeting
+inline constexpr u64 hole_ms_max = 10'000;            // for what we have lost: then it is taken for not to be had there
+inline constexpr u64 want_ms_max = 20'000;            // without a page: then another peer is asked
+inline constexpr std::size_t openings_max = 1024;     // logs whose first pages are under way
+inline constexpr std::size_t fork_searches_max = 16;  // forks are rare; a peer with more waits for the next greeting
 // bytes of a lost branch that are appended again at once: one appendAll
 inline constexpr std::size_t rescue_portion = 16u << 20;
 
@@ -78,7 +78,7 @@ struct Serve {  // a page that we owe, or the end of an answer
 };
 
 // Finding where two branches of a log part (DESIGN 3, forks on purpose).
-struct Inquest {
+struct ForkSearch {
   bool by_page = false;  // their page did not fit: if the trees agree, they lied
   bool proved = false;   // their head is signed over the tree that we descend
   u64 length = 0;        // of their branch
@@ -165,8 +165,8 @@ struct Exchange {
   std::set<store::LogNo> announce;
   std::optional<u64> announce_at;
   u64 check_at = 0;
-  std::map<wire::LogTag, Inquest> inquests;          // at most inquests_max
-  std::set<wire::LogTag> doubted;                    // inquests to open once nothing is being fetched
+  std::map<wire::LogTag, ForkSearch> fork_searches;  // at most fork_searches_max
+  std::set<wire::LogTag> suspects;                   // fork_searches to open once nothing is being fetched
   std::map<wire::LogTag, std::array<u8, 4>> looked;  // own voided logs that were asked about, by what was said of them
   std::map<wire::LogTag, Rescue> rescues;            // of our own logs
   u32 attachment = 0;                                // tells a later exchange on the same link from this one …

@@ -43,7 +43,7 @@ void Sync::on_check(TopicSync& t, Exchange& e, const wire::Fingerprint& theirs) 
   const auto ours = fingerprint(t, e);
   if (theirs == ours) return;
   const Exchange::Compared compared{ours, theirs};
-  bool news = e.compared != compared || !e.behind.empty() || !e.doubted.empty() || !e.inquests.empty() ||
+  bool news = e.compared != compared || !e.behind.empty() || !e.suspects.empty() || !e.fork_searches.empty() ||
               !e.rescues.empty();
   if (!news && e.compared_at != e.ours.version) {
     host_.charge(e.link, t.topic->frontier().count * wire::work_per_log);
@@ -86,10 +86,10 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
   e.serves.clear();
   e.unpushed.clear();
   e.wants_owed = 0;
-  e.inquests.clear();
+  e.fork_searches.clear();
   e.openings.clear();
   e.asked.clear();
-  e.doubted.clear();
+  e.suspects.clear();
   e.looked.clear();
   e.rescues.clear();
   e.offered.reset();
@@ -256,8 +256,8 @@ void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& it
     const Durable& held = t.topic->logs[known->second].durable;
     bool differs = item.length > 0 && item.length == held.spoken() && item.root != log::root_tag(held.root);
     bool cut = item.cut != 0 && item.cut - 1 < held.cut && item.cut - 1 < held.length;
-    if (cut && is_own(*t.topic, known->second)) e.doubted.insert(item.log);
-    else if (differs || cut) open_inquest(t, e, item.log, false);
+    if (cut && is_own(*t.topic, known->second)) e.suspects.insert(item.log);
+    else if (differs || cut) begin_fork_search(t, e, item.log, false);
     look_behind(t, e, item.log);
   }
   if (!claim(e)) return host_.fault(e.link, Fault::too_much);

@@ -183,7 +183,7 @@ void Sync::flush(Instant now) {
       }
       if (e.waiting) waiting.emplace_back(no, link);
       if (!e.serves.empty()) serve(t, e);
-      if (!e.doubted.empty()) open_doubted(t, e);
+      if (!e.suspects.empty()) search_suspects(t, e);
       if (!t.topic->holed.empty()) ask_for_lost(t, e);
       give_up_late(t, e);
     }

@@ -205,20 +205,20 @@ class Sync {
   void hear_early_acks(TopicSync&);
   std::optional<DeviceId> makes_room(const TopicSync&, const DeviceId& newcomer, const Acker&) const;
   void forget_acker(TopicSync&, const DeviceId&);
-  // inquest.cpp
-  void open_inquest(TopicSync&, Exchange&, const wire::LogTag&, bool by_page);
+  // forks.cpp
+  void begin_fork_search(TopicSync&, Exchange&, const wire::LogTag&, bool by_page);
   void on_ask_proof(TopicSync&, Exchange&, const wire::AskProof&);
   void on_proof(TopicSync&, Exchange&, const wire::Proof&);
   void compare(const TopicPtr&, Exchange&, const wire::LogTag&, const wire::Proof&);
   void on_ask_nodes(TopicSync&, Exchange&, const wire::AskNodes&);
   void on_nodes(TopicSync&, Exchange&, const wire::Nodes&);
   void descend(TopicSync&, Exchange&, const wire::LogTag&);
-  void open_doubted(TopicSync&, Exchange&);
+  void search_suspects(TopicSync&, Exchange&);
   // rescue.cpp
   bool is_own(const Topic&, store::LogNo) const;
   void look_behind(TopicSync&, Exchange&, const wire::LogTag&);
-  void parted(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, const Inquest&);
-  void begin_rescue(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, const Inquest&);
+  void diverged(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, const ForkSearch&);
+  void begin_rescue(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, const ForkSearch&);
   void end_rescue(Exchange&, const wire::LogTag&);
   void want_rescue(Exchange&, const wire::LogTag&);
   bool on_rescue_page(TopicSync&, Exchange&, const wire::LogTag&, const wire::Page&);

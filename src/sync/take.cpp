@@ -256,7 +256,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
     case log::Verdict::malformed: return host_.fault(link, Fault::malformed);
     case log::Verdict::mismatch:
       e->stuck.insert(tag);
-      if (e->tags.contains(tag)) open_inquest(t, *e, tag, true);
+      if (e->tags.contains(tag)) begin_fork_search(t, *e, tag, true);
       else return host_.fault(link, Fault::forged);  // nothing of ours that it could contradict
       break;
     case log::Verdict::gap:

@@ -7,26 +7,26 @@
 
 namespace perdure::sync {
 
-void Sync::open_inquest(TopicSync& t, Exchange& e, const wire::LogTag& tag, bool by_page) {
+void Sync::begin_fork_search(TopicSync& t, Exchange& e, const wire::LogTag& tag, bool by_page) {
   auto known = e.tags.find(tag);
-  if (known == e.tags.end() || e.inquests.contains(tag) || e.rescues.contains(tag)) return;
+  if (known == e.tags.end() || e.fork_searches.contains(tag) || e.rescues.contains(tag)) return;
   const Durable& held = t.topic->logs[known->second].durable;
   if (held.length == 0) return;
-  if (t.paused_until != 0 || e.inquests.size() >= inquests_max) return void(e.doubted.insert(tag));
-  e.doubted.erase(tag);
-  e.inquests[tag].by_page = by_page;
+  if (t.paused_until != 0 || e.fork_searches.size() >= fork_searches_max) return void(e.suspects.insert(tag));
+  e.suspects.erase(tag);
+  e.fork_searches[tag].by_page = by_page;
   // Of an own log that we have voided only what lies behind that is in question.
   bool voided = is_own(*t.topic, known->second) && held.cut < held.length;
   send(e, wire::AskProof{tag, voided ? std::max<u64>(held.cut, 1) : held.length});
 }
 
 // Whoever speaks of a void of our log may bring the log that declared it: that is waited for.
-void Sync::open_doubted(TopicSync& t, Exchange& e) {
+void Sync::search_suspects(TopicSync& t, Exchange& e) {
   if (t.paused_until != 0 || !e.done_got || !e.pulls.empty() || e.queued_bytes > 0) return;
-  for (const wire::LogTag& tag : std::set<wire::LogTag>(e.doubted)) {
-    if (e.inquests.size() >= inquests_max) return;
-    e.doubted.erase(tag);
-    open_inquest(t, e, tag, false);
+  for (const wire::LogTag& tag : std::set<wire::LogTag>(e.suspects)) {
+    if (e.fork_searches.size() >= fork_searches_max) return;
+    e.suspects.erase(tag);
+    begin_fork_search(t, e, tag, false);
   }
 }
 
@@ -62,10 +62,10 @@ void Sync::on_ask_proof(TopicSync& t, Exchange& e, const wire::AskProof& ask) {
 }
 
 void Sync::on_proof(TopicSync& t, Exchange& e, const wire::Proof& proof) {
-  auto inquest = e.inquests.find(proof.log);
+  auto search = e.fork_searches.find(proof.log);
   auto known = e.tags.find(proof.log);
-  // of an inquest that is closed
-  if (inquest == e.inquests.end() || known == e.tags.end() || inquest->second.proved) return;
+  // of an search that is closed
+  if (search == e.fork_searches.end() || known == e.tags.end() || search->second.proved) return;
   const LogEntry& entry = t.topic->logs[known->second];
   if (proof.size == 0 || proof.size > entry.durable.length || proof.length < proof.size ||
       proof.peaks.size() != static_cast<std::size_t>(std::popcount(proof.size)))
@@ -76,9 +76,9 @@ void Sync::on_proof(TopicSync& t, Exchange& e, const wire::Proof& proof) {
   if (!root ||
       !log::verify_head(t.topic->network, t.topic->id, entry.pending.device, entry.pending.incarnation, *root, head))
     return host_.fault(e.link, Fault::forged);
-  inquest->second.proved = true;
-  inquest->second.length = proof.length;
-  inquest->second.root = *root;
+  search->second.proved = true;
+  search->second.length = proof.length;
+  search->second.root = *root;
   compare(t.topic, e, proof.log, proof);
 }
 
@@ -96,22 +96,22 @@ void Sync::compare(const TopicPtr& topic, Exchange& e, const wire::LogTag& tag, 
       },
       [this, topic, link = e.link, generation = e.generation, tag, no, proof, ours](SaveOutcome) {
         Exchange* ex = find(topic, link);
-        if (!ex || ex->generation != generation || !topic->loaded || !ex->inquests.contains(tag)) return;
-        Inquest& inquest = ex->inquests[tag];
-        if (!*ours) return void(ex->inquests.erase(tag));
+        if (!ex || ex->generation != generation || !topic->loaded || !ex->fork_searches.contains(tag)) return;
+        ForkSearch& search = ex->fork_searches[tag];
+        if (!*ours) return void(ex->fork_searches.erase(tag));
         u64 offset = 0;
         for (std::size_t i = 0; i < proof.peaks.size(); ++i) {
           u32 level = static_cast<u32>(std::bit_width(proof.size - offset)) - 1;
           if (proof.peaks[i] != (*ours)->hashes[i]) {
-            inquest.level = level;
-            inquest.index = offset >> level;
-            inquest.theirs = proof.peaks[i];
+            search.level = level;
+            search.index = offset >> level;
+            search.theirs = proof.peaks[i];
             return descend(topics_[topic->no], *ex, tag);
           }
           offset += u64{1} << level;
         }
-        Inquest closed = inquest;
-        ex->inquests.erase(tag);
+        ForkSearch closed = search;
+        ex->fork_searches.erase(tag);
         const Durable& held = topic->logs[no].durable;
         const u64 at = std::min(proof.size, held.cut);
         bool behind = is_own(*topic, no) && held.cut < held.length && closed.length > at;
@@ -122,11 +122,11 @@ void Sync::compare(const TopicPtr& topic, Exchange& e, const wire::LogTag& tag, 
 }
 
 void Sync::descend(TopicSync& t, Exchange& e, const wire::LogTag& tag) {
-  Inquest& inquest = e.inquests[tag];
-  if (inquest.level > 0) return send(e, wire::AskNodes{tag, inquest.level, inquest.index});
-  Inquest closed = inquest;
-  e.inquests.erase(tag);
-  parted(t.topic, e.link, tag, e.tags[tag], closed.index, closed);
+  ForkSearch& search = e.fork_searches[tag];
+  if (search.level > 0) return send(e, wire::AskNodes{tag, search.level, search.index});
+  ForkSearch closed = search;
+  e.fork_searches.erase(tag);
+  diverged(t.topic, e.link, tag, e.tags[tag], closed.index, closed);
 }
 
 void Sync::on_ask_nodes(TopicSync& t, Exchange& e, const wire::AskNodes& ask) {
@@ -152,11 +152,11 @@ void Sync::on_ask_nodes(TopicSync& t, Exchange& e, const wire::AskNodes& ask) {
 }
 
 void Sync::on_nodes(TopicSync& t, Exchange& e, const wire::Nodes& answer) {
-  auto inquest = e.inquests.find(answer.log);
-  if (inquest == e.inquests.end() || !inquest->second.proved || inquest->second.level != answer.level ||
-      inquest->second.index != answer.index)
+  auto search = e.fork_searches.find(answer.log);
+  if (search == e.fork_searches.end() || !search->second.proved || search->second.level != answer.level ||
+      search->second.index != answer.index)
     return;
-  if (log::blake2b_tree.node(answer.left, answer.right) != inquest->second.theirs)
+  if (log::blake2b_tree.node(answer.left, answer.right) != search->second.theirs)
     return host_.fault(e.link, Fault::forged);
   TopicPtr topic = t.topic;
   store::LogNo no = e.tags[answer.log];
@@ -170,9 +170,9 @@ void Sync::on_nodes(TopicSync& t, Exchange& e, const wire::Nodes& answer) {
       },
       [this, topic, link = e.link, generation = e.generation, answer, ours](SaveOutcome) {
         Exchange* ex = find(topic, link);
-        if (!ex || ex->generation != generation || !topic->loaded || !ex->inquests.contains(answer.log)) return;
-        Inquest& i = ex->inquests[answer.log];
-        if (!*ours) return void(ex->inquests.erase(answer.log));
+        if (!ex || ex->generation != generation || !topic->loaded || !ex->fork_searches.contains(answer.log)) return;
+        ForkSearch& i = ex->fork_searches[answer.log];
+        if (!*ours) return void(ex->fork_searches.erase(answer.log));
         bool left = **ours != answer.left;
         i.level = answer.level - 1;
         i.index = answer.index * 2 + (left ? 0 : 1);

@@ -22,7 +22,7 @@ void Sync::look_behind(TopicSync& t, Exchange& e, const wire::LogTag& tag) {
   auto [looked, fresh] = e.looked.emplace(tag, their->second.root);
   if (!fresh && looked->second == their->second.root) return;
   looked->second = their->second.root;
-  e.doubted.insert(tag);
+  e.suspects.insert(tag);
 }
 
 void Sync::look_behind(const TopicPtr& topic, store::LogNo no) {
@@ -32,9 +32,9 @@ void Sync::look_behind(const TopicPtr& topic, store::LogNo no) {
     look_behind(found->second, e, tag_of(e.session, topic->logs[no].pending.id));
 }
 
-void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,
-                  const Inquest& inquest) {
-  if (is_own(*topic, no)) return begin_rescue(topic, link, tag, no, at, inquest);
+void Sync::diverged(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,
+                    const ForkSearch& search) {
+  if (is_own(*topic, no)) return begin_rescue(topic, link, tag, no, at, search);
   if (at >= topic->logs[no].durable.cut) return;
   auto result = std::make_shared<Taken>();
   transactions_.run(
@@ -75,11 +75,11 @@ void Sync::parted(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::L
 
 // A branch that was looked through before is let be.
 void Sync::begin_rescue(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,
-                        const Inquest& inquest) {
+                        const ForkSearch& search) {
   auto peaks = std::make_shared<std::optional<log::Peaks>>();
   transactions_.run(
       topic->queue(),
-      [=, root = inquest.root, length = inquest.length](store::Rows& rows) {
+      [=, root = search.root, length = search.length](store::Rows& rows) {
         peaks->reset();
         auto state = read_state(rows, *topic, no);
         if (!state) return;
@@ -90,7 +90,7 @@ void Sync::begin_rescue(const TopicPtr& topic, LinkId link, wire::LogTag tag, st
         if (ours && ours->root() == root && length <= state->hole) return;  // a part of what our rows hold
         *peaks = log::peaks_of(nodes, at);
       },
-      [this, topic, link, tag, no, at, length = inquest.length, peaks](SaveOutcome) {
+      [this, topic, link, tag, no, at, length = search.length, peaks](SaveOutcome) {
         Exchange* e = find(topic, link);
         if (!e || !topic->loaded || !*peaks || e->rescues.contains(tag)) return;
         e->rescues[tag] = {{no, at, at, {}, {}}, length, **peaks, 0};
