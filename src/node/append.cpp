@@ -366,7 +366,7 @@ void Node::Impl::call(u32 id, Append& c) {
 
 void Node::Impl::append_waiting(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
-  if (e.appending || e.releasing || e.rescuing || !topic->loaded) return;
+  if (e.appending || e.releasing || e.reappending || !topic->loaded) return;
   bool resting = resting_until_ > now_.steady_ms;
   if (!e.lost.empty() && !resting) return append_lost(topic);
   if (e.waiting.empty()) return end_if_idle(topic);

@@ -68,7 +68,7 @@ struct TopicExtra {
   std::map<DeviceId, std::string> names;  // kept in W rows
   std::map<DeviceId, u64> last_seen_ms;   // wall
   bool releasing = false;
-  bool rescuing = false;
+  bool reappending = false;
   bool settling = false;            // just loaded: calls wait until own batches that do not count are appended again
   bool looked_for_held = false;     // since the last append
   std::vector<Resumed> endings;     // what follows once it is closed: it closes when all that was accepted is answered

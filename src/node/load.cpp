@@ -67,7 +67,7 @@ void Node::Impl::reload_topic(const TopicPtr& topic) {
         if (saved != SaveOutcome::ok || topic->reading != reading) return;  // or it was closed, and may be open again
         topic->forget();
         TopicExtra& e = extra(topic);
-        e.appending = e.releasing = e.rescuing = e.looked_for_held = e.settling = false;
+        e.appending = e.releasing = e.reappending = e.looked_for_held = e.settling = false;
         e.searched.clear();
         e.searching.clear();
         e.passed.clear();

@@ -231,7 +231,7 @@ void Node::Impl::look_for_lost(const TopicPtr& topic) {
 
 void Node::Impl::settled(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
-  if (e.settling && (e.rescuing || !e.lost.empty())) return;
+  if (e.settling && (e.reappending || !e.lost.empty())) return;
   e.settling = false;
   for (const Resumed& retry : std::exchange(e.retries, {})) retry.go();
   for (Call& call : std::exchange(e.deferred, {})) on_call(call);
@@ -241,7 +241,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
   auto lost = std::make_shared<Lost>(std::move(e.lost.front()));
   e.lost.pop_front();
-  e.rescuing = true;
+  e.reappending = true;
   struct Result : Written {
     u64 opaque = 0, next = 0;
     bool appended = false, voided = false, filled = false, holed = false;
@@ -292,7 +292,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
       [this, topic, lost, result](SaveOutcome saved) {
         auto found = extras_.find(topic->no);
         if (found == extras_.end()) return;
-        found->second.rescuing = false;
+        found->second.reappending = false;
         if (saved == SaveOutcome::ok && result->damage) damaged(topic, result->damage);
         // Once the store can be written again, or its indexes are whole.
         if (saved != SaveOutcome::ok || result->damage.indexes) return found->second.lost.push_front(std::move(*lost));
@@ -310,7 +310,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
         const crdt::LogName& log = topic->logs[lost->branch.no].pending;
         if (lost->why == Lost::Why::clash && result->next < std::min(log.held, log.cut))
           found->second.lost.push_back({Lost::Why::clash, {lost->branch.no, result->next, 0, {}, {}}});
-        if (result->voided) sync_.look_behind(topic, lost->branch.no);
+        if (result->voided) sync_.probe_beyond_void(topic, lost->branch.no);
         if (result->filled) restored(topic, lost->branch.no);
         // what was said by the batch that is lost cannot be taken from the indexes one by one
         if (result->holed && (result->appended || lost->why == Lost::Why::hole)) {

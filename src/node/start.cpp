@@ -378,7 +378,7 @@ void Node::Impl::no_trouble(Code code) {
 
 bool Node::Impl::all_saved() const {
   for (const auto& [no, e] : extras_)
-    if (e.appending || e.rescuing || !e.waiting.empty()) return false;
+    if (e.appending || e.reappending || !e.waiting.empty()) return false;
   return transactions_.idle();
 }
 

@@ -163,7 +163,7 @@ void Node::Impl::end_topic(const TopicPtr& topic, u32 call, Task<void()> then) {
 
 void Node::Impl::end_if_idle(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
-  if (e.endings.empty() || e.appending || e.rescuing || e.releasing || !e.waiting.empty() || !topic->loaded) return;
+  if (e.endings.empty() || e.appending || e.reappending || e.releasing || !e.waiting.empty() || !topic->loaded) return;
   topic->loaded = false;  // from here on nothing new begins
   transactions_.run(
       topic->queue(), [](store::Rows&) {},

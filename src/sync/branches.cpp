@@ -13,7 +13,7 @@ bool Sync::is_own(const Topic& topic, store::LogNo no) const {
 }
 
 // Of a log that we have voided ourselves somebody may hold more than was appended again.
-void Sync::look_behind(TopicSync& t, Exchange& e, const wire::LogTag& tag) {
+void Sync::probe_beyond_void(TopicSync& t, Exchange& e, const wire::LogTag& tag) {
   auto known = e.tags.find(tag);
   auto their = e.theirs.find(tag);
   if (known == e.tags.end() || their == e.theirs.end() || !is_own(*t.topic, known->second)) return;
@@ -25,16 +25,16 @@ void Sync::look_behind(TopicSync& t, Exchange& e, const wire::LogTag& tag) {
   e.suspects.insert(tag);
 }
 
-void Sync::look_behind(const TopicPtr& topic, store::LogNo no) {
+void Sync::probe_beyond_void(const TopicPtr& topic, store::LogNo no) {
   auto found = topics_.find(topic->no);
   if (found == topics_.end()) return;
   for (auto& [link, e] : found->second.exchanges)
-    look_behind(found->second, e, tag_of(e.session, topic->logs[no].pending.id));
+    probe_beyond_void(found->second, e, tag_of(e.session, topic->logs[no].pending.id));
 }
 
 void Sync::diverged(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,
                     const ForkSearch& search) {
-  if (is_own(*topic, no)) return begin_rescue(topic, link, tag, no, at, search);
+  if (is_own(*topic, no)) return begin_branch_fetch(topic, link, tag, no, at, search);
   if (at >= topic->logs[no].durable.cut) return;
   auto result = std::make_shared<Taken>();
   transactions_.run(
@@ -74,8 +74,8 @@ void Sync::diverged(const TopicPtr& topic, LinkId link, wire::LogTag tag, store:
 }
 
 // A branch that was looked through before is let be.
-void Sync::begin_rescue(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,
-                        const ForkSearch& search) {
+void Sync::begin_branch_fetch(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,
+                              const ForkSearch& search) {
   auto peaks = std::make_shared<std::optional<log::Peaks>>();
   transactions_.run(
       topic->queue(),
@@ -92,20 +92,20 @@ void Sync::begin_rescue(const TopicPtr& topic, LinkId link, wire::LogTag tag, st
       },
       [this, topic, link, tag, no, at, length = search.length, peaks](SaveOutcome) {
         Exchange* e = find(topic, link);
-        if (!e || !topic->loaded || !*peaks || e->rescues.contains(tag)) return;
-        e->rescues[tag] = {{no, at, at, {}, {}}, length, **peaks, 0};
+        if (!e || !topic->loaded || !*peaks || e->branch_fetches.contains(tag)) return;
+        e->branch_fetches[tag] = {{no, at, at, {}, {}}, length, **peaks, 0};
         e->stuck.erase(tag);
-        want_rescue(*e, tag);
+        want_branch(*e, tag);
       });
 }
 
-void Sync::end_rescue(Exchange& e, const wire::LogTag& tag) {
-  e.rescues.erase(tag);  // at the next greeting it is asked for again
+void Sync::end_branch_fetch(Exchange& e, const wire::LogTag& tag) {
+  e.branch_fetches.erase(tag);  // at the next greeting it is asked for again
 }
 
-void Sync::want_rescue(Exchange& e, const wire::LogTag& tag) {
-  auto r = e.rescues.find(tag);
-  if (r == e.rescues.end()) return;
+void Sync::want_branch(Exchange& e, const wire::LogTag& tag) {
+  auto r = e.branch_fetches.find(tag);
+  if (r == e.branch_fetches.end()) return;
   for (const auto& [request, pull] : e.pulls)
     if (pull.log == tag) return;
   u32 request = e.next_request++;
@@ -114,34 +114,34 @@ void Sync::want_rescue(Exchange& e, const wire::LogTag& tag) {
   send(e, wire::Want{tag, r->second.peaks.size, r->second.length, want_bytes_max}, request);
 }
 
-// True if the page belongs to a rescue. It is checked against the part that both branches share and never enters the log.
-bool Sync::on_rescue_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, const wire::Page& page) {
-  auto found = e.rescues.find(tag);
-  if (found == e.rescues.end()) return false;
-  Rescue& rescue = found->second;
+// True if the page belongs to a fetch. It is checked against the part that both branches share and never enters the log.
+bool Sync::on_branch_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, const wire::Page& page) {
+  auto found = e.branch_fetches.find(tag);
+  if (found == e.branch_fetches.end()) return false;
+  BranchFetch& fetch = found->second;
   Topic& topic = *t.topic;
-  const crdt::LogName& name = topic.logs[rescue.branch.no].pending;
-  if (page.from != rescue.peaks.size) return true;  // asked for before the rescue began
-  log::Peaks peaks = rescue.peaks;
+  const crdt::LogName& name = topic.logs[fetch.branch.no].pending;
+  if (page.from != fetch.peaks.size) return true;  // asked for before the fetch began
+  log::Peaks peaks = fetch.peaks;
   for (const Bytes& sealed : page.batches) peaks.append(log::leaf_hash(sealed));
   auto root = log::complete(peaks, page.length, page.completion);
   log::Head head{page.length, page.ops, HybridTime{page.time}, page.signature};
   if (!root || !log::verify_head(topic.network, topic.id, name.device, name.incarnation, *root, head)) {
-    e.rescues.erase(found);
+    e.branch_fetches.erase(found);
     host_.fault(e.link, Fault::forged);
     return true;
   }
-  for (const Bytes& sealed : page.batches) rescue.bytes += sealed.size();
-  rescue.branch.sealed.insert(rescue.branch.sealed.end(), page.batches.begin(), page.batches.end());
-  rescue.peaks = std::move(peaks);
-  bool whole = rescue.peaks.size >= rescue.length;
-  if (!whole && rescue.bytes < rescue_portion) return true;
-  Branch branch = std::move(rescue.branch);
-  rescue.branch = {branch.no, branch.from, rescue.peaks.size, {}, {}};
-  rescue.bytes = 0;
+  for (const Bytes& sealed : page.batches) fetch.bytes += sealed.size();
+  fetch.branch.sealed.insert(fetch.branch.sealed.end(), page.batches.begin(), page.batches.end());
+  fetch.peaks = std::move(peaks);
+  bool whole = fetch.peaks.size >= fetch.length;
+  if (!whole && fetch.bytes < branch_portion) return true;
+  Branch branch = std::move(fetch.branch);
+  fetch.branch = {branch.no, branch.from, fetch.peaks.size, {}, {}};
+  fetch.bytes = 0;
   if (whole) {
-    branch.root = rescue.peaks.root();
-    e.rescues.erase(found);
+    branch.root = fetch.peaks.root();
+    e.branch_fetches.erase(found);
   }
   host_.lost_own(t.topic, std::move(branch));
   return true;

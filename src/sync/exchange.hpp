@@ -39,7 +39,7 @@ inline constexpr u64 want_ms_max = 20'000;            // without a page: then an
 inline constexpr std::size_t openings_max = 1024;     // logs whose first pages are under way
 inline constexpr std::size_t fork_searches_max = 16;  // forks are rare; a peer with more waits for the next greeting
 // bytes of a lost branch that are appended again at once: one appendAll
-inline constexpr std::size_t rescue_portion = 16u << 20;
+inline constexpr std::size_t branch_portion = 16u << 20;
 
 struct Their {     // what the peer is known to hold of a log
   u64 length = 0;  // with what was sent to it, which it may not have stored
@@ -98,7 +98,7 @@ struct Branch {
 };
 
 // Our own log has another branch over there: it is fetched.
-struct Rescue {
+struct BranchFetch {
   Branch branch;
   u64 length = 0;    // of their branch
   log::Peaks peaks;  // of what was fetched so far
@@ -168,8 +168,8 @@ struct Exchange {
   std::map<wire::LogTag, ForkSearch> fork_searches;  // at most fork_searches_max
   std::set<wire::LogTag> suspects;                   // fork_searches to open once nothing is being fetched
   std::map<wire::LogTag, std::array<u8, 4>> looked;  // own voided logs that were asked about, by what was said of them
-  std::map<wire::LogTag, Rescue> rescues;            // of our own logs
-  u32 attachment = 0;                                // tells a later exchange on the same link from this one …
+  std::map<wire::LogTag, BranchFetch> branch_fetches;  // of our own logs
+  u32 attachment = 0;                                  // tells a later exchange on the same link from this one …
   u32 generation = 0;  // … and what was asked before they greeted anew from what came after
 
   Lack lack(const wire::LogTag& tag, const Durable& held) const {

@@ -9,7 +9,7 @@ namespace perdure::sync {
 
 void Sync::begin_fork_search(TopicSync& t, Exchange& e, const wire::LogTag& tag, bool by_page) {
   auto known = e.tags.find(tag);
-  if (known == e.tags.end() || e.fork_searches.contains(tag) || e.rescues.contains(tag)) return;
+  if (known == e.tags.end() || e.fork_searches.contains(tag) || e.branch_fetches.contains(tag)) return;
   const Durable& held = t.topic->logs[known->second].durable;
   if (held.length == 0) return;
   if (t.paused_until != 0 || e.fork_searches.size() >= fork_searches_max) return void(e.suspects.insert(tag));
@@ -115,7 +115,7 @@ void Sync::compare(const TopicPtr& topic, Exchange& e, const wire::LogTag& tag, 
         const Durable& held = topic->logs[no].durable;
         const u64 at = std::min(proof.size, held.cut);
         bool behind = is_own(*topic, no) && held.cut < held.length && closed.length > at;
-        if (behind) return begin_rescue(topic, link, tag, no, at, closed);
+        if (behind) return begin_branch_fetch(topic, link, tag, no, at, closed);
         if (closed.by_page)
           host_.fault(link, Fault::forged);  // the author signed one history, and the page was none of it
       });

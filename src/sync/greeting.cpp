@@ -44,7 +44,7 @@ void Sync::on_check(TopicSync& t, Exchange& e, const wire::Fingerprint& theirs) 
   if (theirs == ours) return;
   const Exchange::Compared compared{ours, theirs};
   bool news = e.compared != compared || !e.behind.empty() || !e.suspects.empty() || !e.fork_searches.empty() ||
-              !e.rescues.empty();
+              !e.branch_fetches.empty();
   if (!news && e.compared_at != e.ours.version) {
     host_.charge(e.link, t.topic->frontier().count * wire::work_per_log);
     for (const auto& [id, no] : t.topic->numbers)
@@ -91,7 +91,7 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
   e.asked.clear();
   e.suspects.clear();
   e.looked.clear();
-  e.rescues.clear();
+  e.branch_fetches.clear();
   e.offered.reset();
   std::erase_if(t.pulling, [&](const auto& p) { return p.second == e.link; });
 }
@@ -152,7 +152,7 @@ void Sync::answer(TopicSync& t, Exchange& e, const wire::Hello& hello) {
       }
       e.behind.clear();
       claim(e);
-      for (const auto& [id, no] : topic.numbers) look_behind(t, e, tag_of(e.session, id));
+      for (const auto& [id, no] : topic.numbers) probe_beyond_void(t, e, tag_of(e.session, id));
     }
     e.done_got = true;
     // they may have seen us differ, if their greeting crossed a page of theirs
@@ -258,7 +258,7 @@ void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& it
     bool cut = item.cut != 0 && item.cut - 1 < held.cut && item.cut - 1 < held.length;
     if (cut && is_own(*t.topic, known->second)) e.suspects.insert(item.log);
     else if (differs || cut) begin_fork_search(t, e, item.log, false);
-    look_behind(t, e, item.log);
+    probe_beyond_void(t, e, item.log);
   }
   if (!claim(e)) return host_.fault(e.link, Fault::too_much);
   if (e.done_got) pull(t, e);

@@ -113,7 +113,7 @@ void Sync::give_up_late(TopicSync& t, Exchange& e) {
   if (late.empty()) return;
   for (u32 request : late) {
     e.stuck.insert(e.pulls[request].log);
-    end_rescue(e, e.pulls[request].log);
+    end_branch_fetch(e, e.pulls[request].log);
     end_pull(t, e, request);
   }
   for (auto& [link, other] : t.exchanges) pull(t, other);

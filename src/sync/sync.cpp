@@ -123,7 +123,7 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
         if (!e->pulls.contains(frame.header.request)) return;  // asked before they greeted anew
         end_pull(t, *e, frame.header.request);
         e->stuck.insert(m.log);
-        end_rescue(*e, m.log);
+        end_branch_fetch(*e, m.log);
         pull(t, *e);
       });
     case wire::Tag::check:

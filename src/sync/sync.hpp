@@ -98,7 +98,7 @@ class Sync {
   void refused(const TopicPtr&, LinkId);  // the peer stores nothing more of this topic
   // rows were read (again): greet anew; after a failure pull only after a pause
   void reload(const TopicPtr&, Instant now, bool failed);
-  void look_behind(const TopicPtr&, store::LogNo);  // an own log was voided: what do others hold behind that?
+  void probe_beyond_void(const TopicPtr&, store::LogNo);  // an own log was voided: what do others hold behind that?
   void flush(Instant now);
   std::optional<u64> deadline() const;
 
@@ -214,14 +214,14 @@ class Sync {
   void on_nodes(TopicSync&, Exchange&, const wire::Nodes&);
   void descend(TopicSync&, Exchange&, const wire::LogTag&);
   void search_suspects(TopicSync&, Exchange&);
-  // rescue.cpp
+  // branches.cpp
   bool is_own(const Topic&, store::LogNo) const;
-  void look_behind(TopicSync&, Exchange&, const wire::LogTag&);
+  void probe_beyond_void(TopicSync&, Exchange&, const wire::LogTag&);
   void diverged(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, const ForkSearch&);
-  void begin_rescue(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, const ForkSearch&);
-  void end_rescue(Exchange&, const wire::LogTag&);
-  void want_rescue(Exchange&, const wire::LogTag&);
-  bool on_rescue_page(TopicSync&, Exchange&, const wire::LogTag&, const wire::Page&);
+  void begin_branch_fetch(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, const ForkSearch&);
+  void end_branch_fetch(Exchange&, const wire::LogTag&);
+  void want_branch(Exchange&, const wire::LogTag&);
+  bool on_branch_page(TopicSync&, Exchange&, const wire::LogTag&, const wire::Page&);
 
   store::Transactions& transactions_;
   const identity::Identity& self_;

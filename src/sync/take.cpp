@@ -53,9 +53,9 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
     if (request >= e.next_request || (pull != e.pulls.end() && pull->second.log != tag))
       return host_.fault(e.link, Fault::unasked);
   }
-  if (on_rescue_page(t, e, tag, *message)) {
+  if (on_branch_page(t, e, tag, *message)) {
     if (message->last) end_pull(t, e, request);
-    return want_rescue(e, tag);
+    return want_branch(e, tag);
   }
   if (auto asked = e.pulls.find(request); asked != e.pulls.end() && message->from == asked->second.next) {
     asked->second.heard_ms = now_.steady_ms;
