@@ -368,7 +368,7 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
   if (e.appending || e.releasing || e.reappending || !topic->loaded) return;
   bool resting = resting_until_ > now_.steady_ms;
-  if (!e.lost.empty() && !resting) return append_lost(topic);
+  if (!e.uncounted.empty() && !resting) return reappend(topic);
   if (e.waiting.empty()) return end_if_idle(topic);
   // A clock that was put back in this very turn: what it no longer allows is held back first, and what of it is ours appended again.
   if (!resting && dated_ahead(*topic, topic->counters.greatest)) return reload_topic(topic);

@@ -44,7 +44,7 @@ struct Said {  // a presence or profile, the newest of its device
 };
 
 // Own batches that were accepted and do not count: what of them was not appended again yet, is.
-struct Lost {
+struct Uncounted {
   // Somebody holds another branch; dated ahead; voided, or here again behind a void; behind a batch that nobody has any more; another life
   // of ours may have said something else under the same id.
   enum class Why : u8 { branch, held, voided, hole, clash } why = Why::branch;
@@ -53,7 +53,7 @@ struct Lost {
 
 // What the node keeps of a topic beside sync's own state.
 struct TopicExtra {
-  std::deque<Lost> lost;
+  std::deque<Uncounted> uncounted;
   std::deque<WaitingAppend> waiting;
   std::size_t waiting_bytes = 0;
   bool appending = false;
@@ -362,14 +362,14 @@ class Node::Impl final : public sync::SyncHost {
   void release_due(const TopicPtr&);
   void remember_receipt(const RequestTag&, const std::string& id);
 
-  // ---- reissue.cpp
+  // ---- reappend.cpp
   void lost_own(const TopicPtr&, sync::Branch) override;
   void voided_own(const TopicPtr&, LogNo) override;
   void own_came(const TopicPtr&, LogNo, u64 from) override;
   void pass_holes(const TopicPtr&);
   void note_held(TopicExtra&, const std::map<LogNo, u64>& held);
-  void look_for_lost(const TopicPtr&);  // once it is loaded
-  void append_lost(const TopicPtr&);
+  void look_for_uncounted(const TopicPtr&);  // once it is loaded
+  void reappend(const TopicPtr&);
   void settled(const TopicPtr&);
   void renamed(const TopicPtr&, const std::map<OpId, OpId>&);
   std::optional<OpId> op_named(const Topic&, std::string_view text) const;

@@ -122,7 +122,7 @@ void Node::Impl::restored(const TopicPtr& topic, LogNo no) {
   e.rebuild_wanted = true;  // the indexes may have been made without them
   const sync::LogEntry& entry = topic->logs[no];
   if (entry.pending.device == identity_->id() && entry.durable.cut < entry.durable.length)
-    e.lost.push_back({Lost::Why::voided, {no, entry.durable.cut, 0, {}, {}}});
+    e.uncounted.push_back({Uncounted::Why::voided, {no, entry.durable.cut, 0, {}, {}}});
   begin_search(topic, no);
 }
 

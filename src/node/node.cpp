@@ -112,7 +112,7 @@ void Node::Impl::on_time() {
     bool ahead = topic->open && topic->loaded && dated_ahead(*topic, topic->counters.greatest);
     if (ahead && resting_until_ <= now_.steady_ms) reload_topic(topic);
     release_due(topic);
-    if (auto e = extras_.find(no); e != extras_.end() && !(e->second.waiting.empty() && e->second.lost.empty()) &&
+    if (auto e = extras_.find(no); e != extras_.end() && !(e->second.waiting.empty() && e->second.uncounted.empty()) &&
                                    resting_until_ <= now_.steady_ms)
       append_waiting(topic);
   }
@@ -161,7 +161,7 @@ std::optional<u64> Node::Impl::deadline() const {
     if (contact.next_try_ms > now_.steady_ms) take(contact.next_try_ms);
   for (const auto& [no, e] : extras_) {
     if (e.rebuild_at != 0) take(e.rebuild_at);
-    if (!(e.waiting.empty() && e.lost.empty()) && resting_until_ > now_.steady_ms) take(resting_until_);
+    if (!(e.waiting.empty() && e.uncounted.empty()) && resting_until_ > now_.steady_ms) take(resting_until_);
     if (auto topic = topics_.find(no); topic == topics_.end() || !topic->second->loaded) continue;
     if (e.members_at && !config_.anchor) take(*e.members_at);
     if (e.own_presence)

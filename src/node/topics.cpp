@@ -149,7 +149,7 @@ void Node::Impl::topic_loaded(const TopicPtr& topic) {
     if (link->greeted && !config_.anchor) say_topic(*link, topic);
   sync_.reload(topic, now_, std::exchange(e.failed, false));
   e.settling = resting_until_ <= now_.steady_ms;  // not while the disk has just failed: then nobody is kept waiting
-  look_for_lost(topic);
+  look_for_uncounted(topic);
   append_waiting(topic);
   if (!e.settling) settled(topic);
   if (config_.anchor && topic->logs.empty() && sync_.links(topic).empty()) forget_empty(topic);

@@ -3,7 +3,7 @@
 #include "log/batch.hpp"
 #include "log/nodes.hpp"
 #include "sync/merge.hpp"
-#include "sync/reissued.hpp"
+#include "sync/reappended.hpp"
 #include "sync/sync.hpp"
 
 namespace perdure::sync {
@@ -83,7 +83,7 @@ void Sync::begin_branch_fetch(const TopicPtr& topic, LinkId link, wire::LogTag t
         peaks->reset();
         auto state = read_state(rows, *topic, no);
         if (!state) return;
-        Reissued done(rows, topic->no, no);
+        Reappended done(rows, topic->no, no);
         if (done.knows_branch(root)) return;
         log::StoredNodes nodes(rows, topic->no, no, *state);
         auto ours = length <= state->held ? log::peaks_of(nodes, length) : std::nullopt;

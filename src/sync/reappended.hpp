@@ -1,6 +1,6 @@
 // Which branches of an own log that was voided have been looked through for what is to be appended again: none is fetched twice.
 //
-//     Reissued done(rows, topic, log);
+//     Reappended done(rows, topic, log);
 //     if (done.knows_branch(root)) return;
 //     done.add_branch(root);  done.save(rows);              // in the step that appends what it says
 #pragma once
@@ -12,10 +12,10 @@
 
 namespace perdure::sync {
 
-class Reissued {
+class Reappended {
  public:
   // From the row `V topic log`; empty if there is none.
-  Reissued(store::Rows&, store::TopicNo, store::LogNo);
+  Reappended(store::Rows&, store::TopicNo, store::LogNo);
 
   void add_branch(const Hash& root) { roots_.insert(tag_of(root)); }
   bool knows_branch(const Hash& root) const { return roots_.contains(tag_of(root)); }

@@ -7,7 +7,7 @@
 #include "log/nodes.hpp"
 #include "node/impl.hpp"
 #include "node/op_text.hpp"
-#include "sync/reissued.hpp"
+#include "sync/reappended.hpp"
 
 namespace perdure {
 
@@ -30,7 +30,7 @@ class Gathering {
         replica_(rows, topic.no, topic, *topic.keys, topic.network) {}
 
   using Leaf = std::array<u8, 8>;
-  sync::Reissued done;
+  sync::Reappended done;
   std::vector<Again> ops;
   std::set<std::pair<LogId, u64>> voids;  // that stand there, too
   u64 opaque = 0;                         // batches that cannot be read: what they say cannot be said again
@@ -132,15 +132,15 @@ bool fill_hole(store::Rows& rows, const Topic& topic, const sync::Branch& branch
 
 void Node::Impl::lost_own(const TopicPtr& topic, sync::Branch branch) {
   auto found = extras_.find(topic->no);
-  if (found == extras_.end() || !topic->loaded || found->second.lost.size() >= lost_max) return;
-  found->second.lost.push_back({Lost::Why::branch, std::move(branch)});
+  if (found == extras_.end() || !topic->loaded || found->second.uncounted.size() >= lost_max) return;
+  found->second.uncounted.push_back({Uncounted::Why::branch, std::move(branch)});
   append_waiting(topic);
 }
 
 void Node::Impl::voided_own(const TopicPtr& topic, LogNo no) {
   auto found = extras_.find(topic->no);
   if (found == extras_.end() || !topic->loaded || topic->logs[no].pending.cut >= topic->logs[no].pending.held) return;
-  found->second.lost.push_back({Lost::Why::voided, {no, topic->logs[no].pending.cut, 0, {}, {}}});
+  found->second.uncounted.push_back({Uncounted::Why::voided, {no, topic->logs[no].pending.cut, 0, {}, {}}});
   move_waiters(topic);
   append_waiting(topic);
 }
@@ -149,8 +149,8 @@ void Node::Impl::own_came(const TopicPtr& topic, LogNo no, u64 from) {
   auto found = extras_.find(topic->no);
   if (found == extras_.end() || !topic->loaded) return;
   const bool voided = topic->logs[no].pending.cut < topic->logs[no].pending.held;
-  if (voided) found->second.lost.push_back({Lost::Why::voided, {no, from, 0, {}, {}}});
-  if (topic->counters.said_again > 0) found->second.lost.push_back({Lost::Why::clash, {no, from, 0, {}, {}}});
+  if (voided) found->second.uncounted.push_back({Uncounted::Why::voided, {no, from, 0, {}, {}}});
+  if (topic->counters.said_again > 0) found->second.uncounted.push_back({Uncounted::Why::clash, {no, from, 0, {}, {}}});
   append_waiting(topic);
 }
 
@@ -167,7 +167,7 @@ void Node::Impl::pass_holes(const TopicPtr& topic) {
     auto [passed, fresh] = e.passed.emplace(no, hole);
     if (!fresh && passed->second == hole) continue;
     passed->second = hole;
-    e.lost.push_back({Lost::Why::hole, {no, hole, hole, {}, {}}});
+    e.uncounted.push_back({Uncounted::Why::hole, {no, hole, hole, {}, {}}});
     append_waiting(topic);
   }
 }
@@ -176,7 +176,7 @@ u64 Node::Impl::uncounted(const TopicPtr& topic) const {
   auto found = extras_.find(topic->no);
   u64 ops = 0;
   if (found == extras_.end()) return ops;
-  for (const Lost& lost : found->second.lost) {
+  for (const Uncounted& lost : found->second.uncounted) {
     const crdt::LogName& name = topic->logs[lost.branch.no].pending;
     ops += lost.branch.sealed.size() + name.held - std::min(name.held, lost.branch.from);
   }
@@ -184,11 +184,11 @@ u64 Node::Impl::uncounted(const TopicPtr& topic) const {
 }
 
 void Node::Impl::note_held(TopicExtra& e, const std::map<LogNo, u64>& held) {
-  for (const auto& [no, from] : held) e.lost.push_back({Lost::Why::held, {no, from, 0, {}, {}}});
+  for (const auto& [no, from] : held) e.uncounted.push_back({Uncounted::Why::held, {no, from, 0, {}, {}}});
 }
 
 // Own batches dated ahead, and what stands behind a void that a life before this one had no time to look through.
-void Node::Impl::look_for_lost(const TopicPtr& topic) {
+void Node::Impl::look_for_uncounted(const TopicPtr& topic) {
   if (!topic->keys) return settled(topic);
   std::vector<LogNo> voided, again;
   for (LogNo no = 0; no < topic->logs.size(); ++no) {
@@ -207,11 +207,11 @@ void Node::Impl::look_for_lost(const TopicPtr& topic) {
         unsettled->clear();
         together->clear();
         for (LogNo no : voided) {
-          sync::Reissued done(rows, topic->no, no);
+          sync::Reappended done(rows, topic->no, no);
           if (!done.settled || *done.settled > topic->logs[no].pending.cut) unsettled->push_back(no);
         }
         for (LogNo no : again) {
-          sync::Reissued done(rows, topic->no, no);
+          sync::Reappended done(rows, topic->no, no);
           if (done.told_apart < std::min(topic->logs[no].pending.held, topic->logs[no].pending.cut))
             together->emplace(no, done.told_apart);
         }
@@ -222,7 +222,7 @@ void Node::Impl::look_for_lost(const TopicPtr& topic) {
         if (saved != SaveOutcome::ok || found == extras_.end() || !topic->loaded) return;
         for (LogNo no : *unsettled) voided_own(topic, no);
         for (const auto& [no, from] : *together)
-          found->second.lost.push_back({Lost::Why::clash, {no, from, 0, {}, {}}});
+          found->second.uncounted.push_back({Uncounted::Why::clash, {no, from, 0, {}, {}}});
         note_held(found->second, *held);
         append_waiting(topic);
         settled(topic);
@@ -231,16 +231,16 @@ void Node::Impl::look_for_lost(const TopicPtr& topic) {
 
 void Node::Impl::settled(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
-  if (e.settling && (e.reappending || !e.lost.empty())) return;
+  if (e.settling && (e.reappending || !e.uncounted.empty())) return;
   e.settling = false;
   for (const Resumed& retry : std::exchange(e.retries, {})) retry.go();
   for (Call& call : std::exchange(e.deferred, {})) on_call(call);
 }
 
-void Node::Impl::append_lost(const TopicPtr& topic) {
+void Node::Impl::reappend(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
-  auto lost = std::make_shared<Lost>(std::move(e.lost.front()));
-  e.lost.pop_front();
+  auto lost = std::make_shared<Uncounted>(std::move(e.uncounted.front()));
+  e.uncounted.pop_front();
   e.reappending = true;
   struct Result : Written {
     u64 opaque = 0, next = 0;
@@ -254,18 +254,20 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
         *result = {};
         const sync::Branch& branch = lost->branch;
         const crdt::LogName name = topic->logs[branch.no].pending;
-        const bool counts = lost->why == Lost::Why::hole || lost->why == Lost::Why::clash;  // where it stands, too
+        const bool counts = lost->why == Uncounted::Why::hole ||
+                            lost->why == Uncounted::Why::clash;  // where it stands, too
         Gathering all(rows, *topic, branch.no, counts ? log::no_cut : branch.from);
         if (rows.missed()) return;
         // What others hold keeps its ids.
         for (std::size_t i = 0; i < branch.sealed.size(); ++i) all.take(branch.first + i, branch.sealed[i]);
-        const bool voids = (lost->why == Lost::Why::branch || lost->why == Lost::Why::held) && branch.from < name.cut;
+        const bool voids = (lost->why == Uncounted::Why::branch || lost->why == Uncounted::Why::held) &&
+                           branch.from < name.cut;
         switch (lost->why) {
-          case Lost::Why::voided: all.take_rows(std::max(branch.from, name.cut), name.held); break;
-          case Lost::Why::hole: all.take_rows(branch.from + 1, std::min(name.held, name.cut)); break;
-          case Lost::Why::held: all.take_rows(branch.from, std::min(name.held, name.cut), true); break;
-          case Lost::Why::branch: all.take_rows(branch.from, std::min(name.held, name.cut)); break;
-          case Lost::Why::clash:
+          case Uncounted::Why::voided: all.take_rows(std::max(branch.from, name.cut), name.held); break;
+          case Uncounted::Why::hole: all.take_rows(branch.from + 1, std::min(name.held, name.cut)); break;
+          case Uncounted::Why::held: all.take_rows(branch.from, std::min(name.held, name.cut), true); break;
+          case Uncounted::Why::branch: all.take_rows(branch.from, std::min(name.held, name.cut)); break;
+          case Uncounted::Why::clash:
             result->next = std::min({name.held, name.cut, branch.from + apart_batches});
             all.take_apart(branch.from, result->next);
             all.done.told_apart = std::max(all.done.told_apart, result->next);
@@ -277,7 +279,7 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
         if (rows.missed()) return;
         result->opaque = all.opaque;
         result->voided = voids;
-        if (voids || lost->why == Lost::Why::voided) all.done.settled = std::min(branch.from, name.cut);
+        if (voids || lost->why == Uncounted::Why::voided) all.done.settled = std::min(branch.from, name.cut);
         if (branch.root) all.done.add_branch(*branch.root);
         all.done.save(rows);
         std::vector<log::Void> declared;
@@ -295,7 +297,8 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
         found->second.reappending = false;
         if (saved == SaveOutcome::ok && result->damage) damaged(topic, result->damage);
         // Once the store can be written again, or its indexes are whole.
-        if (saved != SaveOutcome::ok || result->damage.indexes) return found->second.lost.push_front(std::move(*lost));
+        if (saved != SaveOutcome::ok || result->damage.indexes)
+          return found->second.uncounted.push_front(std::move(*lost));
         if (result->opaque > 0) {
           metrics_["opaque_lost"] += result->opaque;
           unreadable_lost_ = true;
@@ -308,12 +311,12 @@ void Node::Impl::append_lost(const TopicPtr& topic) {
           move_waiters(topic);
         }
         const crdt::LogName& log = topic->logs[lost->branch.no].pending;
-        if (lost->why == Lost::Why::clash && result->next < std::min(log.held, log.cut))
-          found->second.lost.push_back({Lost::Why::clash, {lost->branch.no, result->next, 0, {}, {}}});
+        if (lost->why == Uncounted::Why::clash && result->next < std::min(log.held, log.cut))
+          found->second.uncounted.push_back({Uncounted::Why::clash, {lost->branch.no, result->next, 0, {}, {}}});
         if (result->voided) sync_.probe_beyond_void(topic, lost->branch.no);
         if (result->filled) restored(topic, lost->branch.no);
         // what was said by the batch that is lost cannot be taken from the indexes one by one
-        if (result->holed && (result->appended || lost->why == Lost::Why::hole)) {
+        if (result->holed && (result->appended || lost->why == Uncounted::Why::hole)) {
           found->second.rebuild_wanted = true;
           return reload_topic(topic);
         }

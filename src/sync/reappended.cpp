@@ -1,4 +1,4 @@
-#include "sync/reissued.hpp"
+#include "sync/reappended.hpp"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@
 namespace perdure::sync {
 
 // u8 1 | varint settled + 1, or 0 | varint count, roots | be32 told apart; 0.1.0 kept 8 bytes each of something else there.
-Reissued::Reissued(store::Rows& rows, store::TopicNo topic, store::LogNo log) : key_(store::key('V', topic, log)) {
+Reappended::Reappended(store::Rows& rows, store::TopicNo topic, store::LogNo log) : key_(store::key('V', topic, log)) {
   auto row = rows.get(key_);
   if (!row) return;
   codec::Reader r(*row);
@@ -24,13 +24,13 @@ Reissued::Reissued(store::Rows& rows, store::TopicNo topic, store::LogNo log) : 
   if (r.left() == 4) told_apart = r.be32();
 }
 
-Reissued::Tag Reissued::tag_of(const Hash& hash) {
+Reappended::Tag Reappended::tag_of(const Hash& hash) {
   Tag tag{};
   std::copy_n(hash.bytes.begin(), tag.size(), tag.begin());
   return tag;
 }
 
-void Reissued::save(store::Rows& rows) const {
+void Reappended::save(store::Rows& rows) const {
   codec::Writer w;
   w.u8(1).varint(settled ? *settled + 1 : 0).varint(roots_.size());
   for (const Tag& root : roots_) w.raw(root);
