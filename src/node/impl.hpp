@@ -35,7 +35,7 @@ struct Resumed {  // a call, and how it goes on
   Task<void()> go;
 };
 
-struct Said {  // a presence or profile, the newest of its device
+struct Heard {  // a presence or profile, the newest of its device
   u64 sequence = 0;
   u64 heard_ms = 0;  // steady
   Budget budget;     // anchors: how often it is passed on
@@ -57,10 +57,10 @@ struct TopicExtra {
   std::deque<WaitingAppend> waiting;
   std::size_t waiting_bytes = 0;
   bool appending = false;
-  std::map<LogNo, u64> dep_lengths;              // as of our last batch
-  std::vector<u32> opening_calls;                // topic() and join() that wait until it is loaded
-  std::deque<Call> deferred;                     // other calls made meanwhile
-  std::map<std::pair<DeviceId, u8>, Said> said;  // by device and kind
+  std::map<LogNo, u64> dep_lengths;                // as of our last batch
+  std::vector<u32> opening_calls;                  // topic() and join() that wait until it is loaded
+  std::deque<Call> deferred;                       // other calls made meanwhile
+  std::map<std::pair<DeviceId, u8>, Heard> heard;  // by device and kind
   std::optional<Bytes> own_presence;
   u64 own_presence_at = 0;  // last sent, steady
   u64 own_sequence = 0;
@@ -401,10 +401,10 @@ class Node::Impl final : public sync::SyncHost {
 
   // ---- presence.cpp
   void on_presence(peers::Link&, const TopicPtr&, const wire::Frame&);
-  void say(const TopicPtr&, u8 kind, const std::optional<Bytes>& value, std::optional<LinkId> only);
-  void say_to_newcomer(peers::Link&, const TopicPtr&);
+  void announce(const TopicPtr&, u8 kind, const std::optional<Bytes>& value, std::optional<LinkId> only);
+  void announce_to_newcomer(peers::Link&, const TopicPtr&);
   void presence_time();
-  void keep_frame(Said&, Bytes frame);  // for newcomers, as far as there is room
+  void keep_frame(Heard&, Bytes frame);  // for newcomers, as far as there is room
   void member_gone(const TopicPtr&, const DeviceId&);
   struct Sight;
   Sight sight(const TopicPtr&) const;

@@ -169,7 +169,7 @@ std::optional<u64> Node::Impl::deadline() const {
                                     ? params::presence_interval_ms
                                     : idle_ms(params::presence_again_ms, params::presence_again_ms_max)));
     else if (e.own_presence_due) take(e.own_presence_at + params::presence_interval_ms);
-    for (const auto& [who, said] : e.said)
+    for (const auto& [who, said] : e.heard)
       if (who.second == 1 && said.value) take(said.heard_ms + params::presence_silence_ms);
   }
   u64 corrected = clock::corrected(now_.wall_ms, offset_);

@@ -76,7 +76,8 @@ void Node::Impl::call(u32 id, SetPresence& c) {
   reply(id, Nothing{});
 }
 
-void Node::Impl::say(const TopicPtr& topic, u8 kind, const std::optional<Bytes>& value, std::optional<LinkId> only) {
+void Node::Impl::announce(const TopicPtr& topic, u8 kind, const std::optional<Bytes>& value,
+                          std::optional<LinkId> only) {
   TopicExtra& e = extra(topic);
   e.own_sequence = std::max(e.own_sequence + 1, now_.wall_ms);  // newer than what a life before this one said
   wire::Presence said{identity_->id(), kind, e.own_sequence,
@@ -89,14 +90,14 @@ void Node::Impl::say(const TopicPtr& topic, u8 kind, const std::optional<Bytes>&
 }
 
 // To a new link: our name and presence; an anchor passes on what it has heard of those who are linked to it now.
-void Node::Impl::say_to_newcomer(Link& link, const TopicPtr& topic) {
+void Node::Impl::announce_to_newcomer(Link& link, const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
   if (topic->keys) {
-    if (!config_.name.empty()) say(topic, kind_profile, own(view(config_.name)), link.id);
-    if (e.own_presence) say(topic, kind_presence, e.own_presence, link.id);
+    if (!config_.name.empty()) announce(topic, kind_profile, own(view(config_.name)), link.id);
+    if (e.own_presence) announce(topic, kind_presence, e.own_presence, link.id);
     return;
   }
-  for (const auto& [who, said] : e.said) {
+  for (const auto& [who, said] : e.heard) {
     if (who.first == link.peer || said.frame.empty()) continue;
     auto frame = wire::parse(said.frame);
     if (auto m = frame ? wire::decode<wire::Presence>(*frame) : std::nullopt)
@@ -111,15 +112,16 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
   if (said->device == identity_->id()) return;
   TopicExtra& e = extra(topic);
   auto key = std::pair{said->device, said->kind};
-  auto known = e.said.find(key);
-  if (known != e.said.end() && known->second.sequence >= said->sequence) return;
+  auto known = e.heard.find(key);
+  if (known != e.heard.end() && known->second.sequence >= said->sequence) return;
   // Of a clock that is ahead no more is remembered than now: once it is put right, what it says is new.
   const u64 sequence = std::min(said->sequence, corrected_now_ms());
   if (!topic->keys) {
     // Blind: only from the device itself, so nobody speaks for others and nothing circles, and as long as it is linked: that is the bound.
-    if (link.peer != said->device || !e.said[key].budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate))
+    if (link.peer != said->device ||
+        !e.heard[key].budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate))
       return;
-    Said& s = e.said[key];
+    Heard& s = e.heard[key];
     s.sequence = sequence;
     s.heard_ms = now_.steady_ms;
     keep_frame(s, wire::encode({}, *said));
@@ -130,16 +132,16 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
   }
   if (link.peer != said->device && !link.anchor) return;  // members speak for themselves alone
   // Of who is not known yet, what is said is read first: nobody takes another's budget.
-  if (known != e.said.end() && !known->second.budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate))
+  if (known != e.heard.end() && !known->second.budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate))
     return void(metrics_["frames_over"] += 1);
   auto value = open_said(*topic, *said);
   if (!value) return;  // an anchor that passed it on could not know
   // What our anchor passes on may come before it introduces who says it.
   const auto at_least = is_anchor(link.peer) ? sync::Nearness::entered : sync::Nearness::away;
-  if (known == e.said.end() && e.said.size() >= params::said_max && !room_to_hear(topic, said->device, at_least))
+  if (known == e.heard.end() && e.heard.size() >= params::heard_max && !room_to_hear(topic, said->device, at_least))
     return;
-  Said& s = e.said[key];
-  if (known == e.said.end()) s.budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate);
+  Heard& s = e.heard[key];
+  if (known == e.heard.end()) s.budget.take(now_.steady_ms, wire::price_of(wire::Tag::presence).rate);
   bool changed = s.value != *value;
   s.sequence = sequence;
   s.heard_ms = now_.steady_ms;
@@ -217,11 +219,11 @@ std::optional<DeviceId> Node::Impl::makes_room(const TopicPtr& topic, const Devi
 bool Node::Impl::room_to_hear(const TopicPtr& topic, const DeviceId& newcomer, sync::Nearness at_least) {
   TopicExtra& e = extra(topic);
   std::set<DeviceId> heard;
-  for (const auto& [who, said] : e.said) heard.insert(who.first);
+  for (const auto& [who, said] : e.heard) heard.insert(who.first);
   auto gone = makes_room(topic, newcomer, heard, at_least);
   if (!gone) return false;
   for (u8 kind : {kind_presence, kind_profile}) {
-    auto said = e.said.extract({*gone, kind});
+    auto said = e.heard.extract({*gone, kind});
     if (!said.empty() && kind == kind_presence && said.mapped().value)
       actions_.push_back(PresenceNotice{topic->no, *gone, std::nullopt});
   }
@@ -292,7 +294,7 @@ void Node::Impl::load_names(const TopicPtr& topic, const std::vector<std::pair<B
   }
 }
 
-void Node::Impl::keep_frame(Said& said, Bytes frame) {
+void Node::Impl::keep_frame(Heard& said, Bytes frame) {
   said_bytes_ -= said.frame.size();
   if (said_bytes_ + frame.size() > memory_.said) frame.clear();
   said_bytes_ += frame.size();
@@ -310,9 +312,9 @@ void Node::Impl::presence_time() {
     if ((e.own_presence_due && e.own_presence_at + params::presence_interval_ms <= now_.steady_ms) || again) {
       e.own_presence_due = false;
       e.own_presence_at = now_.steady_ms;
-      say(topic, kind_presence, e.own_presence, std::nullopt);
+      announce(topic, kind_presence, e.own_presence, std::nullopt);
     }
-    for (auto& [who, said] : e.said) {
+    for (auto& [who, said] : e.heard) {
       if (who.second != kind_presence || !said.value || said.heard_ms + params::presence_silence_ms > now_.steady_ms)
         continue;
       said.value.reset();
@@ -328,14 +330,14 @@ void Node::Impl::member_gone(const TopicPtr& topic, const DeviceId& device) {
   e.members_dirty = true;
   if (topic->keys) saw(topic, device, now_.wall_ms);
   for (u8 kind : {kind_presence, kind_profile}) {
-    auto said = e.said.find({device, kind});
-    if (said == e.said.end()) continue;
+    auto said = e.heard.find({device, kind});
+    if (said == e.heard.end()) continue;
     if (kind == kind_presence && said->second.value && topic->keys)
       actions_.push_back(PresenceNotice{topic->no, device, std::nullopt});
     // The sequence stays: what was said before the goodbye is not heard again.
     said->second.value.reset();
     keep_frame(said->second, {});
-    if (!topic->keys) e.said.erase(said);
+    if (!topic->keys) e.heard.erase(said);
   }
 }
 

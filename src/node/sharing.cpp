@@ -204,7 +204,7 @@ void Node::Impl::share(Link& link, const TopicPtr& topic, u32 their_alias) {
                {link.id, link.peer, link.anchor, link.session->handshake_hash(), link.epoch, link.aliases[topic->no]},
                now_, said ? std::optional(said.mapped()) : std::nullopt);
   introduce(link, topic);
-  say_to_newcomer(link, topic);
+  announce_to_newcomer(link, topic);
   if (!link.anchor) note_contact(link.peer, link.rtc, link.id, topic->no);
   extra(topic).members_dirty = extra(topic).dirty = true;
 }

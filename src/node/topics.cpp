@@ -207,7 +207,7 @@ void Node::Impl::end_following(const TopicPtr& topic) {
   ++openings_;
   ++topic->reading;
   waiters_dirty_ = true;
-  for (auto& [who, said] : extra(topic).said) keep_frame(said, {});
+  for (auto& [who, said] : extra(topic).heard) keep_frame(said, {});
   extras_.erase(topic->no);
   topics_dirty_ = status_dirty_ = true;
 }
