@@ -86,19 +86,20 @@ void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Int
   }
   for (const DeviceId& gone : message.gone) {
     auto c = contacts_.find(gone);
-    std::set<TopicNo>* through = c != contacts_.end() && c->second.hubs.contains(link.id) ? &c->second.hubs[link.id]
-                                                                                          : nullptr;
+    std::set<TopicNo>* through = c != contacts_.end() && c->second.introducers.contains(link.id)
+                                     ? &c->second.introducers[link.id]
+                                     : nullptr;
     if (known.erase(gone) == 0 && !through) continue;  // nobody that this peer has told us of
     news = true;
     if (through) through->erase(topic->no);
     if (!through || through->empty()) {  // else it shares other topics with us still
       if (through) {
-        c->second.hubs.erase(link.id);
-        if (c->second.hubs.empty()) contacts_.erase(c);
+        c->second.introducers.erase(link.id);
+        if (c->second.introducers.empty()) contacts_.erase(c);
         lost_sight(gone);
       }
       // A relayed link to it has lost its way.
-      if (Link* l = link_to(gone); l && l->kind == LinkKind::relayed && l->hub == link.id) link_closed(l->id, true);
+      if (Link* l = link_to(gone); l && l->kind == LinkKind::relayed && l->carrier == link.id) link_closed(l->id, true);
     }
     member_gone(topic, gone);
   }
@@ -107,9 +108,9 @@ void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Int
   peers_dirty_ = true;
 }
 
-void Node::Impl::note_contact(const DeviceId& id, bool rtc, LinkId hub, TopicNo topic) {
+void Node::Impl::note_contact(const DeviceId& id, bool rtc, LinkId introducer, TopicNo topic) {
   if (config_.anchor || id == identity_->id()) return;
-  if (!contacts_.contains(id) && contacts_.size() >= params::contacts_max && !make_room_for(id, hub)) return;
+  if (!contacts_.contains(id) && contacts_.size() >= params::contacts_max && !make_room_for(id, introducer)) return;
   auto [it, fresh] = contacts_.try_emplace(id);
   Contact& c = it->second;
   if (fresh) {
@@ -118,12 +119,12 @@ void Node::Impl::note_contact(const DeviceId& id, bool rtc, LinkId hub, TopicNo 
     c.next_try_ms = now_.steady_ms;
   }
   c.rtc = rtc;
-  c.hubs[hub].insert(topic);
+  c.introducers[introducer].insert(topic);
 }
 
 // Anybody can make up those to whom it says it is linked. Who is linked to us has a place first, then who entered at an anchor of ours; of
 // the others those make room whose introducer brought the most.
-bool Node::Impl::make_room_for(const DeviceId& newcomer, LinkId hub) {
+bool Node::Impl::make_room_for(const DeviceId& newcomer, LinkId introducer) {
   contacts_missed_ = true;
   std::set<DeviceId> linked;
   std::set<LinkId> anchors;
@@ -134,20 +135,23 @@ bool Node::Impl::make_room_for(const DeviceId& newcomer, LinkId hub) {
   }
   std::map<LinkId, std::size_t> brought;
   for (const auto& [id, contact] : contacts_)
-    for (const auto& [by, topics] : contact.hubs) brought[by] += 1;
+    for (const auto& [by, topics] : contact.introducers) brought[by] += 1;
   enum Place { said, entered, direct };
   // the lesser, and of those the one that shares its introducer with more, makes room
   using Claim = std::pair<Place, std::size_t>;
   auto weaker = [](const Claim& a, const Claim& b) {
     return a.first != b.first ? a.first < b.first : a.second > b.second;
   };
-  const Claim claim{linked.contains(newcomer) ? direct : anchors.contains(hub) ? entered : said, brought[hub] + 1};
+  const Claim claim{linked.contains(newcomer)      ? direct
+                    : anchors.contains(introducer) ? entered
+                                                   : said,
+                    brought[introducer] + 1};
   auto weakest = contacts_.end();
   Claim least = claim;
   for (auto it = contacts_.begin(); it != contacts_.end(); ++it) {
     if (linked.contains(it->first)) continue;
     Claim its{said, ~std::size_t{0}};
-    for (const auto& [by, topics] : it->second.hubs) {
+    for (const auto& [by, topics] : it->second.introducers) {
       if (anchors.contains(by)) its.first = entered;
       its.second = std::min(its.second, brought[by]);
     }
@@ -167,16 +171,16 @@ void Node::Impl::note_missed_contacts() {
       for (const auto& [device, rtc] : introduced.devices) note_contact(device, rtc, id, no);
 }
 
-void Node::Impl::forget_hub(LinkId hub, std::optional<TopicNo> topic) {
+void Node::Impl::forget_introducer(LinkId introducer, std::optional<TopicNo> topic) {
   for (auto it = contacts_.begin(); it != contacts_.end();) {
-    auto& hubs = it->second.hubs;
-    auto known = hubs.find(hub);
-    if (known != hubs.end() && topic) known->second.erase(*topic);
-    if (known != hubs.end() && (!topic || known->second.empty())) {
-      hubs.erase(known);
+    auto& introducers = it->second.introducers;
+    auto known = introducers.find(introducer);
+    if (known != introducers.end() && topic) known->second.erase(*topic);
+    if (known != introducers.end() && (!topic || known->second.empty())) {
+      introducers.erase(known);
       lost_sight(it->first);
     }
-    if (hubs.empty() && !link_to(it->first)) it = contacts_.erase(it);
+    if (introducers.empty() && !link_to(it->first)) it = contacts_.erase(it);
     else ++it;
   }
 }
@@ -214,7 +218,7 @@ void Node::Impl::dial_contacts() {
   std::optional<Hash> farthest;
   for (auto& [id, contact] : contacts_) {
     if (!(identity_->id() < id)) continue;  // the lower id begins
-    if (contact.next_try_ms > now_.steady_ms || contact.hubs.empty()) continue;
+    if (contact.next_try_ms > now_.steady_ms || contact.introducers.empty()) continue;
     if (!farthest) farthest = reach();
     if (contact.affinity > *farthest) continue;
     Link* link = link_to(id);
@@ -224,7 +228,7 @@ void Node::Impl::dial_contacts() {
     }
     bool trying = std::any_of(attempts_.begin(), attempts_.end(), [&](const auto& a) { return a.second.peer == id; });
     if (trying) continue;
-    if (!room_for_attempt(contact.hubs.begin()->first)) {
+    if (!room_for_attempt(contact.introducers.begin()->first)) {
       contact.next_try_ms = now_.steady_ms + params::rtc_ms_max;
       continue;
     }
@@ -248,7 +252,7 @@ bool Node::Impl::room_for_attempt(LinkId via) {
 }
 
 const Topic* Node::Impl::shared_with(const Contact& contact) const {
-  for (const auto& [hub, topics] : contact.hubs)
+  for (const auto& [introducer, topics] : contact.introducers)
     for (TopicNo no : topics)
       if (auto topic = topics_.find(no); topic != topics_.end() && topic->second->open && topic->second->keys)
         return topic->second.get();
@@ -281,7 +285,7 @@ void Node::Impl::attempt_rtc(const DeviceId& id, Contact& contact) {
   u32 no = next_attempt_++;
   Attempt& a = attempts_[no];
   a.peer = id;
-  a.via = contact.hubs.begin()->first;
+  a.via = contact.introducers.begin()->first;
   a.initiator = true;
   random_.fill(a.nonce);
   a.deadline_ms = now_.steady_ms + params::rtc_ms_max;
@@ -292,18 +296,18 @@ void Node::Impl::attempt_rtc(const DeviceId& id, Contact& contact) {
 
 void Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
   contact.next_try_ms = now_.steady_ms + peers::handshake_ms_max;
-  bool wanted = std::ranges::any_of(contact.hubs, [&](const auto& hub) {
-    return std::ranges::any_of(hub.second, [&](TopicNo no) { return linked_in(no) < links_wanted(); });
+  bool wanted = std::ranges::any_of(contact.introducers, [&](const auto& introducer) {
+    return std::ranges::any_of(introducer.second, [&](TopicNo no) { return linked_in(no) < links_wanted(); });
   });
   if (!wanted) return;
-  for (const auto& [hub, topics] : contact.hubs) {
-    auto carrier = links_.find(hub);
+  for (const auto& [introducer, topics] : contact.introducers) {
+    auto carrier = links_.find(introducer);
     if (carrier == links_.end() || carrier->second->peer == id || carrier->second->kind == LinkKind::relayed) continue;
     auto link = std::make_unique<Link>();
     link->id = LinkId{next_relayed_++};
     link->kind = LinkKind::relayed;
     link->dialler = true;
-    link->hub = hub;
+    link->carrier = introducer;
     link->expected = id;
     link->self = identity_;
     link->shared = carrier->second->shared;
@@ -339,8 +343,8 @@ void Node::Impl::send_signal(const DeviceId& to, const peers::SignalText& text) 
   auto signal = peers::seal_signal(*identity_, to, *topic->keys, text, random_);
   if (!signal) return;
   if (Link* direct = link_to(to)) return send_on(*direct, *signal);
-  for (const auto& [hub, n] : c->second.hubs)
-    if (auto link = links_.find(hub); link != links_.end() && link->second->greeted)
+  for (const auto& [introducer, n] : c->second.introducers)
+    if (auto link = links_.find(introducer); link != links_.end() && link->second->greeted)
       return send_on(*link->second, *signal);
 }
 
@@ -374,7 +378,7 @@ void Node::Impl::on_signal_text(const DeviceId& from, const peers::SignalText& t
     case SignalKind::offer: {
       auto contact = contacts_.find(from);
       if (!config_.rtc || !(from < identity_->id()) || same != attempts_.end() || contact == contacts_.end() ||
-          contact->second.hubs.empty())
+          contact->second.introducers.empty())
         return;
       auto fingerprint = peers::fingerprint_of(text.text);
       if (!fingerprint || peers::affinity(identity_->id(), from) > reach()) return;
@@ -382,7 +386,7 @@ void Node::Impl::on_signal_text(const DeviceId& from, const peers::SignalText& t
       for (auto& [no, a] : attempts_)
         if (a.peer == from) older.push_back(no);
       for (u32 no : older) rtc_ended(no);
-      const LinkId via = contact->second.hubs.begin()->first;
+      const LinkId via = contact->second.introducers.begin()->first;
       if (!room_for_attempt(via)) return;
       u32 no = next_attempt_++;
       Attempt& a = attempts_[no];
@@ -434,7 +438,7 @@ void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
   }
   if (config_.anchor || link.kind == LinkKind::relayed) return;  // nobody relays over a relay
   for (auto& [id, l] : links_)
-    if (l->kind == LinkKind::relayed && l->hub == link.id && l->expected == relay.other)
+    if (l->kind == LinkKind::relayed && l->carrier == link.id && l->expected == relay.other)
       return link_received(id, relay.bytes);
   auto c = contacts_.find(relay.other);
   if (c == contacts_.end() || !(relay.other < identity_->id())) return;  // nobody we know, or ours to begin
@@ -442,7 +446,7 @@ void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
   auto fresh = std::make_unique<Link>();
   fresh->id = LinkId{next_relayed_++};
   fresh->kind = LinkKind::relayed;
-  fresh->hub = link.id;
+  fresh->carrier = link.id;
   fresh->expected = relay.other;
   fresh->self = identity_;
   fresh->shared = link.shared;
@@ -457,7 +461,7 @@ void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
 void Node::Impl::on_unreachable(Link& link, const wire::Unreachable& message) {
   std::vector<LinkId> dead;
   for (auto& [id, l] : links_)
-    if (l->kind == LinkKind::relayed && l->hub == link.id && l->expected == message.other) dead.push_back(id);
+    if (l->kind == LinkKind::relayed && l->carrier == link.id && l->expected == message.other) dead.push_back(id);
   for (LinkId id : dead) link_closed(id, true);
   end_unheard(message.other);
 }

@@ -69,23 +69,23 @@ struct TopicExtra {
   std::map<DeviceId, u64> last_seen_ms;   // wall
   bool releasing = false;
   bool reappending = false;
-  bool settling = false;            // just loaded: calls wait until own batches that do not count are appended again
-  bool looked_for_held = false;     // since the last append
-  std::vector<Resumed> endings;     // what follows once it is closed: it closes when all that was accepted is answered
-  bool failed = false;              // loaded again after a failed save
-  u32 load_failures = 0;            // saves that failed before it was loaded, in a row
-  std::optional<Error> unusable;    // … too often: what its calls are told, until it is loaded after all
-  u64 rebuild_at = 0;               // when to try again to index it anew; 0: no need
-  bool rebuild_wanted = false;      // an index could not be read
-  bool own_unreadable = false;      // a batch of our own is opaque
-  bool arrivals_lost = false;       // … that of the order of arrival
-  u64 rebuilt_ms = 0;               // when it was last indexed anew
-  std::vector<Resumed> retries;     // calls that met damaged indexes
-  std::set<LogNo> searched;         // logs of which a row was missed, since the topic was read
-  std::map<LogNo, u64> passed;      // own logs that end in a hole for others: what is behind it is appended again
-  std::map<OpId, OpId> renamed;     // receipts of this life whose ids another branch has: what they speak of now
-  std::map<LogNo, bool> searching;  // … that are being looked through; true: once more after that
-  TopicNotice pending_notice;       // keys and flags gathered since the last notice
+  bool settling = false;          // just loaded: calls wait until own batches that do not count are appended again
+  bool looked_for_held = false;   // since the last append
+  std::vector<Resumed> endings;   // what follows once it is closed: it closes when all that was accepted is answered
+  bool failed = false;            // loaded again after a failed save
+  u32 load_failures = 0;          // saves that failed before it was loaded, in a row
+  std::optional<Error> unusable;  // … too often: what its calls are told, until it is loaded after all
+  u64 rebuild_at = 0;             // when to try again to index it anew; 0: no need
+  bool rebuild_wanted = false;    // an index could not be read
+  bool own_unreadable = false;    // a batch of our own is opaque
+  bool arrivals_lost = false;     // … that of the order of arrival
+  u64 rebuilt_ms = 0;             // when it was last indexed anew
+  std::vector<Resumed> retries;   // calls that met damaged indexes
+  std::set<LogNo> searched;       // logs of which a row was missed, since the topic was read
+  std::map<LogNo, u64> holes_given_up;  // own logs that end in a hole for others: what is behind it is appended again
+  std::map<OpId, OpId> renamed;         // receipts of this life whose ids another branch has: what they speak of now
+  std::map<LogNo, bool> searching;      // … that are being looked through; true: once more after that
+  TopicNotice pending_notice;           // keys and flags gathered since the last notice
   TopicNotice last_notice;
   Budget epochs;  // begun because a backup was put back
   bool dirty = false;
@@ -133,7 +133,7 @@ struct AnchorEntry {
 struct Contact {
   bool rtc = false;
   // links that introduced it, and in which topics: with none left it is out of reach
-  std::map<LinkId, std::set<TopicNo>> hubs;
+  std::map<LinkId, std::set<TopicNo>> introducers;
   u64 next_try_ms = 0;
   u32 failures = 0;
   u64 known_since_ms = 0;
@@ -277,11 +277,11 @@ class Node::Impl final : public sync::SyncHost {
   void send_introductions(peers::Link&, TopicNo, Introducing&);
   void introductions_time();
   void on_introduce(peers::Link&, const TopicPtr&, const wire::Introduce&);
-  void note_contact(const DeviceId&, bool rtc, LinkId hub, TopicNo);
-  bool make_room_for(const DeviceId& newcomer, LinkId hub);
+  void note_contact(const DeviceId&, bool rtc, LinkId introducer, TopicNo);
+  bool make_room_for(const DeviceId& newcomer, LinkId introducer);
   void note_missed_contacts();
   bool room_for_attempt(LinkId via);
-  void forget_hub(LinkId, std::optional<TopicNo> topic);  // none: all of them
+  void forget_introducer(LinkId, std::optional<TopicNo> topic);  // none: all of them
   void lost_sight(const DeviceId& peer);
   void end_unheard(const DeviceId& peer);
   void dial_contacts();

@@ -102,8 +102,8 @@ void Node::Impl::open_session(Link& link) {
 
 void Node::Impl::transmit(Link& link, ByteView bytes) {
   if (link.kind == LinkKind::relayed) {
-    auto hub = links_.find(link.hub);
-    if (hub != links_.end()) send_on(*hub->second, wire::Relay{*link.expected, false, own(bytes)});
+    auto carrier = links_.find(link.carrier);
+    if (carrier != links_.end()) send_on(*carrier->second, wire::Relay{*link.expected, false, own(bytes)});
     return;
   }
   if (link.choked) return;
@@ -458,10 +458,10 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   for (const auto& [alias, no] : link->their_aliases) shared.insert(no);
   for (TopicNo no : shared)
     if (auto t = topics_.find(no); t != topics_.end()) unshare(*link, t->second);
-  forget_hub(id, std::nullopt);
+  forget_introducer(id, std::nullopt);
   std::vector<LinkId> carried;
   for (auto& [other, l] : links_)
-    if (l->kind == LinkKind::relayed && l->hub == id) carried.push_back(other);
+    if (l->kind == LinkKind::relayed && l->carrier == id) carried.push_back(other);
   for (LinkId other : carried) link_closed(other, true);
   for (TopicNo no : shared)
     if (auto t = topics_.find(no); t != topics_.end()) member_gone(t->second, link->peer);

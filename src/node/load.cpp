@@ -70,7 +70,7 @@ void Node::Impl::reload_topic(const TopicPtr& topic) {
         e.appending = e.releasing = e.reappending = e.looked_for_held = e.settling = false;
         e.searched.clear();
         e.searching.clear();
-        e.passed.clear();
+        e.holes_given_up.clear();
         e.dep_lengths.clear();
         load_topic(topic);
       });

@@ -131,9 +131,9 @@ void Node::Impl::report_holes() {
   for (const auto& [no, e] : extras_) unreadable |= e.own_unreadable;
   for (const auto& [no, topic] : topics_)
     for (const sync::LogEntry& entry : topic->logs) {
-      bool passed = entry.pending.device == identity_->id() && entry.durable.hole == entry.durable.cut &&
-                    entry.durable.hole != log::no_cut;
-      any |= entry.durable.hole < entry.durable.cut || passed;
+      bool given_up = entry.pending.device == identity_->id() && entry.durable.hole == entry.durable.cut &&
+                      entry.durable.hole != log::no_cut;
+      any |= entry.durable.hole < entry.durable.cut || given_up;
     }
   const char* text = unreadable ? unreadable_text : any ? lost_text : nullptr;
   if (text == holes_reported_ || (text == lost_text && holes_reported_ == gone_text)) return;

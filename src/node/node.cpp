@@ -199,7 +199,7 @@ void Node::Impl::send(LinkId id, Bytes frame) {
 u64 Node::Impl::buffered(LinkId id) const {
   auto it = links_.find(id);
   if (it == links_.end()) return 0;
-  if (it->second->kind == LinkKind::relayed) return buffered(it->second->hub);
+  if (it->second->kind == LinkKind::relayed) return buffered(it->second->carrier);
   return it->second->buffered;
 }
 

@@ -164,9 +164,9 @@ void Node::Impl::pass_holes(const TopicPtr& topic) {
     const u64 hole = entry.durable.hole;
     if (entry.pending.device != identity_->id() || hole >= std::min(entry.durable.length, entry.durable.cut)) continue;
     if (e.searching.contains(no) || !sync_.is_lost(topic, no)) continue;
-    auto [passed, fresh] = e.passed.emplace(no, hole);
-    if (!fresh && passed->second == hole) continue;
-    passed->second = hole;
+    auto [given_up, fresh] = e.holes_given_up.emplace(no, hole);
+    if (!fresh && given_up->second == hole) continue;
+    given_up->second = hole;
     e.uncounted.push_back({Uncounted::Why::hole, {no, hole, hole, {}, {}}});
     append_waiting(topic);
   }

@@ -214,7 +214,7 @@ void Node::Impl::unshare(Link& link, const TopicPtr& topic) {
   withdraw(link, topic->no);
   // Whom the peer told us of is not to be reached through it any more, in this topic.
   if (auto told = link.introduced.find(topic->no); told != link.introduced.end()) told->second.devices.clear();
-  forget_hub(link.id, topic->no);
+  forget_introducer(link.id, topic->no);
   std::erase_if(link.their_aliases, [&](const auto& p) { return p.second == topic->no; });
   if (!sync_.links(topic).empty()) return;
   extra(topic).unlinked_ms = now_.steady_ms;

@@ -40,7 +40,7 @@ struct Link {
   std::string url;                           // that we dialled
   u32 attempt = 0;                           // RTC attempt
   std::optional<DeviceId> expected;          // who must be there
-  LinkId hub;                                // relayed: the link that carries it
+  LinkId carrier;                            // relayed: the link that carries it
   Bytes address;                             // an anchor: where it comes from, as the host tells it
   bool admitted = false;                     // … and that it brought a token
   std::shared_ptr<identity::Identity> self;  // as what we speak here: an anchor serves several networks
