@@ -235,9 +235,9 @@ class Node::Impl final : public sync::SyncHost {
   // ---- sharing.cpp
   void say_topics(peers::Link&);
   void say_topic(peers::Link&, const TopicPtr&);
-  peers::Showing shown_to(const peers::Link&, const Topic&) const;
-  peers::Showing shown_by(const peers::Link&, const Topic&) const;
-  void matched(peers::Link&, const TopicPtr&, const peers::Shown& theirs);
+  peers::TopicProof shown_to(const peers::Link&, const Topic&) const;
+  peers::TopicProof shown_by(const peers::Link&, const Topic&) const;
+  void matched(peers::Link&, const TopicPtr&, const peers::ShownTopic& theirs);
   void on_topics(peers::Link&, const wire::Topics&);
   void expect(peers::Link&);
   bool both_in(const peers::Link&, const peers::Link&) const;  // some topic

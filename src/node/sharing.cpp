@@ -6,10 +6,10 @@ namespace perdure {
 
 using peers::Link;
 
-peers::Showing Node::Impl::shown_to(const Link& link, const Topic& topic) const {
+peers::TopicProof Node::Impl::shown_to(const Link& link, const Topic& topic) const {
   return {*topic.keys, link.session->handshake_hash(), identity_->id(), link.peer};
 }
-peers::Showing Node::Impl::shown_by(const Link& link, const Topic& topic) const {
+peers::TopicProof Node::Impl::shown_by(const Link& link, const Topic& topic) const {
   return {*topic.keys, link.session->handshake_hash(), link.peer, identity_->id()};
 }
 
@@ -43,7 +43,7 @@ void Node::Impl::say_topic(Link& link, const TopicPtr& topic) {
     matched(link, topic, found.mapped());
 }
 
-void Node::Impl::matched(Link& link, const TopicPtr& topic, const peers::Shown& theirs) {
+void Node::Impl::matched(Link& link, const TopicPtr& topic, const peers::ShownTopic& theirs) {
   share(link, topic, theirs.alias);
   if (auto hello = peers::hello_in(shown_by(link, *topic), theirs)) sync_.on_hello(now_, topic, link.id, *hello);
 }
@@ -53,7 +53,7 @@ void Node::Impl::on_topics(Link& link, const wire::Topics& message) {
   for (std::span<const wire::Mac> macs(message.macs); !macs.empty() && links_.contains(link.id);) {
     auto one = macs.first(std::min(macs.size(), peers::shown_macs));
     macs = macs.subspan(one.size());
-    peers::Shown shown{link.macs_got + 1, {one.begin() + 1, one.end()}};
+    peers::ShownTopic shown{link.macs_got + 1, {one.begin() + 1, one.end()}};
     link.macs_got += static_cast<u32>(one.size());
     if (auto no = link.macs.find(one[0])) matched(link, topics_[*no], shown);
     else if (link.unmatched.size() < peers::unmatched_max) link.unmatched[one[0]] = std::move(shown);
@@ -63,7 +63,7 @@ void Node::Impl::on_topics(Link& link, const wire::Topics& message) {
 // One keyed hash a topic and link, however often the peer shows something.
 void Node::Impl::expect(Link& link) {
   if (std::exchange(link.macs_at, openings_) == openings_) return;
-  std::map<TopicNo, peers::Showing> open;
+  std::map<TopicNo, peers::TopicProof> open;
   for (auto& [no, topic] : topics_)
     if (topic->open && topic->keys) open.emplace(no, shown_by(link, *topic));
   link.macs.update(open);

@@ -10,7 +10,7 @@
 
 #include "base/budget.hpp"
 #include "identity/identity.hpp"
-#include "peers/shown.hpp"
+#include "peers/proof.hpp"
 #include "session/session.hpp"
 #include "store/keys.hpp"
 #include "wire/table.hpp"
@@ -63,9 +63,9 @@ struct Link {
   std::map<store::TopicNo, u32> aliases;  // ours, by topic
   std::map<u32, store::TopicNo> their_aliases;
   u32 macs_got = 0;
-  Expected macs;                         // what shows that the peer knows a topic that we have open, …
-  u64 macs_at = 0;                       // … as of then (Node::Impl::openings_)
-  std::map<wire::Mac, Shown> unmatched;  // topics that only the peer has open
+  Expected macs;                              // what shows that the peer knows a topic that we have open, …
+  u64 macs_at = 0;                            // … as of then (Node::Impl::openings_)
+  std::map<wire::Mac, ShownTopic> unmatched;  // topics that only the peer has open
   // said with the MAC, as of that frontier, until both know the topic
   std::map<store::TopicNo, wire::Fingerprint> hellos;
   struct Introduced {

@@ -104,7 +104,7 @@ Abilities say(const Able&);
 Able hear(const Abilities&);
 
 // ---- topics --------------------------------------------------------------------------------------------------------
-// Of each 16 the first is a MAC under a topic's match key, the others are random or the sender's Hello, sealed (peers/shown.hpp): who
+// Of each 16 the first is a MAC under a topic's match key, the others are random or the sender's Hello, sealed (peers/proof.hpp): who
 // lacks the secret cannot tell. The alias of the n-th ever sent on this session is n, from 1.
 struct Topics {
   static constexpr Tag tag = Tag::topics;

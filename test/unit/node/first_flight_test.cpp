@@ -21,7 +21,7 @@ TEST_CASE("who is shown a topic with a hello answers both with all that the othe
   Stranger bob(s.ada, "bob");
   const wire::Hello nothing{{9}, 0, {}, {}, 1};
   identity::TopicKeys keys = identity::topic_keys(secret);
-  peers::Showing showing{keys, bob.session->handshake_hash(), bob.identity.id(), s.ada.id()};
+  peers::TopicProof showing{keys, bob.session->handshake_hash(), bob.identity.id(), s.ada.id()};
   crypto::Random random(named_seed("padding"));
   wire::Topics topics{{peers::topic_mac(showing)}};
   REQUIRE(peers::pad(showing, 1, nothing, random, topics.macs));
@@ -48,7 +48,7 @@ TEST_CASE("a topic that only the other has open is greeted in once we open it, w
   Solo ada("ada");
   Stranger bob(ada, "bob");
   identity::TopicKeys keys = identity::topic_keys(secret);
-  peers::Showing showing{keys, bob.session->handshake_hash(), bob.identity.id(), ada.id()};
+  peers::TopicProof showing{keys, bob.session->handshake_hash(), bob.identity.id(), ada.id()};
   crypto::Random random(named_seed("padding"));
   wire::Topics topics{{peers::topic_mac(showing)}};
   REQUIRE(peers::pad(showing, 1, wire::Hello{{9}, 0, {}, {}, 1}, random, topics.macs));

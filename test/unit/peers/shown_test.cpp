@@ -1,4 +1,4 @@
-#include "peers/shown.hpp"
+#include "peers/proof.hpp"
 
 #include "catch_amalgamated.hpp"
 #include "fuzz/samples.hpp"
@@ -18,13 +18,13 @@ struct Two {
   Hash session = Hash::from(Bytes(32, 1)), later = Hash::from(Bytes(32, 2));
   crypto::Random random{named_seed("random")};
 
-  Showing showing() const { return {topic, session, ada, bob}; }
-  std::optional<Shown> shown(const std::optional<wire::Hello>& hello, u32 alias = 1) {
+  TopicProof showing() const { return {topic, session, ada, bob}; }
+  std::optional<ShownTopic> shown(const std::optional<wire::Hello>& hello, u32 alias = 1) {
     std::vector<wire::Mac> macs;
     bool fits = pad(showing(), alias, hello, random, macs);
     CHECK(macs.size() == shown_macs - 1);
     if (!fits) CHECK_FALSE(hello_in(showing(), {alias, macs}));
-    return fits ? std::optional(Shown{alias, macs}) : std::nullopt;
+    return fits ? std::optional(ShownTopic{alias, macs}) : std::nullopt;
   }
 };
 
@@ -78,7 +78,7 @@ TEST_CASE("what shows that a peer knows a topic is made once for each topic, how
                             two = identity::topic_keys(Secret::from(Bytes(32, 2)));
   const Hash session{};
   const DeviceId from{}, to = DeviceId::from(Bytes(32, 3));
-  const Showing first{one, session, from, to}, second{two, session, from, to};
+  const TopicProof first{one, session, from, to}, second{two, session, from, to};
   Expected expected;
   CHECK(expected.update({{1, first}}) == 1);
   CHECK(expected.update({{1, first}, {2, second}}) == 1);

@@ -357,8 +357,8 @@ class Stranger {
     else shown_.push_back(std::move(*topics));
   }
   void hear_hello(const wire::Topics& topics) {
-    peers::Shown shown{std::exchange(macs_got_, macs_got_ + static_cast<u32>(topics.macs.size())) + 1,
-                       {topics.macs.begin() + 1, topics.macs.end()}};
+    peers::ShownTopic shown{std::exchange(macs_got_, macs_got_ + static_cast<u32>(topics.macs.size())) + 1,
+                            {topics.macs.begin() + 1, topics.macs.end()}};
     if (auto hello = peers::hello_in({*keys, session->handshake_hash(), solo_.id(), identity.id()}, shown))
       heard.push_back({wire::Tag::hello, {shown.alias, 0}, wire::encode({shown.alias, 0}, *hello)});
   }

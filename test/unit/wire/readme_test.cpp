@@ -9,7 +9,7 @@
 #include "crypto/seal.hpp"
 #include "identity/invite.hpp"
 #include "log/nodes.hpp"
-#include "peers/shown.hpp"
+#include "peers/proof.hpp"
 #include "peers/signal.hpp"
 #include "sync/topic.hpp"
 #include "unit/support/solo.hpp"
@@ -239,7 +239,7 @@ std::vector<std::pair<std::string, std::string>> vectors_of_the_core() {
   for (u8 i = 0; i < 3; ++i) three.append(log::leaf_hash(Bytes{i}));
   CHECK(log::complete(three, 5, {completion[0], completion[1]}) == five.root());
 
-  const peers::Showing showing{e.topic, t.hash, e.a.id(), e.b.id()};
+  const peers::TopicProof showing{e.topic, t.hash, e.a.id(), e.b.id()};
   const wire::LogTag tag = sync::tag_of(t.hash, e.log);
   sync::Topic held;
   held.network = e.network;

@@ -1,4 +1,4 @@
-#include "peers/shown.hpp"
+#include "peers/proof.hpp"
 
 #include "codec/bytes.hpp"
 #include "crypto/hash.hpp"
@@ -13,7 +13,7 @@ constexpr std::size_t plain_size = sealed_size - crypto::seal_overhead;  // u8 l
 static_assert(plain_size <= 256);
 
 // One key for each session, direction and alias, which seals once.
-Seed key_of(const Showing& s, u32 alias) {
+Seed key_of(const TopicProof& s, u32 alias) {
   codec::Writer number;
   number.be32(alias);
   Seed key;
@@ -24,14 +24,14 @@ Seed key_of(const Showing& s, u32 alias) {
 
 }  // namespace
 
-wire::Mac topic_mac(const Showing& s) {
+wire::Mac topic_mac(const TopicProof& s) {
   wire::Mac mac;
   crypto::blake2b_into(mac, s.keys.match_key.view(),
                        {view("perdure/match/1"), s.session.view(), s.from.view(), s.to.view()});
   return mac;
 }
 
-std::size_t Expected::update(const std::map<store::TopicNo, Showing>& open) {
+std::size_t Expected::update(const std::map<store::TopicNo, TopicProof>& open) {
   std::erase_if(macs_, [&](const auto& known) {
     if (open.contains(known.first)) return false;
     topics_.erase(known.second);
@@ -54,7 +54,7 @@ std::optional<store::TopicNo> Expected::find(const wire::Mac& mac) const {
   return found->second;
 }
 
-bool pad(const Showing& s, u32 alias, const std::optional<wire::Hello>& hello, crypto::Random& random,
+bool pad(const TopicProof& s, u32 alias, const std::optional<wire::Hello>& hello, crypto::Random& random,
          std::vector<wire::Mac>& macs) {
   Bytes plain = hello ? wire::encode_body(*hello) : Bytes{};
   const bool fits = hello && plain.size() < plain_size;
@@ -71,7 +71,7 @@ bool pad(const Showing& s, u32 alias, const std::optional<wire::Hello>& hello, c
   return fits;
 }
 
-std::optional<wire::Hello> hello_in(const Showing& s, const Shown& shown) {
+std::optional<wire::Hello> hello_in(const TopicProof& s, const ShownTopic& shown) {
   if (shown.padding.size() != shown_macs - 1) return std::nullopt;
   Bytes sealed;
   for (const wire::Mac& part : shown.padding) sealed.insert(sealed.end(), part.begin(), part.end());

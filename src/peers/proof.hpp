@@ -15,24 +15,24 @@ namespace perdure::peers {
 
 inline constexpr std::size_t shown_macs = 16;  // one topic's places in a Topics message: its MAC and the padding
 
-struct Showing {
+struct TopicProof {
   const identity::TopicKeys& keys;
   const Hash& session;
   const DeviceId& from;
   const DeviceId& to;
 };
-struct Shown {
+struct ShownTopic {
   u32 alias = 0;
   std::vector<wire::Mac> padding;
 };
 
-wire::Mac topic_mac(const Showing&);
+wire::Mac topic_mac(const TopicProof&);
 
 // The MACs by which one peer shows the topics that we have open, each made once.
 class Expected {
  public:
   // makes those that are missing, and says how many; drops the others
-  std::size_t update(const std::map<store::TopicNo, Showing>& open);
+  std::size_t update(const std::map<store::TopicNo, TopicProof>& open);
   std::optional<store::TopicNo> find(const wire::Mac&) const;
 
  private:
@@ -40,7 +40,8 @@ class Expected {
   std::map<wire::Mac, store::TopicNo> topics_;
 };
 // Appends the padding for the MAC of that alias. False, and it is random, if the Hello is none or too long.
-bool pad(const Showing&, u32 alias, const std::optional<wire::Hello>&, crypto::Random&, std::vector<wire::Mac>& macs);
-std::optional<wire::Hello> hello_in(const Showing&, const Shown&);
+bool pad(const TopicProof&, u32 alias, const std::optional<wire::Hello>&, crypto::Random&,
+         std::vector<wire::Mac>& macs);
+std::optional<wire::Hello> hello_in(const TopicProof&, const ShownTopic&);
 
 }  // namespace perdure::peers
