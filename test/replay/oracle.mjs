@@ -5,8 +5,8 @@
 //     for (const { name, wrong } of judge(events, shown).checks) …      shown: the lines that perdure_replay printed
 //
 // From the run it takes the devices' keys, which settle ties, and the times of batches, which it judges. Where all clocks agree,
-// the times are foretold, and who won is a matter of ancestry alone; by the authors' own clocks, sayings.mjs tells who saw what.
-import { has, inOrder, readBatch, sayings, unreplaced } from "./sayings.mjs";
+// the times are foretold, and who won is a matter of ancestry alone; by the authors' own clocks, occurrences.mjs tells who saw what.
+import { has, inOrder, readBatch, occurrences, unreplaced } from "./occurrences.mjs";
 
 /** For each event, the set of its ancestors, a bit each. */
 function ancestries(events) {
@@ -124,7 +124,7 @@ export function judge(events, lines, { rawTime = false } = {}) {
   const { devices, deviceOf } = assignDevices(events, ancestors);
   let greatest = 0;
   const clocks = events.map(({ time }) => (rawTime ? time : (greatest = Math.max(greatest, time))) * 1000);
-  const said = sayings(events, { ancestors, devices, deviceOf, clocks, keys: shown.keys }, shown.batches);
+  const said = occurrences(events, { ancestors, devices, deviceOf, clocks, keys: shown.keys }, shown.batches);
   const timesWrong = rawTime ? said.wrong : said.wrong.concat(compareTimes(events, shown.batches));
   const distinct = new Set(shown.keys).size;
   const checks = [

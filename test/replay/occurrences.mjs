@@ -1,9 +1,9 @@
 // In which batches events stand, and what their authors saw when they wrote them: where clocks differ, that is not simply all that
 // an event builds on. A batch dated more than five minutes ahead of a device's clock is held back there, so its author neither sees
 // nor names it; and what he has dated ahead himself is said again with his next event, in a new log and under a new time, and then
-// voided where it stood (DESIGN 3, 4). So an event may have several sayings, of which the last counts in the end; it is known by the first.
+// voided where it stood (DESIGN 3, 4). So an event may have several occurrences, of which the last counts in the end; it is known by the first.
 //
-//     const { last, wrong } = sayings(events, { ancestors, devices, deviceOf, clocks, keys }, batches);
+//     const { last, wrong } = occurrences(events, { ancestors, devices, deviceOf, clocks, keys }, batches);
 //
 // Which batches there are and what time they bear is the run's to say; that it may say so is judged here. All else follows from the
 // events: what a device saw of an ancestor is its last saying that was made by an ancestor, if it is not ahead of the device's clock.
@@ -52,7 +52,7 @@ class Sayings {
   wrong = [];
   #of = []; // by event, in the order in which they were made
   #touching = new Map(); // by path, the events before this one
-  #logs; // by device, log and index: { time, sayings, voided }
+  #logs; // by device, log and index: { time, occurrences, voided }
   #times = new Map(); // by time, who has used it
   #before;
 
@@ -103,7 +103,7 @@ class Sayings {
       if (msOf(batch.time) <= clocks[event] + heldBackMs)
         this.wrong.push(`event ${event}: log ${log} is voided from ${from} on without need`);
       batch.voided = true;
-      lost.push(...batch.sayings);
+      lost.push(...batch.occurrences);
     }
     return lost;
   }
@@ -111,7 +111,7 @@ class Sayings {
   /** `lost`: what it says again, or nothing where it says the event itself. */
   #addBatch(event, { log, incarnation, index, time, messages }, lost) {
     const device = this.world.deviceOf[event];
-    const batch = { time, sayings: [], voided: false };
+    const batch = { time, occurrences: [], voided: false };
     if (!lost && messages !== 1) this.wrong.push(`event ${event}: a batch of ${messages} messages`);
     const said = lost ? lost.splice(0, messages) : [undefined];
     // Its time is that of the last; those before it stand earlier where their places alone would put them behind.
@@ -124,7 +124,7 @@ class Sayings {
       const first = before?.first ?? { incarnation, index, position };
       const names = before?.names ?? new Map(this.events[event].paths.map(path => [path, this.#seen(event, path)]));
       const saying = { event: before?.event ?? event, by: event, device, time: at, first, names };
-      batch.sayings.push(saying);
+      batch.occurrences.push(saying);
       this.#of[saying.event].push(saying);
     }
     (this.#logs[device][log] ??= [])[index] = batch;
@@ -163,7 +163,7 @@ class Sayings {
 }
 
 /** For each event its last saying, and what contradicts DESIGN 4 on the way there. */
-export function sayings(events, world, batches) {
+export function occurrences(events, world, batches) {
   const all = new Sayings(events, world);
   const byEvent = events.map(() => []);
   for (const batch of batches) byEvent[batch.event]?.push(batch);
