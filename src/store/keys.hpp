@@ -7,7 +7,7 @@
 //     N topic log level n    64 tree nodes of level 0, 6, 12, … in one row               (log/nodes.hpp)
 //     I topic                the roots and counters of a topic's indexes                 (crdt/indexes.hpp)
 //     X topic tree page      a page of an index                                          (store/index.hpp)
-//     V topic log            which batches of an own voided log were appended again      (sync/reissued.hpp)
+//     V topic log            which batches of an own voided log were appended again      (sync/reappended.hpp)
 //     K topic acker          how far a peer has acknowledged our logs                    (sync)
 //     C topic peer           where we left off in that peer's arrival order              (sync)
 //     O topic                the epoch of its order of arrival, if not the store's       (node)
