@@ -481,7 +481,7 @@ void Node::Impl::append_again(store::Rows& rows, Topic& topic, u64 incarnation, 
 }
 
 void Node::Impl::written(const TopicPtr& topic, const Written& w) {
-  for (const sync::LogUpdate& update : w.updates) topic->apply(update);
+  apply(topic, w.updates);
   topic->counters = w.counters;
   stored(topic, w.changes);
   status_dirty_ = true;
@@ -516,7 +516,7 @@ void Node::Impl::release_due(const TopicPtr& topic) {
         if (auto e = extras_.find(topic->no); e != extras_.end()) e->second.releasing = false;
         if (saved == SaveOutcome::ok && result->damage) damaged(topic, result->damage);
         if (saved != SaveOutcome::ok || result->damage.indexes) return;
-        for (const sync::LogUpdate& update : result->updates) topic->apply(update);
+        apply(topic, result->updates);
         topic->counters = result->counters;
         stored(topic, result->changes);
         append_waiting(topic);

@@ -9,6 +9,7 @@
 #include "clock/hybrid.hpp"
 #include "crypto/random.hpp"
 #include "node/addresses.hpp"
+#include "node/contacts.hpp"
 #include "node/params.hpp"
 #include "peers/links.hpp"
 #include "peers/signal.hpp"
@@ -117,47 +118,6 @@ struct Again {
   bool renamed = false, held = false, ours = false;
 };
 
-struct AnchorEntry {
-  std::optional<DeviceId> pinned;  // at first contact
-  AnchorState state = AnchorState::connecting;
-  std::string reason;
-  u64 next_dial_ms = 0;
-  u32 failures = 0;
-  std::optional<LinkId> link;
-  std::optional<LinkId> through;  // to the same anchor by another address: this one is not dialled meanwhile
-  bool dialling = false;
-  std::map<TopicNo, u8> refusing;  // why it stores nothing more of these, until it holds what we hold
-};
-
-// Somebody who shares a topic with us and whom we might link to.
-struct Contact {
-  bool rtc = false;
-  // links that introduced it, and in which topics: with none left it is out of reach
-  std::map<LinkId, std::set<TopicNo>> introducers;
-  u64 next_try_ms = 0;
-  u32 failures = 0;
-  u64 known_since_ms = 0;
-  Hash affinity;  // of the pair: the lowest are linked directly
-};
-
-// Whom a link is yet to be told of in a topic, and when it may be.
-struct Introducing {
-  std::map<DeviceId, bool> present;  // who came; true: can make DataChannels
-  std::set<DeviceId> gone;
-  u64 next_ms = 0;
-  bool nobody() const { return present.empty() && gone.empty(); }
-};
-
-struct Attempt {
-  DeviceId peer;
-  bool initiator = false;
-  peers::Nonce nonce{};
-  std::optional<std::array<u8, 32>> local, remote;
-  u64 deadline_ms = 0;
-  LinkId via;                  // who introduced it
-  std::optional<LinkId> link;  // once the channel stands
-};
-
 class Node::Impl final : public sync::SyncHost {
  public:
   explicit Impl(Config config);
@@ -168,7 +128,7 @@ class Node::Impl final : public sync::SyncHost {
   // ---- node.cpp
   void on_event(Event& event);
   void on_time();
-  std::optional<u64> deadline() const;
+  std::optional<u64> deadline();
   void reply(u32 call, ReplyBody body) { actions_.push_back(Reply{call, std::move(body)}); }
   void fail(u32 call, Code code, std::string text) { reply(call, Error{code, std::move(text)}); }
 
@@ -442,6 +402,7 @@ class Node::Impl final : public sync::SyncHost {
   wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes) override;
   void grew(const TopicPtr& topic, u64 bytes) override { count_bytes(topic, topic->counted + bytes); }
   void count_bytes(const TopicPtr&, u64 bytes);
+  void apply(const TopicPtr&, const std::vector<sync::LogUpdate>&);  // once they are durable
   void count(const char* name, u64 n) override { metrics_[name] += n; }
   void refused(wire::Refusal) override;
   void check_leases();

@@ -60,6 +60,7 @@ u64 Node::Impl::rebuild_again_at(const TopicExtra& e) const {
 // Behind the steps that are under way: they build on what is in memory, and what they write must be in it when it is read again.
 void Node::Impl::reload_topic(const TopicPtr& topic) {
   topic->loaded = false;  // from here on nothing new begins
+  sync_.stir(topic->no);
   const u32 reading = ++topic->reading;
   transactions_.run(
       topic->queue(), [](store::Rows&) {},
@@ -141,7 +142,7 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
             },
             [this, topic, reading, result](SaveOutcome saved) {
               if (saved != SaveOutcome::ok || topic->reading != reading) return;
-              for (const sync::LogUpdate& update : result->updates) topic->apply(update);
+              apply(topic, result->updates);
               topic->counters = result->counters;
               topic->closed = {};
               TopicExtra& e = extra(topic);
@@ -314,7 +315,7 @@ void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at
       },
       [this, topic, reading, no, to, updates, absent](SaveOutcome saved) {
         if (saved != SaveOutcome::ok || topic->reading != reading) return;
-        for (const sync::LogUpdate& update : *updates) topic->apply(update);
+        apply(topic, *updates);
         for (LogNo log : *absent) begin_search(topic, log);  // no index will name what is lost
         rebuild_on(topic, reading, no, to);
       });

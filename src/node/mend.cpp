@@ -105,7 +105,7 @@ void Node::Impl::note_hole(const TopicPtr& topic, LogNo no, u64 hole) {
         if (!*update) return damaged(topic, {true, false, {}});  // its own row is lost: what is left is read again
         u64 before = topic->logs[no].durable.hole, after = (*update)->durable.hole;
         bool closed = after == log::no_cut && (before != after || extra(topic).rebuild_wanted);
-        topic->apply(**update);
+        apply(topic, {**update});
         report_holes();
         if (!topic->loaded || (before == after && !closed)) return;  // whoever met it was wrong, or it is known
         if (!closed) return sync_.reload(topic, now_, false), append_waiting(topic);

@@ -136,7 +136,7 @@ void Node::Impl::on_time() {
   }
 }
 
-std::optional<u64> Node::Impl::deadline() const {
+std::optional<u64> Node::Impl::deadline() {
   if (over_) return std::nullopt;
   std::optional<u64> at = sync_.deadline();
   auto take = [&](u64 t) {
@@ -292,6 +292,11 @@ void Node::Impl::check_leases() {
     metrics_["leases_ended"] += 1;
     forget_topic(topic, [](SaveOutcome) {});
   }
+}
+
+void Node::Impl::apply(const TopicPtr& topic, const std::vector<sync::LogUpdate>& updates) {
+  for (const sync::LogUpdate& update : updates) topic->apply(update);
+  sync_.stir(topic->no);
 }
 
 void Node::Impl::count_bytes(const TopicPtr& topic, u64 bytes) {

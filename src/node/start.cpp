@@ -232,6 +232,7 @@ void Node::Impl::storage_failed(SaveOutcome outcome) {
   for (auto& [no, topic] : topics_) {
     if (topic->open && !topic->loaded) ++extra(topic).load_failures;
     topic->loaded = false;  // what is in memory is ahead of the rows: nothing builds on it
+    sync_.stir(no);
   }
   if (outcome == SaveOutcome::superseded) return give_up(Code::storage_unavailable, superseded_text);
   if (outcome == SaveOutcome::full && config_.anchor) no_room();

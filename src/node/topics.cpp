@@ -165,6 +165,7 @@ void Node::Impl::end_if_idle(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
   if (e.endings.empty() || e.appending || e.reappending || e.releasing || !e.waiting.empty() || !topic->loaded) return;
   topic->loaded = false;  // from here on nothing new begins
+  sync_.stir(topic->no);
   transactions_.run(
       topic->queue(), [](store::Rows&) {},
       [this, topic](SaveOutcome saved) {
@@ -248,6 +249,7 @@ void Node::Impl::call(u32 id, TopicLeave& c) {
 void Node::Impl::forget_topic(const TopicPtr& topic, store::Transactions::Done done) {
   end_following(topic);
   topic->loaded = false;
+  sync_.stir(topic->no);
   count_bytes(topic, 0);
   topic_numbers_.erase({topic->network, topic->id});
   topics_.erase(topic->no);

@@ -92,9 +92,9 @@ std::optional<u64> ops_at(store::Rows& rows, const Topic& topic, store::LogNo no
 }  // namespace
 
 void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
-  auto found = topics_.find(topic->no);
-  if (found == topics_.end() || no >= topic->logs.size()) return;
-  TopicSync& t = found->second;
+  TopicSync* found = known(topic);
+  if (!found || no >= topic->logs.size()) return;
+  TopicSync& t = *found;
   const LogEntry& entry = topic->logs[no];
   if (entry.durable.spoken() == 0) return;
   std::vector<Exchange*> to;
@@ -121,11 +121,11 @@ void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
 }
 
 void Sync::ack_all_of(const TopicPtr& topic, const DeviceId& author) {
-  auto found = topics_.find(topic->no);
-  if (found == topics_.end()) return;
+  TopicSync* found = known(topic);
+  if (!found) return;
   for (store::LogNo no = 0; no < topic->logs.size(); ++no)
     if (topic->logs[no].pending.device == author && topic->logs[no].durable.length > 0 && author != self_.id())
-      found->second.ack_due.emplace(no, now_.steady_ms);
+      found->ack_due.emplace(no, now_.steady_ms);
 }
 
 // To its author, by whoever is linked to it: what its signer said to us itself, and only what is true of the log as we hold it.

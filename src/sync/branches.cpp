@@ -26,10 +26,9 @@ void Sync::probe_beyond_void(TopicSync& t, Exchange& e, const wire::LogTag& tag)
 }
 
 void Sync::probe_beyond_void(const TopicPtr& topic, store::LogNo no) {
-  auto found = topics_.find(topic->no);
-  if (found == topics_.end()) return;
-  for (auto& [link, e] : found->second.exchanges)
-    probe_beyond_void(found->second, e, tag_of(e.session, topic->logs[no].pending.id));
+  TopicSync* found = known(topic);
+  if (!found) return;
+  for (auto& [link, e] : found->exchanges) probe_beyond_void(*found, e, tag_of(e.session, topic->logs[no].pending.id));
 }
 
 void Sync::diverged(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,

@@ -135,9 +135,9 @@ void Sync::served(const TopicPtr& topic, LinkId link, u32 generation, Serve s, c
 
 // What is ours is pushed at once to those who hold all before it, and so does an anchor with everything; others are told.
 void Sync::spread(const TopicPtr& topic, store::LogNo no, std::optional<LinkId> source) {
-  auto found = topics_.find(topic->no);
-  if (found == topics_.end() || no >= topic->logs.size()) return;
-  TopicSync& t = found->second;
+  TopicSync* found = known(topic);
+  if (!found || no >= topic->logs.size()) return;
+  TopicSync& t = *found;
   const LogEntry& entry = topic->logs[no];
   for (auto& [link, e] : t.exchanges) {
     e.tags.emplace(tag_of(e.session, entry.pending.id), no);

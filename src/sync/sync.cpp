@@ -33,9 +33,9 @@ void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, const
 }
 
 void Sync::detach(const TopicPtr& topic, LinkId link) {
-  auto it = topics_.find(topic->no);
-  if (it == topics_.end()) return;
-  TopicSync& t = it->second;
+  TopicSync* found = known(topic);
+  if (!found) return;
+  TopicSync& t = *found;
   auto gone = t.exchanges.extract(link);
   if (gone.empty()) return;
   unclaim(gone.mapped());
@@ -53,19 +53,33 @@ void Sync::detach_all(const TopicPtr& topic) {
   for (auto& [link, e] : t->second.exchanges) unclaim(e);
   shared_ -= t->second.exchanges.size();
   topics_.erase(t);
+  stir(topic->no);
 }
 
 Sync::TopicSync& Sync::of(const TopicPtr& topic) {
   TopicSync& t = topics_[topic->no];
   if (!t.topic) t.topic = topic;
+  stir(topic->no);
   return t;
 }
 
-Exchange* Sync::find(const TopicPtr& topic, LinkId link) {
+Sync::TopicSync* Sync::known(const TopicPtr& topic) {
   auto t = topics_.find(topic->no);
   if (t == topics_.end()) return nullptr;
-  auto e = t->second.exchanges.find(link);
-  return e == t->second.exchanges.end() ? nullptr : &e->second;
+  stir(topic->no);
+  return &t->second;
+}
+
+void Sync::stir(store::TopicNo no) {
+  stirred_.insert(no);
+  untimed_.insert(no);
+}
+
+Exchange* Sync::find(const TopicPtr& topic, LinkId link) {
+  TopicSync* t = known(topic);
+  if (!t) return nullptr;
+  auto e = t->exchanges.find(link);
+  return e == t->exchanges.end() ? nullptr : &e->second;
 }
 
 bool Sync::respond(const TopicPtr& topic, Exchange& e, store::Transactions::Step step, store::Transactions::Done done) {
@@ -83,7 +97,7 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
   now_ = now;
   Exchange* e = find(topic, link);
   if (!e) return;  // said before we learnt that we share the topic
-  TopicSync& t = topics_[topic->no];
+  TopicSync& t = of(topic);
   if (!topic->loaded) {  // both sides greet anew once it is
     if (frame.tag == wire::Tag::hello) e->hello_lost = true;
     return;
@@ -144,7 +158,7 @@ void Sync::on_hello(Instant now, const TopicPtr& topic, LinkId link, const wire:
   Exchange* e = find(topic, link);
   if (!e) return;
   if (!topic->loaded) e->hello_lost = true;  // both sides greet anew once it is
-  else on_hello(topics_[topic->no], *e, hello);
+  else on_hello(of(topic), *e, hello);
 }
 
 void Sync::refused(const TopicPtr& topic, LinkId link) {
@@ -168,39 +182,61 @@ void Sync::reload(const TopicPtr& topic, Instant now, bool failed) {
 void Sync::flush(Instant now) {
   now_ = now;
   for (LinkId link : std::exchange(overdrawn_, {})) host_.fault(link, Fault::too_much);
+  for (store::TopicNo no : timers_.due(now.steady_ms)) stir(no);
   std::vector<Key> waiting;
-  for (auto& [no, t] : topics_) {
-    if (!t.topic->loaded) continue;  // all greet anew once it is
-    for (auto& [link, e] : t.exchanges) {
-      if (e.announce_at && *e.announce_at <= now.steady_ms) announce(t, e);
-      if (e.check_at <= now.steady_ms) {
-        e.check_at = now.steady_ms + host_.idle_ms(check_interval_ms, check_interval_ms_max);
-        if (e.hello_got && e.serves.empty() && e.pulls.empty()) send(e, wire::Check{fingerprint(t, e)});
-      }
-      if (e.resume_at != 0 && e.resume_at <= now.steady_ms) {
-        e.resume_at = 0;
-        pull(t, e);
-      }
-      if (e.waiting) waiting.emplace_back(no, link);
-      if (!e.serves.empty()) serve(t, e);
-      if (!e.suspects.empty()) search_suspects(t, e);
-      if (!t.topic->holed.empty()) ask_for_lost(t, e);
-      give_up_late(t, e);
+  std::vector<store::TopicNo> again;
+  // In their order; one that is stirred by another before it is looked at next time.
+  for (auto it = stirred_.begin(); it != stirred_.end();) {
+    const store::TopicNo no = *it;
+    stirred_.erase(it);
+    if (auto t = topics_.find(no); t != topics_.end() && t->second.topic->loaded) {  // else all greet anew once it is
+      flush_topic(t->second);
+      for (const auto& [link, e] : t->second.exchanges)
+        if (e.waiting) waiting.emplace_back(no, link);
+      if (unsettled(t->second)) again.push_back(no);
     }
-    if (t.paused_until != 0 && t.paused_until <= now.steady_ms) {
-      t.paused_until = 0;
-      for (auto& [link, e] : t.exchanges) pull(t, e);
-      hear_early_acks(t);
-    }
-    std::vector<store::LogNo> due;
-    for (const auto& [log, at] : t.ack_due)
-      if (at <= now.steady_ms) due.push_back(log);
-    for (store::LogNo log : due) {
-      t.ack_due.erase(log);
-      acknowledge(t.topic, log);
-    }
+    it = stirred_.upper_bound(no);
   }
+  for (store::TopicNo no : again) stir(no);
   if (!waiting.empty()) answer_those(std::move(waiting));
+}
+
+void Sync::flush_topic(TopicSync& t) {
+  for (auto& [link, e] : t.exchanges) {
+    if (e.announce_at && *e.announce_at <= now_.steady_ms) announce(t, e);
+    if (e.check_at <= now_.steady_ms) {
+      e.check_at = now_.steady_ms + host_.idle_ms(check_interval_ms, check_interval_ms_max);
+      if (e.hello_got && e.serves.empty() && e.pulls.empty()) send(e, wire::Check{fingerprint(t, e)});
+    }
+    if (e.resume_at != 0 && e.resume_at <= now_.steady_ms) {
+      e.resume_at = 0;
+      pull(t, e);
+    }
+    if (!e.serves.empty()) serve(t, e);
+    if (!e.suspects.empty()) search_suspects(t, e);
+    if (!t.topic->holed.empty()) ask_for_lost(t, e);
+    give_up_late(t, e);
+  }
+  if (t.paused_until != 0 && t.paused_until <= now_.steady_ms) {
+    t.paused_until = 0;
+    for (auto& [link, e] : t.exchanges) pull(t, e);
+    hear_early_acks(t);
+  }
+  std::vector<store::LogNo> due;
+  for (const auto& [log, at] : t.ack_due)
+    if (at <= now_.steady_ms) due.push_back(log);
+  for (store::LogNo log : due) {
+    t.ack_due.erase(log);
+    acknowledge(t.topic, log);
+  }
+}
+
+// Something in it waits for what has no time of its own: room on a link, or an answer.
+bool Sync::unsettled(const TopicSync& t) const {
+  return !t.topic->holed.empty() || std::ranges::any_of(t.exchanges, [](const auto& other) {
+    const Exchange& e = other.second;
+    return e.waiting || !e.serves.empty() || !e.suspects.empty();
+  });
 }
 
 // By turns, so that nobody is told again before all that wait were told; and not from within the tables, from which an answer may take a link.
@@ -213,29 +249,36 @@ void Sync::answer_those(std::vector<Key> waiting) {
   }
 }
 
-std::optional<u64> Sync::deadline() const {
-  std::optional<u64> at;
-  auto take = [&](u64 t) {
-    if (!at || t < *at) at = t;
-  };
-  for (const auto& [no, t] : topics_) {
-    if (!t.topic->loaded) continue;
-    for (const auto& [link, e] : t.exchanges) {
-      take(e.check_at);
-      if (e.announce_at) take(*e.announce_at);
-      if (e.resume_at != 0) take(e.resume_at);
-      for (const auto& [request, pull] : e.pulls) take(pull.heard_ms + pull.ms_max);
-    }
-    if (t.paused_until != 0) take(t.paused_until);
-    for (const auto& [log, due] : t.ack_due) take(due);
+std::optional<u64> Sync::deadline() {
+  for (store::TopicNo no : std::exchange(untimed_, {})) {
+    auto t = topics_.find(no);
+    timers_.set(no, t == topics_.end() ? std::nullopt : deadline_of(t->second));
   }
+  return timers_.next();
+}
+
+std::optional<u64> Sync::deadline_of(const TopicSync& t) const {
+  std::optional<u64> at;
+  if (!t.topic->loaded) return at;
+  auto take = [&](u64 ms) { at = std::min(at.value_or(ms), ms); };
+  for (const auto& [link, e] : t.exchanges) {
+    take(e.check_at);
+    if (e.announce_at) take(*e.announce_at);
+    if (e.resume_at != 0) take(e.resume_at);
+    for (const auto& [request, pull] : e.pulls) take(pull.heard_ms + pull.ms_max);
+  }
+  if (t.paused_until != 0) take(t.paused_until);
+  for (const auto& [log, due] : t.ack_due) take(due);
   return at;
 }
 
 // ---- what the façade asks ------------------------------------------------------------------------------------------------
 
 const Exchange* Sync::exchange(const TopicPtr& topic, LinkId link) const {
-  return const_cast<Sync*>(this)->find(topic, link);
+  auto t = topics_.find(topic->no);
+  if (t == topics_.end()) return nullptr;
+  auto e = t->second.exchanges.find(link);
+  return e == t->second.exchanges.end() ? nullptr : &e->second;
 }
 
 std::vector<LinkId> Sync::links(const TopicPtr& topic) const {

@@ -8,6 +8,7 @@
 // A peer that breaks the rules is handed to `fault` and loses its link; it can make nothing else happen.
 #pragma once
 
+#include "base/timers.hpp"
 #include "crdt/arrivals.hpp"
 #include "crypto/random.hpp"
 #include "store/transactions.hpp"
@@ -100,7 +101,8 @@ class Sync {
   void reload(const TopicPtr&, Instant now, bool failed);
   void probe_beyond_void(const TopicPtr&, store::LogNo);  // an own log was voided: what do others hold behind that?
   void flush(Instant now);
-  std::optional<u64> deadline() const;
+  std::optional<u64> deadline();
+  void stir(store::TopicNo no);  // its rows were lost sight of, or something in it changed that is not told otherwise
 
   const Exchange* exchange(const TopicPtr&, LinkId) const;
   std::vector<LinkId> links(const TopicPtr&) const;
@@ -151,8 +153,13 @@ class Sync {
     u64 bytes = 0;
   };
 
+  // Whoever may change something asks by one of these: the topic is looked at with the next flush.
   TopicSync& of(const TopicPtr& topic);
+  TopicSync* known(const TopicPtr&);
   Exchange* find(const TopicPtr&, LinkId);
+  void flush_topic(TopicSync&);
+  bool unsettled(const TopicSync&) const;
+  std::optional<u64> deadline_of(const TopicSync&) const;
   template <class M>
   void send(const Exchange& e, const M& message, u32 request = 0);
   // A step in answer to a frame; false, and nothing done, if too many wait.
@@ -229,6 +236,9 @@ class Sync {
   const Limits limits_;
   SyncHost& host_;
   std::map<store::TopicNo, TopicSync> topics_;
+  std::set<store::TopicNo> stirred_;  // to be looked at with the next flush
+  std::set<store::TopicNo> untimed_;  // whose timer is to be set anew
+  Timers<store::TopicNo> timers_;
   Budget answers_;                // work for greetings of large topics
   Key answered_{};                // … of which this was the last
   u64 queued_ = 0;                // bytes of pages that wait for storage, of all links

@@ -232,10 +232,10 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
          their.time_s, their.root, their.cut, std::max(their.said, result.end)});
   }
   if (accepted) {
-    if (auto t = topics_.find(topic->no); t != topics_.end() && topic->logs[result.no].pending.device != self_.id()) {
-      auto last = t->second.acked_at.find(result.no);
-      u64 earliest = last == t->second.acked_at.end() ? 0 : last->second + ack_interval_ms;
-      t->second.ack_due.emplace(result.no, std::max(now_.steady_ms, earliest));
+    if (TopicSync* t = known(topic); t && topic->logs[result.no].pending.device != self_.id()) {
+      auto last = t->acked_at.find(result.no);
+      u64 earliest = last == t->acked_at.end() ? 0 : last->second + ack_interval_ms;
+      t->ack_due.emplace(result.no, std::max(now_.steady_ms, earliest));
     }
     host_.stored(topic, result.changes);
     spread(topic, result.no, link);
