@@ -420,16 +420,16 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
         result->no = appender.no();
       },
       [this, topic, calls, result, unsure](SaveOutcome saved) {
-        auto found = extras_.find(topic->no);
-        if (found != extras_.end()) found->second.appending = false;
+        TopicExtra* found = known_extra(topic);
+        if (found) found->appending = false;
         if (saved != SaveOutcome::ok) {
           for (const WaitingAppend& call : *calls) save_failed(call.call, saved, "this was not stored.");
           topic->own_unsure |= unsure;
-          if (found != extras_.end()) found->second.looked_for_held = false;
+          if (found) found->looked_for_held = false;
           return;
         }
-        if (found == extras_.end()) return;  // a topic is not forgotten while appends are under way
-        TopicExtra& now = found->second;
+        if (!found) return;  // a topic is not forgotten while appends are under way
+        TopicExtra& now = *found;
         if (result->damage) damaged(topic, result->damage);
         if (!result->held.empty() || result->damage.indexes) {
           topic->own_unsure |= unsure;
@@ -492,9 +492,9 @@ void Node::Impl::release_due(const TopicPtr& topic) {
   if (!topic->open || !topic->loaded || !topic->keys || !topic->counters.next_due_ms ||
       *topic->counters.next_due_ms > corrected_now_ms())
     return;
-  auto found = extras_.find(topic->no);
-  if (found == extras_.end() || found->second.releasing || resting_until_ > now_.steady_ms) return;
-  found->second.releasing = true;
+  TopicExtra* found = known_extra(topic);
+  if (!found || found->releasing || resting_until_ > now_.steady_ms) return;
+  found->releasing = true;
   struct Result {
     std::vector<sync::LogUpdate> updates;
     crdt::Changes changes;
@@ -513,7 +513,7 @@ void Node::Impl::release_due(const TopicPtr& topic) {
         for (const sync::LogUpdate& update : result->updates) topic->build_on(update);
       },
       [this, topic, result](SaveOutcome saved) {
-        if (auto e = extras_.find(topic->no); e != extras_.end()) e->second.releasing = false;
+        if (TopicExtra* e = known_extra(topic)) e->releasing = false;
         if (saved == SaveOutcome::ok && result->damage) damaged(topic, result->damage);
         if (saved != SaveOutcome::ok || result->damage.indexes) return;
         apply(topic, result->updates);

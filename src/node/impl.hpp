@@ -6,6 +6,7 @@
 
 #include <deque>
 
+#include "base/timers.hpp"
 #include "clock/hybrid.hpp"
 #include "crypto/random.hpp"
 #include "node/addresses.hpp"
@@ -95,6 +96,9 @@ struct TopicExtra {
   std::vector<MemberOut> last_members;
   u64 unlinked_ms = 0;  // anchors: since when nobody uses it
 };
+
+// What a topic adds to what is said of all of them.
+struct Tally { u64 pending = 0, bytes = 0, newest_ms = 0; };
 
 struct Waiter {
   u32 call = 0;
@@ -294,7 +298,20 @@ class Node::Impl final : public sync::SyncHost {
   void end_following(const TopicPtr&);
   TopicPtr open_one(u32 call, TopicNo);  // or replies that it is not open
   TopicPtr make_topic(const NetworkId&, const TopicId&);
-  TopicExtra& extra(const TopicPtr& topic) { return extras_[topic->no]; }
+  // Whoever may change something asks by one of these: the topic is looked at with this turn.
+  TopicExtra& extra(const TopicPtr& topic) { return touched_.insert(topic->no), extras_[topic->no]; }
+  TopicExtra* known_extra(const TopicPtr&);  // null: it is forgotten
+
+  // ---- touched.cpp: what a turn looks at, and what all topics together come to
+  template <class F>
+  void each_touched(F use);
+  void touch_due();
+  void topics_time();
+  void tally();
+  void tally(TopicNo);
+  void settle_touched();
+  bool unsettled(const Topic&, const TopicExtra&) const;
+  std::optional<u64> deadline_of(const Topic&, const TopicExtra&) const;
 
   // ---- mend.cpp
   void damaged(const TopicPtr&, const sync::Damage&) override;
@@ -363,7 +380,7 @@ class Node::Impl final : public sync::SyncHost {
   void on_presence(peers::Link&, const TopicPtr&, const wire::Frame&);
   void announce(const TopicPtr&, u8 kind, const std::optional<Bytes>& value, std::optional<LinkId> only);
   void announce_to_newcomer(peers::Link&, const TopicPtr&);
-  void presence_time();
+  void presence_time(const TopicPtr&, TopicExtra&);
   void keep_frame(Heard&, Bytes frame);  // for newcomers, as far as there is room
   void member_gone(const TopicPtr&, const DeviceId&);
   struct Sight;
@@ -430,6 +447,13 @@ class Node::Impl final : public sync::SyncHost {
   std::map<TopicNo, log::Opening> orphans_;  // numbers whose rows are there, but not what topic they are of
   std::map<TopicNo, TopicPtr> topics_;
   std::map<TopicNo, TopicExtra> extras_;
+  std::set<TopicNo> touched_;  // topics in which something happened, or is due
+  Timers<TopicNo> topic_timers_;
+  std::map<TopicNo, Tally> tallies_;  // what each one adds to …
+  u64 pending_ = 0, open_bytes_ = 0;  // … the sums,
+  std::set<TopicNo> newer_, announcing_,
+      held_back_;  // … where a newer core has written, where we have a presence, where something is not due yet,
+  std::set<std::pair<u64, TopicNo>> newest_;  // … and those that can be read, by their greatest time
   std::map<std::pair<NetworkId, TopicId>, TopicNo> topic_numbers_;
   std::map<LinkId, std::unique_ptr<peers::Link>> links_;
   std::vector<LinkId> closing_links_;

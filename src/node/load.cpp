@@ -93,6 +93,7 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
       [this, topic, reading, last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
         if (!ok || topic->reading != reading) return;
         topic->forget();
+        touched_.insert(topic->no);
         bool lost_logs = sync::load_logs(*topic, rows);
         lost_logs |= *last > topic->logs.size();
         while (topic->logs.size() < std::min<std::size_t>(*last, sync::log_numbers_max)) topic->logs.emplace_back();

@@ -13,9 +13,9 @@ constexpr const char*
 
 // A step met them. What it was for is done again once they are mended.
 void Node::Impl::damaged(const TopicPtr& topic, const sync::Damage& damage) {
-  auto found = extras_.find(topic->no);
-  if (found == extras_.end() || !topic->open || !topic->loaded) return;  // being read again already
-  TopicExtra& e = found->second;
+  TopicExtra* found = known_extra(topic);
+  if (!found || !topic->open || !topic->loaded) return;  // being read again already
+  TopicExtra& e = *found;
   for (LogNo no : damage.logs)
     if (no < topic->logs.size() && e.searched.insert(no).second) begin_search(topic, no);
   if (!damage.indexes) return;
@@ -32,11 +32,10 @@ void Node::Impl::damaged(const TopicPtr& topic, const sync::Damage& damage) {
 
 // The call is answered once the topic's indexes are whole again.
 void Node::Impl::once_mended(const TopicPtr& topic, u32 call, Task<void()> again) {
-  auto found = extras_.find(topic->no);
-  if (found == extras_.end())
-    return fail(call, Code::closed, "The topic was closed. Open it again with topic() or join().");
+  TopicExtra* found = known_extra(topic);
+  if (!found) return fail(call, Code::closed, "The topic was closed. Open it again with topic() or join().");
   if (topic->loaded) return again();
-  TopicExtra& e = found->second;
+  TopicExtra& e = *found;
   if (e.failed || e.retries.size() >= params::early_calls_max) return read_failed(call);
   e.retries.push_back({call, std::move(again)});
 }

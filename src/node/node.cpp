@@ -38,6 +38,7 @@ Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
       check_waiters();
     }
     introductions_time();
+    tally();
     notices();
     // Last, so that what was sent in this turn goes out first.
     for (LinkId link : std::exchange(closing_links_, {})) actions_.push_back(CloseLink{link});
@@ -46,6 +47,7 @@ Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
       if (auto* call = std::get_if<Call>(&event)) on_call(*call);  // each hears why
   }
   closed_.clear();
+  if (!over_) settle_touched();
   Turn turn;
   turn.actions = std::exchange(actions_, {});
   turn.deadline_ms = deadline();
@@ -107,19 +109,7 @@ void Node::Impl::on_time() {
   hear_waiting();
   dial_anchors();
   dial_contacts();
-  presence_time();
-  for (auto& [no, topic] : topics_) {
-    bool ahead = topic->open && topic->loaded && dated_ahead(*topic, topic->counters.greatest);
-    if (ahead && resting_until_ <= now_.steady_ms) reload_topic(topic);
-    release_due(topic);
-    if (auto e = extras_.find(no); e != extras_.end() && !(e->second.waiting.empty() && e->second.uncounted.empty()) &&
-                                   resting_until_ <= now_.steady_ms)
-      append_waiting(topic);
-  }
-  for (auto& [no, topic] : topics_)
-    if (auto e = extras_.find(no);
-        e != extras_.end() && e->second.rebuild_at != 0 && e->second.rebuild_at <= now_.steady_ms)
-      rebuild(topic);
+  topics_time();
   if (config_.anchor && started_ && leases_at_ <= now_.steady_ms) check_leases();
   if (config_.anchor && started_ && metrics_at_ <= now_.steady_ms) {
     metrics_at_ = now_.steady_ms + 1'000;
@@ -159,25 +149,7 @@ std::optional<u64> Node::Impl::deadline() {
   for (const auto& [no, attempt] : attempts_) take(attempt.deadline_ms);
   for (const auto& [id, contact] : contacts_)
     if (contact.next_try_ms > now_.steady_ms) take(contact.next_try_ms);
-  for (const auto& [no, e] : extras_) {
-    if (e.rebuild_at != 0) take(e.rebuild_at);
-    if (!(e.waiting.empty() && e.uncounted.empty()) && resting_until_ > now_.steady_ms) take(resting_until_);
-    if (auto topic = topics_.find(no); topic == topics_.end() || !topic->second->loaded) continue;
-    if (e.members_at && !config_.anchor) take(*e.members_at);
-    if (e.own_presence)
-      take(e.own_presence_at + (e.own_presence_due
-                                    ? params::presence_interval_ms
-                                    : idle_ms(params::presence_again_ms, params::presence_again_ms_max)));
-    else if (e.own_presence_due) take(e.own_presence_at + params::presence_interval_ms);
-    for (const auto& [who, said] : e.heard)
-      if (who.second == 1 && said.value) take(said.heard_ms + params::presence_silence_ms);
-  }
-  u64 corrected = clock::corrected(now_.wall_ms, offset_);
-  for (const auto& [no, topic] : topics_)
-    if (topic->counters.next_due_ms && topic->open && topic->loaded)
-      take(std::max(
-          resting_until_,
-          now_.steady_ms + (*topic->counters.next_due_ms > corrected ? *topic->counters.next_due_ms - corrected : 1)));
+  if (auto topics = topic_timers_.next()) take(*topics);
   if (config_.anchor && started_) take(metrics_at_);
   if (at && *at <= now_.steady_ms) at = now_.steady_ms + 1;
   return at;
@@ -297,6 +269,7 @@ void Node::Impl::check_leases() {
 void Node::Impl::apply(const TopicPtr& topic, const std::vector<sync::LogUpdate>& updates) {
   for (const sync::LogUpdate& update : updates) topic->apply(update);
   sync_.stir(topic->no);
+  touched_.insert(topic->no);
 }
 
 void Node::Impl::count_bytes(const TopicPtr& topic, u64 bytes) {
@@ -307,7 +280,14 @@ void Node::Impl::count_bytes(const TopicPtr& topic, u64 bytes) {
 // An edge counts the topics that are open, and tells nobody's writing from another's.
 wire::Refusal* Node::Impl::quota(const Topic& topic, const DeviceId& device, u64 bytes) {
   if (!config_.anchor) {
-    for (const auto& [no, open] : topics_) bytes += open->bytes;
+    // As of the turn before, and what has changed in this one.
+    bytes += open_bytes_;
+    for (TopicNo no : touched_) {
+      auto open = topics_.find(no);
+      auto before = tallies_.find(no);
+      bytes += (open == topics_.end() ? 0 : open->second->bytes) -
+               (before == tallies_.end() ? 0 : before->second.bytes);
+    }
     refusal_ = wire::Refusal::total_quota;
     return bytes > config_.quotas.total_bytes ? &refusal_ : nullptr;
   }

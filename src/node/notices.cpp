@@ -44,14 +44,14 @@ StatusNotice Node::Impl::status() {
   }
   for (const auto& [url, a] : anchors_) connecting |= a.dialling;
   s.state = s.webrtc + s.websocket + s.relayed + s.local > 0 ? 1 : connecting && online_ ? 2 : 3;
-  for (auto& [no, topic] : topics_)
-    if (topic->open && topic->keys) s.pending += sync_.pending(topic) + uncounted(topic);
+  s.pending = pending_;
   s.skew_ms = skew_;
   for (const auto& [code, text] : trouble_) s.trouble.push_back({code, text});
   std::string newer;
-  for (const auto& [no, topic] : topics_)
-    if (topic->counters.newer > 0)
-      newer += (newer.empty() ? "" : ", ") + (topic->name ? "\"" + *topic->name + "\"" : "a topic without a name");
+  for (TopicNo no : newer_) {
+    const TopicPtr& topic = topics_.at(no);
+    newer += (newer.empty() ? "" : ", ") + (topic->name ? "\"" + *topic->name + "\"" : "a topic without a name");
+  }
   if (!newer.empty())
     s.trouble.push_back({Code::outdated, "A newer version of this app has written what this one cannot read, in " +
                                              newer + ". It is kept and passed on; reload to run the newer version."});
@@ -85,8 +85,10 @@ void Node::Impl::topic_notice(const TopicPtr& topic) {
 void Node::Impl::notices() {
   if (gone_ && std::exchange(status_dirty_, false)) actions_.push_back(status());
   if (!started_ || config_.anchor) return;
-  for (auto& [no, topic] : topics_) {
-    if (!topic->open || !topic->loaded) continue;
+  for (TopicNo no : touched_) {
+    auto found = topics_.find(no);
+    if (found == topics_.end() || !found->second->open || !found->second->loaded) continue;
+    const TopicPtr& topic = found->second;
     TopicExtra& e = extra(topic);
     if (std::exchange(e.dirty, false) || sync_.state(topic) != e.last_notice.state) topic_notice(topic);
     if (std::exchange(e.members_dirty, false)) tell_soon(e.members_at, now_.steady_ms, e.last_members.size());

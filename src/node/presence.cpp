@@ -301,32 +301,27 @@ void Node::Impl::keep_frame(Heard& said, Bytes frame) {
   said.frame = std::move(frame);
 }
 
-void Node::Impl::presence_time() {
-  for (auto& [no, e] : extras_) {
-    auto found = topics_.find(no);
-    if (found == topics_.end() || !found->second->open || !found->second->loaded) continue;
-    TopicPtr topic = found->second;
-    bool again = e.own_presence &&
-                 e.own_presence_at + idle_ms(params::presence_again_ms, params::presence_again_ms_max) <=
-                     now_.steady_ms;
-    if ((e.own_presence_due && e.own_presence_at + params::presence_interval_ms <= now_.steady_ms) || again) {
-      e.own_presence_due = false;
-      e.own_presence_at = now_.steady_ms;
-      announce(topic, kind_presence, e.own_presence, std::nullopt);
-    }
-    for (auto& [who, said] : e.heard) {
-      if (who.second != kind_presence || !said.value || said.heard_ms + params::presence_silence_ms > now_.steady_ms)
-        continue;
-      said.value.reset();
-      actions_.push_back(PresenceNotice{no, who.first, std::nullopt});
-    }
+void Node::Impl::presence_time(const TopicPtr& topic, TopicExtra& e) {
+  const bool again = e.own_presence &&
+                     e.own_presence_at + idle_ms(params::presence_again_ms, params::presence_again_ms_max) <=
+                         now_.steady_ms;
+  if ((e.own_presence_due && e.own_presence_at + params::presence_interval_ms <= now_.steady_ms) || again) {
+    e.own_presence_due = false;
+    e.own_presence_at = now_.steady_ms;
+    announce(topic, kind_presence, e.own_presence, std::nullopt);
+  }
+  for (auto& [who, heard] : e.heard) {
+    if (who.second != kind_presence || !heard.value || heard.heard_ms + params::presence_silence_ms > now_.steady_ms)
+      continue;
+    heard.value.reset();
+    actions_.push_back(PresenceNotice{topic->no, who.first, std::nullopt});
   }
 }
 
 void Node::Impl::member_gone(const TopicPtr& topic, const DeviceId& device) {
-  auto found = extras_.find(topic->no);
-  if (found == extras_.end() || sight(topic).of(device) != sync::Nearness::away) return;
-  TopicExtra& e = found->second;
+  TopicExtra* found = known_extra(topic);
+  if (!found || sight(topic).of(device) != sync::Nearness::away) return;
+  TopicExtra& e = *found;
   e.members_dirty = true;
   if (topic->keys) saw(topic, device, now_.wall_ms);
   for (u8 kind : {kind_presence, kind_profile}) {

@@ -131,26 +131,26 @@ bool fill_hole(store::Rows& rows, const Topic& topic, const sync::Branch& branch
 }  // namespace
 
 void Node::Impl::lost_own(const TopicPtr& topic, sync::Branch branch) {
-  auto found = extras_.find(topic->no);
-  if (found == extras_.end() || !topic->loaded || found->second.uncounted.size() >= lost_max) return;
-  found->second.uncounted.push_back({Uncounted::Why::branch, std::move(branch)});
+  TopicExtra* found = known_extra(topic);
+  if (!found || !topic->loaded || found->uncounted.size() >= lost_max) return;
+  found->uncounted.push_back({Uncounted::Why::branch, std::move(branch)});
   append_waiting(topic);
 }
 
 void Node::Impl::voided_own(const TopicPtr& topic, LogNo no) {
-  auto found = extras_.find(topic->no);
-  if (found == extras_.end() || !topic->loaded || topic->logs[no].pending.cut >= topic->logs[no].pending.held) return;
-  found->second.uncounted.push_back({Uncounted::Why::voided, {no, topic->logs[no].pending.cut, 0, {}, {}}});
+  TopicExtra* found = known_extra(topic);
+  if (!found || !topic->loaded || topic->logs[no].pending.cut >= topic->logs[no].pending.held) return;
+  found->uncounted.push_back({Uncounted::Why::voided, {no, topic->logs[no].pending.cut, 0, {}, {}}});
   move_waiters(topic);
   append_waiting(topic);
 }
 
 void Node::Impl::own_came(const TopicPtr& topic, LogNo no, u64 from) {
-  auto found = extras_.find(topic->no);
-  if (found == extras_.end() || !topic->loaded) return;
+  TopicExtra* found = known_extra(topic);
+  if (!found || !topic->loaded) return;
   const bool voided = topic->logs[no].pending.cut < topic->logs[no].pending.held;
-  if (voided) found->second.uncounted.push_back({Uncounted::Why::voided, {no, from, 0, {}, {}}});
-  if (topic->counters.said_again > 0) found->second.uncounted.push_back({Uncounted::Why::clash, {no, from, 0, {}, {}}});
+  if (voided) found->uncounted.push_back({Uncounted::Why::voided, {no, from, 0, {}, {}}});
+  if (topic->counters.said_again > 0) found->uncounted.push_back({Uncounted::Why::clash, {no, from, 0, {}, {}}});
   append_waiting(topic);
 }
 
@@ -218,12 +218,12 @@ void Node::Impl::look_for_uncounted(const TopicPtr& topic) {
         *held = crdt::Replica(rows, topic->no, *topic, *topic->keys, topic->network).held_back_of(identity_->id());
       },
       [this, topic, held, unsettled, together](SaveOutcome saved) {
-        auto found = extras_.find(topic->no);
-        if (saved != SaveOutcome::ok || found == extras_.end() || !topic->loaded) return;
+        TopicExtra* found = known_extra(topic);
+        if (saved != SaveOutcome::ok || !found || !topic->loaded) return;
         for (LogNo no : *unsettled) voided_own(topic, no);
         for (const auto& [no, from] : *together)
-          found->second.uncounted.push_back({Uncounted::Why::clash, {no, from, 0, {}, {}}});
-        note_held(found->second, *held);
+          found->uncounted.push_back({Uncounted::Why::clash, {no, from, 0, {}, {}}});
+        note_held(*found, *held);
         append_waiting(topic);
         settled(topic);
       });
@@ -292,13 +292,12 @@ void Node::Impl::reappend(const TopicPtr& topic) {
         append_again(rows, *topic, incarnation, std::move(all.ops), std::move(declared), *result);
       },
       [this, topic, lost, result](SaveOutcome saved) {
-        auto found = extras_.find(topic->no);
-        if (found == extras_.end()) return;
-        found->second.reappending = false;
+        TopicExtra* found = known_extra(topic);
+        if (!found) return;
+        found->reappending = false;
         if (saved == SaveOutcome::ok && result->damage) damaged(topic, result->damage);
         // Once the store can be written again, or its indexes are whole.
-        if (saved != SaveOutcome::ok || result->damage.indexes)
-          return found->second.uncounted.push_front(std::move(*lost));
+        if (saved != SaveOutcome::ok || result->damage.indexes) return found->uncounted.push_front(std::move(*lost));
         if (result->opaque > 0) {
           metrics_["opaque_lost"] += result->opaque;
           unreadable_lost_ = true;
@@ -312,12 +311,12 @@ void Node::Impl::reappend(const TopicPtr& topic) {
         }
         const crdt::LogName& log = topic->logs[lost->branch.no].pending;
         if (lost->why == Uncounted::Why::clash && result->next < std::min(log.held, log.cut))
-          found->second.uncounted.push_back({Uncounted::Why::clash, {lost->branch.no, result->next, 0, {}, {}}});
+          found->uncounted.push_back({Uncounted::Why::clash, {lost->branch.no, result->next, 0, {}, {}}});
         if (result->voided) sync_.probe_beyond_void(topic, lost->branch.no);
         if (result->filled) restored(topic, lost->branch.no);
         // what was said by the batch that is lost cannot be taken from the indexes one by one
         if (result->holed && (result->appended || lost->why == Uncounted::Why::hole)) {
-          found->second.rebuild_wanted = true;
+          found->rebuild_wanted = true;
           return reload_topic(topic);
         }
         append_waiting(topic);

@@ -233,6 +233,7 @@ void Node::Impl::storage_failed(SaveOutcome outcome) {
     if (topic->open && !topic->loaded) ++extra(topic).load_failures;
     topic->loaded = false;  // what is in memory is ahead of the rows: nothing builds on it
     sync_.stir(no);
+    touched_.insert(no);
   }
   if (outcome == SaveOutcome::superseded) return give_up(Code::storage_unavailable, superseded_text);
   if (outcome == SaveOutcome::full && config_.anchor) no_room();
@@ -340,6 +341,7 @@ void Node::Impl::fail_waiting(const Error& why) {
 }
 
 void Node::Impl::fail_waiting(TopicNo no, TopicExtra& e, const Error& why) {
+  touched_.insert(no);
   auto tell = [&](u32 call) { reply(call, why); };
   for (u32 call : std::exchange(e.opening_calls, {})) tell(call);
   for (const WaitingAppend& append : std::exchange(e.waiting, {})) tell(append.call);

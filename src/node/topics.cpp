@@ -210,6 +210,7 @@ void Node::Impl::end_following(const TopicPtr& topic) {
   waiters_dirty_ = true;
   for (auto& [who, said] : extra(topic).heard) keep_frame(said, {});
   extras_.erase(topic->no);
+  touched_.insert(topic->no);
   topics_dirty_ = status_dirty_ = true;
 }
 
@@ -253,6 +254,7 @@ void Node::Impl::forget_topic(const TopicPtr& topic, store::Transactions::Done d
   count_bytes(topic, 0);
   topic_numbers_.erase({topic->network, topic->id});
   topics_.erase(topic->no);
+  touched_.insert(topic->no);
   addresses_.forget(topic->no);
   unstored_.erase(topic->no);
   if (!topic->written) return done(SaveOutcome::ok);

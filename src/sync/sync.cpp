@@ -73,6 +73,7 @@ Sync::TopicSync* Sync::known(const TopicPtr& topic) {
 void Sync::stir(store::TopicNo no) {
   stirred_.insert(no);
   untimed_.insert(no);
+  changed_.insert(no);
 }
 
 Exchange* Sync::find(const TopicPtr& topic, LinkId link) {

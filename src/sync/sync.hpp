@@ -102,6 +102,7 @@ class Sync {
   void probe_beyond_void(const TopicPtr&, store::LogNo);  // an own log was voided: what do others hold behind that?
   void flush(Instant now);
   std::optional<u64> deadline();
+  std::set<store::TopicNo> take_stirred() { return std::exchange(changed_, {}); }  // since it was asked last
   void stir(store::TopicNo no);  // its rows were lost sight of, or something in it changed that is not told otherwise
 
   const Exchange* exchange(const TopicPtr&, LinkId) const;
@@ -238,6 +239,7 @@ class Sync {
   std::map<store::TopicNo, TopicSync> topics_;
   std::set<store::TopicNo> stirred_;  // to be looked at with the next flush
   std::set<store::TopicNo> untimed_;  // whose timer is to be set anew
+  std::set<store::TopicNo> changed_;  // for whoever tells the app
   Timers<store::TopicNo> timers_;
   Budget answers_;                // work for greetings of large topics
   Key answered_{};                // … of which this was the last
