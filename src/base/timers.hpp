@@ -45,6 +45,10 @@ class Timers {
     std::ranges::sort(keys);
     return keys;
   }
+  std::optional<u64> at(const Key& key) const {
+    auto known = at_.find(key);
+    return known == at_.end() ? std::nullopt : std::optional(known->second);
+  }
   std::size_t size() const { return at_.size(); }
 
  private:

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "peers/signal.hpp"
 #include "store/keys.hpp"
@@ -35,6 +36,26 @@ struct Contact {
   u32 failures = 0;
   u64 known_since_ms = 0;
   Hash affinity;  // of the pair: the lowest are linked directly
+};
+
+// By id, and by the affinity of the pair: the nearest ones are those that we link to.
+class Contacts {
+ public:
+  using Map = std::map<DeviceId, Contact>;
+  Map::iterator begin() { return all_.begin(); }
+  Map::iterator end() { return all_.end(); }
+  Map::iterator find(const DeviceId& id) { return all_.find(id); }
+  bool contains(const DeviceId& id) const { return all_.contains(id); }
+  std::size_t size() const { return all_.size(); }
+  std::pair<Map::iterator, bool> add(const DeviceId& id, const Hash& affinity);
+  Map::iterator erase(Map::iterator it);
+  // So many, or all there are, in the order of their ids.
+  std::vector<Map::iterator> nearest(std::size_t count);
+  bool is_near(const Hash& affinity, std::size_t count) const;
+
+ private:
+  Map all_;
+  std::set<std::pair<Hash, DeviceId>> by_affinity_;
 };
 
 // Whom a link is yet to be told of in a topic, and when it may be.

@@ -111,10 +111,9 @@ void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Int
 void Node::Impl::note_contact(const DeviceId& id, bool rtc, LinkId introducer, TopicNo topic) {
   if (config_.anchor || id == identity_->id()) return;
   if (!contacts_.contains(id) && contacts_.size() >= params::contacts_max && !make_room_for(id, introducer)) return;
-  auto [it, fresh] = contacts_.try_emplace(id);
+  auto [it, fresh] = contacts_.add(id, peers::affinity(identity_->id(), id));
   Contact& c = it->second;
   if (fresh) {
-    c.affinity = peers::affinity(identity_->id(), id);
     c.known_since_ms = now_.steady_ms;
     c.next_try_ms = now_.steady_ms;
   }
@@ -191,16 +190,9 @@ std::size_t Node::Impl::links_wanted() const {
   return std::clamp<std::size_t>(config_.links_max, 1, params::links_direct_max);
 }
 
-// The highest affinity that still gets a DataChannel: that of the last contact for which there is room.
-Hash Node::Impl::reach() const {
-  std::vector<Hash> all;
-  for (const auto& [id, contact] : contacts_) all.push_back(contact.affinity);
-  Hash farthest;
-  farthest.bytes.fill(0xff);
-  if (all.size() <= links_wanted()) return farthest;
-  auto last = all.begin() + static_cast<std::ptrdiff_t>(links_wanted() - 1);
-  std::nth_element(all.begin(), last, all.end());
-  return *last;
+// Of a pair the lower id begins.
+bool Node::Impl::may_dial(const DeviceId& id, const Contact& contact) const {
+  return identity_->id() < id && !contact.introducers.empty();
 }
 
 void Node::Impl::dial_contacts() {
@@ -215,12 +207,9 @@ void Node::Impl::dial_contacts() {
     else rtc_ended(no);
   }
   note_missed_contacts();
-  std::optional<Hash> farthest;
-  for (auto& [id, contact] : contacts_) {
-    if (!(identity_->id() < id)) continue;  // the lower id begins
-    if (contact.next_try_ms > now_.steady_ms || contact.introducers.empty()) continue;
-    if (!farthest) farthest = reach();
-    if (contact.affinity > *farthest) continue;
+  for (auto near : contacts_.nearest(links_wanted())) {
+    auto& [id, contact] = *near;
+    if (!may_dial(id, contact) || contact.next_try_ms > now_.steady_ms) continue;
     Link* link = link_to(id);
     if (link && link->kind == LinkKind::datachannel) {
       contact.next_try_ms = now_.steady_ms + params::rtc_retry_ms;  // or as soon as that link closes
@@ -381,7 +370,7 @@ void Node::Impl::on_signal_text(const DeviceId& from, const peers::SignalText& t
           contact->second.introducers.empty())
         return;
       auto fingerprint = peers::fingerprint_of(text.text);
-      if (!fingerprint || peers::affinity(identity_->id(), from) > reach()) return;
+      if (!fingerprint || !contacts_.is_near(peers::affinity(identity_->id(), from), links_wanted())) return;
       std::vector<u32> older;
       for (auto& [no, a] : attempts_)
         if (a.peer == from) older.push_back(no);

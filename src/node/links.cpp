@@ -96,6 +96,7 @@ void Node::Impl::link_opened(const LinkOpened& event) {
 
 void Node::Impl::open_session(Link& link) {
   link.opened_ms = link.heard_ms = link.pinged_ms = now_.steady_ms;
+  time_link(link);
   status_dirty_ = true;
   for (Bytes& b : link.session->start()) transmit(link, b);
 }
@@ -124,6 +125,7 @@ void Node::Impl::set_buffered(Link& link, u64 bytes) {
 void Node::Impl::choke(Link& link) {
   set_buffered(link, 0);
   link.choked = true;
+  choked_links_.insert(link.id);
 }
 
 void Node::Impl::make_room() {
@@ -159,6 +161,7 @@ void Node::Impl::link_received(LinkId id, ByteView bytes) {
   if (it == links_.end()) return;
   Link& link = *it->second;
   link.heard_ms = now_.steady_ms;
+  time_link(link);
   metrics_["bytes_in"] += bytes.size();
   bool before = link.session->established();
   unfinished_ -= link.session->unfinished();
@@ -316,6 +319,7 @@ void Node::Impl::on_greeting(Link& link) {
     return link_closed(link.id, false);
   }
   link.greeted = true;
+  ++greeted_[link.kind];
   link.anchor = greeting.role == 1;
   link.rtc = greeting.rtc;
   link.stun_port = u32{greeting.stun_port[0]} << 8 | greeting.stun_port[1];
@@ -423,6 +427,8 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   if (it == links_.end()) return;
   Link* link = closed_.emplace_back(std::move(it->second)).get();
   links_.erase(it);
+  link_timers_.stop(id);
+  if (link->greeted) --greeted_[link->kind];
   if (!told && link->kind != LinkKind::relayed) closing_links_.push_back(id);
   choke(*link);
   unfinished_ -= link->session->unfinished() + link->waiting_bytes;
@@ -467,73 +473,10 @@ void Node::Impl::link_closed(LinkId id, bool told) {
     if (auto t = topics_.find(no); t != topics_.end()) member_gone(t->second, link->peer);
 }
 
-// What is said while nothing happens, in bytes a minute at its usual pace, against what the app allows: the pace is that much slower.
-u64 Node::Impl::idle_ms(u64 usual, u64 most) const {
-  if (config_.idle_bytes_per_second == 0) return usual;
-  u64 bytes = 0;
-  for (const auto& [id, link] : links_)
-    bytes += (link->kind == LinkKind::relayed ? 2 : 1) * peers::ping_bytes * 60'000 / peers::ping_interval_ms;
-  for (const auto& [no, e] : extras_) {
-    auto topic = topics_.find(no);
-    if (topic == topics_.end()) continue;
-    u64 others = sync_.links(topic->second).size();
-    bytes += others * sync::check_bytes * 60'000 / sync::check_interval_ms;
-    if (e.own_presence)
-      bytes += others * (e.own_presence->size() + params::said_bytes) * 60'000 / params::presence_again_ms;
-  }
-  return std::clamp(usual * bytes / (60 * u64{config_.idle_bytes_per_second}), usual, most);
-}
-
 Link* Node::Impl::link_to(const DeviceId& peer) {
   for (auto& [id, link] : links_)
     if (link->greeted && link->peer == peer) return link.get();
   return nullptr;
-}
-
-void Node::Impl::ping(Link& link) {
-  link.pinged_ms = now_.steady_ms;
-  link.ping_wall_ms = now_.wall_ms;
-  send_on(link, wire::Ping{++link.ping, now_.wall_ms});
-}
-
-void Node::Impl::on_pong(Link& link, const wire::Pong& pong) {
-  if (pong.id != link.ping) return;
-  if (pong.wall_ms > clock::wall_ms_max) return fault(link.id, sync::Fault::malformed);
-  u64 trip = now_.steady_ms - link.pinged_ms;
-  link.round_trip_ms = static_cast<u32>(std::min<u64>(trip, 60'000));
-  link.offset_ms = static_cast<i64>(pong.wall_ms) - static_cast<i64>(link.ping_wall_ms + trip / 2);
-  peers_dirty_ = true;
-  update_clock();
-}
-
-void Node::Impl::update_clock() {
-  std::vector<i64> anchors, others, all;
-  for (auto& [id, link] : links_) {
-    if (!link->greeted || !link->offset_ms) continue;
-    all.push_back(*link->offset_ms);
-    (link->anchor && is_anchor(link->peer) ? anchors : others).push_back(*link->offset_ms);
-  }
-  offset_ = config_.anchor ? std::nullopt : clock::correction(anchors, others);
-  std::optional<i64> skew;
-  if (!all.empty()) {
-    std::sort(all.begin(), all.end());
-    skew = all[(all.size() - 1) / 2];
-  }
-  if (skew != skew_) status_dirty_ = true;
-  skew_ = skew;
-}
-
-void Node::Impl::links_time() {
-  std::vector<LinkId> dead;
-  const u64 interval = ping_interval();
-  for (auto& [id, link] : links_) {
-    bool late = !link->greeted &&
-                link->opened_ms + (link->refusal ? params::told_ms_max : peers::handshake_ms_max) <= now_.steady_ms;
-    bool silent = link->greeted && link->heard_ms + peers::silence_ms_max <= now_.steady_ms;
-    if (late || silent || link->choked) dead.push_back(id);
-    else if (link->greeted && link->pinged_ms + interval <= now_.steady_ms) ping(*link);
-  }
-  for (LinkId id : dead) link_closed(id, false);
 }
 
 }  // namespace perdure

@@ -51,6 +51,9 @@ Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
   Turn turn;
   turn.actions = std::exchange(actions_, {});
   turn.deadline_ms = deadline();
+#ifdef PERDURE_AUDIT
+  if (!over_) audit();
+#endif
   return turn;
 }
 
@@ -134,11 +137,7 @@ std::optional<u64> Node::Impl::deadline() {
   };
   if (reopen_at_ != 0) take(reopen_at_);
   if (room_) take(room_at_);
-  const u64 interval = ping_interval();
-  for (const auto& [id, link] : links_) {
-    if (!link->greeted) take(link->opened_ms + peers::handshake_ms_max);
-    else take(std::min(link->pinged_ms + interval, link->heard_ms + peers::silence_ms_max));
-  }
+  if (auto links = link_timers_.next()) take(*links);
   if (started_ && online_)
     for (const auto& [url, a] : anchors_)
       if (!a.link && !a.through && !a.dialling) take(a.next_dial_ms);
@@ -147,8 +146,10 @@ std::optional<u64> Node::Impl::deadline() {
   for (const auto& [to, waiting] : introducing_)
     if (!waiting.nobody()) take(waiting.next_ms);
   for (const auto& [no, attempt] : attempts_) take(attempt.deadline_ms);
-  for (const auto& [id, contact] : contacts_)
-    if (contact.next_try_ms > now_.steady_ms) take(contact.next_try_ms);
+  if (!config_.anchor)
+    for (auto near : contacts_.nearest(links_wanted()))
+      if (may_dial(near->first, near->second) && near->second.next_try_ms > now_.steady_ms)
+        take(near->second.next_try_ms);
   if (auto topics = topic_timers_.next()) take(*topics);
   if (config_.anchor && started_) take(metrics_at_);
   if (at && *at <= now_.steady_ms) at = now_.steady_ms + 1;

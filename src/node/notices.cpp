@@ -29,19 +29,15 @@ void tell_soon(std::optional<u64>& at, u64 now_ms, std::size_t length) {
 
 StatusNotice Node::Impl::status() {
   StatusNotice s;
-  bool connecting = false;
-  for (const auto& [id, link] : links_) {
-    if (!link->greeted) {
-      connecting = true;
-      continue;
-    }
-    switch (link->kind) {
-      case LinkKind::datachannel: ++s.webrtc; break;
-      case LinkKind::websocket: ++s.websocket; break;
-      case LinkKind::relayed: ++s.relayed; break;
-      case LinkKind::local: ++s.local; break;
-    }
-  }
+  auto of = [&](LinkKind kind) {
+    auto count = greeted_.find(kind);
+    return count == greeted_.end() ? 0 : count->second;
+  };
+  s.webrtc = of(LinkKind::datachannel);
+  s.websocket = of(LinkKind::websocket);
+  s.relayed = of(LinkKind::relayed);
+  s.local = of(LinkKind::local);
+  bool connecting = links_.size() > s.webrtc + s.websocket + s.relayed + s.local;
   for (const auto& [url, a] : anchors_) connecting |= a.dialling;
   s.state = s.webrtc + s.websocket + s.relayed + s.local > 0 ? 1 : connecting && online_ ? 2 : 3;
   s.pending = pending_;

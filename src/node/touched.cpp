@@ -1,5 +1,6 @@
 // What a turn costs: it looks at the topics in which something happened and at those that are due, not at all that there are. What all of
 // them come to together is kept as sums, to which each adds what it has come to at the end of a turn.
+#include "base/assert.hpp"
 #include "node/impl.hpp"
 
 namespace perdure {
@@ -52,6 +53,8 @@ void Node::Impl::topics_time() {
 
 void Node::Impl::tally() {
   for (TopicNo no : sync_.take_stirred()) touched_.insert(no);
+  for (u64 queue : transactions_.take_ran())
+    if (queue != 0) touched_.insert(static_cast<TopicNo>(queue - 1));
   for (TopicNo no : touched_) tally(no);
 }
 
@@ -94,6 +97,21 @@ void Node::Impl::settle_touched() {
     topic_timers_.set(*it, there ? deadline_of(*topic->second, e->second) : std::nullopt);
     it = there && unsettled(*topic->second, e->second) ? std::next(it) : touched_.erase(it);
   }
+}
+
+// Looks at all there is, as no turn does: whoever changes something without touching it is found by the first test that comes by.
+void Node::Impl::audit() const {
+  PERDURE_ASSERT(sync_.settled());
+  u64 pending = 0, bytes = 0;
+  for (const auto& [no, topic] : topics_) {
+    if (topic->open && topic->keys) pending += sync_.pending(topic) + uncounted(topic);
+    bytes += topic->bytes;
+    PERDURE_ASSERT(newer_.contains(no) == (topic->counters.newer > 0));
+    if (auto e = extras_.find(no); e != extras_.end() && !touched_.contains(no))
+      PERDURE_ASSERT(topic_timers_.at(no) == deadline_of(*topic, e->second));
+  }
+  PERDURE_ASSERT(pending_ == pending && open_bytes_ == bytes);
+  for (const auto& [id, link] : links_) PERDURE_ASSERT(link_timers_.at(id) == link_deadline(*link));
 }
 
 bool Node::Impl::unsettled(const Topic&, const TopicExtra& e) const {

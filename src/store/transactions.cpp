@@ -229,6 +229,7 @@ void Transactions::advance(u64 number, Queue& queue) {
 // True if the job in front is done with; false if it waits for rows.
 bool Transactions::run_front(u64 number, Queue& queue) {
   View view(*this, queue);
+  ran_.insert(number);
   queue.jobs.front().step(view);
   if (!view.missing.empty()) {
     if (!pending_.erase_ranges.empty()) issue();

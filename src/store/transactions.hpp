@@ -76,7 +76,10 @@ class Transactions {
   void save_at_most(std::size_t bytes) { save_bytes_max_ = bytes; }
   void save_as_usual() { save_bytes_max_ = save_bytes_usual; }
   u64 saved_bytes() const { return saved_bytes_; }  // written so far, for metrics
-  u64 damaged() const { return damaged_; }          // rows read whose checksum was wrong
+  std::set<u64> take_ran() {
+    return std::exchange(ran_, {});
+  }                                         // queues of which a step has run since it was asked last
+  u64 damaged() const { return damaged_; }  // rows read whose checksum was wrong
 
  private:
   struct Job {
@@ -122,6 +125,7 @@ class Transactions {
   Recent recent_, kept_recent_;
   std::map<u64, Queue> queues_;
   std::set<u64> runnable_;
+  std::set<u64> ran_;
   Pending pending_;
   struct UnderWay {
     u32 save = 0;

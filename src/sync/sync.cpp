@@ -258,6 +258,12 @@ std::optional<u64> Sync::deadline() {
   return timers_.next();
 }
 
+bool Sync::settled() const {
+  return std::ranges::all_of(topics_, [&](const auto& t) {
+    return untimed_.contains(t.first) || timers_.at(t.first) == deadline_of(t.second);
+  });
+}
+
 std::optional<u64> Sync::deadline_of(const TopicSync& t) const {
   std::optional<u64> at;
   if (!t.topic->loaded) return at;

@@ -102,6 +102,7 @@ class Sync {
   void probe_beyond_void(const TopicPtr&, store::LogNo);  // an own log was voided: what do others hold behind that?
   void flush(Instant now);
   std::optional<u64> deadline();
+  bool settled() const;  // all timers are set as they would be anew; for tests, which look at all there is
   std::set<store::TopicNo> take_stirred() { return std::exchange(changed_, {}); }  // since it was asked last
   void stir(store::TopicNo no);  // its rows were lost sight of, or something in it changed that is not told otherwise
 

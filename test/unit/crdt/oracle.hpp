@@ -123,7 +123,7 @@ inline View view_of(Peer& peer, u32 limit = 7) {
     }
     out.length = replica.length();
     out.map_size = replica.map_size();
-    out.held_back = replica.indexes().held.weight;
+    out.held_back = replica.indexes().ahead.weight;
     for (std::size_t l = 0; l < peer.world.logs.size(); ++l)
       for (auto& batch : peer.world.logs[l].batches)
         for (auto& op : batch.ops) {
