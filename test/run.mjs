@@ -39,7 +39,7 @@ const script = path => ({ when: () => existsSync(path), steps: () => [node(path)
 // from the elastic ones before it. `limit`: after so many it is stopped. `elastic`: it uses the time it is handed, of what is free
 // `share`, and at most `most`.
 const suites = [
-  { name: "tidy", takes: 2, limit: 60, ...script("test/tidy/check.mjs") },
+  { name: "tidy", takes: 10, limit: 180, ...script("test/tidy/check.mjs") },
   {
     name: "unit",
     takes: 300,

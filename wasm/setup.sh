@@ -33,6 +33,7 @@ step() { # NAME: runs the function of that name once
   touch "$prefix/.$1"
 }
 build_programs
+tidy_programs
 step emscripten
 step libraries
 cat >"$prefix/env.sh" <<ENV

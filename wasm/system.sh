@@ -41,6 +41,8 @@ and run the same command again."
 }
 
 build_programs() { need cmake ninja g++ make python3 xz patch ccache; }
+# Where packages are installed anyway; tidy does without it elsewhere.
+tidy_programs()  { [ "$(id -u)" = 0 ] && on_debian && (need clang-tidy-19) || true; }
 fuzz_programs()  { need clang-19 libclang-rt-19-dev; }
 
 # Debian's Chromium and Firefox; elsewhere the Chromium that Playwright brings, and a Firefox that has to be there.

@@ -1,5 +1,7 @@
 // npm run bench                every figure that the project wants to reach, as a ratio taken in this run
 // npm run bench -- NAME…       some of them: append-all, receive, …
+// npm run bench -- turn        what a turn of the core costs, against what exists that it does not concern
+// npm run bench -- against REV  what it costs beside that of another commit
 //
 // No figure fails it. The libraries that Perdure is measured beside are installed into this folder and reach nobody who uses the package.
 import { spawnSync } from "node:child_process";
@@ -8,6 +10,16 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
+
+const [first, ...others] = process.argv.slice(2);
+if (first === "turn") {
+  const { turn } = await import("./turn.mjs");
+  process.exit(turn(others));
+}
+if (first === "against") {
+  const { against } = await import("./against.mjs");
+  process.exit(against(others));
+}
 
 function run(command, args) {
   const { status } = spawnSync(command, args, { stdio: ["ignore", "inherit", "inherit"] });

@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import { clangTidyChanged, told } from "./clang.mjs";
 import { unformatted } from "./format.mjs";
 import { lengths } from "./lengths.mjs";
 
@@ -201,6 +202,9 @@ contents();
 texts();
 lengths(report);
 await form();
+const clang = await clangTidyChanged();
+breaches.push(...clang.breaches);
+if (told(clang) !== "") console.log(told(clang));
 for (const breach of breaches) console.log(breach);
 console.log(breaches.length === 0 ? "The tree is tidy." : `${breaches.length} breaches.`);
 process.exit(breaches.length === 0 ? 0 : 1);
