@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
-import type { Action, Event, Notice, ReplyBody } from "../../../web/src/boundary.js";
-import { Driver } from "../../../web/src/driver.js";
-import type { Turns } from "../../../web/src/driver.js";
+import type { Action, Event, Notice, ReplyBody } from "../../../web/src/engine/boundary.js";
+import { Driver } from "../../../web/src/engine/driver.js";
+import type { Turns } from "../../../web/src/engine/driver.js";
 import type { LinkEvents, Links } from "../../../web/src/links/links.js";
-import { sha256, shortIdOf } from "../../../web/src/shortid.js";
+import { sha256, shortIdOf } from "../../../web/src/api/shortid.js";
 import { MemoryDisk, openMemory } from "../../../web/src/store/memory.js";
 import { own, rest } from "./fake.js";
 

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { Standing } from "../../../web/src/standing.js";
+import { Standing } from "../../../web/src/tabs/standing.js";
 import { Network } from "../../../web/src/testing/network.js";
-import { Wants } from "../../../web/src/wants.js";
+import { Wants } from "../../../web/src/engine/wants.js";
 
 declare global {
   var testRoot: string;

@@ -1,13 +1,13 @@
 // A core that only keeps what it is told, on a real IndexedDB store. It remembers what it was asked, in order.
 
-import type { CallBody, Notice, ReplyBody } from "../../../web/src/boundary.js";
-import type { EngineInfo } from "../../../web/src/engine.js";
-import { closedError, PerdureError } from "../../../web/src/errors.js";
-import type { LeadOptions } from "../../../web/src/lead.js";
-import { callEach, NoticeBoard } from "../../../web/src/notices.js";
+import type { CallBody, Notice, ReplyBody } from "../../../web/src/engine/boundary.js";
+import type { EngineInfo } from "../../../web/src/engine/engine.js";
+import { closedError, PerdureError } from "../../../web/src/base/errors.js";
+import type { LeadOptions } from "../../../web/src/tabs/lead.js";
+import { callEach, NoticeBoard } from "../../../web/src/engine/notices.js";
 import { openIndexedDb } from "../../../web/src/store/indexeddb.js";
 import { plainSeed } from "../../../web/src/store/seed.js";
-import type { Lead, LeadEngine } from "../../../web/src/tabs.js";
+import type { Lead, LeadEngine } from "../../../web/src/tabs/tabs.js";
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, byte => byte.toString(16).padStart(2, "0")).join("");
 

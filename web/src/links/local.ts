@@ -8,7 +8,7 @@
 // counts as the dialler. Each holds a Web Lock by its id, and who gets it knows that the other is gone; browsers without locks
 // listen for silence instead.
 
-import { localChannelOf } from "../names.js";
+import { localChannelOf } from "../base/names.js";
 import { drainedBytes, type LinkTable, type Pipe, type PipeEvents } from "./links.js";
 
 export interface LocalOptions {

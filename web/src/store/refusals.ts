@@ -1,7 +1,7 @@
 // Why a store is not opened, in the words that a user of the package reads.
 
-import type { EngineInfo } from "../engine.js";
-import { badArgument, PerdureError } from "../errors.js";
+import type { EngineInfo } from "../engine/engine.js";
+import { badArgument, PerdureError } from "../base/errors.js";
 
 /** A newer package has written this store; nothing in it was touched. */
 export function newerFormat(): PerdureError {

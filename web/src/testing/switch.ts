@@ -1,9 +1,9 @@
 // An engine whose core can crash and start again under the objects that use it.
-import type { CallBody, Notice, ReplyBody } from "../boundary.js";
-import type { Driver } from "../driver.js";
-import type { Engine, EngineInfo } from "../engine.js";
-import { PerdureError } from "../errors.js";
-import { callEach, NoticeBoard } from "../notices.js";
+import type { CallBody, Notice, ReplyBody } from "../engine/boundary.js";
+import type { Driver } from "../engine/driver.js";
+import type { Engine, EngineInfo } from "../engine/engine.js";
+import { PerdureError } from "../base/errors.js";
+import { callEach, NoticeBoard } from "../engine/notices.js";
 
 const gone: EngineInfo = { tab: "leader", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
 
