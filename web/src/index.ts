@@ -7,7 +7,7 @@
 //
 // Importing this touches nothing: no window, no storage, no WebAssembly.
 import type { Engine } from "./engine/engine.js";
-import { browserEngine } from "./host/host.js";
+import { browserEngine } from "./host/browser.js";
 import { Opener } from "./api/open.js";
 import { inNode } from "./base/platform.js";
 import type { Peer, PeerOptions } from "./base/types.js";
@@ -41,7 +41,7 @@ export type {
 
 async function start(options: PeerOptions): Promise<Engine> {
   if (!inNode) return browserEngine(options);
-  const { nodeEngine } = await import("./host/host-node.js");
+  const { nodeEngine } = await import("./host/node.js");
   return nodeEngine(options);
 }
 

@@ -9,7 +9,7 @@ import { SystemClock } from "../../../web/src/engine/clock.js";
 import { edgeConfig } from "../../../web/src/engine/config.js";
 import { loadCore, type CoreModule } from "../../../web/src/engine/core.js";
 import { Driver } from "../../../web/src/engine/driver.js";
-import { nodeWebSocket } from "../../../web/src/host/host-node.js";
+import { nodeWebSocket } from "../../../web/src/host/node.js";
 import { makeLinks } from "../../../web/src/links/links.js";
 import { PeerHandle } from "../../../web/src/api/peer.js";
 import { openSqlite } from "../../../web/src/store/sqlite.js";

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { PerdureError } from "../../../web/src/base/errors.js";
-import { nodeEngine } from "../../../web/src/host/host-node.js";
+import { nodeEngine } from "../../../web/src/host/node.js";
 import { Opener } from "../../../web/src/api/open.js";
 import type { Peer, Topic } from "../../../web/src/base/types.js";
 

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { nodeEngine } from "../../../web/src/host/host-node.js";
+import { nodeEngine } from "../../../web/src/host/node.js";
 import { Opener } from "../../../web/src/api/open.js";
 import { PeerHandle } from "../../../web/src/api/peer.js";
 import { createNetwork } from "../../../web/src/testing/index.js";

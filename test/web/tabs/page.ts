@@ -2,7 +2,7 @@
 
 import type { CallBody } from "../../../web/src/engine/boundary.js";
 import type { Engine, EngineInfo } from "../../../web/src/engine/engine.js";
-import { browserEngine } from "../../../web/src/host/host.js";
+import { browserEngine } from "../../../web/src/host/browser.js";
 import { openIndexedDb } from "../../../web/src/store/indexeddb.js";
 import type { PeerOptions } from "../../../web/src/base/types.js";
 

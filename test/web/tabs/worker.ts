@@ -1,7 +1,7 @@
 // The real worker with a core that is not. Its address may name a version, how often who waits asks, and how long
 // opening the store takes: /worker.js?version=9.0.0&ask=20&slow=1000
 
-import type { TakeLead } from "../../../web/src/tabs/runtab.js";
+import type { TakeLead } from "../../../web/src/tabs/run.js";
 import { serveTab } from "../../../web/src/host/workertab.js";
 import { takeFakeLead } from "./fake.js";
 

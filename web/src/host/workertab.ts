@@ -3,8 +3,8 @@
 import { dataOf } from "../base/errors.js";
 import type { FromPage, RtcPort } from "../links/rtc.js";
 import { asPerdureError, EngineServer, type FromWorker, type StartOptions, type ToWorker } from "./port.js";
-import { runTab, type TabWays, type TakeLead } from "../tabs/runtab.js";
-import type { Tab } from "../tabs/tabs.js";
+import { runTab, type TabWays, type TakeLead } from "../tabs/run.js";
+import type { Tab } from "../tabs/tab.js";
 
 /** Answers the page for as long as the worker lives. `takeLead`: what this tab does when it leads. */
 export function serveTab(takeLead: TakeLead, ways: TabWays = {}): void {

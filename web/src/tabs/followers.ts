@@ -5,11 +5,11 @@ import type { Bus, TabMessage } from "./bus.js";
 import type { Engine, EngineInfo } from "../engine/engine.js";
 import { dataOf, PerdureError } from "../base/errors.js";
 import { relay } from "../engine/notices.js";
-import { Standing } from "./standing.js";
+import { TabSubscriptions } from "./subscriptions.js";
 
 interface Follower {
   readonly calls: Map<number, AbortController>;
-  readonly standing: Standing;
+  readonly subscriptions: TabSubscriptions;
   readonly gone: AbortController;
   deaf: () => void;
   hidden: boolean;
@@ -89,12 +89,12 @@ export class Followers {
     const { engine, bus, term } = this.#options;
     const known = this.#followers.get(tab);
     known?.deaf();
-    const standing = known?.standing ?? new Standing();
+    const subscriptions = known?.subscriptions ?? new TabSubscriptions();
     const deaf = relay(
       engine,
       notices => bus.tell(tab, { kind: "welcome", term, id: engine.id, info: engine.info(), notices }),
       notice => {
-        standing.heard(notice);
+        subscriptions.heard(notice);
         bus.tell(tab, { kind: "notice", notice });
       },
     );
@@ -103,7 +103,7 @@ export class Followers {
       this.#options.onVisibility();
       return;
     }
-    const follower: Follower = { calls: new Map(), standing, gone: new AbortController(), deaf, hidden };
+    const follower: Follower = { calls: new Map(), subscriptions, gone: new AbortController(), deaf, hidden };
     this.#followers.set(tab, follower);
     this.#options.onVisibility();
     // Who gets the lock of a tab knows that it is gone.
@@ -119,7 +119,7 @@ export class Followers {
     follower.deaf();
     follower.gone.abort();
     for (const call of follower.calls.values()) call.abort();
-    for (const body of follower.standing.ending()) this.#options.engine.call(body).catch(() => undefined);
+    for (const body of follower.subscriptions.ending()) this.#options.engine.call(body).catch(() => undefined);
     this.#options.bus.forget(tab);
     this.#options.onVisibility();
   }
@@ -129,10 +129,10 @@ export class Followers {
     const { engine, bus } = this.#options;
     const abort = new AbortController();
     follower.calls.set(call, abort);
-    follower.standing.asking(body);
+    follower.subscriptions.asking(body);
     try {
       const reply = await engine.call(body, { signal: abort.signal });
-      follower.standing.answered(body, reply);
+      follower.subscriptions.answered(body, reply);
       bus.tell(tab, { kind: "reply", call, body: reply });
     } catch (error) {
       if (this.#leaving || abort.signal.aborted) return;

@@ -20,7 +20,7 @@ import { Followers } from "./followers.js";
 import { peerName, type PeerParts } from "../base/names.js";
 import { callEach, NoticeBoard } from "../engine/notices.js";
 import { OlderTabs } from "./older.js";
-import { Standing } from "./standing.js";
+import { TabSubscriptions } from "./subscriptions.js";
 import { otherStorage } from "../store/refusals.js";
 import { compareVersions } from "../base/version.js";
 
@@ -86,7 +86,7 @@ export class Tab implements Engine {
   readonly #board = new NoticeBoard();
   readonly #infoListeners = new Set<(info: EngineInfo) => void>();
   readonly #pending = new Map<number, Pending>();
-  readonly #standing = new Standing();
+  readonly #subscriptions = new TabSubscriptions();
   #role: Role = { kind: "waiting" };
   #nextCall = 1;
   #id = "";
@@ -145,7 +145,7 @@ export class Tab implements Engine {
         abort: new AbortController(),
         resolve: reply =>
           settle(() => {
-            this.#standing.answered(body, reply, inner => this.call(inner));
+            this.#subscriptions.answered(body, reply, inner => this.call(inner));
             resolve(reply);
           }),
         reject: reason => settle(() => reject(reason)),
@@ -341,7 +341,7 @@ export class Tab implements Engine {
       },
     };
     this.#id = engine.id;
-    this.#standing.follows(engine.info());
+    this.#subscriptions.follows(engine.info());
     this.#setInfo({ ...engine.info(), tab: "leader" });
     if (!this.#online) engine.network(false);
     if (this.#hidden) this.#tellVisibility();
@@ -432,7 +432,7 @@ export class Tab implements Engine {
     this.#role = { kind: "follower", leader: from, term };
     this.#watchLeader(from);
     this.#id = id;
-    this.#standing.follows(info);
+    this.#subscriptions.follows(info);
     for (const notice of notices) this.#told(notice);
     this.#setInfo({ ...info, tab: "follower" });
     for (const url of this.#options.anchors ?? []) this.#quietly({ kind: "AnchorAdd", url });
@@ -518,7 +518,7 @@ export class Tab implements Engine {
 
   // To a new leader: first what stands, then what was not answered, each in its old order.
   #resend(): void {
-    for (const body of this.#standing.again()) this.#quietly(body);
+    for (const body of this.#subscriptions.again()) this.#quietly(body);
     for (const [call, pending] of this.#pending) this.#send(call, pending);
   }
 
@@ -536,12 +536,12 @@ export class Tab implements Engine {
   }
 
   #told(notice: Notice): void {
-    this.#standing.heard(notice);
+    this.#subscriptions.heard(notice);
     this.#board.tell(notice);
   }
 
   #informed(info: EngineInfo): void {
-    this.#standing.informed(info);
+    this.#subscriptions.informed(info);
     this.#setInfo(info);
   }
 

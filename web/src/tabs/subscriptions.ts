@@ -15,7 +15,7 @@ interface OpenTopic {
   again?: CallBody;
 }
 
-export class Standing {
+export class TabSubscriptions {
   readonly #topics = new Map<number, OpenTopic>();
   /** By who wants it. */
   readonly #presence = new Map<string, Show>();

@@ -3,8 +3,8 @@
 import { PerdureError } from "../base/errors.js";
 import type { RtcPort } from "../links/rtc.js";
 import { canBroadcast, isOriginless } from "../base/platform.js";
-import type { Lead } from "./tabs.js";
-import { Tab, type TabOptions } from "./tabs.js";
+import type { Lead } from "./tab.js";
+import { Tab, type TabOptions } from "./tab.js";
 import type { LeadOptions } from "./lead.js";
 import type { StartOptions } from "../host/port.js";
 import { unavailable } from "../store/refusals.js";

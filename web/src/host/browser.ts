@@ -33,7 +33,7 @@ function staysHere({ worker, storage }: PeerOptions): boolean {
 
 async function inThread(options: PeerOptions, start: StartOptions, marker: StoreMarker): Promise<Engine> {
   const compiling = compileEarly(start);
-  const [{ runTab }, { takeLead }] = await Promise.all([import("../tabs/runtab.js"), import("../tabs/lead.js")]).catch(
+  const [{ runTab }, { takeLead }] = await Promise.all([import("../tabs/run.js"), import("../tabs/lead.js")]).catch(
     notLoaded,
   );
   const listeners = new Set<(message: FromPage) => void>();
