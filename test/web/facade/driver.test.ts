@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import type { Action, Event, Notice, ReplyBody } from "../../../web/src/engine/boundary.js";
 import { Driver } from "../../../web/src/engine/driver.js";
 import type { Turns } from "../../../web/src/engine/driver.js";
-import type { LinkEvents, Links } from "../../../web/src/links/links.js";
+import type { LinkEvents, Links } from "../../../web/src/links/types.js";
 import { sha256, shortIdOf } from "../../../web/src/api/shortid.js";
 import { MemoryDisk, openMemory } from "../../../web/src/store/memory.js";
 import { own, rest } from "./fake.js";

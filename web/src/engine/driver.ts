@@ -12,7 +12,7 @@ import type { Clock } from "./clock.js";
 import type { Core } from "./core.js";
 import type { Engine, EngineInfo } from "./engine.js";
 import { closedError, dataOf, errorOf, PerdureError } from "../base/errors.js";
-import type { LinkEvents, Links } from "../links/links.js";
+import type { LinkEvents, Links } from "../links/types.js";
 import { callEach, NoticeBoard } from "./notices.js";
 import type { Reopening, SaveOutcome, Store } from "../store/store.js";
 import { Wants } from "./wants.js";

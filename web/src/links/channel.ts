@@ -1,6 +1,6 @@
 // One RTCDataChannel as a pipe, in the worker that it was moved to or in the page.
 
-import { closeMs, type Pipe } from "./links.js";
+import { closeMs, type Pipe } from "./types.js";
 
 export interface ChannelEvents {
   /** Before anything is received. */

@@ -9,7 +9,8 @@
 // listen for silence instead.
 
 import { localChannelOf } from "../base/names.js";
-import { drainedBytes, type LinkTable, type Pipe, type PipeEvents } from "./links.js";
+import type { LinkTable } from "./table.js";
+import { drainedBytes, type Pipe, type PipeEvents } from "./types.js";
 
 export interface LocalOptions {
   /** Names the network, so that only peers of one app meet. */
