@@ -2,8 +2,9 @@
 import type { Engine, Surroundings } from "../engine/engine.js";
 import { surroundings } from "../engine/engine.js";
 import { checkOptions } from "./options.js";
-import { anchorsOf, PeerHandle } from "./peer.js";
-import { otherStorage } from "../store/refusals.js";
+import { anchorsOf } from "../base/arguments.js";
+import { PeerHandle } from "./peer.js";
+import { otherStorage } from "../engine/storage.js";
 import type { Peer, PeerOptions } from "../base/types.js";
 
 interface Shared {

@@ -3,7 +3,7 @@ import type { CallBody, NoticeOf } from "../engine/boundary.js";
 import { checkAnchor, checkInvite, checkObject, checkText, nameMax } from "../base/arguments.js";
 import type { Engine, Surroundings } from "../engine/engine.js";
 import { surroundings } from "../engine/engine.js";
-import { badArgument, closedError, errorOf } from "../base/errors.js";
+import { closedError, errorOf } from "../base/errors.js";
 import { ask, Feed } from "./feed.js";
 import { shortIdOf } from "./shortid.js";
 import { TopicHandle } from "./topic.js";
@@ -214,12 +214,4 @@ function topicOf({ id, name, unread, lastActivityMs }: NoticeOf<"TopicsNotice">[
     unread,
     ...(lastActivityMs === undefined ? {} : { lastActivity: new Date(lastActivityMs) }),
   };
-}
-
-/** The anchors of PeerOptions as texts. Throws bad-argument. */
-export function anchorsOf(anchors: unknown): string[] {
-  if (anchors === undefined) return [];
-  if (typeof anchors === "string" || typeof anchors !== "object" || anchors === null || !(Symbol.iterator in anchors))
-    throw badArgument("anchors must be a list of addresses.", "anchors");
-  return [...new Set(Array.from(anchors as Iterable<unknown>, (url, at) => checkAnchor(url, `anchors[${at}]`)))];
 }

@@ -122,6 +122,14 @@ export function checkAnchor(url: unknown, path?: string): string {
   );
 }
 
+/** The anchors of PeerOptions as texts. Throws bad-argument. */
+export function anchorsOf(anchors: unknown): string[] {
+  if (anchors === undefined) return [];
+  if (typeof anchors === "string" || typeof anchors !== "object" || anchors === null || !(Symbol.iterator in anchors))
+    throw badArgument("anchors must be a list of addresses.", "anchors");
+  return [...new Set(Array.from(anchors as Iterable<unknown>, (url, at) => checkAnchor(url, `anchors[${at}]`)))];
+}
+
 export function checkPage(page: unknown): URL {
   try {
     return new URL(page instanceof URL ? page.href : String(page));

@@ -1,8 +1,7 @@
 // From what an app asks for to what the core is told.
 import type { CoreConfig } from "./boundary.js";
-import { checkSpelling } from "../base/arguments.js";
+import { anchorsOf, checkSpelling } from "../base/arguments.js";
 import { badArgument } from "../base/errors.js";
-import { anchorsOf } from "../api/peer.js";
 import type { Limits, PeerOptions } from "../base/types.js";
 import { version } from "../base/version.js";
 

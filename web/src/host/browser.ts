@@ -12,8 +12,9 @@ import { RtcPage } from "../links/rtc-page.js";
 import type { FromPage, RtcPort } from "../links/rtc.js";
 import { isHidden, watchPage } from "./page.js";
 import { inPage, inServiceWorker } from "../base/platform.js";
-import { PortEngine, type FromWorker, type StartOptions, type ToWorker } from "./port.js";
-import { anchorsOf } from "../api/peer.js";
+import { PortEngine, type FromWorker, type ToWorker } from "./port.js";
+import type { StartOptions } from "../tabs/start.js";
+import { anchorsOf } from "../base/arguments.js";
 import { markOf, peerName } from "../base/names.js";
 import type { PeerOptions } from "../base/types.js";
 

@@ -3,7 +3,7 @@
 //     const compiling = compileEarly(start);           // nothing if it fails: then whoever needs it tries again, and says what is wrong
 
 import { leaderLockOf, peerName } from "../base/names.js";
-import type { StartOptions } from "./port.js";
+import type { StartOptions } from "../tabs/start.js";
 
 /** Resolves with nothing as well where another tab leads: this one may never need it. Never rejects. */
 export async function compileEarly({ peer, wasmUrl }: StartOptions): Promise<WebAssembly.Module | undefined> {

@@ -2,16 +2,11 @@
 //
 //     const worker = startWorker(options.worker, options.storage === "opfs");
 
+import type { WorkerScript } from "../beside/script.js";
 import { ownWorker } from "../beside/worker.js";
 import { badArgument, PerdureError } from "../base/errors.js";
 import { baseUrl, isOriginless } from "../base/platform.js";
 import type { PeerOptions } from "../base/types.js";
-
-/** What a Worker is made of. The address may be a TrustedScriptURL. */
-export interface WorkerScript {
-  readonly url: string | URL | object;
-  readonly options: WorkerOptions;
-}
 
 /** A page that requires Trusted Types allows this policy by its name. It vouches for the package's own scripts alone. */
 const policyName = "perdure#worker";

@@ -5,22 +5,7 @@ import type { Engine, EngineInfo } from "../engine/engine.js";
 import { closedError, dataOf, errorOf, PerdureError, type ErrorData } from "../base/errors.js";
 import type { FromPage, ToPage } from "../links/rtc.js";
 import { callEach, NoticeBoard, relay } from "../engine/notices.js";
-import type { PeerOptions } from "../base/types.js";
-
-/** What a worker needs to run a tab. Addresses are absolute. */
-export interface StartOptions {
-  readonly peer: Omit<PeerOptions, "signal" | "worker" | "anchors" | "rtc" | "wasm"> & {
-    readonly anchors: readonly string[];
-    /** The page makes connections. */
-    readonly rtc: boolean;
-    readonly wasm?: Exclude<PeerOptions["wasm"], URL | undefined>;
-  };
-  /** Where the package's own perdure.wasm lies. */
-  readonly wasmUrl: string | undefined;
-  /** This device has stored something here before. */
-  readonly hadStore: boolean;
-  readonly hidden: boolean;
-}
+import type { StartOptions } from "../tabs/start.js";
 
 export type ToWorker =
   | { readonly kind: "start"; readonly options: StartOptions }

@@ -2,8 +2,9 @@
 
 import { dataOf } from "../base/errors.js";
 import type { FromPage, RtcPort } from "../links/rtc.js";
-import { asPerdureError, EngineServer, type FromWorker, type StartOptions, type ToWorker } from "./port.js";
+import { asPerdureError, EngineServer, type FromWorker, type ToWorker } from "./port.js";
 import { runTab, type TabWays, type TakeLead } from "../tabs/run.js";
+import type { StartOptions } from "../tabs/start.js";
 import type { Tab } from "../tabs/tab.js";
 
 /** Answers the page for as long as the worker lives. `takeLead`: what this tab does when it leads. */

@@ -8,7 +8,7 @@ import { PerdureError, type ErrorData } from "../base/errors.js";
 import { makeLinks } from "../links/links.js";
 import type { RtcPort } from "../links/rtc.js";
 import { canBroadcast } from "../base/platform.js";
-import type { StartOptions } from "../host/port.js";
+import type { StartOptions } from "./start.js";
 import { peerName } from "../base/names.js";
 import { storeNameOf } from "../store/claim.js";
 import { openIndexedDb, openIndexedDbOwn } from "../store/indexeddb.js";

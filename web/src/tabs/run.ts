@@ -6,7 +6,7 @@ import { canBroadcast, isOriginless } from "../base/platform.js";
 import type { Lead } from "./tab.js";
 import { Tab, type TabOptions } from "./tab.js";
 import type { LeadOptions } from "./lead.js";
-import type { StartOptions } from "../host/port.js";
+import type { StartOptions } from "./start.js";
 import { unavailable } from "../store/refusals.js";
 import { version as ownVersion } from "../base/version.js";
 import { probeLock } from "../base/names.js";

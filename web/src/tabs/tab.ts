@@ -21,7 +21,7 @@ import { peerName, type PeerParts } from "../base/names.js";
 import { callEach, NoticeBoard } from "../engine/notices.js";
 import { OlderTabs } from "./older.js";
 import { TabSubscriptions } from "./subscriptions.js";
-import { otherStorage } from "../store/refusals.js";
+import { otherStorage } from "../engine/storage.js";
 import { compareVersions } from "../base/version.js";
 
 /** A running core, with what only its own tab can tell it. A Driver is one. */
