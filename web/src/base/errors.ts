@@ -62,6 +62,14 @@ export function errorOf({ code, text, path }: ErrorData): PerdureError {
   return new PerdureError(code, text, path === undefined ? undefined : { path });
 }
 
+/** What is thrown at a caller is always this package's. */
+export function asPerdureError(error: unknown): PerdureError {
+  if (error instanceof PerdureError) return error;
+  return new PerdureError("wasm-failed", error instanceof Error ? `${error.name}: ${error.message}` : String(error), {
+    cause: error,
+  });
+}
+
 /** For every call after close(). */
 export function closedError(what = "This peer"): PerdureError {
   return new PerdureError("closed", `${what} is closed. Open it again to go on.`);

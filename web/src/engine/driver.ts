@@ -8,6 +8,7 @@
 // is done within the task of its turn is told in that task, once: whoever waits for it need not wait for another.
 import type { Action, CallBody, CoreCall, Event, Notice, ReplyBody, ShimCall } from "./boundary.js";
 import { isNotice } from "./boundary.js";
+import { Calls, type CallMessage } from "./calls.js";
 import type { Clock } from "./clock.js";
 import type { Core } from "./core.js";
 import type { Engine, EngineInfo } from "./engine.js";
@@ -38,11 +39,6 @@ const nobody = new Uint8Array();
 /** What a Driver needs of a Core. */
 export type Turns = Pick<Core, "id" | "turn" | "free">;
 
-interface Waiting {
-  readonly resolve: (reply: ReplyBody) => void;
-  readonly reject: (reason: unknown) => void;
-}
-
 /** A core with its store, its links and its clock. */
 export class Driver implements Engine {
   readonly id: string;
@@ -53,7 +49,10 @@ export class Driver implements Engine {
   readonly #config: DriverConfig;
   readonly #notices = new NoticeBoard();
   readonly #infoListeners = new Set<(info: EngineInfo) => void>();
-  readonly #calls = new Map<number, Waiting>();
+  readonly #calls = new Calls<CoreCall>(
+    message => this.#post(this.#callEvent(message)),
+    (body, reply) => this.#count(body, reply),
+  );
   /** How often each topic is open: several handles, several tabs. */
   readonly #opens = new Map<number, number>();
   #info: EngineInfo;
@@ -61,7 +60,6 @@ export class Driver implements Engine {
   #scheduled = false;
   #busy = false;
   #hurried = false;
-  #nextCall = 1;
   #usedAt = Number.NEGATIVE_INFINITY;
   #usageStale = true;
   /** Of the machine, and of the user. */
@@ -98,7 +96,7 @@ export class Driver implements Engine {
     const usage = this.#refreshUsage();
     this.#post({ kind: "Start", lostStore: this.#config.lostStore ?? false });
     // Of no topic: calls wait inside the core until then.
-    const read = this.#ask({ kind: "TopicClose", topic: 0 }).catch(() => undefined);
+    const read = this.#calls.ask({ kind: "TopicClose", topic: 0 }).catch(() => undefined);
     this.#flush();
     await Promise.all([usage, read]);
     if (this.#ended !== undefined) throw this.#ended;
@@ -110,7 +108,7 @@ export class Driver implements Engine {
     if (body.kind === "AllowLinks" || body.kind === "ShowPresence" || body.kind === "Release")
       return this.#share(body, options.signal);
     if (body.kind === "TopicClose" && this.#stillOpen(body.topic)) return Promise.resolve({ kind: "Nothing" });
-    return this.#ask(body, options.signal);
+    return this.#calls.ask(body, options.signal);
   }
 
   onNotice(listener: (notice: Notice) => void): () => void {
@@ -163,8 +161,7 @@ export class Driver implements Engine {
     this.#clock.wakeAt(undefined, () => undefined);
     this.#links.closeAll();
     this.#core.free();
-    for (const waiting of this.#calls.values()) waiting.reject(reason);
-    this.#calls.clear();
+    this.#calls.rejectAll(reason);
   }
 
   /** Stops at once and lets the store go; why is what all calls are refused with from now on, and stands as trouble. */
@@ -329,7 +326,7 @@ export class Driver implements Engine {
 
   #show(topic: number, signal?: AbortSignal): Promise<ReplyBody> {
     const value = this.#wants.presenceOf(topic);
-    return this.#ask({ kind: "SetPresence", topic, ...(value === undefined ? {} : { value }) }, signal);
+    return this.#calls.ask({ kind: "SetPresence", topic, ...(value === undefined ? {} : { value }) }, signal);
   }
 
   #allowLinks(): void {
@@ -340,36 +337,14 @@ export class Driver implements Engine {
     this.network(this.#online);
   }
 
-  #ask(body: CoreCall, signal?: AbortSignal): Promise<ReplyBody> {
-    const call = this.#nextCall++;
-    return new Promise((resolve, reject) => {
-      const abort = (): void => {
-        this.#calls.delete(call);
-        this.#post({ kind: "Call", call: this.#nextCall++, body: { kind: "Cancel", call } });
-        reject(signal?.reason);
-      };
-      const done = (): void => signal?.removeEventListener("abort", abort);
-      signal?.addEventListener("abort", abort, { once: true });
-      this.#calls.set(call, {
-        resolve: reply => {
-          done();
-          this.#count(body, reply);
-          resolve(reply);
-        },
-        reject: reason => {
-          done();
-          reject(reason);
-        },
-      });
-      this.#post({ kind: "Call", call, body });
-    });
+  #callEvent(message: CallMessage<CoreCall>): Event {
+    if (message.kind === "call") return { kind: "Call", call: message.call, body: message.body };
+    return { kind: "Call", call: this.#calls.number(), body: { kind: "Cancel", call: message.call } };
   }
 
   #reply(call: number, body: ReplyBody): void {
-    const waiting = this.#calls.get(call);
-    this.#calls.delete(call);
-    if (body.kind === "Error") waiting?.reject(errorOf(body));
-    else waiting?.resolve(body);
+    if (body.kind === "Error") this.#calls.reject(call, errorOf(body));
+    else this.#calls.resolve(call, body);
   }
 
   #count(body: CoreCall, reply: ReplyBody): void {
@@ -392,7 +367,7 @@ export class Driver implements Engine {
   async #close(): Promise<void> {
     if (this.#ended === undefined) {
       // If the core fails meanwhile, there is nothing more to wait for.
-      await this.#ask({ kind: "Close" }).catch(() => undefined);
+      await this.#calls.ask({ kind: "Close" }).catch(() => undefined);
       this.goodbye();
       this.abandon();
     }

@@ -1,8 +1,8 @@
 // The inside of a dedicated worker: a tab that its page talks to.
 
-import { dataOf } from "../base/errors.js";
+import { asPerdureError, dataOf } from "../base/errors.js";
 import type { FromPage, RtcPort } from "../links/rtc.js";
-import { asPerdureError, EngineServer, type FromWorker, type ToWorker } from "./port.js";
+import { EngineServer, type FromWorker, type ToWorker } from "./port.js";
 import { runTab, type TabWays, type TakeLead } from "../tabs/run.js";
 import type { StartOptions } from "../tabs/start.js";
 import type { Tab } from "../tabs/tab.js";

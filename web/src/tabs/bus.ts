@@ -4,9 +4,9 @@
 //   all:    hello (who leads?), starting (I am about to), leading (I do), bye
 //   a tab:  calls, cancels and visibility to the leader; welcome, replies, notices and info from it
 
-import type { CallBody, Notice, ReplyBody } from "../engine/boundary.js";
+import type { Notice } from "../engine/boundary.js";
+import type { AnswerMessage, CallMessage } from "../engine/calls.js";
 import type { EngineInfo } from "../engine/engine.js";
-import type { ErrorData } from "../base/errors.js";
 import { tabsChannelOf } from "../base/names.js";
 
 export type TabMessage = { readonly from: string; readonly version: string } & (
@@ -26,10 +26,8 @@ export type TabMessage = { readonly from: string; readonly version: string } & (
       readonly info: EngineInfo;
       readonly notices: readonly Notice[];
     }
-  | { readonly kind: "call"; readonly call: number; readonly body: CallBody }
-  | { readonly kind: "cancel"; readonly call: number }
-  | { readonly kind: "reply"; readonly call: number; readonly body: ReplyBody }
-  | { readonly kind: "refusal"; readonly call: number; readonly error: ErrorData }
+  | CallMessage
+  | AnswerMessage
   | { readonly kind: "notice"; readonly notice: Notice }
   | { readonly kind: "info"; readonly info: EngineInfo }
 );

@@ -1,14 +1,13 @@
 // The other tabs, as the leader serves them.
 
-import type { CallBody } from "../engine/boundary.js";
+import { serveCalls, type ServedCalls } from "../engine/calls.js";
 import type { Bus, TabMessage } from "./bus.js";
 import type { Engine, EngineInfo } from "../engine/engine.js";
-import { dataOf, PerdureError } from "../base/errors.js";
 import { relay } from "../engine/notices.js";
 import { TabSubscriptions } from "./subscriptions.js";
 
 interface Follower {
-  readonly calls: Map<number, AbortController>;
+  readonly calls: ServedCalls;
   readonly subscriptions: TabSubscriptions;
   readonly gone: AbortController;
   deaf: () => void;
@@ -59,10 +58,11 @@ export class Followers {
         break;
       case "call":
         if (follower === undefined) this.#options.bus.tell(message.from, { kind: "lost" });
-        else void this.#call(message.from, follower, message.call, message.body);
+        follower?.subscriptions.asking(message.body);
+        follower?.calls.hear(message);
         break;
       case "cancel":
-        follower?.calls.get(message.call)?.abort();
+        follower?.calls.hear(message);
         break;
       default:
         break;
@@ -103,7 +103,11 @@ export class Followers {
       this.#options.onVisibility();
       return;
     }
-    const follower: Follower = { calls: new Map(), subscriptions, gone: new AbortController(), deaf, hidden };
+    const calls = serveCalls(engine, (answer, body) => {
+      if (answer.kind === "reply") subscriptions.answered(body, answer.body);
+      if (answer.kind === "reply" || !this.#leaving) bus.tell(tab, answer);
+    });
+    const follower: Follower = { calls, subscriptions, gone: new AbortController(), deaf, hidden };
     this.#followers.set(tab, follower);
     this.#options.onVisibility();
     // Who gets the lock of a tab knows that it is gone.
@@ -118,32 +122,10 @@ export class Followers {
     this.#followers.delete(tab);
     follower.deaf();
     follower.gone.abort();
-    for (const call of follower.calls.values()) call.abort();
+    follower.calls.abortAll();
     for (const body of follower.subscriptions.ending()) this.#options.engine.call(body).catch(() => undefined);
     this.#options.bus.forget(tab);
     this.#options.onVisibility();
-  }
-
-  async #call(tab: string, follower: Follower, call: number, body: CallBody): Promise<void> {
-    if (follower.calls.has(call)) return;
-    const { engine, bus } = this.#options;
-    const abort = new AbortController();
-    follower.calls.set(call, abort);
-    follower.subscriptions.asking(body);
-    try {
-      const reply = await engine.call(body, { signal: abort.signal });
-      follower.subscriptions.answered(body, reply);
-      bus.tell(tab, { kind: "reply", call, body: reply });
-    } catch (error) {
-      if (this.#leaving || abort.signal.aborted) return;
-      const refusal =
-        error instanceof PerdureError
-          ? error
-          : new PerdureError("not-allowed", error instanceof Error ? error.message : String(error));
-      bus.tell(tab, { kind: "refusal", call, error: dataOf(refusal) });
-    } finally {
-      follower.calls.delete(call);
-    }
   }
 
   #tellInfo(tab: string, info: EngineInfo): void {

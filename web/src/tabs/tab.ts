@@ -12,10 +12,11 @@
 // no end, to who opens a tab as an error, later as trouble.
 
 import type { CallBody, Notice, ReplyBody } from "../engine/boundary.js";
+import { Calls, type CallMessage } from "../engine/calls.js";
 import { Bus, type TabMessage } from "./bus.js";
 import { Candidate } from "./candidate.js";
 import type { Engine, EngineInfo } from "../engine/engine.js";
-import { closedError, dataOf, errorOf, PerdureError } from "../base/errors.js";
+import { closedError, dataOf, PerdureError } from "../base/errors.js";
 import { Followers } from "./followers.js";
 import { peerName, type PeerParts } from "../base/names.js";
 import { callEach, NoticeBoard } from "../engine/notices.js";
@@ -53,14 +54,6 @@ export interface TabOptions {
   readonly askMs?: number;
 }
 
-interface Pending {
-  readonly body: CallBody;
-  readonly resolve: (reply: ReplyBody) => void;
-  readonly reject: (reason: unknown) => void;
-  readonly abort: AbortController; // of the call to our own core
-  readonly settled: Promise<void>;
-}
-
 type Role =
   | { readonly kind: "waiting" }
   | {
@@ -85,10 +78,12 @@ export class Tab implements Engine {
   #older: OlderTabs | undefined;
   readonly #board = new NoticeBoard();
   readonly #infoListeners = new Set<(info: EngineInfo) => void>();
-  readonly #pending = new Map<number, Pending>();
   readonly #subscriptions = new TabSubscriptions();
+  readonly #calls = new Calls(
+    (message, signal) => this.#send(message, signal),
+    (body, reply) => this.#subscriptions.answered(body, reply, inner => this.call(inner)),
+  );
   #role: Role = { kind: "waiting" };
-  #nextCall = 1;
   #id = "";
   #info: EngineInfo = { tab: "follower", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
   #online = true;
@@ -123,42 +118,9 @@ export class Tab implements Engine {
   }
 
   call(body: CallBody, options: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
-    const { signal } = options;
     if (this.#closed !== undefined) return Promise.reject(closedError());
     if (this.#role.kind === "ended") return Promise.reject(this.#role.reason);
-    if (signal?.aborted === true) return Promise.reject(signal.reason);
-    const call = this.#nextCall++;
-    return new Promise((resolve, reject) => {
-      let done: () => void = () => undefined;
-      const settled = new Promise<void>(end => {
-        done = end;
-      });
-      const settle = (run: () => void): void => {
-        signal?.removeEventListener("abort", onAbort);
-        this.#pending.delete(call);
-        run();
-        done();
-      };
-      const pending: Pending = {
-        body,
-        settled,
-        abort: new AbortController(),
-        resolve: reply =>
-          settle(() => {
-            this.#subscriptions.answered(body, reply, inner => this.call(inner));
-            resolve(reply);
-          }),
-        reject: reason => settle(() => reject(reason)),
-      };
-      const onAbort = (): void => {
-        pending.reject(signal?.reason);
-        pending.abort.abort();
-        if (this.#role.kind === "follower") this.#bus?.tell(this.#role.leader, { kind: "cancel", call });
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#pending.set(call, pending);
-      this.#send(call, pending);
-    });
+    return this.#calls.ask(body, options.signal);
   }
 
   onNotice(listener: (notice: Notice) => void): () => void {
@@ -395,10 +357,10 @@ export class Tab implements Engine {
         this.#follow(message);
         break;
       case "reply":
-        this.#pending.get(message.call)?.resolve(message.body);
+        this.#calls.hear(message);
         break;
       case "refusal":
-        if (this.#fromLeader(message)) this.#pending.get(message.call)?.reject(errorOf(message.error));
+        if (this.#fromLeader(message)) this.#calls.hear(message);
         break;
       case "lost":
         if (this.#fromLeader(message)) this.#lost();
@@ -459,7 +421,7 @@ export class Tab implements Engine {
     this.#watch.abort();
     this.#role = { kind: "ended", reason };
     const done = role.kind === "leader" ? this.#resign(role) : Promise.resolve();
-    for (const pending of [...this.#pending.values()]) pending.reject(reason);
+    this.#calls.rejectAll(reason);
     this.#setInfo({ ...this.#info, tab: "follower", trouble: [...this.#info.trouble, dataOf(reason)] });
     this.#ready?.reject(reason);
     void done.then(() => {
@@ -469,10 +431,10 @@ export class Tab implements Engine {
   }
 
   async #close(): Promise<void> {
-    // Whoever leads meanwhile answers, which may be this tab; where nobody can, it is not waited for.
+    // Whoever leads meanwhile answers calls that write, which may be this tab; where nobody can, it is not waited for. Nor is for the rest.
     if (this.#role.kind === "follower" || this.#role.kind === "waiting")
       await Promise.race([
-        this.#writesDone(),
+        this.#calls.none(isWriting),
         new Promise<void>(resolve => {
           this.#silent = resolve;
         }),
@@ -480,7 +442,7 @@ export class Tab implements Engine {
     this.#watch.abort();
     if (this.#role.kind === "leader") await this.#resign(this.#role);
     if (this.#role.kind !== "ended") this.#role = { kind: "ended", reason: closedError() };
-    for (const pending of [...this.#pending.values()]) pending.reject(closedError());
+    this.#calls.rejectAll(closedError());
     this.#bus?.say({ kind: "bye" });
     this.#candidate?.sleep();
     clearInterval(this.#asking);
@@ -496,36 +458,32 @@ export class Tab implements Engine {
     followers?.end();
   }
 
-  // As a follower: calls that write are waited for, also if the leader changes meanwhile; the rest is not.
-  async #writesDone(): Promise<void> {
-    await Promise.all(this.#writes().map(({ settled }) => settled));
-  }
-
-  #writes(): Pending[] {
-    return [...this.#pending.values()].filter(({ body }) => writing.has(body.kind));
-  }
-
   // ---- calls ---------------------------------------------------------------------------------------------------------------
-  #send(call: number, pending: Pending): void {
+  #send(message: CallMessage, signal: AbortSignal | undefined): void {
     const role = this.#role;
-    if (role.kind === "follower") this.#bus?.tell(role.leader, { kind: "call", call, body: pending.body });
-    if (role.kind !== "leader") return;
-    role.lead.engine.call(pending.body, { signal: pending.abort.signal }).then(pending.resolve, (reason: unknown) => {
-      // One that was cut off by stepping down is asked again.
-      if (this.#role === role) pending.reject(reason);
-    });
+    if (role.kind === "follower") this.#bus?.tell(role.leader, message);
+    // What is cancelled the core hears from the signal.
+    if (role.kind !== "leader" || message.kind === "cancel") return;
+    const { call, body } = message;
+    role.lead.engine.call(body, signal === undefined ? {} : { signal }).then(
+      reply => this.#calls.resolve(call, reply),
+      (reason: unknown) => {
+        // One that was cut off by stepping down is asked again.
+        if (this.#role === role) this.#calls.reject(call, reason);
+      },
+    );
   }
 
   // To a new leader: first what stands, then what was not answered, each in its old order.
   #resend(): void {
     for (const body of this.#subscriptions.again()) this.#quietly(body);
-    for (const [call, pending] of this.#pending) this.#send(call, pending);
+    this.#calls.again();
   }
 
   // For the leader alone; whatever it answers changes nothing here.
   #quietly(body: CallBody): void {
     const role = this.#role;
-    if (role.kind === "follower") this.#bus?.tell(role.leader, { kind: "call", call: -this.#nextCall++, body });
+    if (role.kind === "follower") this.#bus?.tell(role.leader, { kind: "call", call: -this.#calls.number(), body });
     if (role.kind === "leader") role.lead.engine.call(body).catch(() => undefined);
   }
 
@@ -555,7 +513,7 @@ export class Tab implements Engine {
   }
   // Nothing is left to do for it.
   #over(): boolean {
-    return this.#role.kind === "ended" || (this.#closed !== undefined && this.#writes().length === 0);
+    return this.#role.kind === "ended" || (this.#closed !== undefined && !this.#calls.some(isWriting));
   }
 }
 
@@ -570,3 +528,7 @@ const writing: ReadonlySet<CallBody["kind"]> = new Set<CallBody["kind"]>([
   "AnchorAdd",
   "AnchorRemove",
 ]);
+
+function isWriting({ kind }: CallBody): boolean {
+  return writing.has(kind);
+}
