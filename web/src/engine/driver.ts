@@ -6,16 +6,16 @@
 //
 // The first event of a quiet time goes in at once (as a microtask); while the thread is busy, one turn a task takes all that came. A save that
 // is done within the task of its turn is told in that task, once: whoever waits for it need not wait for another.
-import type { Action, CallBody, CoreCall, Event, Notice, ReplyBody, ShimCall } from "./boundary.js";
+import type { Action, CallBody, CoreCall, Event, ReplyBody, ShimCall } from "./boundary.js";
 import { isNotice } from "./boundary.js";
 import { Calls, type CallMessage } from "./calls.js";
 import type { Clock } from "./clock.js";
 import type { Core } from "./core.js";
-import type { Engine, EngineInfo } from "./engine.js";
+import type { EngineInfo } from "./engine.js";
 import { closedError, dataOf, errorOf, PerdureError } from "../base/errors.js";
 import type { LinkEvents, Links } from "../links/types.js";
-import { callEach, NoticeBoard } from "./notices.js";
 import type { Reopening, SaveOutcome, Store } from "../store/store.js";
+import { TellingEngine } from "./telling.js";
 import { Wants } from "./wants.js";
 
 export interface DriverConfig {
@@ -40,22 +40,19 @@ const nobody = new Uint8Array();
 export type Turns = Pick<Core, "id" | "turn" | "free">;
 
 /** A core with its store, its links and its clock. */
-export class Driver implements Engine {
+export class Driver extends TellingEngine {
   readonly id: string;
   readonly #core: Turns;
   readonly #store: Store;
   readonly #links: Links;
   readonly #clock: Clock;
   readonly #config: DriverConfig;
-  readonly #notices = new NoticeBoard();
-  readonly #infoListeners = new Set<(info: EngineInfo) => void>();
   readonly #calls = new Calls<CoreCall>(
     message => this.#post(this.#callEvent(message)),
     (body, reply) => this.#count(body, reply),
   );
   /** How often each topic is open: several handles, several tabs. */
   readonly #opens = new Map<number, number>();
-  #info: EngineInfo;
   #events: Event[] = [];
   #scheduled = false;
   #busy = false;
@@ -78,16 +75,16 @@ export class Driver implements Engine {
     clock: Clock,
     config: DriverConfig = {},
   ) {
+    super({
+      tab: "leader",
+      storage: { kind: store.kind, persisted: false, usedBytes: 0 },
+      trouble: config.trouble ?? [],
+    });
     this.id = core.id;
     this.#core = core;
     this.#store = store;
     this.#clock = clock;
     this.#config = config;
-    this.#info = {
-      tab: "leader",
-      storage: { kind: store.kind, persisted: false, usedBytes: 0 },
-      trouble: config.trouble ?? [],
-    };
     this.#links = makeLinks(this.#linkEvents());
   }
 
@@ -109,19 +106,6 @@ export class Driver implements Engine {
       return this.#share(body, options.signal);
     if (body.kind === "TopicClose" && this.#stillOpen(body.topic)) return Promise.resolve({ kind: "Nothing" });
     return this.#calls.ask(body, options.signal);
-  }
-
-  onNotice(listener: (notice: Notice) => void): () => void {
-    return this.#notices.listen(listener);
-  }
-
-  info(): EngineInfo {
-    return this.#info;
-  }
-
-  onInfo(listener: (info: EngineInfo) => void): () => void {
-    this.#infoListeners.add(listener);
-    return () => void this.#infoListeners.delete(listener);
   }
 
   /** Tells all links goodbye, but first waits until everything accepted is on disk. */
@@ -168,7 +152,7 @@ export class Driver implements Engine {
   end(reason: PerdureError): void {
     this.abandon(reason);
     void this.#store.close();
-    this.#setInfo({ trouble: [...this.#info.trouble, dataOf(reason)] });
+    this.setInfo({ ...this.info(), trouble: [...this.info().trouble, dataOf(reason)] });
   }
 
   // ---- turns -------------------------------------------------------------------------------------------------------------
@@ -234,7 +218,7 @@ export class Driver implements Engine {
 
   // ---- actions -----------------------------------------------------------------------------------------------------------
   #perform(action: Action): void {
-    if (isNotice(action)) return this.#notices.tell(action);
+    if (isNotice(action)) return this.board.tell(action);
     switch (action.kind) {
       case "Read":
         return this.#rows(action.read, this.#store.read(action.keys));
@@ -311,7 +295,7 @@ export class Driver implements Engine {
       case "AllowLinks":
         this.#wants.allowLinks(body);
         this.#allowLinks();
-        if (body.allowed) this.#setInfo({ onlines: this.#wants.onlines });
+        if (body.allowed) this.setInfo({ ...this.info(), onlines: this.#wants.onlines });
         return { kind: "Nothing" };
       case "ShowPresence":
         return this.#wants.show(body) ? this.#show(body.topic, signal) : { kind: "Nothing" };
@@ -353,7 +337,7 @@ export class Driver implements Engine {
     } else if (body.kind === "TopicClose" || body.kind === "TopicLeave") {
       this.#opens.delete(body.topic);
       this.#wants.forget(body.topic);
-      this.#notices.tell({ kind: "TopicEnded", topic: body.topic });
+      this.board.tell({ kind: "TopicEnded", topic: body.topic });
     }
   }
 
@@ -380,12 +364,7 @@ export class Driver implements Engine {
     this.#usedAt = this.#clock.steadyMs();
     const usage = await this.#store.usage().catch(() => undefined);
     if (usage !== undefined && this.#ended === undefined)
-      this.#setInfo({ storage: { kind: this.#store.kind, ...usage } });
-  }
-
-  #setInfo(change: Partial<EngineInfo>): void {
-    this.#info = { ...this.#info, ...change };
-    callEach(this.#infoListeners, this.#info);
+      this.setInfo({ ...this.info(), storage: { kind: this.#store.kind, ...usage } });
   }
 }
 

@@ -5,7 +5,8 @@ import { Calls, serveCalls, type AnswerMessage, type CallMessage, type ServedCal
 import type { Engine, EngineInfo } from "../engine/engine.js";
 import { closedError, dataOf, type PerdureError, type ErrorData } from "../base/errors.js";
 import type { FromPage, ToPage } from "../links/rtc.js";
-import { callEach, NoticeBoard, relay } from "../engine/notices.js";
+import { relay } from "../engine/notices.js";
+import { TellingEngine } from "../engine/telling.js";
 import type { StartOptions } from "../tabs/start.js";
 
 export type ToWorker =
@@ -30,16 +31,13 @@ export type FromWorker =
   | { readonly kind: "rtc"; readonly message: ToPage };
 
 /** The engine as the page sees it. */
-export class PortEngine implements Engine {
+export class PortEngine extends TellingEngine {
   readonly #post: (message: ToWorker) => void;
   readonly #end: () => void;
-  readonly #board = new NoticeBoard();
-  readonly #infoListeners = new Set<(info: EngineInfo) => void>();
   readonly #calls: Calls;
   readonly #closed: Promise<void>;
   #onClosed: () => void = () => undefined;
   #id: string;
-  #info: EngineInfo;
   #closing = false;
   #fault: PerdureError | undefined;
 
@@ -49,11 +47,11 @@ export class PortEngine implements Engine {
     { id, info, notices }: Extract<FromWorker, { kind: "ready" }>,
     end: () => void,
   ) {
+    super(info);
     this.#post = post;
     this.#calls = new Calls(message => post(message));
     this.#id = id;
-    this.#info = info;
-    for (const notice of notices) this.#board.tell(notice);
+    for (const notice of notices) this.board.tell(notice);
     this.#end = end;
     this.#closed = new Promise(resolve => {
       this.#onClosed = resolve;
@@ -68,18 +66,6 @@ export class PortEngine implements Engine {
     if (this.#closing) return Promise.reject(closedError());
     if (this.#fault !== undefined) return Promise.reject(this.#fault);
     return this.#calls.ask(body, options.signal);
-  }
-
-  onNotice(listener: (notice: Notice) => void): () => void {
-    return this.#board.listen(listener);
-  }
-  info(): EngineInfo {
-    return this.#info;
-  }
-
-  onInfo(listener: (info: EngineInfo) => void): () => void {
-    this.#infoListeners.add(listener);
-    return () => void this.#infoListeners.delete(listener);
   }
 
   close(): Promise<void> {
@@ -97,11 +83,11 @@ export class PortEngine implements Engine {
         this.#calls.hear(message);
         break;
       case "notice":
-        this.#board.tell(message.notice);
+        this.board.tell(message.notice);
         break;
       case "info":
         this.#id = message.id;
-        this.#setInfo(message.info);
+        this.setInfo(message.info);
         break;
       case "closed":
         this.#calls.rejectAll(closedError());
@@ -119,13 +105,8 @@ export class PortEngine implements Engine {
     this.#fault = error;
     this.#calls.rejectAll(error);
     this.#end();
-    this.#setInfo({ ...this.#info, trouble: [...this.#info.trouble, dataOf(error)] });
+    this.setInfo({ ...this.info(), trouble: [...this.info().trouble, dataOf(error)] });
     this.#onClosed();
-  }
-
-  #setInfo(info: EngineInfo): void {
-    this.#info = info;
-    callEach(this.#infoListeners, info);
   }
 }
 
