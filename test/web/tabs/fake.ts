@@ -7,7 +7,7 @@ import type { LeadOptions } from "../../../web/src/tabs/lead.js";
 import { callEach, NoticeBoard } from "../../../web/src/engine/notices.js";
 import { openIndexedDb } from "../../../web/src/store/indexeddb.js";
 import { plainSeed } from "../../../web/src/store/seed.js";
-import type { Lead, LeadEngine } from "../../../web/src/tabs/tab.js";
+import type { Lead, LeadEngine } from "../../../web/src/tabs/leading.js";
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, byte => byte.toString(16).padStart(2, "0")).join("");
 

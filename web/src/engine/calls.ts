@@ -115,6 +115,23 @@ export class Calls<Body = CallBody> {
   }
 }
 
+const writing: ReadonlySet<CallBody["kind"]> = new Set<CallBody["kind"]>([
+  "Append",
+  "TopicNamed",
+  "TopicCreate",
+  "TopicJoin",
+  "TopicJoinCode",
+  "TopicLeave",
+  "MarkRead",
+  "AnchorAdd",
+  "AnchorRemove",
+]);
+
+/** What changes something that is kept: who goes waits for it. */
+export function isWriting({ kind }: CallBody): boolean {
+  return writing.has(kind);
+}
+
 /** The side that answers. */
 export interface ServedCalls {
   /** A call that is being answered is not asked a second time. */

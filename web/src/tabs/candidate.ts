@@ -42,14 +42,15 @@ export class Candidate {
     return this.#leads;
   }
 
-  /** The lock that a tab holds while it lives. */
-  lockOf(tab: string): string {
-    return tabLockOf(this.#options.name, tab);
+  /** Calls `gone` when that tab lives no longer, unless the signal is aborted first: who gets its lock knows. */
+  watch(tab: string, signal: AbortSignal, gone: () => void): void {
+    const { locks, name } = this.#options;
+    locks.request(tabLockOf(name, tab), { signal }, gone).catch(() => undefined);
   }
 
   /** Resolves when it has that lock. */
   live(): Promise<void> {
-    const { locks, tab } = this.#options;
+    const { locks, name, tab } = this.#options;
     return new Promise((resolve, reject) => {
       const { signal } = this.#awake;
       const hold = (): Promise<void> => {
@@ -58,7 +59,7 @@ export class Candidate {
           signal.addEventListener("abort", () => done());
         });
       };
-      locks.request(this.lockOf(tab), { signal }, hold).catch(reject);
+      locks.request(tabLockOf(name, tab), { signal }, hold).catch(reject);
     });
   }
 

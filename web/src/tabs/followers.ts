@@ -18,9 +18,8 @@ export interface FollowersOptions {
   readonly engine: Engine;
   readonly bus: Bus;
   readonly term: string;
-  readonly locks: LockManager;
-  /** The lock that a tab holds while it lives. */
-  readonly lockOf: (tab: string) => string;
+  /** Calls `gone` when that tab lives no longer, unless the signal is aborted first. */
+  readonly watch: (tab: string, signal: AbortSignal, gone: () => void) => void;
   /** Whether any follower is visible may have changed. */
   readonly onVisibility: () => void;
 }
@@ -110,10 +109,7 @@ export class Followers {
     const follower: Follower = { calls, subscriptions, gone: new AbortController(), deaf, hidden };
     this.#followers.set(tab, follower);
     this.#options.onVisibility();
-    // Who gets the lock of a tab knows that it is gone.
-    this.#options.locks
-      .request(this.#options.lockOf(tab), { signal: follower.gone.signal }, () => this.#lose(tab))
-      .catch(() => undefined);
+    this.#options.watch(tab, follower.gone.signal, () => this.#lose(tab));
   }
 
   #lose(tab: string): void {

@@ -16,7 +16,7 @@ import { openMemory } from "../store/memory.js";
 import { unavailable } from "../store/refusals.js";
 import { plainSeed, wrappedSeed, type Seed } from "../store/seed.js";
 import type { Own, Store } from "../store/store.js";
-import type { Lead } from "./tab.js";
+import type { Lead } from "./leading.js";
 
 export interface LeadOptions extends StartOptions {
   /** perdure.wasm, if the page has compiled it. */

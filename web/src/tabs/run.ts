@@ -3,7 +3,7 @@
 import { PerdureError } from "../base/errors.js";
 import type { RtcPort } from "../links/rtc.js";
 import { canBroadcast, isOriginless } from "../base/platform.js";
-import type { Lead } from "./tab.js";
+import type { Lead } from "./leading.js";
 import { Tab, type TabOptions } from "./tab.js";
 import type { LeadOptions } from "./lead.js";
 import type { StartOptions } from "./start.js";

@@ -12,31 +12,18 @@
 // no end, to who opens a tab as an error, later as trouble.
 
 import type { CallBody, Notice, ReplyBody } from "../engine/boundary.js";
-import { Calls, type CallMessage } from "../engine/calls.js";
-import { Bus, type TabMessage } from "./bus.js";
-import { Candidate } from "./candidate.js";
-import type { Engine, EngineInfo } from "../engine/engine.js";
-import { closedError, dataOf, PerdureError } from "../base/errors.js";
-import { Followers } from "./followers.js";
-import { peerName, type PeerParts } from "../base/names.js";
-import { callEach, NoticeBoard } from "../engine/notices.js";
-import { OlderTabs } from "./older.js";
+import { Calls, isWriting, type CallMessage } from "../engine/calls.js";
+import type { TabMessage } from "./bus.js";
+import type { EngineInfo } from "../engine/engine.js";
+import { closedError, dataOf, type PerdureError } from "../base/errors.js";
+import { Leading, type Lead } from "./leading.js";
+import type { PeerParts } from "../base/names.js";
+import { TellingEngine } from "../engine/telling.js";
+import { Others } from "./others.js";
+import { couldNotLead, outdated, silent } from "./refusals.js";
 import { TabSubscriptions } from "./subscriptions.js";
 import { otherStorage } from "../engine/storage.js";
 import { compareVersions } from "../base/version.js";
-
-/** A running core, with what only its own tab can tell it. A Driver is one. */
-export interface LeadEngine extends Engine {
-  network(online: boolean): void;
-  visibility(hidden: boolean): void;
-  goodbye(): void;
-}
-
-export interface Lead {
-  readonly engine: LeadEngine;
-  /** Ends it as a crash does: nothing more is said or written, the store is let go. */
-  drop(): Promise<void>;
-}
 
 export interface TabOptions {
   /** Tabs of one app and instance are one peer. */
@@ -56,28 +43,13 @@ export interface TabOptions {
 
 type Role =
   | { readonly kind: "waiting" }
-  | {
-      readonly kind: "leader";
-      readonly lead: Lead;
-      readonly followers: Followers | undefined;
-      readonly quiet: () => void;
-    }
+  | { readonly kind: "leader"; readonly leading: Leading }
   | { readonly kind: "follower"; readonly leader: string; readonly term: string }
   | { readonly kind: "ended"; readonly reason: PerdureError };
 
-const outdatedText = "A newer version of this app runs in another tab. Reload this one.";
-const silentText =
-  "Another tab has the lead in this app and does not answer, as one does that a debugger has stopped. Close or reload the other tabs of this app.";
-/** Asked so often for nothing, who waits says so. Own questions: those of a throttled tab come slowly. */
-const questionsMax = 5;
-
-export class Tab implements Engine {
+export class Tab extends TellingEngine {
   readonly #options: TabOptions;
-  #bus: Bus | undefined; // none of these three: it is alone
-  #candidate: Candidate | undefined;
-  #older: OlderTabs | undefined;
-  readonly #board = new NoticeBoard();
-  readonly #infoListeners = new Set<(info: EngineInfo) => void>();
+  #others: Others | undefined; // none: it is alone
   readonly #subscriptions = new TabSubscriptions();
   readonly #calls = new Calls(
     (message, signal) => this.#send(message, signal),
@@ -85,15 +57,11 @@ export class Tab implements Engine {
   );
   #role: Role = { kind: "waiting" };
   #id = "";
-  #info: EngineInfo = { tab: "follower", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
   #online = true;
   #hidden = false;
   #ready: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
   #closed: Promise<void> | undefined;
-  #questions = 0; // asked for nothing
-  #asking: ReturnType<typeof setInterval> | undefined;
   #silent: () => void = () => undefined; // nobody has answered
-  #watch = new AbortController(); // of the leader that is followed
 
   /** Resolves when calls can be answered: this tab leads or follows. Rejects as `lead` does, with `outdated`, with
    *  `bad-argument` if the peer has another storage, or with `storage-unavailable` if who leads is silent. */
@@ -104,13 +72,24 @@ export class Tab implements Engine {
   }
 
   private constructor(options: TabOptions) {
+    super({ tab: "follower", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] });
     this.#options = options;
-    const { locks, peer, version } = options;
+    const { locks, peer, version, askMs = 2000 } = options;
     if (locks === undefined) return;
-    const name = peerName(peer);
-    const bus = (this.#bus = new Bus(name, version, message => this.#hear(message)));
-    const older = (this.#older = new OlderTabs({ peer, locks, tab: bus.id, version }));
-    this.#candidate = new Candidate({ locks, name, tab: bus.id, older, lead: () => this.#lead() });
+    this.#others = new Others({
+      locks,
+      peer,
+      version,
+      askMs,
+      hidden: () => this.#hidden,
+      waits: () => this.#role.kind === "waiting",
+      hear: message => this.#hear(message),
+      lead: () => this.#lead(),
+      silent: () => {
+        this.#silent();
+        this.#unable(silent());
+      },
+    });
   }
 
   get id(): string {
@@ -123,18 +102,6 @@ export class Tab implements Engine {
     return this.#calls.ask(body, options.signal);
   }
 
-  onNotice(listener: (notice: Notice) => void): () => void {
-    return this.#board.listen(listener);
-  }
-  info(): EngineInfo {
-    return this.#info;
-  }
-
-  onInfo(listener: (info: EngineInfo) => void): () => void {
-    this.#infoListeners.add(listener);
-    return () => void this.#infoListeners.delete(listener);
-  }
-
   /** Resolves when everything accepted is on disk. Others take over if this tab led. */
   close(): Promise<void> {
     return (this.#closed ??= this.#close());
@@ -142,58 +109,51 @@ export class Tab implements Engine {
 
   network(online: boolean): void {
     this.#online = online;
-    if (this.#role.kind === "leader") this.#role.lead.engine.network(online);
+    if (this.#role.kind === "leader") this.#role.leading.engine.network(online);
   }
 
   visibility(hidden: boolean): void {
     this.#hidden = hidden;
-    if (this.#role.kind === "leader") this.#tellVisibility();
-    else if (this.#role.kind === "follower") this.#bus?.tell(this.#role.leader, { kind: "visibility", hidden });
+    if (this.#role.kind === "leader") this.#role.leading.tellVisibility();
+    else if (this.#role.kind === "follower") this.#others?.bus.tell(this.#role.leader, { kind: "visibility", hidden });
   }
 
   goodbye(): void {
-    if (this.#role.kind === "leader") this.#role.lead.engine.goodbye();
+    if (this.#role.kind === "leader") this.#role.leading.engine.goodbye();
   }
 
   /** The page may be frozen from here on, and then answers nobody: it lets go of its locks, so that another tab can lead. */
   sleep(): void {
     this.goodbye();
-    if (this.#bus === undefined || this.#role.kind === "ended") return;
+    if (this.#others === undefined || this.#role.kind === "ended") return;
     const { kind } = this.#role;
     // Within this task: it may be the last one. What the store still writes is kept from harm by its generation.
-    this.#candidate?.sleep();
-    if (kind === "follower") this.#bus.say({ kind: "bye" });
+    this.#others.candidate.sleep();
+    if (kind === "follower") this.#others.bus.say({ kind: "bye" });
     if (kind === "leader") this.#stepDown();
   }
 
   /** It begins anew, and follows whoever leads by now. */
   resumed(): void {
-    const candidate = this.#candidate;
+    const others = this.#others;
     this.network(this.#online);
-    if (candidate === undefined || candidate.awake || this.#over()) return;
-    candidate.wake();
+    if (others === undefined || others.candidate.awake || this.#over()) return;
+    others.candidate.wake();
     this.#wait();
-    candidate.live().catch(() => undefined); // asked for before anyone hears of us again
-    candidate.stand();
-    this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+    others.reenter();
   }
 
   // ---- who leads -----------------------------------------------------------------------------------------------------------
   async #start(): Promise<void> {
-    if (this.#candidate === undefined) {
+    if (this.#others === undefined) {
       await this.#takeLead();
       return;
     }
     const ready = new Promise<void>((resolve, reject) => {
       this.#ready = { resolve, reject };
     });
-    this.#ask();
     try {
-      const live = this.#candidate.live();
-      this.#candidate.stand();
-      await live;
-      this.#older?.hello();
-      this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+      await this.#others.enter();
       await ready;
     } catch (error) {
       await this.close();
@@ -203,35 +163,16 @@ export class Tab implements Engine {
     }
   }
 
-  // For as long as it waits: the lock may be held by who never answers.
-  #ask(): void {
-    this.#questions = 0;
-    this.#asking ??= setInterval(() => {
-      if (this.#role.kind !== "waiting" || this.#candidate?.awake !== true) {
-        clearInterval(this.#asking);
-        this.#asking = undefined;
-      } else if (!this.#candidate.leads) {
-        if (this.#questions++ === questionsMax) {
-          this.#silent();
-          this.#unable(new PerdureError("storage-unavailable", silentText));
-        }
-        this.#bus?.say({ kind: "hello", hidden: this.#hidden });
-      }
-    }, this.#options.askMs ?? 2000);
-  }
-
   #wait(): void {
-    this.#watch.abort();
     this.#role = { kind: "waiting" };
-    if (this.#candidate !== undefined) this.#ask();
+    this.#others?.wait();
   }
 
   // The leader took us for gone.
   #lost(): void {
     if (this.#role.kind !== "follower") return;
     this.#wait();
-    this.#candidate?.live().catch(() => undefined); // asked for before anyone hears of us again, if it was taken away
-    this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+    this.#others?.reenter(); // its lock may have been taken away
   }
 
   // False if it could not: then somebody else may try first.
@@ -239,119 +180,87 @@ export class Tab implements Engine {
     try {
       return !this.#over() && (await this.#takeLead());
     } catch (error) {
-      this.#leadFailed(error);
+      const refusal = couldNotLead(error);
+      if (refusal.code === "outdated") this.#end(refusal);
+      this.#unable(refusal);
       return false;
     }
-  }
-
-  #leadFailed(error: unknown): void {
-    const refusal =
-      error instanceof PerdureError
-        ? error
-        : new PerdureError("storage-unavailable", error instanceof Error ? error.message : String(error));
-    if (refusal.code === "outdated") this.#end(refusal);
-    this.#unable(refusal);
   }
 
   // It can neither lead nor follow, for now.
   #unable(refusal: PerdureError): void {
     if (this.#ready !== undefined) return this.#ready.reject(refusal);
-    if (!this.#over()) this.#setInfo({ ...this.#info, trouble: [dataOf(refusal)] });
+    if (!this.#over()) this.setInfo({ ...this.info(), trouble: [dataOf(refusal)] });
   }
 
   // False if another opener was quicker.
   async #takeLead(): Promise<boolean> {
     let superseded = false;
-    this.#bus?.say({ kind: "starting" });
+    this.#others?.bus.say({ kind: "starting" });
     const lead = await this.#options.lead(() => {
       superseded = true;
-      if (this.#role.kind === "leader" && this.#role.lead === lead) this.#stepDown();
+      if (this.#role.kind === "leader" && this.#role.leading.lead === lead) this.#stepDown();
     });
-    if (this.#over() || superseded || this.#candidate?.awake === false) {
+    if (this.#over() || superseded || this.#others?.candidate.awake === false) {
       await lead.drop();
       return false;
     }
     const { engine } = lead;
-    // What one tab has in memory no other can take over.
-    if (engine.info().storage.kind === "memory") this.#part();
-    const { locks } = this.#options;
-    const candidate = this.#candidate;
-    const term = `${this.#bus?.id ?? ""}-${performance.now()}`;
-    this.#board.dropPresence();
-    const followers =
-      this.#bus === undefined || locks === undefined || candidate === undefined
-        ? undefined
-        : new Followers({
-            engine,
-            bus: this.#bus,
-            term,
-            locks,
-            lockOf: tab => candidate.lockOf(tab),
-            onVisibility: () => this.#tellVisibility(),
-          });
-    const quiet = [
-      engine.onNotice(notice => this.#told(notice)),
-      engine.onInfo(info => this.#informed({ ...info, tab: "leader" })),
-    ];
-    this.#watch.abort();
-    this.#role = {
-      kind: "leader",
+    // What one tab has in memory no other can take over: it goes on alone, and lets others lead.
+    if (engine.info().storage.kind === "memory") {
+      this.#others?.leave();
+      this.#others = undefined;
+    }
+    const others = this.#others;
+    this.board.dropPresence();
+    const leading = new Leading({
       lead,
-      followers,
-      quiet: () => {
-        for (const stop of quiet) stop();
-      },
-    };
+      others,
+      hidden: () => this.#hidden,
+      onNotice: notice => this.#told(notice),
+      onInfo: info => this.#informed({ ...info, tab: "leader" }),
+    });
+    others?.unwatch();
+    this.#role = { kind: "leader", leading };
     this.#id = engine.id;
     this.#subscriptions.follows(engine.info());
-    this.#setInfo({ ...engine.info(), tab: "leader" });
+    this.setInfo({ ...engine.info(), tab: "leader" });
     if (!this.#online) engine.network(false);
-    if (this.#hidden) this.#tellVisibility();
-    this.#bus?.say({ kind: "leading", term });
+    if (this.#hidden) leading.tellVisibility();
+    others?.bus.say({ kind: "leading", term: leading.term });
     this.#resend();
     this.#ready?.resolve();
     return true;
   }
 
-  // Goes on alone, and lets others lead.
-  #part(): void {
-    const [bus, candidate] = [this.#bus, this.#candidate];
-    this.#older?.close();
-    this.#bus = this.#candidate = this.#older = undefined;
-    bus?.say({ kind: "bye" });
-    bus?.close();
-    candidate?.sleep();
-  }
-
   // Whatever was not answered waits for the next leader, which may be this tab again.
   #stepDown(): void {
     if (this.#role.kind !== "leader") return;
-    const { lead, followers, quiet } = this.#role;
+    const { leading } = this.#role;
     this.#wait();
-    quiet();
-    followers?.end();
-    this.#setInfo({ ...this.#info, tab: "follower" });
-    void lead
+    leading.end();
+    this.setInfo({ ...this.info(), tab: "follower" });
+    void leading.lead
       .drop()
       .catch(() => undefined)
       .then(() => {
-        this.#candidate?.release();
-        if (this.#candidate?.awake !== false) this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+        this.#others?.candidate.release();
+        if (this.#others?.candidate.awake === true) this.#others.hello();
       });
   }
 
   #hear(message: TabMessage): void {
     if (this.#role.kind === "ended") return;
     const order = compareVersions(message.version, this.#options.version);
-    if (order > 0) return this.#end(new PerdureError("outdated", outdatedText));
+    if (order > 0) return this.#end(outdated());
     if (order < 0 && message.kind !== "hello") return; // it steps aside once it has heard of us
     const role = this.#role;
     switch (message.kind) {
       case "starting":
-        this.#questions = 0;
+        this.#others?.answered();
         break;
       case "leading":
-        if (role.kind !== "leader") this.#bus?.say({ kind: "hello", hidden: this.#hidden });
+        if (role.kind !== "leader") this.#others?.hello();
         break;
       case "welcome":
         this.#follow(message);
@@ -373,15 +282,15 @@ export class Tab implements Engine {
         break;
       case "hello":
         if (order < 0)
-          this.#bus?.tell(message.from, { kind: "bye" }); // any word of ours tells it that it is outdated
-        else if (role.kind === "leader") role.followers?.hear(message);
-        else if (this.#candidate?.leads === true) this.#bus?.tell(message.from, { kind: "starting" });
+          this.#others?.bus.tell(message.from, { kind: "bye" }); // any word of ours tells it that it is outdated
+        else if (role.kind === "leader") role.leading.hear(message);
+        else if (this.#others?.candidate.leads === true) this.#others?.bus.tell(message.from, { kind: "starting" });
         break;
       case "bye":
       case "call":
       case "cancel":
       case "visibility":
-        if (role.kind === "leader") role.followers?.hear(message);
+        if (role.kind === "leader") role.leading.hear(message);
         break;
     }
   }
@@ -390,43 +299,35 @@ export class Tab implements Engine {
     if (this.#role.kind === "leader" || (this.#role.kind === "follower" && this.#role.term === term)) return;
     const refusal = otherStorage("Another tab", info, this.#options.storage);
     if (refusal !== undefined) return this.#end(refusal);
-    this.#board.dropPresence();
+    this.board.dropPresence();
     this.#role = { kind: "follower", leader: from, term };
-    this.#watchLeader(from);
+    this.#others?.watch(from, () => {
+      // The lead may be anybody's now.
+      this.#wait();
+      this.#others?.hello();
+    });
     this.#id = id;
     this.#subscriptions.follows(info);
     for (const notice of notices) this.#told(notice);
-    this.#setInfo({ ...info, tab: "follower" });
+    this.setInfo({ ...info, tab: "follower" });
     for (const url of this.#options.anchors ?? []) this.#quietly({ kind: "AnchorAdd", url });
     this.#resend();
     this.#ready?.resolve();
-  }
-
-  // Who gets the lock of a tab knows that it is gone; the lead may then be anybody's.
-  #watchLeader(leader: string): void {
-    this.#watch.abort();
-    const { signal } = (this.#watch = new AbortController());
-    const gone = (): void => {
-      if (signal.aborted) return;
-      this.#wait();
-      this.#bus?.say({ kind: "hello", hidden: this.#hidden });
-    };
-    this.#options.locks?.request(this.#candidate?.lockOf(leader) ?? "", { signal }, gone).catch(() => undefined);
   }
 
   // A newer version is there, or another storage: what is accepted is brought to the disk, then this one never leads again.
   #end(reason: PerdureError): void {
     const role = this.#role;
     if (role.kind === "ended") return;
-    this.#watch.abort();
+    this.#others?.unwatch();
     this.#role = { kind: "ended", reason };
-    const done = role.kind === "leader" ? this.#resign(role) : Promise.resolve();
+    const done = role.kind === "leader" ? role.leading.resign() : Promise.resolve();
     this.#calls.rejectAll(reason);
-    this.#setInfo({ ...this.#info, tab: "follower", trouble: [...this.#info.trouble, dataOf(reason)] });
+    this.setInfo({ ...this.info(), tab: "follower", trouble: [...this.info().trouble, dataOf(reason)] });
     this.#ready?.reject(reason);
     void done.then(() => {
-      this.#candidate?.sleep();
-      if (reason.code !== "outdated") this.#bus?.say({ kind: "bye" });
+      this.#others?.candidate.sleep();
+      if (reason.code !== "outdated") this.#others?.bus.say({ kind: "bye" });
     });
   }
 
@@ -439,33 +340,21 @@ export class Tab implements Engine {
           this.#silent = resolve;
         }),
       ]);
-    this.#watch.abort();
-    if (this.#role.kind === "leader") await this.#resign(this.#role);
+    this.#others?.unwatch();
+    if (this.#role.kind === "leader") await this.#role.leading.resign();
     if (this.#role.kind !== "ended") this.#role = { kind: "ended", reason: closedError() };
     this.#calls.rejectAll(closedError());
-    this.#bus?.say({ kind: "bye" });
-    this.#candidate?.sleep();
-    clearInterval(this.#asking);
-    this.#older?.close();
-    this.#bus?.close();
-  }
-
-  // Everything accepted is on disk afterwards.
-  async #resign({ quiet, lead, followers }: Extract<Role, { kind: "leader" }>): Promise<void> {
-    quiet();
-    followers?.leave();
-    await lead.engine.close().catch(() => undefined);
-    followers?.end();
+    this.#others?.leave();
   }
 
   // ---- calls ---------------------------------------------------------------------------------------------------------------
   #send(message: CallMessage, signal: AbortSignal | undefined): void {
     const role = this.#role;
-    if (role.kind === "follower") this.#bus?.tell(role.leader, message);
+    if (role.kind === "follower") this.#others?.bus.tell(role.leader, message);
     // What is cancelled the core hears from the signal.
     if (role.kind !== "leader" || message.kind === "cancel") return;
     const { call, body } = message;
-    role.lead.engine.call(body, signal === undefined ? {} : { signal }).then(
+    role.leading.engine.call(body, signal === undefined ? {} : { signal }).then(
       reply => this.#calls.resolve(call, reply),
       (reason: unknown) => {
         // One that was cut off by stepping down is asked again.
@@ -483,29 +372,20 @@ export class Tab implements Engine {
   // For the leader alone; whatever it answers changes nothing here.
   #quietly(body: CallBody): void {
     const role = this.#role;
-    if (role.kind === "follower") this.#bus?.tell(role.leader, { kind: "call", call: -this.#calls.number(), body });
-    if (role.kind === "leader") role.lead.engine.call(body).catch(() => undefined);
+    if (role.kind === "follower")
+      this.#others?.bus.tell(role.leader, { kind: "call", call: -this.#calls.number(), body });
+    if (role.kind === "leader") role.leading.engine.call(body).catch(() => undefined);
   }
 
   // ---- what is told ----------------------------------------------------------------------------------------------------------
-  #tellVisibility(): void {
-    if (this.#role.kind === "leader")
-      this.#role.lead.engine.visibility(this.#hidden && (this.#role.followers?.allHidden ?? true));
-  }
-
   #told(notice: Notice): void {
     this.#subscriptions.heard(notice);
-    this.#board.tell(notice);
+    this.board.tell(notice);
   }
 
   #informed(info: EngineInfo): void {
     this.#subscriptions.informed(info);
-    this.#setInfo(info);
-  }
-
-  #setInfo(info: EngineInfo): void {
-    this.#info = info;
-    callEach(this.#infoListeners, info);
+    this.setInfo(info);
   }
 
   #fromLeader({ from }: TabMessage): boolean {
@@ -515,20 +395,4 @@ export class Tab implements Engine {
   #over(): boolean {
     return this.#role.kind === "ended" || (this.#closed !== undefined && !this.#calls.some(isWriting));
   }
-}
-
-const writing: ReadonlySet<CallBody["kind"]> = new Set<CallBody["kind"]>([
-  "Append",
-  "TopicNamed",
-  "TopicCreate",
-  "TopicJoin",
-  "TopicJoinCode",
-  "TopicLeave",
-  "MarkRead",
-  "AnchorAdd",
-  "AnchorRemove",
-]);
-
-function isWriting({ kind }: CallBody): boolean {
-  return writing.has(kind);
 }
