@@ -17,6 +17,7 @@ import { get } from "./unpacking.js";
 export const valueMax = 256 * 1024 + 5;
 /** The largest presence, packed. */
 export const presenceMax = 4 * 1024;
+
 /** Packs a value into bytes of its caller's own. Throws `bad-argument` with the path for what cannot be stored or read, `too-large`
  *  past `max` bytes. `base` is where the value itself stands in what the caller was given. */
 export function encodeValue(value: unknown, max = valueMax, base: readonly Step[] = []): Uint8Array {

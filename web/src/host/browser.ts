@@ -9,7 +9,7 @@ import type { Engine } from "../engine/engine.js";
 import { errorOf, PerdureError } from "../base/errors.js";
 import { absolute, startWorker, workerFault } from "./launch.js";
 import { RtcPage } from "../links/rtc-page.js";
-import type { FromPage, RtcPort } from "../links/rtc.js";
+import type { FromPage, RtcPort, ToPage } from "../links/rtc.js";
 import { isHidden, watchPage } from "./page.js";
 import { inPage, inServiceWorker } from "../base/platform.js";
 import { PortEngine, type FromWorker, type ToWorker } from "./port.js";
@@ -70,61 +70,80 @@ async function inWorker(options: PeerOptions, start: StartOptions, marker: Store
     ? new RtcPage((message, transfer) => post({ kind: "rtc", message }, transfer), rtcConfig(options))
     : undefined;
   let unwatch: () => void = () => undefined;
-  try {
-    const engine = await new Promise<PortEngine>((resolve, reject) => {
-      let alive = false;
-      let made: PortEngine | undefined;
-      worker.onerror = event => {
-        event.preventDefault();
-        const fault = workerFault(alive, event.message);
-        if (made === undefined) reject(fault);
-        else made.fail(fault);
-      };
-      worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-        switch (data.kind) {
-          case "alive":
-            alive = true;
-            break;
-          case "ready":
-            made = new PortEngine(post, data, () => {
-              unwatch();
-              rtc?.closeAll();
-              worker.terminate();
-            });
-            resolve(made);
-            break;
-          case "failed":
-            reject(errorOf(data.error));
-            break;
-          case "rtc":
-            rtc?.hear(data.message);
-            break;
-          case "stored":
-            marker.set();
-            break;
-          default:
-            made?.hear(data);
-        }
-      };
-      post({ kind: "start", options: start });
-      void compiling.then(module => post({ kind: "wasm", module }));
-      unwatch = watchPage(
-        {
-          network: online => post({ kind: "network", online }),
-          visibility: hidden => post({ kind: "visibility", hidden }),
-          goodbye: () => post({ kind: "goodbye" }),
-          sleep: () => post({ kind: "sleep" }),
-          resumed: () => post({ kind: "resumed" }),
-        },
-        rtc,
-      );
-    });
-    return engine;
-  } catch (error) {
+  const end = (): void => {
     unwatch();
     worker.terminate();
+  };
+  try {
+    const engine = engineIn(worker, {
+      rtc: message => rtc?.hear(message),
+      stored: () => marker.set(),
+      ended: () => {
+        rtc?.closeAll();
+        end();
+      },
+    });
+    post({ kind: "start", options: start });
+    void compiling.then(module => post({ kind: "wasm", module }));
+    unwatch = watchPage(
+      {
+        network: online => post({ kind: "network", online }),
+        visibility: hidden => post({ kind: "visibility", hidden }),
+        goodbye: () => post({ kind: "goodbye" }),
+        sleep: () => post({ kind: "sleep" }),
+        resumed: () => post({ kind: "resumed" }),
+      },
+      rtc,
+    );
+    return await engine;
+  } catch (error) {
+    end();
     throw error;
   }
+}
+
+interface WorkerEvents {
+  rtc(message: ToPage): void;
+  /** Something is on the disk now. */
+  stored(): void;
+  /** Of an engine that was resolved with: its worker is not needed any more. */
+  ended(): void;
+}
+
+/** Resolves with the engine that runs in the worker, once it can be asked. */
+function engineIn(worker: Worker, { rtc, stored, ended }: WorkerEvents): Promise<Engine> {
+  return new Promise((resolve, reject) => {
+    let alive = false;
+    let made: PortEngine | undefined;
+    worker.onerror = event => {
+      event.preventDefault();
+      const fault = workerFault(alive, event.message);
+      if (made === undefined) reject(fault);
+      else made.fail(fault);
+    };
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      switch (data.kind) {
+        case "alive":
+          alive = true;
+          break;
+        case "ready":
+          made = new PortEngine(message => worker.postMessage(message), data, ended);
+          resolve(made);
+          break;
+        case "failed":
+          reject(errorOf(data.error));
+          break;
+        case "rtc":
+          rtc(data.message);
+          break;
+        case "stored":
+          stored();
+          break;
+        default:
+          made?.hear(data);
+      }
+    };
+  });
 }
 
 /** The bytes that perdure/inline has in it; nothing where they lie beside it. */
