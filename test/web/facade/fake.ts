@@ -50,7 +50,12 @@ export class FakeEngine implements Engine {
   readonly #board = new NoticeBoard();
   #versions = 0;
   #closed = false;
-  #info: EngineInfo = { tab: "leader", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
+  #info: EngineInfo = {
+    shortId: own.slice(0, 16),
+    tab: "leader",
+    storage: { kind: "memory", persisted: false, usedBytes: 0 },
+    trouble: [],
+  };
   /** Called before each answer. */
   before: (body: CallBody) => void = () => undefined;
   /** Answers in place of this; nothing: as ever. */

@@ -78,6 +78,7 @@ describe("a view", () => {
       peers: [
         {
           id: other,
+          shortId: other.slice(0, 16),
           name: "",
           state: "connected",
           path: "datachannel",

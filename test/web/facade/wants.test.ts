@@ -111,6 +111,7 @@ describe("being offline", () => {
   test("is not told again by a tab that has heard that another went online, or comes too late to hear it", () => {
     const engine = {
       tab: "follower",
+      shortId: "",
       storage: { kind: "memory", persisted: false, usedBytes: 0 },
       trouble: [],
     } as const;

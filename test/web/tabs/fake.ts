@@ -11,13 +11,22 @@ import type { Lead, LeadEngine } from "../../../web/src/tabs/leading.js";
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, byte => byte.toString(16).padStart(2, "0")).join("");
 
+function infoOf(id: string, kind: EngineInfo["storage"]["kind"]): EngineInfo {
+  return {
+    shortId: id.slice(0, 16),
+    tab: "leader",
+    storage: { kind, persisted: false, usedBytes: 1 },
+    trouble: [],
+  };
+}
+
 export async function takeFakeLead(options: LeadOptions, superseded: () => void): Promise<Lead> {
   const store = await openIndexedDb(`${options.peer.app}:${options.peer.instance ?? "default"}`);
   const seed = await plainSeed(store);
   const board = new NoticeBoard();
   const listeners = new Set<(info: EngineInfo) => void>();
   const asked: string[] = [];
-  let info: EngineInfo = { tab: "leader", storage: { kind: store.kind, persisted: false, usedBytes: 1 }, trouble: [] };
+  let info = infoOf(hex(seed.bytes), store.kind);
   let ended = false;
 
   const rows = () => store.range(Uint8Array.of(1), Uint8Array.of(2), 0, false);

@@ -5,7 +5,6 @@ import type { Engine, Surroundings } from "../engine/engine.js";
 import { surroundings } from "../engine/engine.js";
 import { closedError, errorOf } from "../base/errors.js";
 import { ask, Feed } from "./feed.js";
-import { shortIdOf } from "./shortid.js";
 import { TopicHandle } from "./topic.js";
 import type { AnchorInfo, Peer, PeerInfo, PeerStatus, Shape, Topic, TopicInfo, View } from "../base/types.js";
 import { DerivedView } from "./view.js";
@@ -34,7 +33,7 @@ export class PeerHandle implements Peer {
     release: () => Promise<void> = () => engine.close(),
   ) {
     this.id = engine.id;
-    this.shortId = shortIdOf(engine.id);
+    this.shortId = engine.info().shortId;
     this.#engine = engine;
     this.#surroundings = around;
     this.#release = release;
@@ -184,6 +183,7 @@ function statusOf(engine: Engine, notice: NoticeOf<"StatusNotice"> | undefined):
 
 function peerOf({
   id,
+  shortId,
   name,
   state,
   path,
@@ -193,7 +193,7 @@ function peerOf({
 }: NoticeOf<"PeersNotice">["peers"][number]): PeerInfo {
   return {
     id,
-    shortId: shortIdOf(id),
+    shortId,
     ...(name === "" ? {} : { name }),
     state,
     path: path === "datachannel" ? "webrtc" : path,

@@ -13,7 +13,6 @@ import { badArgument, closedError } from "../base/errors.js";
 import { messageOf } from "./feed.js";
 import type { Bell, Feed } from "./feed.js";
 import { eraseOp, MapHandle, setOp } from "./map.js";
-import { shortIdOf } from "./shortid.js";
 import type {
   Batch,
   Copies,
@@ -225,9 +224,9 @@ function statusOf(feed: Feed): TopicStatus {
 }
 
 function membersOf(feed: Feed): readonly Member[] {
-  return feed.members.map(({ id, name, online, lastSeenMs, own }) => ({
+  return feed.members.map(({ id, shortId, name, online, lastSeenMs, own }) => ({
     id,
-    shortId: shortIdOf(id),
+    shortId,
     ...(name === "" ? {} : { name }),
     online,
     ...(lastSeenMs === undefined ? {} : { lastSeen: new Date(lastSeenMs) }),

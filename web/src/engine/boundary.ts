@@ -248,11 +248,20 @@ export type ShimCall =
 export type CallBody = CoreCall | ShimCall;
 export type ReplyBody = ValueOf<typeof replyBody>;
 export type Event = ValueOf<typeof event>;
-export type Action = ValueOf<typeof action>;
+/** As the core says it. */
+export type TurnAction = ValueOf<typeof action>;
+/** With the short ids that it does not say (shortids.ts). */
+export type Action =
+  | Exclude<TurnAction, { readonly kind: "PeersNotice" | "MembersNotice" }>
+  | { readonly kind: "PeersNotice"; readonly peers: readonly WithShortId<typeof peer>[] }
+  | { readonly kind: "MembersNotice"; readonly topic: number; readonly members: readonly WithShortId<typeof member>[] };
+type WithShortId<C> = ValueOf<C> & { readonly shortId: string };
 type CoreNotice = Extract<Action, { readonly kind: keyof typeof notices }>;
 /** What an engine tells: the core's notices, and that a topic is not open any more for anybody. */
 export type Notice = CoreNotice | { readonly kind: "TopicEnded"; readonly topic: number };
-export type Turn = ValueOf<typeof turn>;
+/** As the core says it. */
+export type RawTurn = ValueOf<typeof turn>;
+export type Turn = Omit<RawTurn, "actions"> & { readonly actions: readonly Action[] };
 /** include/perdure/config.hpp */
 export type CoreConfig = ValueOf<typeof config>;
 export type NewOp = ValueOf<typeof newOp>;
@@ -276,7 +285,7 @@ export function putEvents(w: Writer, batch: readonly Event[]): void {
 }
 
 /** Reads borrowed bytes; what comes out is its caller's own, except for what a Save says: a store copies that when it is handed in. */
-export function getTurn(borrowed: Uint8Array): Turn {
+export function getTurn(borrowed: Uint8Array): RawTurn {
   return turn.get(new Reader(borrowed));
 }
 

@@ -9,6 +9,7 @@ import { encodeConfig, getTurn, putEvents } from "./boundary.js";
 import type { CoreConfig, Event, Turn } from "./boundary.js";
 import { Writer } from "../base/bytes.js";
 import { PerdureError } from "../base/errors.js";
+import { ShortIds } from "./shortids.js";
 import { importInNode } from "../base/node-import.js";
 import { baseUrl } from "../base/platform.js";
 import type { PeerOptions } from "../base/types.js";
@@ -18,6 +19,7 @@ interface Glue {
   readonly HEAPU8: Uint8Array;
   readonly Core: new (config: Uint8Array) => RawCore;
   topicOf(invite: string): string;
+  shortIdOf(id: string): string;
 }
 interface RawCore {
   inbox(size: number): number;
@@ -132,10 +134,12 @@ class Module implements CoreModule {
   readonly #glue: Glue;
   readonly #last: LastWords;
   readonly #writer = new Writer();
+  readonly #shortIds: ShortIds;
 
   constructor(glue: Glue, last: LastWords) {
     this.#glue = glue;
     this.#last = last;
+    this.#shortIds = new ShortIds(id => glue.shortIdOf(id));
   }
 
   get memoryBytes(): number {
@@ -149,7 +153,8 @@ class Module implements CoreModule {
   }
 
   create(config: CoreConfig): Core {
-    return new Core(this.#glue, this.#last, this.#writer, new this.#glue.Core(encodeConfig(config)));
+    const raw = new this.#glue.Core(encodeConfig(config));
+    return new Core(this.#glue, this.#last, this.#writer, this.#shortIds, raw);
   }
 }
 
@@ -157,17 +162,22 @@ class Module implements CoreModule {
 export class Core {
   /** The device's public key, 64 hex digits. */
   readonly id: string;
+  /** Its short form. */
+  readonly shortId: string;
   readonly #glue: Glue;
   readonly #last: LastWords;
   readonly #writer: Writer;
+  readonly #shortIds: ShortIds;
   #raw: RawCore | undefined;
 
-  constructor(glue: Glue, last: LastWords, writer: Writer, raw: RawCore) {
+  constructor(glue: Glue, last: LastWords, writer: Writer, shortIds: ShortIds, raw: RawCore) {
     this.#glue = glue;
     this.#last = last;
     this.#writer = writer;
+    this.#shortIds = shortIds;
     this.#raw = raw;
     this.id = raw.id();
+    this.shortId = shortIds.of(this.id);
   }
 
   /** Tells the core what happened; what it answers is to be carried out in order. Throws `closed` after free(), `wasm-failed` if the
@@ -185,7 +195,10 @@ export class Core {
       if (length === 0) throw new Error("the core did not understand its events");
       const outbox = raw.outbox();
       // The memory may have grown, and then older views of it are void.
-      return getTurn(this.#glue.HEAPU8.subarray(outbox, outbox + length));
+      const bytes = this.#glue.HEAPU8.subarray(outbox, outbox + length);
+      const said = getTurn(bytes);
+      // Making a short id may move the memory that a Save borrows from: then it borrows from a copy.
+      return this.#shortIds.added(this.#shortIds.hasAll(said) ? said : getTurn(bytes.slice()));
     } catch (error) {
       this.#raw = undefined;
       const why =

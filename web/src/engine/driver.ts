@@ -37,7 +37,7 @@ const usageEveryMs = 2_000;
 const nobody = new Uint8Array();
 
 /** What a Driver needs of a Core. */
-export type Turns = Pick<Core, "id" | "turn" | "free">;
+export type Turns = Pick<Core, "id" | "shortId" | "turn" | "free">;
 
 /** A core with its store, its links and its clock. */
 export class Driver extends TellingEngine {
@@ -76,6 +76,7 @@ export class Driver extends TellingEngine {
     config: DriverConfig = {},
   ) {
     super({
+      shortId: core.shortId,
       tab: "leader",
       storage: { kind: store.kind, persisted: false, usedBytes: 0 },
       trouble: config.trouble ?? [],

@@ -20,6 +20,8 @@ export interface Engine {
 }
 
 export interface EngineInfo {
+  /** The short form of the device's id. */
+  readonly shortId: string;
   readonly tab: "leader" | "follower";
   readonly storage: PeerStatus["storage"];
   /** What the shim has to tell beside the core. */

@@ -72,7 +72,7 @@ export class Tab extends TellingEngine {
   }
 
   private constructor(options: TabOptions) {
-    super({ tab: "follower", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] });
+    super({ shortId: "", tab: "follower", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] });
     this.#options = options;
     const { locks, peer, version, askMs = 2000 } = options;
     if (locks === undefined) return;

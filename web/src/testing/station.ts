@@ -58,7 +58,7 @@ export class Station {
     this.#deviceSeed = this.random.bytes(32);
     const probe = module.create(this.#config());
     this.engine = new SwitchEngine(
-      probe.id,
+      probe,
       () => this.end(),
       () => this.#whyGone(),
       options.told,
