@@ -4,8 +4,7 @@
 //     await driver.start();
 //     const reply = await driver.call({ kind: "TopicNamed", name: "lunch" });
 //
-// The first event of a quiet time goes in at once (as a microtask); while the thread is busy, one turn a task takes all that came. A save that
-// is done within the task of its turn is told in that task, once: whoever waits for it need not wait for another.
+// When a turn is taken: pace.ts.
 import type { Action, CallBody, CoreCall, Event, ReplyBody, ShimCall } from "./boundary.js";
 import { isNotice } from "./boundary.js";
 import { Calls, type CallMessage } from "./calls.js";
@@ -15,6 +14,7 @@ import type { EngineInfo } from "./engine.js";
 import { closedError, dataOf, errorOf, PerdureError } from "../base/errors.js";
 import type { LinkEvents, Links } from "../links/types.js";
 import type { Reopening, SaveOutcome, Store } from "../store/store.js";
+import { Pace } from "./pace.js";
 import { TellingEngine } from "./telling.js";
 import { Wants } from "./wants.js";
 
@@ -54,9 +54,7 @@ export class Driver extends TellingEngine {
   /** How often each topic is open: several handles, several tabs. */
   readonly #opens = new Map<number, number>();
   #events: Event[] = [];
-  #scheduled = false;
-  #busy = false;
-  #hurried = false;
+  readonly #pace: Pace;
   #usedAt = Number.NEGATIVE_INFINITY;
   #usageStale = true;
   /** Of the machine, and of the user. */
@@ -86,6 +84,10 @@ export class Driver extends TellingEngine {
     this.#store = store;
     this.#clock = clock;
     this.#config = config;
+    this.#pace = new Pace(clock, {
+      waiting: () => this.#events.length > 0,
+      turn: () => this.#turn(this.#batch()),
+    });
     this.#links = makeLinks(this.#linkEvents());
   }
 
@@ -160,28 +162,11 @@ export class Driver extends TellingEngine {
   #post(event: Event): void {
     if (this.#ended !== undefined) return;
     this.#events.push(event);
-    this.#schedule(event.kind === "Saved" && !this.#hurried);
-  }
-
-  #schedule(hurry: boolean): void {
-    if (this.#scheduled || (this.#busy && !hurry)) return;
-    this.#hurried = this.#busy;
-    this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      if (this.#events.length > 0) this.#flush();
-    });
+    this.#pace.want(event.kind === "Saved");
   }
 
   #flush(): void {
-    if (this.#ended !== undefined) return;
-    this.#turn(this.#batch());
-    if (this.#busy) return;
-    this.#busy = true;
-    this.#clock.soon(() => {
-      this.#busy = this.#hurried = false;
-      if (this.#events.length > 0) this.#flush();
-    });
+    if (this.#ended === undefined) this.#pace.run();
   }
 
   #batch(): Event[] {
