@@ -10,7 +10,7 @@
 // part holds one, the name begins with a colon, and colons within parts are escaped.
 //
 // The package 0.1.0 joined all parts as they are, and began all names with "perdure:". What it took is called old here: tabs of it may
-// be open beside this one (older.ts), and its store may lie under a name that was two peers' (store/claim.ts).
+// be open beside this one (tabs/older.ts), and its store may lie under a name that was two peers' (store/claim.ts).
 
 /** What locks begin with that others wait for, and channels that tabs trust: a page's own do not by accident. */
 const ours = "perdure-4b7e19c2d05f";
