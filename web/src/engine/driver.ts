@@ -4,6 +4,9 @@
 //     await driver.start();
 //     const reply = await driver.call({ kind: "TopicNamed", name: "lunch" });
 //
+//   running ── close() ──> closing ── everything accepted is on disk ──> ended
+//   any ── abandon(), end(), or the core fails ──> ended
+//
 // When a turn is taken: pace.ts.
 import type { Action, CallBody, CoreCall, Event, ReplyBody, ShimCall } from "./boundary.js";
 import { isNotice } from "./boundary.js";
@@ -39,6 +42,9 @@ const nobody = new Uint8Array();
 /** What a Driver needs of a Core. */
 export type Turns = Pick<Core, "id" | "shortId" | "turn" | "free">;
 
+/** `reason`: what calls are refused with. */
+type Life = { readonly kind: "running" | "closing" } | { readonly kind: "ended"; readonly reason: PerdureError };
+
 /** A core with its store, its links and its clock. */
 export class Driver extends TellingEngine {
   readonly id: string;
@@ -63,8 +69,8 @@ export class Driver extends TellingEngine {
   #linksAllowed = true;
   /** Links that need the machine's network. */
   readonly #far = new Set<number>();
-  #ended: PerdureError | undefined;
-  #closing: Promise<void> | undefined;
+  #life: Life = { kind: "running" };
+  #closed: Promise<void> | undefined;
 
   constructor(
     core: Turns,
@@ -99,11 +105,12 @@ export class Driver extends TellingEngine {
     const read = this.#calls.ask({ kind: "TopicClose", topic: 0 }).catch(() => undefined);
     this.#flush();
     await Promise.all([usage, read]);
-    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#life.kind === "ended") throw this.#life.reason;
   }
 
   call(body: CallBody, options: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
-    if (this.#ended !== undefined || this.#closing !== undefined) return Promise.reject(this.#ended ?? closedError());
+    if (this.#life.kind === "ended") return Promise.reject(this.#life.reason);
+    if (this.#life.kind === "closing") return Promise.reject(closedError());
     if (options.signal?.aborted === true) return Promise.reject(options.signal.reason);
     if (body.kind === "AllowLinks" || body.kind === "ShowPresence" || body.kind === "Release")
       return this.#share(body, options.signal);
@@ -113,8 +120,7 @@ export class Driver extends TellingEngine {
 
   /** Tells all links goodbye, but first waits until everything accepted is on disk. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return (this.#closed ??= this.#close());
   }
 
   /** The machine went on- or offline. Then what has no end yet ends now, and not when it has been silent for long enough. */
@@ -142,8 +148,8 @@ export class Driver extends TellingEngine {
 
   /** Stops at once, as a crash does: nothing more is said or written. */
   abandon(reason: PerdureError = closedError()): void {
-    if (this.#ended !== undefined) return;
-    this.#ended = reason;
+    if (this.#life.kind === "ended") return;
+    this.#life = { kind: "ended", reason };
     this.#events = [];
     this.#clock.wakeAt(undefined, () => undefined);
     this.#links.closeAll();
@@ -160,13 +166,13 @@ export class Driver extends TellingEngine {
 
   // ---- turns -------------------------------------------------------------------------------------------------------------
   #post(event: Event): void {
-    if (this.#ended !== undefined) return;
+    if (this.#life.kind === "ended") return;
     this.#events.push(event);
     this.#pace.want(event.kind === "Saved");
   }
 
   #flush(): void {
-    if (this.#ended === undefined) this.#pace.run();
+    if (this.#life.kind !== "ended") this.#pace.run();
   }
 
   #batch(): Event[] {
@@ -184,7 +190,7 @@ export class Driver extends TellingEngine {
       );
       for (const action of actions) this.#perform(action);
       // A reply may have ended it.
-      if (this.#ended === undefined) this.#clock.wakeAt(deadlineMs, () => this.#flush());
+      if (this.#life.kind !== "ended") this.#clock.wakeAt(deadlineMs, () => this.#flush());
     } catch (error) {
       this.#fail(error);
       return;
@@ -335,7 +341,8 @@ export class Driver extends TellingEngine {
   }
 
   async #close(): Promise<void> {
-    if (this.#ended === undefined) {
+    if (this.#life.kind !== "ended") {
+      this.#life = { kind: "closing" };
       // If the core fails meanwhile, there is nothing more to wait for.
       await this.#calls.ask({ kind: "Close" }).catch(() => undefined);
       this.goodbye();
@@ -349,7 +356,7 @@ export class Driver extends TellingEngine {
     this.#usageStale = false;
     this.#usedAt = this.#clock.steadyMs();
     const usage = await this.#store.usage().catch(() => undefined);
-    if (usage !== undefined && this.#ended === undefined)
+    if (usage !== undefined && this.#life.kind !== "ended")
       this.setInfo({ ...this.info(), storage: { kind: this.#store.kind, ...usage } });
   }
 }
