@@ -5,10 +5,11 @@
 //     const length = core.turn(steadyMs, wallMs, events.length);
 //     const turn = module.HEAPU8.subarray(core.outbox(), core.outbox() + length);   // to be read before the next call
 //
-// and module.topicOf(invite), which an anchor asks before it has a core. Nothing here calls JavaScript. Pointers and views are void after the next call of any Core of the module.
+// and module.topicOf(invite), which an anchor asks before it has a core, and module.shortIdOf(id). Nothing here calls JavaScript. Pointers and views are void after the next call of any Core of the module.
 #include "base/assert.hpp"
 #include "boundary/boundary.hpp"
 #include "codec/hex.hpp"
+#include "identity/identity.hpp"
 
 #include <perdure/node.hpp>
 
@@ -70,6 +71,14 @@ std::string topic_of(const std::string& invite) {
   return topic ? codec::to_hex(topic->view()) : topic.error().text;
 }
 
+// The short form of a device's id, both in hex. An id that is none is a fault of the shim, and stops the module.
+std::string short_id_of(const std::string& id) {
+  DeviceId device;
+  const bool is_one = codec::from_hex(id, device.bytes);
+  PERDURE_ASSERT(is_one);
+  return codec::to_hex(identity::short_id(device));
+}
+
 }  // namespace
 
 EMSCRIPTEN_BINDINGS(perdure) {
@@ -80,6 +89,7 @@ EMSCRIPTEN_BINDINGS(perdure) {
       .function("outbox", &Core::outbox)
       .function("id", &Core::id);
   emscripten::function("topicOf", &topic_of);
+  emscripten::function("shortIdOf", &short_id_of);
 }
 
 }  // namespace perdure

@@ -79,7 +79,7 @@ const sqliteInside = {
     onLoad({ filter: /./, namespace: "sqlite" }, () => ({
       contents: `
         import start from "./${sqlite}/index.mjs";
-        import { unpack } from "./web/src/unpack.js";
+        import { unpack } from "./web/src/base/unpack.js";
         export default async () => start({ wasmBinary: await unpack(${packed(join(sqlite, "sqlite3.wasm"))}) });`,
       resolveDir: process.cwd(),
     }));

@@ -1,4 +1,4 @@
-// The byte form of what crosses between the core and a host in another language (web/src/boundary.ts is the other side).
+// The byte form of what crosses between the core and a host in another language (web/src/engine/boundary.ts is the other side).
 //
 //     Result<std::vector<Event>> events = decode_events(inbox);     // what the host wrote
 //     Bytes outbox = encode_turn(node.handle(now, std::move(*events)));

@@ -3,12 +3,12 @@
 //     const { peer, topic, disk } = await alone();
 //     const { net, a, b, here, other, until } = await two();
 import { readFileSync } from "node:fs";
-import { SystemClock } from "../../web/src/clock.ts";
-import { edgeConfig } from "../../web/src/config.ts";
-import { Core, loadCore } from "../../web/src/core.ts";
-import { Driver } from "../../web/src/driver.ts";
+import { SystemClock } from "../../web/src/engine/clock.ts";
+import { edgeConfig } from "../../web/src/engine/config.ts";
+import { Core, loadCore } from "../../web/src/engine/core.ts";
+import { Driver } from "../../web/src/engine/driver.ts";
 import { makeLinks } from "../../web/src/links/links.ts";
-import { PeerHandle } from "../../web/src/peer.ts";
+import { PeerHandle } from "../../web/src/api/peer.ts";
 import { MemoryDisk, openMemory } from "../../web/src/store/memory.ts";
 import { plainSeed } from "../../web/src/store/seed.ts";
 import { Network } from "../../web/src/testing/network.ts";

@@ -6,6 +6,7 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { clangTidyChanged, told } from "./clang.mjs";
 import { unformatted } from "./format.mjs";
+import { readLayers, webLayering } from "./layers.mjs";
 import { lengths } from "./lengths.mjs";
 
 process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
@@ -35,12 +36,7 @@ function code(file) {
 
 // ---- who may include whom --------------------------------------------------------------------------------------------
 function layering() {
-  const allowed = new Map();
-  for (const line of lines("src/layers.txt")) {
-    if (line.startsWith("#") || line.trim() === "") continue;
-    const [module, others] = line.split(":");
-    allowed.set(module.trim(), new Set([module.trim(), ...others.trim().split(/\s+/).filter(Boolean)]));
-  }
+  const allowed = readLayers("src/layers.txt");
   for (const entry of readdirSync("src", { withFileTypes: true })) {
     if (entry.isDirectory() && !allowed.has(entry.name))
       report(`src/${entry.name}`, 0, "this module is not in src/layers.txt");
@@ -197,6 +193,7 @@ async function form() {
 }
 
 layering();
+webLayering(report);
 purity();
 contents();
 texts();

@@ -5,8 +5,8 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { startDemo, type DemoOptions } from "./demo.js";
 import { startAnchor, type AnchorOptions } from "./index.js";
-import { PerdureError } from "../src/errors.js";
-import { version } from "../src/version.js";
+import { PerdureError } from "../src/base/errors.js";
+import { version } from "../src/base/version.js";
 
 const help = `Usage: perdure anchor [options]
        perdure demo [--data DIR] [--history DIR] [--port NUMBER]

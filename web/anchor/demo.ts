@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { openPeer } from "../src/index.js";
 import { MemoryDisk } from "../src/store/memory.js";
 import { noSqlite } from "../src/store/sqlite.js";
-import type { PeerOptions } from "../src/types.js";
+import type { PeerOptions } from "../src/base/types.js";
 import { fillRoom } from "./history.js";
 import { startAnchor, type Anchor } from "./index.js";
 import { DemoServer, type Switched } from "./demo-server.js";

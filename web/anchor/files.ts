@@ -11,7 +11,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import { isAbsolute, join, relative, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import send from "@fastify/send";
-import { badArgument } from "../src/errors.js";
+import { badArgument } from "../src/base/errors.js";
 import { codingOf, Compressed } from "./compressed.js";
 import type { Secrets } from "./secrets.js";
 

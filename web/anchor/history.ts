@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { createGunzip } from "node:zlib";
-import type { Topic } from "../src/types.js";
+import type { Topic } from "../src/base/types.js";
 
 export interface Commit {
   readonly author: string;

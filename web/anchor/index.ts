@@ -5,12 +5,12 @@
 //     console.log(anchor.url);
 //     await anchor.close();
 import { resolve } from "node:path";
-import { loadCoreInNode, type CoreModule } from "../src/core.js";
-import type { CoreConfig } from "../src/boundary.js";
-import { SystemClock } from "../src/clock.js";
-import { Driver } from "../src/driver.js";
-import { badArgument, PerdureError } from "../src/errors.js";
-import { randomBytes } from "../src/platform.js";
+import { loadCoreInNode, type CoreModule } from "../src/engine/core.js";
+import type { CoreConfig } from "../src/engine/boundary.js";
+import { SystemClock } from "../src/engine/clock.js";
+import { Driver } from "../src/engine/driver.js";
+import { badArgument, PerdureError } from "../src/base/errors.js";
+import { randomBytes } from "../src/base/platform.js";
 import { openMemory, type MemoryDisk } from "../src/store/memory.js";
 import { plainSeed, type Seed } from "../src/store/seed.js";
 import { noSqlite, openSqlite } from "../src/store/sqlite.js";
@@ -22,10 +22,10 @@ import { settingsOf, type AnchorOptions, type Settings } from "./options.js";
 import { Secrets, sqliteBesides } from "./secrets.js";
 import { AnchorServer } from "./server.js";
 import { StunServer } from "./stun.js";
-import { version } from "../src/version.js";
+import { version } from "../src/base/version.js";
 import { WatchedStore } from "./watched.js";
 
-export { PerdureError } from "../src/errors.js";
+export { PerdureError } from "../src/base/errors.js";
 export type { AnchorOptions } from "./options.js";
 
 /** A running anchor. */

@@ -1,7 +1,8 @@
 // The links of an anchor: WebSockets that it accepts, and those that it dials to other anchors. It makes no DataChannels.
 import { WebSocket } from "ws";
 import type { Visitor } from "./server.js";
-import { LinkTable, type LinkEvents, type Links } from "../src/links/links.js";
+import { LinkTable } from "../src/links/table.js";
+import type { LinkEvents, Links } from "../src/links/types.js";
 import { messageBytesMax, type SocketLike, WebSockets } from "../src/links/websocket.js";
 
 export class AnchorLinks implements Links {

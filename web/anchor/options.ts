@@ -1,7 +1,7 @@
 // What startAnchor takes, checked before anything happens.
-import { checkCount, checkObject, checkOption, checkSpelling, checkText, nameMax } from "../src/arguments.js";
-import { isWellFormed } from "../src/bytes.js";
-import { badArgument } from "../src/errors.js";
+import { checkCount, checkObject, checkOption, checkSpelling, checkText, nameMax } from "../src/base/arguments.js";
+import { isWellFormed } from "../src/base/bytes.js";
+import { badArgument } from "../src/base/errors.js";
 import type { MemoryDisk } from "../src/store/memory.js";
 
 export interface AnchorOptions {

@@ -9,7 +9,7 @@
 import type { BigIntStats } from "node:fs";
 import { readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { badArgument } from "../src/errors.js";
+import { badArgument } from "../src/base/errors.js";
 
 export interface Secret {
   readonly file: string;

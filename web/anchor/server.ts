@@ -15,7 +15,7 @@ import { createServer as createHttps, Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer, type WebSocket } from "ws";
-import { badArgument, PerdureError } from "../src/errors.js";
+import { badArgument, PerdureError } from "../src/base/errors.js";
 import { targetOf, type StaticFiles } from "./files.js";
 import { Crowd } from "./crowd.js";
 import { addressBytes, addressOf, Gate, networkOf, Tokens } from "./gate.js";

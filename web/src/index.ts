@@ -6,14 +6,14 @@
 //     await topic.append({ text: "hello" });
 //
 // Importing this touches nothing: no window, no storage, no WebAssembly.
-import type { Engine } from "./engine.js";
-import { browserEngine } from "./host.js";
-import { Opener } from "./open.js";
-import { inNode } from "./platform.js";
-import type { Peer, PeerOptions } from "./types.js";
+import type { Engine } from "./engine/engine.js";
+import { browserEngine } from "./host/browser.js";
+import { Opener } from "./api/open.js";
+import { inNode } from "./base/platform.js";
+import type { Peer, PeerOptions } from "./base/types.js";
 
-export { PerdureError } from "./errors.js";
-export type { ErrorCode } from "./errors.js";
+export { PerdureError } from "./base/errors.js";
+export type { ErrorCode } from "./base/errors.js";
 export type {
   AnchorInfo,
   Batch,
@@ -37,11 +37,11 @@ export type {
   TopicStatus,
   Version,
   View,
-} from "./types.js";
+} from "./base/types.js";
 
 async function start(options: PeerOptions): Promise<Engine> {
   if (!inNode) return browserEngine(options);
-  const { nodeEngine } = await import("./host-node.js");
+  const { nodeEngine } = await import("./host/node.js");
   return nodeEngine(options);
 }
 

@@ -1,6 +1,6 @@
 // The dedicated worker of a page: its tab, and the core and the storage if it leads.
 
-import { takeLead } from "./lead.js";
-import { serveTab } from "./workertab.js";
+import { takeLead } from "./tabs/lead.js";
+import { serveTab } from "./host/workertab.js";
 
 serveTab(takeLead);

@@ -236,7 +236,7 @@ TEST_CASE("a configuration comes back from its bytes as it was") {
          back->anchors.size() == 2 && back->quotas.lease_days == 4));
 }
 
-// web/src/boundary.ts reads the same file (test/web/facade/boundary.test.ts). Who changes the form on purpose puts in the line that
+// web/src/engine/boundary.ts reads the same file (test/web/facade/boundary.test.ts). Who changes the form on purpose puts in the line that
 // the failure shows.
 TEST_CASE("the bytes are those that the other side knows") {
   Config config;

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { codecs, encodeConfig, getTurn, putEvents } from "../../../web/src/boundary.js";
-import type { Event } from "../../../web/src/boundary.js";
-import { MalformedBytes, Reader, Writer } from "../../../web/src/bytes.js";
+import { codecs, encodeConfig, getTurn, putEvents } from "../../../web/src/engine/boundary.js";
+import type { Event } from "../../../web/src/engine/boundary.js";
+import { MalformedBytes, Reader, Writer } from "../../../web/src/base/bytes.js";
 
 declare global {
   var testRoot: string;

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MessageOut, VersionOut } from "../../../web/src/boundary.js";
-import { PeerHandle } from "../../../web/src/peer.js";
+import type { MessageOut, VersionOut } from "../../../web/src/engine/boundary.js";
+import { PeerHandle } from "../../../web/src/api/peer.js";
 import { FakeEngine, Frames, other } from "./fake.js";
 
 /** { a: not a number, b: no date, c: 1 } */

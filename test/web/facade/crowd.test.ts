@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Network } from "../../../web/src/testing/network.js";
-import type { Topic } from "../../../web/src/types.js";
+import type { Topic } from "../../../web/src/base/types.js";
 
 declare global {
   var testRoot: string;

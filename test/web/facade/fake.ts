@@ -1,10 +1,17 @@
 // An engine of one topic in memory, and a thread whose frames are counted: what the API objects stand on in these tests.
 
-import type { CallBody, MessageOut, Notice, NoticeOf, ReplyBody, VersionOut } from "../../../web/src/boundary.js";
-import type { Engine, EngineInfo, Surroundings } from "../../../web/src/engine.js";
-import { PerdureError } from "../../../web/src/errors.js";
-import { NoticeBoard } from "../../../web/src/notices.js";
-import { encodeValue } from "../../../web/src/values.js";
+import type {
+  CallBody,
+  MessageOut,
+  Notice,
+  NoticeOf,
+  ReplyBody,
+  VersionOut,
+} from "../../../web/src/engine/boundary.js";
+import type { Engine, EngineInfo, Surroundings } from "../../../web/src/engine/engine.js";
+import { PerdureError } from "../../../web/src/base/errors.js";
+import { NoticeBoard } from "../../../web/src/engine/notices.js";
+import { encodeValue } from "../../../web/src/api/values.js";
 
 export const own = "0a".repeat(32);
 export const other = "0b".repeat(32);
@@ -43,7 +50,12 @@ export class FakeEngine implements Engine {
   readonly #board = new NoticeBoard();
   #versions = 0;
   #closed = false;
-  #info: EngineInfo = { tab: "leader", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
+  #info: EngineInfo = {
+    shortId: own.slice(0, 16),
+    tab: "leader",
+    storage: { kind: "memory", persisted: false, usedBytes: 0 },
+    trouble: [],
+  };
   /** Called before each answer. */
   before: (body: CallBody) => void = () => undefined;
   /** Answers in place of this; nothing: as ever. */

@@ -8,10 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { PerdureError } from "../../../web/src/errors.js";
-import { nodeEngine } from "../../../web/src/host-node.js";
-import { Opener } from "../../../web/src/open.js";
-import type { Peer, Topic } from "../../../web/src/types.js";
+import { PerdureError } from "../../../web/src/base/errors.js";
+import { nodeEngine } from "../../../web/src/host/node.js";
+import { Opener } from "../../../web/src/api/open.js";
+import type { Peer, Topic } from "../../../web/src/base/types.js";
 
 declare global {
   var testRoot: string;

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { PeerHandle } from "../../../web/src/peer.js";
-import type { Topic } from "../../../web/src/types.js";
+import { PeerHandle } from "../../../web/src/api/peer.js";
+import type { Topic } from "../../../web/src/base/types.js";
 import { FakeEngine, Frames, rest } from "./fake.js";
 
 async function setup(count = 0): Promise<{ engine: FakeEngine; topic: Topic }> {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Network } from "../../../web/src/testing/network.js";
 import type { TestPeer } from "../../../web/src/testing/types.js";
-import type { Topic, View } from "../../../web/src/types.js";
+import type { Topic, View } from "../../../web/src/base/types.js";
 
 declare global {
   var testRoot: string;

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Opener } from "../../../web/src/open.js";
-import { PeerHandle } from "../../../web/src/peer.js";
-import type { PeerOptions, Topic } from "../../../web/src/types.js";
+import { Opener } from "../../../web/src/api/open.js";
+import { PeerHandle } from "../../../web/src/api/peer.js";
+import type { PeerOptions, Topic } from "../../../web/src/base/types.js";
 import { FakeEngine, Frames, own, rest } from "./fake.js";
 
 async function setup(): Promise<{ engine: FakeEngine; peer: PeerHandle; topic: Topic }> {

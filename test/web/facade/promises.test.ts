@@ -5,13 +5,13 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { nodeEngine } from "../../../web/src/host-node.js";
-import { Opener } from "../../../web/src/open.js";
-import { PeerHandle } from "../../../web/src/peer.js";
+import { nodeEngine } from "../../../web/src/host/node.js";
+import { Opener } from "../../../web/src/api/open.js";
+import { PeerHandle } from "../../../web/src/api/peer.js";
 import { createNetwork } from "../../../web/src/testing/index.js";
 import { Network } from "../../../web/src/testing/network.js";
 import type { TestPeer } from "../../../web/src/testing/types.js";
-import type { Topic } from "../../../web/src/types.js";
+import type { Topic } from "../../../web/src/base/types.js";
 
 const wasm = await WebAssembly.compile(readFileSync(join(globalThis.testRoot, "../../build/wasm/perdure.wasm")));
 

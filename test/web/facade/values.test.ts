@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Packr, Unpackr } from "msgpackr";
-import { PerdureError } from "../../../web/src/errors.js";
-import { decodeValue, encodeValue, pathOf, presenceMax, valueMax } from "../../../web/src/values.js";
+import { PerdureError } from "../../../web/src/base/errors.js";
+import { pathOf } from "../../../web/src/api/packing.js";
+import { decodeValue, encodeValue, presenceMax, valueMax } from "../../../web/src/api/values.js";
 import { Random } from "../../../web/src/testing/random.js";
 
 function refused(value: unknown, code: string, path: string): void {

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { PeerHandle } from "../../../web/src/peer.js";
-import { sharing } from "../../../web/src/view.js";
-import type { Topic } from "../../../web/src/types.js";
-import { encodeValue } from "../../../web/src/values.js";
+import { PeerHandle } from "../../../web/src/api/peer.js";
+import { sharing } from "../../../web/src/api/view.js";
+import type { Topic } from "../../../web/src/base/types.js";
+import { encodeValue } from "../../../web/src/api/values.js";
 import { FakeEngine, Frames, other, own } from "./fake.js";
 
 async function setup(): Promise<{ engine: FakeEngine; frames: Frames; peer: PeerHandle; topic: Topic }> {
@@ -78,6 +78,7 @@ describe("a view", () => {
       peers: [
         {
           id: other,
+          shortId: other.slice(0, 16),
           name: "",
           state: "connected",
           path: "datachannel",

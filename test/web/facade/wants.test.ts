@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { Standing } from "../../../web/src/standing.js";
+import { TabSubscriptions } from "../../../web/src/tabs/subscriptions.js";
 import { Network } from "../../../web/src/testing/network.js";
-import { Wants } from "../../../web/src/wants.js";
+import { Wants } from "../../../web/src/engine/wants.js";
 
 declare global {
   var testRoot: string;
@@ -111,28 +111,29 @@ describe("being offline", () => {
   test("is not told again by a tab that has heard that another went online, or comes too late to hear it", () => {
     const engine = {
       tab: "follower",
+      shortId: "",
       storage: { kind: "memory", persisted: false, usedBytes: 0 },
       trouble: [],
     } as const;
-    const standing = new Standing();
-    standing.follows(engine);
-    standing.answered(allow("one", false), { kind: "Nothing" });
-    standing.follows({ ...engine, onlines: 0 });
-    const late = standing.again();
+    const subscriptions = new TabSubscriptions();
+    subscriptions.follows(engine);
+    subscriptions.answered(allow("one", false), { kind: "Nothing" });
+    subscriptions.follows({ ...engine, onlines: 0 });
+    const late = subscriptions.again();
     assert.deepEqual(late, [{ kind: "AllowLinks", allowed: false, holder: "one", onlines: 0 }]);
     const wants = new Wants();
     wants.allowLinks(allow("two", true));
     for (const call of late) if (call.kind === "AllowLinks") wants.allowLinks(call);
     assert.equal(wants.linksAllowed, true);
-    standing.informed({ ...engine, onlines: 1 });
-    assert.deepEqual(standing.again(), []);
+    subscriptions.informed({ ...engine, onlines: 1 });
+    assert.deepEqual(subscriptions.again(), []);
   });
 
   test("ends with a tab that is gone, even if it was gone before its question was answered", () => {
-    const standing = new Standing();
-    standing.asking(allow("one", false));
-    standing.asking({ kind: "ShowPresence", topic: 7, holder: "two", at: 1, value: Uint8Array.of(1) });
-    assert.deepEqual(standing.ending(), [
+    const subscriptions = new TabSubscriptions();
+    subscriptions.asking(allow("one", false));
+    subscriptions.asking({ kind: "ShowPresence", topic: 7, holder: "two", at: 1, value: Uint8Array.of(1) });
+    assert.deepEqual(subscriptions.ending(), [
       { kind: "Release", holder: "one" },
       { kind: "Release", holder: "two" },
     ]);

@@ -6,7 +6,9 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { after, before, test } from "node:test";
 import WebSocket, { WebSocketServer } from "ws";
-import { LinkTable, makeLinks, type LinkEvents, type Links } from "../../../web/src/links/links.js";
+import { makeLinks } from "../../../web/src/links/links.js";
+import { LinkTable } from "../../../web/src/links/table.js";
+import type { LinkEvents, Links } from "../../../web/src/links/types.js";
 import { messageBytesMax, WebSockets, type SocketLike } from "../../../web/src/links/websocket.js";
 
 type Report = readonly unknown[];

@@ -1,6 +1,7 @@
 // A peer's links without a peer: carries out what the test asks, tells what happened.
 
-import { makeLinks, drainedBytes, type LinkEvents, type Links } from "../../../web/src/links/links.js";
+import { makeLinks } from "../../../web/src/links/links.js";
+import { drainedBytes, type LinkEvents, type Links } from "../../../web/src/links/types.js";
 import type { FromPage, ToPage } from "../../../web/src/links/rtc.js";
 import { pipePort } from "./port.js";
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { leaderLockOf, peerName } from "../../../web/src/names.js";
+import { leaderLockOf, peerName } from "../../../web/src/base/names.js";
 import { openBrowser, type TestBrowser } from "../support/browser.js";
 import { bundle } from "../support/bundle.js";
 import { pageOf, serve, type Content, type SiteServer } from "../support/server.js";

@@ -1,15 +1,24 @@
 // A core that only keeps what it is told, on a real IndexedDB store. It remembers what it was asked, in order.
 
-import type { CallBody, Notice, ReplyBody } from "../../../web/src/boundary.js";
-import type { EngineInfo } from "../../../web/src/engine.js";
-import { closedError, PerdureError } from "../../../web/src/errors.js";
-import type { LeadOptions } from "../../../web/src/lead.js";
-import { callEach, NoticeBoard } from "../../../web/src/notices.js";
+import type { CallBody, Notice, ReplyBody } from "../../../web/src/engine/boundary.js";
+import type { EngineInfo } from "../../../web/src/engine/engine.js";
+import { closedError, PerdureError } from "../../../web/src/base/errors.js";
+import type { LeadOptions } from "../../../web/src/tabs/lead.js";
+import { callEach, NoticeBoard } from "../../../web/src/engine/notices.js";
 import { openIndexedDb } from "../../../web/src/store/indexeddb.js";
 import { plainSeed } from "../../../web/src/store/seed.js";
-import type { Lead, LeadEngine } from "../../../web/src/tabs.js";
+import type { Lead, LeadEngine } from "../../../web/src/tabs/leading.js";
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, byte => byte.toString(16).padStart(2, "0")).join("");
+
+function infoOf(id: string, kind: EngineInfo["storage"]["kind"]): EngineInfo {
+  return {
+    shortId: id.slice(0, 16),
+    tab: "leader",
+    storage: { kind, persisted: false, usedBytes: 1 },
+    trouble: [],
+  };
+}
 
 export async function takeFakeLead(options: LeadOptions, superseded: () => void): Promise<Lead> {
   const store = await openIndexedDb(`${options.peer.app}:${options.peer.instance ?? "default"}`);
@@ -17,7 +26,7 @@ export async function takeFakeLead(options: LeadOptions, superseded: () => void)
   const board = new NoticeBoard();
   const listeners = new Set<(info: EngineInfo) => void>();
   const asked: string[] = [];
-  let info: EngineInfo = { tab: "leader", storage: { kind: store.kind, persisted: false, usedBytes: 1 }, trouble: [] };
+  let info = infoOf(hex(seed.bytes), store.kind);
   let ended = false;
 
   const rows = () => store.range(Uint8Array.of(1), Uint8Array.of(2), 0, false);

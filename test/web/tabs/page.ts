@@ -1,10 +1,10 @@
 // A page that opens engines as openPeer does.
 
-import type { CallBody } from "../../../web/src/boundary.js";
-import type { Engine, EngineInfo } from "../../../web/src/engine.js";
-import { browserEngine } from "../../../web/src/host.js";
+import type { CallBody } from "../../../web/src/engine/boundary.js";
+import type { Engine, EngineInfo } from "../../../web/src/engine/engine.js";
+import { browserEngine } from "../../../web/src/host/browser.js";
 import { openIndexedDb } from "../../../web/src/store/indexeddb.js";
-import type { PeerOptions } from "../../../web/src/types.js";
+import type { PeerOptions } from "../../../web/src/base/types.js";
 
 let tags = 0;
 const prefix = crypto.getRandomValues(new Uint8Array(8));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { test } from "node:test";
-import { compareVersions, version } from "../../../web/src/version.js";
+import { compareVersions, version } from "../../../web/src/base/version.js";
 import { projectRoot } from "../support/bundle.js";
 
 test("the version that tabs compare is the package's, and so is the lock file's", () => {

@@ -1,6 +1,6 @@
 // The workers that lie beside the bundles in the package. perdure/inline has inside/worker.ts in the place of this.
 
-import type { WorkerScript } from "../launch.js";
+import type { WorkerScript } from "./script.js";
 
 /** The worker of the package, or the one that has SQLite in it. Only the bundler knows where it has put the file, and it knows only this form, and
  *  only this one; webpack puts workers of one name into one file. So the constructor is overheard: nothing starts yet. A worker where this realm lets

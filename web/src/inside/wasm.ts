@@ -1,8 +1,8 @@
 // What perdure/inline has in place of beside/wasm.ts.
 
-import { importInNode } from "../node-import.js";
-import { inNode } from "../platform.js";
-import { unpack } from "../unpack.js";
+import { importInNode } from "../base/node-import.js";
+import { inNode } from "../base/platform.js";
+import { unpack } from "../base/unpack.js";
 
 /** perdure.wasm, packed: web/build.mjs puts it here. */
 declare const PERDURE_WASM: string;

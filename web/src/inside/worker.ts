@@ -1,6 +1,6 @@
 // What perdure/inline has in place of beside/worker.ts.
 
-import type { WorkerScript } from "../launch.js";
+import type { WorkerScript } from "../beside/script.js";
 
 /** The worker's script, whole: web/build.mjs puts it here. It imports nothing, so that it may be a classic one. */
 declare const PERDURE_WORKER: string;

@@ -1,6 +1,9 @@
 // One RTCDataChannel as a pipe, in the worker that it was moved to or in the page.
+//
+//   opening ── it is open, or a message came ──> open ── close() ──> closing ── what waits is out, or a second is over ──> closed
+//   any ── the channel is closed ──> closed
 
-import { closeMs, type Pipe } from "./links.js";
+import { closeMs, type Pipe } from "./types.js";
 
 export interface ChannelEvents {
   /** Before anything is received. */
@@ -23,10 +26,8 @@ export class ChannelPipe implements Pipe {
   readonly #low: number;
   #queue: Uint8Array<ArrayBuffer>[] = [];
   #queued = 0;
-  #opened = false;
+  #state: "opening" | "open" | "closing" | "closed" = "opening";
   #above = false;
-  #closing = false;
-  #closed = false;
 
   /** The channel may be in any state; messages that came with it are not lost. `low`: the mark of `drained`. */
   constructor(channel: RTCDataChannel, low: number, events: ChannelEvents) {
@@ -54,7 +55,7 @@ export class ChannelPipe implements Pipe {
   }
 
   send(bytes: Uint8Array): void {
-    if (this.#closing || this.#closed) return;
+    if (this.#isOver()) return;
     this.#queue.push(new Uint8Array(bytes));
     this.#queued += bytes.length;
     this.#pump();
@@ -62,8 +63,8 @@ export class ChannelPipe implements Pipe {
   }
 
   close(): void {
-    if (this.#closing || this.#closed) return;
-    this.#closing = true;
+    if (this.#isOver()) return;
+    this.#state = "closing";
     if (this.#queue.length === 0) this.#channel.close();
     setTimeout(() => {
       this.#channel.close();
@@ -72,8 +73,8 @@ export class ChannelPipe implements Pipe {
   }
 
   #open(): void {
-    if (this.#opened || this.#closed) return;
-    this.#opened = true;
+    if (this.#state !== "opening") return;
+    this.#state = "open";
     this.#events.opened();
     this.#pump();
   }
@@ -81,7 +82,7 @@ export class ChannelPipe implements Pipe {
   // A moved channel may bring messages before it says that it is open.
   #receive(data: unknown): void {
     this.#open();
-    if (this.#closing || this.#closed) return;
+    if (this.#isOver()) return;
     if (data instanceof ArrayBuffer && data.byteLength <= messageBytesMax) this.#events.received(new Uint8Array(data));
     else this.close();
   }
@@ -100,16 +101,21 @@ export class ChannelPipe implements Pipe {
       this.#end();
       return;
     }
-    if (this.#closing && this.#queue.length === 0) this.#channel.close();
+    if (this.#state === "closing" && this.#queue.length === 0) this.#channel.close();
     if (this.#above && this.buffered < this.#low) {
       this.#above = false;
       this.#events.drained(this.buffered);
     }
   }
 
+  // Nothing more is sent or received.
+  #isOver(): boolean {
+    return this.#state === "closing" || this.#state === "closed";
+  }
+
   #end(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#state === "closed") return;
+    this.#state = "closed";
     this.#queue = [];
     this.#queued = 0;
     this.#events.closed();

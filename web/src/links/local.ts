@@ -8,8 +8,9 @@
 // counts as the dialler. Each holds a Web Lock by its id, and who gets it knows that the other is gone; browsers without locks
 // listen for silence instead.
 
-import { localChannelOf } from "../names.js";
-import { drainedBytes, type LinkTable, type Pipe, type PipeEvents } from "./links.js";
+import { localChannelOf } from "../base/names.js";
+import type { LinkTable } from "./table.js";
+import { drainedBytes, type Pipe, type PipeEvents } from "./types.js";
 
 export interface LocalOptions {
   /** Names the network, so that only peers of one app meet. */

@@ -5,7 +5,7 @@
 //     rtc.closeAll();                 // on pagehide: without it the other side waits 7 to 17 s
 
 import { ChannelPipe } from "./channel.js";
-import type { SignalKind } from "./links.js";
+import type { SignalKind } from "./types.js";
 import type { FromPage, ToPage } from "./rtc.js";
 
 export interface RtcPageOptions {

@@ -2,7 +2,8 @@
 // moves their channel here or carries its messages over.
 
 import { ChannelPipe } from "./channel.js";
-import { closeMs, drainedBytes, type LinkTable, type Pipe, type PipeEvents, type SignalKind } from "./links.js";
+import type { LinkTable } from "./table.js";
+import { closeMs, drainedBytes, type Pipe, type PipeEvents, type SignalKind } from "./types.js";
 
 /** What the page is asked. `bytes`: for a bridged channel; `end`: once what was sent is out. */
 export type ToPage =

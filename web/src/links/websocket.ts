@@ -1,6 +1,7 @@
 // Links over WebSockets: the browser's own, or those of the package `ws` in Node.
 
-import { closeMs, drainedBytes, type LinkOrigin, type LinkTable, type Pipe, type PipeEvents } from "./links.js";
+import type { LinkTable } from "./table.js";
+import { closeMs, drainedBytes, type LinkOrigin, type Pipe, type PipeEvents } from "./types.js";
 
 /** What the browser's WebSocket and that of `ws` have in common. */
 export interface SocketLike {

@@ -2,7 +2,7 @@
 // that one belongs to whichever of them comes first, with all that is in it, and the other begins with an empty one of its own.
 
 import { openDB } from "idb";
-import { databaseOf, oldPeerName, peerName, type PeerParts } from "../names.js";
+import { databaseOf, oldPeerName, peerName, type PeerParts } from "../base/names.js";
 
 /** The name to open a peer's store by. */
 export async function storeNameOf(peer: PeerParts): Promise<string> {

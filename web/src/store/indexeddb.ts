@@ -7,7 +7,7 @@
 // What was empty when it was opened is known: at first, reads of a fresh database are answered from memory.
 
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction } from "idb";
-import { databaseOf } from "../names.js";
+import { databaseOf } from "../base/names.js";
 import { MemoryBackend } from "./memory.js";
 import { OrderedStore, type Backend } from "./ordered.js";
 import { newerFormat, unavailable } from "./refusals.js";

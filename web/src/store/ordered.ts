@@ -3,7 +3,7 @@
 //
 // Reads run beside one another; a save waits for what was issued before it, and what comes later waits for the save.
 
-import { PerdureError } from "../errors.js";
+import { PerdureError } from "../base/errors.js";
 import {
   compareBytes,
   type Change,

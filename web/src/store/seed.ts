@@ -4,8 +4,8 @@
 // database's values cannot read it, whoever runs code on this origin can use it. In Node it lies in the SQLite file as it is,
 // and the file's mode is what guards it.
 
-import { PerdureError } from "../errors.js";
-import { randomBytes } from "../platform.js";
+import { PerdureError } from "../base/errors.js";
+import { randomBytes } from "../base/platform.js";
 import type { Own } from "./store.js";
 
 export interface Seed {

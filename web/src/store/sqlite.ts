@@ -3,8 +3,8 @@
 //
 // The file holds the device's key, so it is made readable for its owner alone.
 
-import { PerdureError } from "../errors.js";
-import { importInNode } from "../node-import.js";
+import { PerdureError } from "../base/errors.js";
+import { importInNode } from "../base/node-import.js";
 import { OrderedStore } from "./ordered.js";
 import { unavailable } from "./refusals.js";
 import { pageBytes, SqlBackend, type Sql, type SqlValue } from "./sql.js";

@@ -1,5 +1,5 @@
 // Do those that can reach each other hold the same?
-import type { NoticeOf, ReplyOf } from "../boundary.js";
+import type { NoticeOf, ReplyOf } from "../engine/boundary.js";
 import type { Station } from "./station.js";
 import type { VirtualTime } from "./time.js";
 

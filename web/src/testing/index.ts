@@ -10,7 +10,7 @@
 //     await net.settle();                              // other has it, too
 //
 // Every run from one seed is the same run. Links are ordered and reliable, as real ones are: a lost packet is a late one.
-import type { PeerOptions } from "../types.js";
+import type { PeerOptions } from "../base/types.js";
 import type { TestNetwork } from "./types.js";
 import { Network } from "./network.js";
 

@@ -1,11 +1,11 @@
 // The peers of a test network, who can reach whom, and when they agree.
-import { loadCoreInNode } from "../core.js";
-import type { CoreModule, WasmSource } from "../core.js";
-import { checkObject } from "../arguments.js";
-import { badArgument, closedError, PerdureError } from "../errors.js";
-import { checkNames } from "../options.js";
-import { PeerHandle } from "../peer.js";
-import type { PeerOptions } from "../types.js";
+import { loadCoreInNode } from "../engine/core.js";
+import type { CoreModule, WasmSource } from "../engine/core.js";
+import { checkObject } from "../base/arguments.js";
+import { badArgument, closedError, PerdureError } from "../base/errors.js";
+import { checkNames } from "../api/options.js";
+import { PeerHandle } from "../api/peer.js";
+import type { PeerOptions } from "../base/types.js";
 import { apart, differences } from "./agreement.js";
 import { Random } from "./random.js";
 import { Station } from "./station.js";

@@ -1,8 +1,8 @@
 // One peer of a test network, edge or anchor: what outlives its cores, and the core that runs.
-import type { CoreConfig } from "../boundary.js";
-import type { CoreModule } from "../core.js";
-import { Driver } from "../driver.js";
-import { closedError, PerdureError } from "../errors.js";
+import type { CoreConfig } from "../engine/boundary.js";
+import type { CoreModule } from "../engine/core.js";
+import { Driver } from "../engine/driver.js";
+import { closedError, PerdureError } from "../base/errors.js";
 import { TestDisk } from "./disk.js";
 import { Random } from "./random.js";
 import { SwitchEngine } from "./switch.js";
@@ -10,7 +10,7 @@ import { VirtualClock } from "./time.js";
 import type { VirtualTime } from "./time.js";
 import { Port } from "./wires.js";
 import type { Cables } from "./wires.js";
-import { version } from "../version.js";
+import { version } from "../base/version.js";
 import { wiredAtLeast } from "./wiring.js";
 
 export interface StationOptions {
@@ -58,7 +58,7 @@ export class Station {
     this.#deviceSeed = this.random.bytes(32);
     const probe = module.create(this.#config());
     this.engine = new SwitchEngine(
-      probe.id,
+      probe,
       () => this.end(),
       () => this.#whyGone(),
       options.told,

@@ -1,11 +1,10 @@
 // An engine whose core can crash and start again under the objects that use it.
-import type { CallBody, Notice, ReplyBody } from "../boundary.js";
-import type { Driver } from "../driver.js";
-import type { Engine, EngineInfo } from "../engine.js";
-import { PerdureError } from "../errors.js";
-import { callEach, NoticeBoard } from "../notices.js";
-
-const gone: EngineInfo = { tab: "leader", storage: { kind: "memory", persisted: false, usedBytes: 0 }, trouble: [] };
+import type { CallBody, Notice, ReplyBody } from "../engine/boundary.js";
+import type { Core } from "../engine/core.js";
+import type { Driver } from "../engine/driver.js";
+import type { Engine, EngineInfo } from "../engine/engine.js";
+import { PerdureError } from "../base/errors.js";
+import { callEach, NoticeBoard } from "../engine/notices.js";
 
 /** How things stand while no core runs. */
 const alone: readonly Notice[] = [
@@ -30,16 +29,19 @@ export class SwitchEngine implements Engine {
   readonly #onClose: () => Promise<void>;
   readonly #whyGone: () => PerdureError;
   readonly #told: (error: PerdureError) => PerdureError;
+  readonly #gone: EngineInfo;
   #driver: Driver | undefined;
 
   /** `whyGone` says why no driver runs; `told` is what callers hear of an error. */
   constructor(
-    id: string,
+    { id, shortId }: Pick<Core, "id" | "shortId">,
     onClose: () => Promise<void>,
     whyGone: () => PerdureError,
     told: (error: PerdureError) => PerdureError,
   ) {
     this.id = id;
+    const storage = { kind: "memory", persisted: false, usedBytes: 0 } as const;
+    this.#gone = { shortId, tab: "leader", storage, trouble: [] };
     this.#onClose = onClose;
     this.#whyGone = whyGone;
     this.#told = told;
@@ -95,7 +97,7 @@ export class SwitchEngine implements Engine {
   }
 
   info(): EngineInfo {
-    return this.#driver?.info() ?? gone;
+    return this.#driver?.info() ?? this.#gone;
   }
 
   onInfo(listener: (info: EngineInfo) => void): () => void {

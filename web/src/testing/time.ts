@@ -1,6 +1,6 @@
 // Time that is a number we add to.
 import { setImmediate } from "node:timers";
-import type { Clock } from "../clock.js";
+import type { Clock } from "../engine/clock.js";
 
 interface Due {
   readonly at: number;

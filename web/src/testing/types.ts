@@ -1,5 +1,5 @@
 // What a test network offers.
-import type { Peer, PeerOptions } from "../types.js";
+import type { Peer, PeerOptions } from "../base/types.js";
 
 export type Cuttable = TestPeer | TestAnchor;
 

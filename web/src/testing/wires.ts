@@ -1,6 +1,6 @@
 // Links that are queues: ordered and reliable like real ones, with latency. On such a pipe a lost packet is no lost message but
 // a late one, and everything behind it waits: `loss` is the part of messages that take the time of a retransmission longer.
-import type { LinkEvents, Links } from "../links/links.js";
+import type { LinkEvents, Links } from "../links/types.js";
 import type { Random } from "./random.js";
 import type { VirtualTime } from "./time.js";
 

@@ -1,0 +1,217 @@
+// A peer as its user holds it.
+import type { CallBody, NoticeOf } from "../engine/boundary.js";
+import { checkAnchor, checkInvite, checkObject, checkText, nameMax } from "../base/arguments.js";
+import type { Engine, Surroundings } from "../engine/engine.js";
+import { surroundings } from "../engine/engine.js";
+import { closedError, errorOf } from "../base/errors.js";
+import { ask, Feed } from "./feed.js";
+import { TopicHandle } from "./topic.js";
+import type { AnchorInfo, Peer, PeerInfo, PeerStatus, Shape, Topic, TopicInfo, View } from "../base/types.js";
+import { DerivedView } from "./view.js";
+import { newHolder } from "../engine/wants.js";
+
+export class PeerHandle implements Peer {
+  readonly id: string;
+  readonly shortId: string;
+  readonly status: View<PeerStatus>;
+  readonly peers: View<readonly PeerInfo[]>;
+  readonly topics: View<readonly TopicInfo[]>;
+  readonly anchors: Peer["anchors"];
+  readonly #engine: Engine;
+  readonly #surroundings: Surroundings;
+  readonly #release: () => Promise<void>;
+  readonly #stops: (() => void)[] = [];
+  readonly #open = new Set<{ close(): Promise<void> }>();
+  readonly #holder = newHolder();
+  #wasOffline = false;
+  #closed: Promise<void> | undefined;
+
+  /** `release` is called once, when this handle has let go of all its topics; by default it closes the engine. */
+  constructor(
+    engine: Engine,
+    around: Surroundings = surroundings,
+    release: () => Promise<void> = () => engine.close(),
+  ) {
+    this.id = engine.id;
+    this.shortId = engine.info().shortId;
+    this.#engine = engine;
+    this.#surroundings = around;
+    this.#release = release;
+
+    let status: NoticeOf<"StatusNotice"> | undefined;
+    let peers: NoticeOf<"PeersNotice">["peers"] = [];
+    let anchors: NoticeOf<"AnchorsNotice">["anchors"] = [];
+    let topics: NoticeOf<"TopicsNotice">["topics"] = [];
+    const statusView = new DerivedView(() => statusOf(engine, status), around.frame);
+    const peersView = new DerivedView(() => peers.map(peerOf), around.frame);
+    const anchorsView = new DerivedView(() => anchors.map(anchorOf), around.frame);
+    const topicsView = new DerivedView(() => topics.map(topicOf), around.frame);
+    this.#stops.push(
+      engine.onInfo(() => statusView.invalidate()),
+      engine.onNotice(notice => {
+        switch (notice.kind) {
+          case "StatusNotice":
+            status = notice;
+            return statusView.invalidate();
+          case "PeersNotice":
+            ({ peers } = notice);
+            return peersView.invalidate();
+          case "AnchorsNotice":
+            ({ anchors } = notice);
+            return anchorsView.invalidate();
+          case "TopicsNotice":
+            ({ topics } = notice);
+            return topicsView.invalidate();
+          default:
+            return;
+        }
+      }),
+      () => {
+        // Others may go on using the engine; this handle is linked to nobody any more.
+        status = undefined;
+        peers = [];
+        anchors = [];
+        for (const view of [statusView, peersView, anchorsView]) view.invalidate();
+      },
+    );
+    this.status = statusView;
+    this.peers = peersView;
+    this.topics = topicsView;
+    this.anchors = {
+      add: url => this.#tell({ kind: "AnchorAdd", url: checkAnchor(url) }),
+      remove: url => this.#tell({ kind: "AnchorRemove", url: checkAnchor(url) }),
+      list: anchorsView,
+    };
+  }
+
+  async topic<S extends Shape = Shape>(name: string): Promise<Topic<S>> {
+    return this.#opened<S>({ kind: "TopicNamed", name: checkText("A topic's name", name) });
+  }
+
+  async create<S extends Shape = Shape>(options: { name?: string; shortcode?: boolean } = {}): Promise<Topic<S>> {
+    return this.#opened<S>({ kind: "TopicCreate", ...naming(options), shortcode: options.shortcode === true });
+  }
+
+  async join<S extends Shape = Shape>(invite: string | URL, options: { name?: string } = {}): Promise<Topic<S>> {
+    const text = checkInvite(
+      "An invite",
+      invite instanceof URL ? invite.href : invite,
+      "Give what topic.invite() or topic.link() gave, or location.hash of such a link.",
+    );
+    return this.#opened<S>({ kind: "TopicJoin", invite: text, ...naming(options) });
+  }
+
+  async joinCode<S extends Shape = Shape>(code: string, options: { name?: string } = {}): Promise<Topic<S>> {
+    return this.#opened<S>({
+      kind: "TopicJoinCode",
+      code: checkInvite("A shortcode", code, "Type the 13 characters that topic.shortcode() gave."),
+      ...naming(options),
+    });
+  }
+
+  offline(): void {
+    this.#tell({ kind: "AllowLinks", allowed: false, holder: this.#holder });
+    this.#wasOffline = true;
+  }
+
+  online(): void {
+    this.#tell({ kind: "AllowLinks", allowed: true, holder: this.#holder });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #opened<S extends Shape>(body: CallBody): Promise<Topic<S>> {
+    if (this.#closed !== undefined) throw closedError();
+    const { topic: number, id, name } = await ask(this.#engine, "OpenedTopic", body);
+    const topic: TopicHandle<S> = new TopicHandle<S>(
+      new Feed(this.#engine, number, this.#surroundings),
+      id,
+      name,
+      () => void this.#open.delete(topic),
+    );
+    if (this.#closed !== undefined) {
+      await topic.close();
+      throw closedError();
+    }
+    this.#open.add(topic);
+    return topic;
+  }
+
+  /** For what has no answer to wait for. */
+  #tell(body: CallBody): void {
+    if (this.#closed !== undefined) throw closedError();
+    this.#engine.call(body).catch(() => undefined);
+  }
+
+  async #close(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    if (this.#wasOffline) this.#engine.call({ kind: "Release", holder: this.#holder }).catch(() => undefined);
+    await Promise.all([...this.#open].map(topic => topic.close()));
+    await this.#release();
+  }
+}
+
+function naming(options: { name?: string }): { name?: string } {
+  const { name } = checkObject("options", options);
+  return name === undefined ? {} : { name: checkText("A topic's name", name, nameMax, "name") };
+}
+
+function statusOf(engine: Engine, notice: NoticeOf<"StatusNotice"> | undefined): PeerStatus {
+  const { tab, storage, trouble } = engine.info();
+  return {
+    state: notice?.state ?? "offline",
+    tab,
+    links: {
+      webrtc: notice?.webrtc ?? 0,
+      websocket: notice?.websocket ?? 0,
+      relayed: notice?.relayed ?? 0,
+      local: notice?.local ?? 0,
+    },
+    pending: notice?.pending ?? 0,
+    storage,
+    ...(notice?.skewMs === undefined ? {} : { clockSkewMs: notice.skewMs }),
+    trouble: [...trouble, ...(notice?.trouble ?? [])].map(errorOf),
+  };
+}
+
+function peerOf({
+  id,
+  shortId,
+  name,
+  state,
+  path,
+  roundTripMs,
+  anchor,
+  version,
+}: NoticeOf<"PeersNotice">["peers"][number]): PeerInfo {
+  return {
+    id,
+    shortId,
+    ...(name === "" ? {} : { name }),
+    state,
+    path: path === "datachannel" ? "webrtc" : path,
+    ...(roundTripMs === undefined ? {} : { roundTripMs }),
+    role: anchor ? "anchor" : "edge",
+    ...(version === "" ? {} : { version }),
+  };
+}
+
+function anchorOf({ url, state, id, reason }: NoticeOf<"AnchorsNotice">["anchors"][number]): AnchorInfo {
+  return { url, state, ...(id === undefined ? {} : { id }), ...(reason === "" ? {} : { reason }) };
+}
+
+function topicOf({ id, name, unread, lastActivityMs }: NoticeOf<"TopicsNotice">["topics"][number]): TopicInfo {
+  return {
+    id,
+    ...(name === undefined ? {} : { name }),
+    unread,
+    ...(lastActivityMs === undefined ? {} : { lastActivity: new Date(lastActivityMs) }),
+  };
+}

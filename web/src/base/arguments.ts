@@ -1,0 +1,151 @@
+// What callers may hand in, checked before anything happens.
+import { isWellFormed, utf8 } from "./bytes.js";
+import { badArgument, PerdureError } from "./errors.js";
+
+/** The longest map key, in bytes of UTF-8. */
+export const keyMax = 1024;
+/** The longest name of an app, a peer or a topic, in bytes of UTF-8. */
+export const nameMax = 256;
+
+/** Longer than any invite and any page's address. */
+const inviteMax = 8_192;
+
+/** A text that says something. `path`: of the option that holds it. Throws bad-argument, too-large. */
+export function checkText(what: string, text: unknown, max = nameMax, path?: string): string {
+  if (typeof text !== "string" || text === "") throw badArgument(`${what} must be a text that is not empty.`, path);
+  return checkLength(what, text, max, path);
+}
+
+/** The option of that name, a text that says something. */
+export function checkOption(option: string, text: unknown, max = nameMax): string {
+  return checkText(option, text, max, option);
+}
+
+/** Of options that nobody knows, those that are one letter from a known one are told; others may be of a newer version. `path`: where they stand. */
+export function checkSpelling(of: string, options: object, known: readonly string[], path = ""): void {
+  for (const [name, value] of Object.entries(options)) {
+    const meant =
+      value === undefined || known.includes(name)
+        ? undefined
+        : known.find(other => isAlike(name.toLowerCase(), other.toLowerCase()));
+    if (meant !== undefined) throw badArgument(`${of} has no "${name}". Did you mean "${meant}"?`, path + name);
+  }
+}
+
+/** At most one letter is more, less or another. */
+function isAlike(a: string, b: string): boolean {
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  const [left, right] = [a.slice(at), b.slice(at)];
+  return left.slice(1) === right.slice(1) || left.slice(1) === right || left === right.slice(1);
+}
+
+/** What holds other values, as options do. */
+export function checkObject<T extends object>(what: string, value: T): T {
+  if (typeof value !== "object" || value === null) throw badArgument(`${what} must be an object.`);
+  return value;
+}
+
+/** The signal among the options of a call. */
+export function signalOf(options: { readonly signal?: AbortSignal }): AbortSignal | undefined {
+  const { signal } = checkObject("options", options);
+  if (signal !== undefined && typeof signal?.throwIfAborted !== "function")
+    throw badArgument("signal must be an AbortSignal.", "signal");
+  return signal;
+}
+
+/** A map key. Throws bad-argument, too-large. */
+export function checkKey(key: unknown): string {
+  return checkText("A key", key, keyMax);
+}
+
+/** The option of that name, which is a map key or its beginning; may be empty. */
+export function checkBeginning(option: string, text: unknown = ""): string {
+  if (typeof text !== "string") throw badArgument(`${option} must be a text.`, option);
+  return checkLength(option, text, keyMax, option);
+}
+
+/** An id of a message or a version, as this package gave it out. */
+export function checkId(what: string, id: unknown, path?: string): string {
+  return checkText(what, id, nameMax, path);
+}
+
+export function checkOptionalId(what: string, id: unknown, path?: string): string | undefined {
+  return id === undefined ? undefined : checkId(what, id, path);
+}
+
+/** How many; undefined and Infinity: all. */
+export function checkLimit(limit: unknown): number {
+  if (limit === undefined || limit === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  return checkCount("limit", limit);
+}
+
+export function checkCount(what: string, count: unknown): number {
+  if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0 || count > 0xffffffff)
+    throw badArgument(`${what} must be a whole number from 0 on.`, what);
+  return count;
+}
+
+/** What can be gone through, as a list; not the letters of a text. */
+export function checkList<T>(what: string, values: Iterable<T>): T[] {
+  if (typeof values !== "object" || values === null || typeof values[Symbol.iterator] !== "function")
+    throw badArgument(`${what} must be a list.`);
+  return [...values];
+}
+
+/** An invite or a shortcode: any text may be tried, and the core says what is wrong with it. `help`: where one comes from. */
+export function checkInvite(what: string, text: unknown, help: string): string {
+  if (typeof text !== "string") throw badArgument(`${what} must be a text.`);
+  if (text === "") throw new PerdureError("bad-invite", `${what} is empty. ${help}`);
+  if (text.length > inviteMax) throw new PerdureError("bad-invite", `${what} is too long to be one.`);
+  return text;
+}
+
+/** The address of an anchor, as text. `path`: of the option that holds it. */
+export function checkAnchor(url: unknown, path?: string): string {
+  const text = url instanceof URL ? url.href : url;
+  if (typeof text !== "string") throw badArgument("An anchor's address must be a text or a URL.", path);
+  let parsed: URL;
+  try {
+    parsed = new URL(text.trim());
+  } catch {
+    throw badArgument(`"${text}" is no address of an anchor: write it as wss://anchor.example.`, path);
+  }
+  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:")
+    throw badArgument(`"${text}" is no address of an anchor: it must begin with wss:// or ws://.`, path);
+  if (parsed.hash !== "") throw badArgument(`"${text}" is no address of an anchor: it holds a "#".`, path);
+  return checkLength(
+    "An anchor's address",
+    parsed.pathname === "/" && parsed.search === "" ? parsed.href.replace(/\/$/, "") : parsed.href,
+    200,
+    path,
+  );
+}
+
+/** The anchors of PeerOptions as texts. Throws bad-argument. */
+export function anchorsOf(anchors: unknown): string[] {
+  if (anchors === undefined) return [];
+  if (typeof anchors === "string" || typeof anchors !== "object" || anchors === null || !(Symbol.iterator in anchors))
+    throw badArgument("anchors must be a list of addresses.", "anchors");
+  return [...new Set(Array.from(anchors as Iterable<unknown>, (url, at) => checkAnchor(url, `anchors[${at}]`)))];
+}
+
+export function checkPage(page: unknown): URL {
+  try {
+    return new URL(page instanceof URL ? page.href : String(page));
+  } catch {
+    throw badArgument(`"${String(page)}" is no address of a page: give it whole, as location.href is.`);
+  }
+}
+
+function checkLength(what: string, text: string, max: number, path?: string): string {
+  if (!isWellFormed(text))
+    throw badArgument(`${what} holds half of a surrogate pair; text.toWellFormed() mends that.`, path);
+  if (text.length > max || (3 * text.length > max && utf8(text).length > max))
+    throw new PerdureError(
+      "too-large",
+      `${what} takes more than ${max} bytes.`,
+      path === undefined ? undefined : { path },
+    );
+  return text;
+}

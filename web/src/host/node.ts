@@ -1,0 +1,100 @@
+// How a Node process gets its engine: a Driver in the calling thread, links over WebSockets.
+//
+//     const engine = await nodeEngine({ app: "talkbox", storage: { file: "peer.db" }, anchors: ["wss://anchor.example"] });
+
+import { SystemClock } from "../engine/clock.js";
+import { edgeConfig } from "../engine/config.js";
+import { loadCoreInNode } from "../engine/core.js";
+import { Driver } from "../engine/driver.js";
+import type { Engine } from "../engine/engine.js";
+import { badArgument, PerdureError } from "../base/errors.js";
+import { makeLinks } from "../links/links.js";
+import { messageBytesMax, type MakeWebSocket } from "../links/websocket.js";
+import { importInNode } from "../base/node-import.js";
+import { randomBytes } from "../base/platform.js";
+import { openMemory } from "../store/memory.js";
+import { plainSeed } from "../store/seed.js";
+import { openSqlite } from "../store/sqlite.js";
+import type { PeerOptions } from "../base/types.js";
+
+/** Resolves when calls can be answered. Rejects with `bad-argument` if it is not said where to keep things, or another peer of this
+ *  process keeps them there, `storage-unavailable`, `outdated` or `wasm-failed`. */
+export async function nodeEngine(options: PeerOptions): Promise<Engine> {
+  const { storage } = options;
+  if (storage !== "memory" && typeof storage !== "object")
+    throw badArgument('In Node say storage: "memory" or storage: { file: "peer.db" }.');
+  const [module, store] = await Promise.all([
+    loadCoreInNode(options.wasm),
+    storage === "memory" ? openMemory(options.app) : openFile(storage.file),
+  ]);
+  try {
+    const seed = await plainSeed(store);
+    const config = edgeConfig({ ...options, rtc: false }, seed.bytes, randomBytes(32));
+    const links = makeLinks({ webSocket: await nodeWebSocket() });
+    // Rows whose key is gone are of another device: as good as lost.
+    const driver: Driver = new Driver(module.create(config), store, links, new SystemClock(), {
+      lostStore: !store.wasEmpty && seed.fresh,
+      onSuperseded: () => driver.end(takenOver(typeof storage === "object" ? storage.file : "its memory")),
+    });
+    await driver.start();
+    return driver;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Files that peers of this process have open, each by its one true path. */
+const held = new Set<string>();
+
+async function openFile(file: string): Promise<Awaited<ReturnType<typeof openSqlite>>> {
+  const path = await truePath(file);
+  if (path === undefined) return openSqlite(file);
+  if (held.has(path)) {
+    throw badArgument(
+      `Another peer of this process has ${file} open: a file is one peer's. Open it with the same app, instance and path to get a second handle on that peer, or name another file.`,
+      "storage",
+    );
+  }
+  held.add(path);
+  const released = (): void => void held.delete(path);
+  try {
+    return await openSqlite(file, { released });
+  } catch (error) {
+    released();
+    throw error;
+  }
+}
+
+/** None in memory, and where the folder is missing, as it is told to whoever opens the file. */
+async function truePath(file: string): Promise<string | undefined> {
+  if (file === ":memory:") return undefined;
+  const [{ realpathSync }, { basename, dirname, join }] = (await Promise.all([
+    importInNode("node:fs"),
+    importInNode("node:path"),
+  ])) as [typeof import("node:fs"), typeof import("node:path")];
+  try {
+    return realpathSync(file);
+  } catch {
+    /* it is not there yet */
+  }
+  try {
+    return join(realpathSync(dirname(file)), basename(file));
+  } catch {
+    return undefined;
+  }
+}
+
+function takenOver(file: string): PerdureError {
+  return new PerdureError(
+    "storage-unavailable",
+    `Another process has opened ${file} and writes it from now on, so this peer has stopped. All that it has accepted is in the file. ` +
+      "Use one process for each file: end the other one, then close this peer and open it again, or give each a file of its own.",
+  );
+}
+
+/** WebSockets of the package `ws`. */
+export async function nodeWebSocket(): Promise<MakeWebSocket> {
+  const { WebSocket } = (await importInNode("ws")) as typeof import("ws");
+  return url => new WebSocket(url, { perMessageDeflate: false, maxPayload: messageBytesMax });
+}
