@@ -78,7 +78,7 @@ class Transactions {
   u64 saved_bytes() const { return saved_bytes_; }  // written so far, for metrics
   std::set<u64> take_ran() {
     return std::exchange(ran_, {});
-  }                                         // queues of which a step has run since it was asked last
+  }  // queues of which a step has run since it was asked last
   u64 damaged() const { return damaged_; }  // rows read whose checksum was wrong
 
  private:
