@@ -45,7 +45,7 @@ std::vector<Bytes> seeds() {
   crdt::Indexes empty, used;
   used.timeline = {3, 2, 9, 400, 500};
   used.keys = {1, 1, 2, 5, 4};
-  used.held = {1, 1, 2, 5, 4};
+  used.ahead = {1, 1, 2, 5, 4};
   used.arrivals = {2, 1, 4, 40, 40};
   used.arrived = 40;
   used.greatest = {u64{1} << 50};
