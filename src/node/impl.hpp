@@ -21,11 +21,6 @@
 
 namespace perdure {
 
-using store::LogNo;
-using store::TopicNo;
-using sync::Topic;
-using sync::TopicPtr;
-
 class Node::Impl final : public sync::SyncHost {
  public:
   explicit Impl(Config config);
@@ -66,7 +61,7 @@ class Node::Impl final : public sync::SyncHost {
   void close(u32 call);
   bool all_saved() const;
 
-  // ---- links.cpp, liveness.cpp
+  // ---- links.cpp, prices.cpp, liveness.cpp
   void link_opened(const LinkOpened&);
   void link_received(LinkId, ByteView);
   void link_closed(LinkId, bool told);
@@ -80,7 +75,7 @@ class Node::Impl final : public sync::SyncHost {
   void set_buffered(peers::Link&, u64 bytes);
   void choke(peers::Link&);
   void make_room();  // where more waits to be sent than may
-  void join_purse(peers::Link&, Bytes purse);
+  void join_purse(peers::Link&, const LinkOpened&);
   void leave_purse(const peers::Link&);
   Bytes greeting(const peers::Link&) const;  // ours, for that link
   void on_greeting(peers::Link&);
@@ -140,7 +135,7 @@ class Node::Impl final : public sync::SyncHost {
   void remove_anchor(const std::string& url);
   bool is_anchor(const DeviceId&) const;  // a configured one
 
-  // ---- dialling.cpp
+  // ---- introductions.cpp, dialling.cpp, signalling.cpp
   void introduce(peers::Link& fresh, const TopicPtr&);
   void withdraw(const peers::Link& gone, TopicNo);
   void tell_of(peers::Link&, TopicNo, const DeviceId& other, std::optional<bool> rtc);
@@ -159,6 +154,7 @@ class Node::Impl final : public sync::SyncHost {
   std::size_t linked_in(TopicNo) const;            // to members, not to anchors
   const Topic* shared_with(const Contact&) const;  // one of the topics, open here
   bool may_dial(const DeviceId&, const Contact&) const;
+  std::optional<u64> next_dial();
   std::vector<std::string> stun_urls() const;
   void attempt_rtc(const DeviceId&, Contact&);
   void attempt_relay(const DeviceId&, Contact&);
@@ -376,13 +372,16 @@ class Node::Impl final : public sync::SyncHost {
   // bytes of all links: sent and not taken, and of frames of which pieces are missing or that wait
   u64 unsent_ = 0, unfinished_ = 0;
   Timers<LinkId> link_timers_;
-  std::set<LinkId> choked_links_;    // to be closed
-  std::map<LinkKind, u32> greeted_;  // how many of each kind
-  u64 ping_interval_ = 0;            // by which the timers are set
-  std::set<LinkId> waiting_links_;   // who owes and has said more
+  std::set<LinkId> choked_links_;                // to be closed
+  std::map<DeviceId, std::set<LinkId>> linked_;  // greeted ones, by who is there
+  std::map<LinkKind, u32> greeted_;              // how many of each kind
+  u64 ping_interval_ = 0;                        // by which the timers are set
+  std::set<LinkId> waiting_links_;               // who owes and has said more
   std::map<std::string, AnchorEntry> anchors_;
   std::map<std::pair<LinkId, TopicNo>, Introducing> introducing_;
   Contacts contacts_;
+  bool redial_ = true;            // something changed for whom we may dial …
+  std::optional<u64> dial_at_;    // … and when one of them is due
   bool contacts_missed_ = false;  // there was no room for somebody who may still be in reach
   std::map<u32, Attempt> attempts_;
   u32 next_attempt_ = 1;

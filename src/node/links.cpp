@@ -16,20 +16,6 @@ std::optional<NetworkId> parse_network(std::string_view text) {
   return codec::from_hex(text, id.bytes) ? std::optional(id) : std::nullopt;
 }
 
-// Who shares a budget: the links of one address; where the host does not tell it, each link by itself.
-Bytes purse_of(const LinkOpened& event) {
-  if (!event.address.empty()) return event.address;
-  codec::Writer w;
-  w.raw(view("perdure/link/")).be32(event.link.value);  // longer than any address
-  return std::move(w).take();
-}
-
-// What was spent has come back: who comes again is as new.
-bool untouched(peers::Spent& spent, u64 now_ms) {
-  return spent.work.untouched(now_ms, wire::address_work) &&
-         spent.frames[wire::price_index(wire::Tag::enter)].untouched(now_ms, wire::price_of(wire::Tag::enter).rate);
-}
-
 }  // namespace
 
 void Node::Impl::link_opened(const LinkOpened& event) {
@@ -71,7 +57,7 @@ void Node::Impl::link_opened(const LinkOpened& event) {
     else if (full) link->refusal = wire::Refusal::too_many_links;
     link->self = std::make_shared<identity::Identity>(*network, config_.device_seed);
   }
-  join_purse(*link, purse_of(event));
+  join_purse(*link, event);
   Bytes binding;
   if (event.kind == LinkKind::datachannel) {
     auto a = attempts_.find(event.attempt);
@@ -137,25 +123,6 @@ void Node::Impl::make_room() {
   }
 }
 
-void Node::Impl::join_purse(Link& link, Bytes purse) {
-  if (purses_.size() >= params::addresses_max)
-    std::erase_if(purses_, [&](auto& a) { return a.second.links == 0 && untouched(*a.second.spent, now_.steady_ms); });
-  for (auto a = purses_.begin(); a != purses_.end() && purses_.size() >= params::addresses_max;)
-    a = a->second.links == 0 ? purses_.erase(a) : std::next(a);
-  link.purse = std::move(purse);
-  Purse& a = purses_[link.purse];
-  if (!a.spent) a.spent = std::make_shared<peers::Spent>();
-  ++a.links;
-  link.shared = a.spent;
-}
-
-void Node::Impl::leave_purse(const Link& link) {
-  auto a = purses_.find(link.purse);
-  if (a == purses_.end()) return;  // a relayed one, which shares that of the link that carries it
-  --a->second.links;
-  if (a->second.links == 0 && untouched(*a->second.spent, now_.steady_ms)) purses_.erase(a);
-}
-
 void Node::Impl::link_received(LinkId id, ByteView bytes) {
   auto it = links_.find(id);
   if (it == links_.end()) return;
@@ -189,48 +156,6 @@ void Node::Impl::link_received(LinkId id, ByteView bytes) {
     return (l.second->session ? l.second->session->unfinished() : 0) + l.second->waiting_bytes;
   });
   fault(most->first, sync::Fault::too_much);
-}
-
-void Node::Impl::wait(Link& link, ByteView frame) {
-  if (link.waiting_bytes + frame.size() > wire::frontier_bytes_max) return fault(link.id, sync::Fault::too_much);
-  link.waiting.push_back(own(frame));
-  link.waiting_bytes += frame.size();
-  unfinished_ += frame.size();
-  waiting_links_.insert(link.id);
-}
-
-// One of each link in turn, until all owe again or have said all.
-void Node::Impl::hear_waiting() {
-  for (bool heard = true; heard;) {
-    heard = false;
-    for (LinkId id : std::set<LinkId>(waiting_links_)) {
-      if (!waiting_links_.contains(id) || rested_at(id) > now_.steady_ms) continue;  // gone, or owes still
-      Link& link = *links_.at(id);
-      const Bytes frame = std::move(link.waiting.front());
-      link.waiting.pop_front();
-      link.waiting_bytes -= frame.size();
-      unfinished_ -= frame.size();
-      if (link.waiting.empty()) waiting_links_.erase(id);
-      hear(link, *wire::parse(frame));
-      heard = true;
-    }
-  }
-}
-
-// What is over is not heard, and costs what the table says.
-bool Node::Impl::afford(Link& link, const wire::Frame& frame) {
-  const wire::Price& price = wire::price_of(frame.tag);
-  if (frame.body.size() > price.body_max) return fault(link.id, sync::Fault::malformed), false;
-  if (!wire::waits(frame.tag)) charge(link.id, price.work + u64{price.work_kib} * frame.body.size() / 1024);
-  if (price.purse == wire::Purse::member) return true;
-  peers::Spent& spent = price.purse == wire::Purse::address ? *link.shared : link.spent;
-  if (spent.frames[wire::price_index(frame.tag)].take(now_.steady_ms, price.rate)) return true;
-  metrics_["frames_over"] += 1;
-  if (price.over == wire::Over::close) return fault(link.id, sync::Fault::too_much), false;
-  if (price.over == wire::Over::refuse)
-    if (auto relay = wire::decode<wire::Relay>(frame)) send_on(link, wire::Unreachable{relay->other});
-  if (!link.spent.skipped.take(now_.steady_ms, wire::skipped_rate)) fault(link.id, sync::Fault::too_much);
-  return false;
 }
 
 void Node::Impl::say_abilities(Link& link) {
@@ -320,6 +245,8 @@ void Node::Impl::on_greeting(Link& link) {
   }
   link.greeted = true;
   ++greeted_[link.kind];
+  linked_[link.peer].insert(link.id);
+  redial_ = true;
   link.anchor = greeting.role == 1;
   link.rtc = greeting.rtc;
   link.stun_port = u32{greeting.stun_port[0]} << 8 | greeting.stun_port[1];
@@ -384,51 +311,19 @@ void Node::Impl::link_up(Link& link) {
   if (started_) say_topics(link);
 }
 
-// Whether an anchor's link takes part in anything: a topic in which something was said, or somebody else is, or that it is to serve.
-bool Node::Impl::shares(const Link& link) const {
-  if (link.admitted && config_.tokens) return true;
-  std::size_t looked = 0;
-  for (const auto& [alias, no] : link.their_aliases) {
-    if (++looked > params::aliases_looked_at) break;
-    auto topic = topics_.find(no);
-    if (topic == topics_.end()) continue;
-    if (!topic->second->loaded || !topic->second->logs.empty() || served_.contains(topic->second->id) ||
-        sync_.links(topic->second).size() > 1)
-      return true;
-  }
-  return false;
-}
-
-// Who makes room for one more: of the links that share nothing the oldest, of the address that has most of them. Nobody if all do, or
-// have only just come.
-Link* Node::Impl::least_wanted() {
-  struct Idle {
-    std::size_t count = 0;
-    Link* oldest = nullptr;
-  };
-  std::map<Bytes, Idle> idle;
-  for (auto& [id, link] : links_) {
-    if (link->refusal || link->kind != LinkKind::websocket || shares(*link)) continue;
-    Idle& of = idle[link->address];
-    ++of.count;
-    if (!of.oldest || link->opened_ms < of.oldest->opened_ms) of.oldest = link.get();
-  }
-  const Idle* most = nullptr;
-  for (const auto& [address, of] : idle) {
-    if (of.count <= params::idle_links_max && of.oldest->opened_ms + params::settling_ms > now_.steady_ms) continue;
-    if (!most || of.count > most->count || (of.count == most->count && of.oldest->opened_ms < most->oldest->opened_ms))
-      most = &of;
-  }
-  return most ? most->oldest : nullptr;
-}
-
 void Node::Impl::link_closed(LinkId id, bool told) {
   auto it = links_.find(id);
   if (it == links_.end()) return;
   Link* link = closed_.emplace_back(std::move(it->second)).get();
   links_.erase(it);
   link_timers_.stop(id);
-  if (link->greeted) --greeted_[link->kind];
+  if (link->greeted) {
+    --greeted_[link->kind];
+    auto known = linked_.find(link->peer);
+    known->second.erase(id);
+    if (known->second.empty()) linked_.erase(known);
+  }
+  redial_ = true;
   if (!told && link->kind != LinkKind::relayed) closing_links_.push_back(id);
   choke(*link);
   unfinished_ -= link->session->unfinished() + link->waiting_bytes;
@@ -473,10 +368,10 @@ void Node::Impl::link_closed(LinkId id, bool told) {
     if (auto t = topics_.find(no); t != topics_.end()) member_gone(t->second, link->peer);
 }
 
+// Of several to one peer, for as long as there are, the one that came first.
 Link* Node::Impl::link_to(const DeviceId& peer) {
-  for (auto& [id, link] : links_)
-    if (link->greeted && link->peer == peer) return link.get();
-  return nullptr;
+  auto known = linked_.find(peer);
+  return known == linked_.end() ? nullptr : links_.at(*known->second.begin()).get();
 }
 
 }  // namespace perdure

@@ -146,10 +146,8 @@ std::optional<u64> Node::Impl::deadline() {
   for (const auto& [to, waiting] : introducing_)
     if (!waiting.nobody()) take(waiting.next_ms);
   for (const auto& [no, attempt] : attempts_) take(attempt.deadline_ms);
-  if (!config_.anchor)
-    for (auto near : contacts_.nearest(links_wanted()))
-      if (may_dial(near->first, near->second) && near->second.next_try_ms > now_.steady_ms)
-        take(near->second.next_try_ms);
+  if (!config_.anchor && redial_) dial_at_ = next_dial();
+  if (dial_at_) take(*dial_at_);
   if (auto topics = topic_timers_.next()) take(*topics);
   if (config_.anchor && started_) take(metrics_at_);
   if (at && *at <= now_.steady_ms) at = now_.steady_ms + 1;
@@ -174,20 +172,6 @@ u64 Node::Impl::buffered(LinkId id) const {
   if (it == links_.end()) return 0;
   if (it->second->kind == LinkKind::relayed) return buffered(it->second->carrier);
   return it->second->buffered;
-}
-
-void Node::Impl::charge(LinkId id, u64 work) {
-  auto link = links_.find(id);
-  if (link == links_.end()) return;
-  link->second->spent.work.charge(now_.steady_ms, wire::link_work, work);
-  link->second->shared->work.charge(now_.steady_ms, wire::address_work, work);
-}
-
-u64 Node::Impl::rested_at(LinkId id) const {
-  auto link = links_.find(id);
-  if (link == links_.end()) return now_.steady_ms;
-  return std::max(link->second->spent.work.left_at(now_.steady_ms, wire::link_work),
-                  link->second->shared->work.left_at(now_.steady_ms, wire::address_work));
 }
 
 void Node::Impl::fault(LinkId id, sync::Fault) {

@@ -217,7 +217,6 @@ void Node::Impl::unshare(Link& link, const TopicPtr& topic) {
   forget_introducer(link.id, topic->no);
   std::erase_if(link.their_aliases, [&](const auto& p) { return p.second == topic->no; });
   if (!sync_.links(topic).empty()) return;
-  extra(topic).unlinked_ms = now_.steady_ms;
   if (config_.anchor && topic->logs.empty()) forget_empty(topic);
 }
 

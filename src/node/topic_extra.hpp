@@ -87,7 +87,6 @@ struct TopicExtra {
   bool members_dirty = false;
   std::optional<u64> members_at;  // when to tell of members, steady
   std::vector<MemberOut> last_members;
-  u64 unlinked_ms = 0;  // anchors: since when nobody uses it
 };
 
 // What a topic adds to what is said of all of them.

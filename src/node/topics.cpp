@@ -138,6 +138,7 @@ void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
 
 void Node::Impl::topic_loaded(const TopicPtr& topic) {
   topic->loaded = true;
+  redial_ = true;
   usable(topic);
   if (config_.anchor) count_bytes(topic, topic->bytes);
   TopicExtra& e = extra(topic);

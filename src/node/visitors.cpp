@@ -1,4 +1,7 @@
-// Who has entered which topic at an anchor, by address: what one address brought to topics that nobody else has entered is bounded.
+// Who has entered which topic at an anchor, by address: what one address brought to topics that nobody else has entered is bounded. And who
+// makes room for one link more.
+#include <algorithm>
+
 #include "codec/bytes.hpp"
 #include "node/impl.hpp"
 
@@ -41,6 +44,44 @@ bool Node::Impl::beyond_address(const Topic& topic, u64 bytes) {
   if (!serves_all() || addresses_.with(topic.no, topic.bytes + bytes) <= config_.quotas.address_bytes) return false;
   addresses_.of(topic.no)->refused = true;
   return true;
+}
+
+// Whether an anchor's link takes part in anything: a topic in which something was said, or somebody else is, or that it is to serve.
+bool Node::Impl::shares(const peers::Link& link) const {
+  if (link.admitted && config_.tokens) return true;
+  std::size_t looked = 0;
+  for (const auto& [alias, no] : link.their_aliases) {
+    if (++looked > params::aliases_looked_at) break;
+    auto topic = topics_.find(no);
+    if (topic == topics_.end()) continue;
+    if (!topic->second->loaded || !topic->second->logs.empty() || served_.contains(topic->second->id) ||
+        sync_.links(topic->second).size() > 1)
+      return true;
+  }
+  return false;
+}
+
+// Who makes room for one more: of the links that share nothing the oldest, of the address that has most of them. Nobody if all do, or
+// have only just come.
+peers::Link* Node::Impl::least_wanted() {
+  struct Idle {
+    std::size_t count = 0;
+    peers::Link* oldest = nullptr;
+  };
+  std::map<Bytes, Idle> idle;
+  for (auto& [id, link] : links_) {
+    if (link->refusal || link->kind != LinkKind::websocket || shares(*link)) continue;
+    Idle& of = idle[link->address];
+    ++of.count;
+    if (!of.oldest || link->opened_ms < of.oldest->opened_ms) of.oldest = link.get();
+  }
+  const Idle* most = nullptr;
+  for (const auto& [address, of] : idle) {
+    if (of.count <= params::idle_links_max && of.oldest->opened_ms + params::settling_ms > now_.steady_ms) continue;
+    if (!most || of.count > most->count || (of.count == most->count && of.oldest->opened_ms < most->oldest->opened_ms))
+      most = &of;
+  }
+  return most ? most->oldest : nullptr;
 }
 
 }  // namespace perdure
