@@ -39,7 +39,7 @@ void Node::Impl::remove_anchor(const std::string& url) {
 }
 
 void Node::Impl::dial_anchors() {
-  if (!started_ || !online_ || closing_) return;
+  if (!storage_.started() || !online_ || closing_) return;
   for (auto& [url, a] : anchors_) {
     if (a.link || a.through || a.dialling || a.next_dial_ms > now_.steady_ms) continue;
     a.dialling = true;

@@ -329,7 +329,7 @@ class Appender {
 void Node::Impl::call(u32 id, Append& c) {
   TopicPtr topic = open_one(id, c.topic);
   if (!topic) return;
-  if (auto known = receipts_.find(c.tag); known != receipts_.end()) return reply(id, Appended{known->second});
+  if (auto known = receipts_.of(c.tag)) return reply(id, Appended{*known});
   std::size_t bytes = 0;
   if (c.ops.empty())
     return fail(id, Code::bad_argument, "There is nothing to append. Give at least one value or change.");
@@ -367,7 +367,7 @@ void Node::Impl::call(u32 id, Append& c) {
 void Node::Impl::append_waiting(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
   if (e.appending || e.releasing || e.reappending || !topic->loaded) return;
-  bool resting = resting_until_ > now_.steady_ms;
+  bool resting = storage_.rests(now_.steady_ms);
   if (!e.uncounted.empty() && !resting) return reappend(topic);
   if (e.waiting.empty()) return end_if_idle(topic);
   // A clock that was put back in this very turn: what it no longer allows is held back first, and what of it is ours appended again.
@@ -390,7 +390,7 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
   u64 incarnation = random_.next();
   bool unsure = std::exchange(topic->own_unsure, false);
   bool look = !std::exchange(e.looked_for_held, true) && !resting;
-  u32 receipt_row = next_receipt_row_++ % params::receipt_rows;
+  u32 receipt_row = receipts_.next_row();
   auto seen = std::make_shared<std::map<LogNo, u64>>(e.dep_lengths);
   transactions_.run(
       topic->queue(),
@@ -412,7 +412,7 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
         for (const WaitingAppend& call : *calls) {
           n += call.ops.size();
           result->receipts.push_back(op_text(appender.id_of(n - 1)));
-          if (!call.tag.is_zero()) receipts.fixed(call.tag).bytes(std::string_view(result->receipts.back()));
+          author::Receipts::write(receipts, call.tag, result->receipts.back());
         }
         if (receipts.size() > 0) rows.put(store::key('R', receipt_row), std::move(receipts).take());
         appender.finish(result->updates, result->changes, result->counters, result->damage);
@@ -442,7 +442,7 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
           return append_waiting(topic);  // not before damaged indexes are made anew
         }
         for (std::size_t i = 0; i < calls->size(); ++i) {
-          remember_receipt((*calls)[i].tag, result->receipts[i]);
+          receipts_.remember((*calls)[i].tag, result->receipts[i]);
           reply((*calls)[i].call, Appended{result->receipts[i]});
         }
         written(topic, *result);
@@ -451,15 +451,6 @@ void Node::Impl::append_waiting(const TopicPtr& topic) {
         for (LogNo n = 0; n < topic->logs.size(); ++n) now.dep_lengths[n] = topic->logs[n].pending.held;
         append_waiting(topic);
       });
-}
-
-void Node::Impl::remember_receipt(const RequestTag& tag, const std::string& id) {
-  if (tag.is_zero() || !receipts_.emplace(tag, id).second) return;
-  receipt_order_.push_back(tag);
-  if (receipt_order_.size() > params::receipts_max) {
-    receipts_.erase(receipt_order_.front());
-    receipt_order_.pop_front();
-  }
 }
 
 // Ops of ours that do not count where they were said, once more; in a new incarnation if the one at hand cannot go on.
@@ -493,7 +484,7 @@ void Node::Impl::release_due(const TopicPtr& topic) {
       *topic->counters.next_due_ms > corrected_now_ms())
     return;
   TopicExtra* found = known_extra(topic);
-  if (!found || found->releasing || resting_until_ > now_.steady_ms) return;
+  if (!found || found->releasing || storage_.rests(now_.steady_ms)) return;
   found->releasing = true;
   struct Result {
     std::vector<sync::LogUpdate> updates;

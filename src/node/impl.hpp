@@ -6,13 +6,17 @@
 
 #include <deque>
 
+#include "author/receipts.hpp"
 #include "base/timers.hpp"
+#include "clock/agreement.hpp"
 #include "clock/hybrid.hpp"
 #include "crypto/random.hpp"
 #include "node/addresses.hpp"
 #include "node/contacts.hpp"
 #include "node/params.hpp"
+#include "node/storage.hpp"
 #include "node/topic_extra.hpp"
+#include "node/waiters.hpp"
 #include "peers/links.hpp"
 #include "peers/signal.hpp"
 #include "store/transactions.hpp"
@@ -40,15 +44,13 @@ class Node::Impl final : public sync::SyncHost {
   void take_meta(const std::vector<std::pair<Bytes, Bytes>>& rows);
   void find_orphans();
   void take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows);
-  void take_receipts(const std::vector<std::pair<Bytes, Bytes>>& rows);
   void take_indexes(const std::vector<std::pair<Bytes, Bytes>>& rows);
   void started();
   void save_meta();
   void save_topic(const TopicPtr&, store::Transactions::Done done);
-  void on_reopened(Reopening);
-  void try_store();
+  void carry_on(Storage::Next);
   void read_again();
-  void give_up(Code code, std::string text, u64 until = 0);
+  void give_up();
   void fail_waiting(const Error& why);
   void fail_waiting(TopicNo, TopicExtra&, const Error& why);
   void give_up_topic(TopicNo, SaveOutcome);
@@ -240,7 +242,6 @@ class Node::Impl final : public sync::SyncHost {
   void append_again(store::Rows&, Topic&, u64 incarnation, std::vector<Again>, std::vector<log::Void>, Written&);
   void written(const TopicPtr&, const Written&);  // durable: tell everybody
   void release_due(const TopicPtr&);
-  void remember_receipt(const RequestTag&, const std::string& id);
 
   // ---- reappend.cpp
   void lost_own(const TopicPtr&, sync::Branch) override;
@@ -308,7 +309,7 @@ class Node::Impl final : public sync::SyncHost {
   void charge(LinkId, u64 work) override;
   u64 rested_at(LinkId) const override;
   void fault(LinkId, sync::Fault) override;
-  u64 corrected_now_ms() const override { return clock::corrected(now_.wall_ms, offset_); }
+  u64 corrected_now_ms() const override { return clock::corrected(now_.wall_ms, agreement_.offset()); }
   u64 idle_ms(u64 usual, u64 most) const override;
   wire::Epoch epoch(const Topic& topic) const override { return topic.epoch.value_or(epoch_); }
   const Seed& cursor_key() const override { return cursor_key_; }
@@ -338,8 +339,8 @@ class Node::Impl final : public sync::SyncHost {
   sync::Sync sync_;
   Instant now_;
   std::vector<Action> actions_;
-  bool started_ = false, closing_ = false, over_ = false, online_ = true, hidden_ = false;
-  std::optional<Error> gone_;  // the store is not to be had: what every call is told
+  Storage storage_;
+  bool closing_ = false, online_ = true;
   int start_reads_ = 0;
   std::deque<Call> early_calls_;
   std::vector<u32> close_calls_;
@@ -386,13 +387,9 @@ class Node::Impl final : public sync::SyncHost {
   std::map<u32, Attempt> attempts_;
   u32 next_attempt_ = 1;
   Budget redials_;
-  std::map<u32, Waiter> waiters_;
-  bool waiters_dirty_ = false;  // one of them may be ready
-  std::map<RequestTag, std::string> receipts_;
-  std::deque<RequestTag> receipt_order_;
-  u32 next_receipt_row_ = 0;
-  std::optional<i64> offset_;
-  std::optional<i64> skew_;
+  Waiters waiters_;
+  author::Receipts receipts_;
+  clock::Agreement agreement_;
   std::map<Code, std::string> trouble_;
   // rows that only others could give again; what they gave of it cannot be read
   bool rows_lost_ = false, unreadable_lost_ = false;
@@ -410,11 +407,6 @@ class Node::Impl final : public sync::SyncHost {
   std::size_t peers_told_ = 0;   // how many there were last
   u64 metrics_at_ = 0;
   u64 leases_at_ = 0;
-  u64 failed_at_ = 0;       // when a save or a read failed last, steady
-  u32 failures_ = 0;        // … and how often in a row
-  u64 reopen_at_ = 0;       // when the store is tried again, or has taken too long; 0: no need, or no use
-  bool reopening_ = false;  // the host was asked to
-  u64 resting_until_ = 0;   // after a failed save nothing is written of our own accord
 };
 
 }  // namespace perdure

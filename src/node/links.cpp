@@ -263,7 +263,7 @@ void Node::Impl::on_greeting(Link& link) {
     }
     bool first = !anchor.pinned;
     anchor.pinned = link.peer;
-    waiters_dirty_ = true;
+    waiters_.look();
     anchor.state = AnchorState::connected;
     anchor.reason.clear();
     anchor.refusing.clear();
@@ -308,7 +308,7 @@ void Node::Impl::link_up(Link& link) {
     c->second.failures = 0;
   say_abilities(link);
   ping(link);
-  if (started_) say_topics(link);
+  if (storage_.started()) say_topics(link);
 }
 
 void Node::Impl::link_closed(LinkId id, bool told) {

@@ -42,20 +42,10 @@ void Node::Impl::on_pong(Link& link, const wire::Pong& pong) {
 }
 
 void Node::Impl::update_clock() {
-  std::vector<i64> anchors, others, all;
-  for (auto& [id, link] : links_) {
-    if (!link->greeted || !link->offset_ms) continue;
-    all.push_back(*link->offset_ms);
-    (link->anchor && is_anchor(link->peer) ? anchors : others).push_back(*link->offset_ms);
-  }
-  offset_ = config_.anchor ? std::nullopt : clock::correction(anchors, others);
-  std::optional<i64> skew;
-  if (!all.empty()) {
-    std::sort(all.begin(), all.end());
-    skew = all[(all.size() - 1) / 2];
-  }
-  if (skew != skew_) status_dirty_ = true;
-  skew_ = skew;
+  std::vector<clock::Agreement::Sample> samples;
+  for (auto& [id, link] : links_)
+    if (link->greeted && link->offset_ms) samples.push_back({*link->offset_ms, link->anchor && is_anchor(link->peer)});
+  status_dirty_ |= agreement_.update(samples, !config_.anchor);
 }
 
 u64 Node::Impl::link_deadline(const Link& link) const {

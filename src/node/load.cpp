@@ -167,7 +167,7 @@ void Node::Impl::look_through(const TopicPtr& topic, u32 reading, u64 from) {
     sync::Counters counters;
   };
   auto result = std::make_shared<Result>();
-  const bool resting = resting_until_ > now_.steady_ms;  // the disk that just failed would fail again
+  const bool resting = storage_.rests(now_.steady_ms);  // the disk that just failed would fail again
   transactions_.run(
       topic->queue(),
       [this, topic, from, resting, result](store::Rows& rows) {

@@ -21,12 +21,12 @@ Node::Impl::Impl(Config config)
       sync_(transactions_, *identity_, config_.anchor, {memory_.queued, memory_.claims, memory_.link_claims}, *this) {
   served_.insert(config_.topics.begin(), config_.topics.end());
   transactions_.on_failure = [this](SaveOutcome outcome) { storage_failed(outcome); };
-  transactions_.on_reopened = [this](Reopening outcome) { on_reopened(outcome); };
+  transactions_.on_reopened = [this](Reopening outcome) { carry_on(storage_.reopened(now_.steady_ms, outcome)); };
 }
 
 Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
   now_ = now;
-  if (!over_) {
+  if (!storage_.over()) {
     for (Event& event : events) on_event(event);
     on_time();
     sync_.flush(now_);
@@ -47,12 +47,12 @@ Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
       if (auto* call = std::get_if<Call>(&event)) on_call(*call);  // each hears why
   }
   closed_.clear();
-  if (!over_) settle_touched();
+  if (!storage_.over()) settle_touched();
   Turn turn;
   turn.actions = std::exchange(actions_, {});
   turn.deadline_ms = deadline();
 #ifdef PERDURE_AUDIT
-  if (!over_) audit();
+  if (!storage_.over()) audit();
 #endif
   return turn;
 }
@@ -89,14 +89,15 @@ void Node::Impl::on_event(Event& event) {
           if (online_)
             for (auto& [url, a] : anchors_) a.next_dial_ms = now_.steady_ms;
         } else if constexpr (std::is_same_v<E, Room>) room_again();
-        else if constexpr (std::is_same_v<E, Visibility>) hidden_ = e.hidden;
+        else if constexpr (std::is_same_v<E, Visibility>) {
+        }  // nothing depends on it
         else if constexpr (std::is_same_v<E, Goodbye>) {
           for (auto& [id, link] : links_)
             if (link->greeted) send_on(*link, wire::Bye{});
         } else if constexpr (std::is_same_v<E, Call>) {
-          if (!gone_ && !started_ && early_calls_.size() < params::early_calls_max)
+          if (!storage_.gone() && !storage_.started() && early_calls_.size() < params::early_calls_max)
             early_calls_.push_back(std::move(e));
-          else if (!gone_ && !started_)
+          else if (!storage_.gone() && !storage_.started())
             fail(e.call, Code::storage_unavailable,
                  "4,096 calls wait for the store to be read already. Await earlier ones before making more.");
           else on_call(e);
@@ -106,15 +107,15 @@ void Node::Impl::on_event(Event& event) {
 }
 
 void Node::Impl::on_time() {
-  if (reopen_at_ != 0 && reopen_at_ <= now_.steady_ms) try_store();
+  carry_on(storage_.on_time(now_.steady_ms, transactions_.failed()));
   if (room_ && room_at_ <= now_.steady_ms) room_again();
   links_time();
   hear_waiting();
   dial_anchors();
   dial_contacts();
   topics_time();
-  if (config_.anchor && started_ && leases_at_ <= now_.steady_ms) check_leases();
-  if (config_.anchor && started_ && metrics_at_ <= now_.steady_ms) {
+  if (config_.anchor && storage_.started() && leases_at_ <= now_.steady_ms) check_leases();
+  if (config_.anchor && storage_.started() && metrics_at_ <= now_.steady_ms) {
     metrics_at_ = now_.steady_ms + 1'000;
     MetricsNotice notice;
     u64 logs = 0;
@@ -130,15 +131,15 @@ void Node::Impl::on_time() {
 }
 
 std::optional<u64> Node::Impl::deadline() {
-  if (over_) return std::nullopt;
+  if (storage_.over()) return std::nullopt;
   std::optional<u64> at = sync_.deadline();
   auto take = [&](u64 t) {
     if (!at || t < *at) at = t;
   };
-  if (reopen_at_ != 0) take(reopen_at_);
+  if (auto store = storage_.deadline()) take(*store);
   if (room_) take(room_at_);
   if (auto links = link_timers_.next()) take(*links);
-  if (started_ && online_)
+  if (storage_.started() && online_)
     for (const auto& [url, a] : anchors_)
       if (!a.link && !a.through && !a.dialling) take(a.next_dial_ms);
   for (LinkId id : waiting_links_) take(rested_at(id));
@@ -149,7 +150,7 @@ std::optional<u64> Node::Impl::deadline() {
   if (!config_.anchor && redial_) dial_at_ = next_dial();
   if (dial_at_) take(*dial_at_);
   if (auto topics = topic_timers_.next()) take(*topics);
-  if (config_.anchor && started_) take(metrics_at_);
+  if (config_.anchor && storage_.started()) take(metrics_at_);
   if (at && *at <= now_.steady_ms) at = now_.steady_ms + 1;
   return at;
 }
@@ -188,7 +189,8 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   for (LogNo no : changes.opaque) e.own_unreadable |= topic->logs[no].pending.device == identity_->id();
   if (!changes.opaque.empty()) report_holes();
   if (!e.members_at) e.members_at = now_.steady_ms + params::members_delay_ms;
-  topics_dirty_ = waiters_dirty_ = true;
+  topics_dirty_ = true;
+  waiters_.look();
   e.pending_notice.timeline |= changes.timeline;
   e.pending_notice.all_keys |= changes.all_keys;
   auto& keys = e.pending_notice.keys;
@@ -200,7 +202,8 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
 
 void Node::Impl::progressed(const TopicPtr& topic) {
   if (!topic->open) return;
-  extra(topic).dirty = waiters_dirty_ = true;
+  extra(topic).dirty = true;
+  waiters_.look();
   served_again(topic);
   pass_holes(topic);
 }
@@ -210,7 +213,8 @@ void Node::Impl::acked(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
   e.dirty = true;
   e.pending_notice.copies = true;
-  status_dirty_ = waiters_dirty_ = true;
+  status_dirty_ = true;
+  waiters_.look();
   served_again(topic);
 }
 

@@ -41,7 +41,7 @@ StatusNotice Node::Impl::status() {
   for (const auto& [url, a] : anchors_) connecting |= a.dialling;
   s.state = s.webrtc + s.websocket + s.relayed + s.local > 0 ? 1 : connecting && online_ ? 2 : 3;
   s.pending = pending_;
-  s.skew_ms = skew_;
+  s.skew_ms = agreement_.skew();
   for (const auto& [code, text] : trouble_) s.trouble.push_back({code, text});
   std::string newer;
   for (TopicNo no : newer_) {
@@ -79,8 +79,8 @@ void Node::Impl::topic_notice(const TopicPtr& topic) {
 }
 
 void Node::Impl::notices() {
-  if (gone_ && std::exchange(status_dirty_, false)) actions_.push_back(status());
-  if (!started_ || config_.anchor) return;
+  if (storage_.gone() && std::exchange(status_dirty_, false)) actions_.push_back(status());
+  if (!storage_.started() || config_.anchor) return;
   for (TopicNo no : touched_) {
     auto found = topics_.find(no);
     if (found == topics_.end() || !found->second->open || !found->second->loaded) continue;

@@ -8,6 +8,8 @@ namespace perdure {
 
 namespace {
 
+constexpr char waiting_text[] = "4,096 calls are waiting already. Await or abort some of them first.";
+
 template <class F>
 void each(const std::vector<crdt::Message>& in, F use) {
   for (const crdt::Message& m : in) use(m);
@@ -294,16 +296,13 @@ void Node::Impl::find_places(const TopicPtr& topic, const std::vector<OpId>& ids
 void Node::Impl::move_waiters(const TopicPtr& topic) {
   std::vector<u32> calls;
   std::vector<OpId> ids;
-  for (const auto& [call, waiter] : waiters_) {
-    if (waiter.topic != topic->no || waiter.synced) continue;
-    calls.push_back(call);
+  for (const Waiter& waiter : waiters_.for_copies(topic->no)) {
+    calls.push_back(waiter.call);
     ids.push_back(waiter.id);
   }
   if (calls.empty()) return;
   find_places(topic, ids, [this, calls](std::vector<std::vector<OpId>> places) {
-    for (std::size_t i = 0; i < calls.size(); ++i)
-      if (auto waiter = waiters_.find(calls[i]); waiter != waiters_.end()) waiter->second.places = places[i];
-    waiters_dirty_ = true;
+    for (std::size_t i = 0; i < calls.size(); ++i) waiters_.moved(calls[i], std::move(places[i]));
   });
 }
 
@@ -331,46 +330,32 @@ void Node::Impl::call(u32 id, WaitCopies& c) {
   if (!topic) return;
   auto op = op_named(*topic, c.id);
   if (!op) return fail(id, Code::not_found, crdt::no_message_text);
-  if (waiters_.size() >= params::waiters_max)
-    return fail(id, Code::too_large, "4,096 calls are waiting already. Await or abort some of them first.");
-  waiters_[id] = {id, c.topic, *op, {*op}, c.copies, c.anchored, false};
-  waiters_dirty_ = true;
+  if (!waiters_.add({id, c.topic, *op, {*op}, c.copies, c.anchored})) return fail(id, Code::too_large, waiting_text);
   move_waiters(topic);
 }
 
 void Node::Impl::call(u32 id, WaitSynced& c) {
   if (!open_one(id, c.topic)) return;
-  if (waiters_.size() >= params::waiters_max)
-    return fail(id, Code::too_large, "4,096 calls are waiting already. Await or abort some of them first.");
-  waiters_[id] = {id, c.topic, {}, {}, 0, false, true};
-  waiters_dirty_ = true;
+  if (!waiters_.add({id, c.topic, {}, {}, 0, false, true})) fail(id, Code::too_large, waiting_text);
 }
 
 void Node::Impl::check_waiters() {
-  std::vector<u32> ready;
-  bool look = std::exchange(waiters_dirty_, false);
-  for (auto it = waiters_.begin(); look && it != waiters_.end(); ++it) {
-    const auto& [call, w] = *it;
+  auto open = [&](const Waiter& w) {
     auto found = topics_.find(w.topic);
-    if (found == topics_.end() || !found->second->open) {
-      ready.push_back(call);
-      continue;
-    }
-    if (w.synced) {
-      if (sync_.synced(found->second)) ready.push_back(call);
-      continue;
-    }
-    auto [peers, anchors] = copies_of(found->second, w.places, true);
-    if (w.anchored ? !anchors.empty() : peers.size() + anchors.size() >= w.copies) ready.push_back(call);
+    return found != topics_.end() && found->second->open ? found->second : nullptr;
+  };
+  auto ready = [&](const Waiter& w) {
+    const TopicPtr topic = open(w);
+    if (!topic) return true;
+    if (w.synced) return sync_.synced(topic);
+    auto [peers, anchors] = copies_of(topic, w.places, true);
+    return w.anchored ? !anchors.empty() : peers.size() + anchors.size() >= w.copies;
+  };
+  for (const Waiter& waiter : waiters_.take(ready)) {
+    if (open(waiter)) reply(waiter.call, Nothing{});
+    else fail(waiter.call, Code::closed, "The topic was closed. Open it again with topic() or join().");
   }
-  for (u32 call : ready) {
-    auto found = topics_.find(waiters_[call].topic);
-    bool open = found != topics_.end() && found->second->open;
-    waiters_.erase(call);
-    if (open) reply(call, Nothing{});
-    else fail(call, Code::closed, "The topic was closed. Open it again with topic() or join().");
-  }
-  if (!close_calls_.empty() && (gone_ || all_saved())) {
+  if (!close_calls_.empty() && (storage_.gone() || all_saved())) {
     fail_waiting({Code::closed, "The peer was closed. Open it again with openPeer()."});
     std::vector<LinkId> all;
     for (auto& [id, link] : links_) all.push_back(id);

@@ -157,7 +157,7 @@ void Node::Impl::own_came(const TopicPtr& topic, LogNo no, u64 from) {
 // For others a log of ours ends where a batch of it is lost. Everybody who is here was asked for it; what stands behind is said again for
 // those who cannot get past it, once. Nothing of the log is void: if the batch comes back, the log is whole again.
 void Node::Impl::pass_holes(const TopicPtr& topic) {
-  if (topic->holed.empty() || !topic->loaded || !topic->keys || resting_until_ > now_.steady_ms) return;
+  if (topic->holed.empty() || !topic->loaded || !topic->keys || storage_.rests(now_.steady_ms)) return;
   TopicExtra& e = extra(topic);
   for (LogNo no : std::set<LogNo>(topic->holed)) {
     const sync::LogEntry& entry = topic->logs[no];
@@ -328,16 +328,12 @@ void Node::Impl::reappend(const TopicPtr& topic) {
 void Node::Impl::renamed(const TopicPtr& topic, const std::map<OpId, OpId>& names) {
   if (names.empty()) return;
   TopicExtra& e = extra(topic);
-  for (auto& [call, waiter] : waiters_)
-    if (auto at = names.find(waiter.id); at != names.end() && waiter.topic == topic->no) waiter.id = at->second;
-  std::map<std::string, OpId> texts;
-  for (const auto& [from, to] : names) texts.emplace(op_text(from), to);
-  for (auto& [tag, id] : receipts_) {
-    auto at = texts.find(id);
-    if (at != texts.end()) id = op_text(at->second);
-  }
+  waiters_.renamed(topic->no, names);
+  std::map<std::string, std::string> texts;
+  for (const auto& [from, to] : names) texts.emplace(op_text(from), op_text(to));
+  receipts_.rename(texts);
   for (const auto& [from, to] : names)
-    if (e.renamed.size() < params::receipts_max) e.renamed[from] = to;
+    if (e.renamed.size() < author::receipts_max) e.renamed[from] = to;
 }
 
 }  // namespace perdure

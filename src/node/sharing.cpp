@@ -78,7 +78,8 @@ bool Node::Impl::both_in(const Link& one, const Link& other) const {
 
 void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
   if (!config_.anchor || alias == 0) return fault(link.id, sync::Fault::malformed);
-  if (!started_) return link_closed(link.id, false);  // which topics there are is not known yet; the member comes again
+  if (!storage_.started())
+    return link_closed(link.id, false);  // which topics there are is not known yet; the member comes again
   auto taken = link.their_aliases.find(alias);
   if (!peers::may_enter(enter.topic, link.session->handshake_hash(), link.peer, enter.signature))
     return refused(wire::Refusal::not_proved),

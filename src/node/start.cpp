@@ -10,15 +10,6 @@ namespace perdure {
 namespace {
 constexpr u32 format_version = 1;
 constexpr const char*
-    outdated_text = "A newer version of this app has written to this device's store. Reload to run it too.";
-constexpr const char*
-    superseded_text = "Another tab or process of this device has taken its store over; this one neither reads nor writes any more. Go on there, or reload to take it back.";
-constexpr const char*
-    taken_text = "This device's store was taken away while it was in use. Reload the page, or close the peer and open it again; what others hold is fetched again.";
-constexpr const char*
-    unopened_text = "The store could not be opened again; that is tried on. Reload the page if it lasts.";
-constexpr const char* failing_text = "The store fails again and again; it is given time. Reload the page if it lasts.";
-constexpr const char*
     unusable_text = "This device's store refuses what has to be written before a topic can be read: it may be damaged. Reload the page; if it lasts, give the app a new store: what others hold is fetched again.";
 constexpr const char*
     full_topic_text = "The disk is full: what has to be written before this topic can be read has no room. Free some space; it is tried again every minute.";
@@ -35,9 +26,9 @@ void Node::Impl::start(const Start& event) {
     Bytes from = store::key(kind);
     transactions_.read_range(from, store::prefix_end(from), 0, false,
                              [this, take](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-                               if (!ok || gone_) return;
+                               if (!ok || storage_.gone()) return;
                                take(rows);
-                               if (--start_reads_ == 0) find_orphans();
+                               if (!storage_.gone() && --start_reads_ == 0) find_orphans();
                              });
   };
   // first: what a newer version means by the others is not known
@@ -51,7 +42,7 @@ void Node::Impl::start(const Start& event) {
         it->second.pinned = DeviceId::from(value);
     }
   });
-  read('R', [this](const auto& rows) { take_receipts(rows); });
+  read('R', [this](const auto& rows) { receipts_.take(rows); });
   if (!config_.anchor) read('I', [this](const auto& rows) { take_indexes(rows); });
   else read('E', [this](const auto& rows) { take_addresses(rows); });
 }
@@ -68,27 +59,13 @@ void Node::Impl::take_indexes(const std::vector<std::pair<Bytes, Bytes>>& rows) 
   }
 }
 
-void Node::Impl::take_receipts(const std::vector<std::pair<Bytes, Bytes>>& rows) {
-  for (const auto& [key, value] : rows) {
-    codec::Reader k(ByteView(key).subspan(1));
-    next_receipt_row_ = std::max(next_receipt_row_, k.be32() + 1);
-    codec::Reader r(value);
-    while (r.left() > 0) {
-      auto tag = r.fixed<RequestTag>();
-      std::string id(text(r.bytes(64)));
-      if (!r.ok()) break;
-      remember_receipt(tag, id);
-    }
-  }
-}
-
 // A row that is whole and of a newer version is one; a damaged one reads as empty, and is made anew like a lost one.
 void Node::Impl::take_meta(const std::vector<std::pair<Bytes, Bytes>>& rows) {
   if (!rows.empty()) {
     codec::Reader r(rows.front().second);
     u64 version = r.varint();
     if (r.ok() && version > format_version) {
-      return give_up(Code::outdated, outdated_text);  // its rows are never touched
+      return carry_on(storage_.outdated());  // its rows are never touched
     }
     ByteView epoch = r.raw(8);
     auto next = static_cast<TopicNo>(r.varint_max(~u32{0}));
@@ -214,7 +191,7 @@ void Node::Impl::save_topic(const TopicPtr& topic, store::Transactions::Done don
 void Node::Impl::started() {
   if (meta_lost_) save_meta();
   report_holes();
-  started_ = true;
+  storage_.read();
   if (config_.anchor)
     for (auto& [no, topic] : topics_) open_topic(topic, std::nullopt);  // its quotas count what is stored
   status_dirty_ = anchors_dirty_ = topics_dirty_ = true;
@@ -225,17 +202,14 @@ void Node::Impl::started() {
 
 void Node::Impl::storage_failed(SaveOutcome outcome) {
   metrics_["save_failures"] += 1;
-  resting_until_ = now_.steady_ms + sync::failed_pause_ms;
-  bool soon = failed_at_ != 0 && failed_at_ + sync::failed_pause_ms > now_.steady_ms;
-  failures_ = soon && outcome != SaveOutcome::full ? failures_ + 1 : 1;
-  failed_at_ = now_.steady_ms;
+  const Storage::Next next = storage_.failed(now_.steady_ms, outcome);
   for (auto& [no, topic] : topics_) {
     if (topic->open && !topic->loaded) ++extra(topic).load_failures;
     topic->loaded = false;  // what is in memory is ahead of the rows: nothing builds on it
     sync_.stir(no);
     touched_.insert(no);
   }
-  if (outcome == SaveOutcome::superseded) return give_up(Code::storage_unavailable, superseded_text);
+  if (storage_.over()) return carry_on(next);
   if (outcome == SaveOutcome::full && config_.anchor) no_room();
   if (outcome == SaveOutcome::full)
     trouble(Code::storage_full,
@@ -248,41 +222,24 @@ void Node::Impl::storage_failed(SaveOutcome outcome) {
   // Whether a batch of ours is in there is not known: the next append begins a new incarnation.
   if (outcome == SaveOutcome::unknown)
     for (auto& [no, topic] : topics_) topic->own_unsure = true;
-  reopening_ = true;
-  reopen_at_ = now_.steady_ms + params::reopen_ms_max;
 }
 
-void Node::Impl::on_reopened(Reopening outcome) {
-  const u64 again = now_.steady_ms + params::reopen_pause_ms;
-  reopening_ = false;
-  switch (outcome) {
-    case Reopening::superseded: return give_up(Code::storage_unavailable, superseded_text);
-    case Reopening::lost: no_trouble(Code::storage_unavailable); return give_up(Code::storage_lost, taken_text);
-    case Reopening::failed: return give_up(Code::storage_unavailable, unopened_text, again);
-    case Reopening::ok:
-      return failures_ < params::failures_max ? read_again() : give_up(Code::storage_unavailable, failing_text, again);
+void Node::Impl::carry_on(Storage::Next next) {
+  switch (next) {
+    case Storage::Next::nothing: return;
+    case Storage::Next::read: return read_again();
+    case Storage::Next::reopen: return transactions_.reopen();
+    case Storage::Next::tell: return give_up();
   }
 }
 
-void Node::Impl::try_store() {
-  reopen_at_ = 0;
-  failures_ = 0;
-  if (!transactions_.failed()) return read_again();
-  if (reopening_) return give_up(Code::storage_unavailable, unopened_text, now_.steady_ms + params::reopen_ms_max);
-  reopening_ = true;
-  reopen_at_ = now_.steady_ms + params::reopen_ms_max;
-  transactions_.reopen();
-}
-
 void Node::Impl::read_again() {
-  gone_.reset();
-  reopen_at_ = 0;
   if (all_usable()) no_trouble(Code::storage_unavailable);
-  if (!started_) return start(Start{});
+  if (!storage_.started()) return start(Start{});
   // A save that ended in doubt may have been written: who asks again with the same tag must hear what became of it.
   Bytes receipts = store::key('R');
   transactions_.read_range(receipts, store::prefix_end(receipts), 0, false, [this](bool read, const auto& rows) {
-    if (read) take_receipts(rows);
+    if (read) receipts_.take(rows);
   });
   for (auto& [no, topic] : topics_) {
     if (!topic->open) continue;
@@ -291,13 +248,12 @@ void Node::Impl::read_again() {
   }
 }
 
-// The store is not to be had, until then or for good: whoever waits is told, and so is whoever calls.
-void Node::Impl::give_up(Code code, std::string text, u64 until) {
-  reopen_at_ = until;
-  over_ = until == 0;
-  gone_ = Error{code, text};
-  trouble(code, std::move(text));
-  fail_waiting(*gone_);
+// The store is not to be had, for now or for good: whoever waits is told, and so is whoever calls.
+void Node::Impl::give_up() {
+  const Error why = *storage_.gone();
+  if (why.code == Code::storage_lost) no_trouble(Code::storage_unavailable);
+  trouble(why.code, why.text);
+  fail_waiting(why);
 }
 
 // The store opens, and refuses what this topic has to write before it can be read: whoever waits for it is told, and so is whoever calls.
@@ -322,14 +278,14 @@ bool Node::Impl::all_usable() const {
 
 // What failed because the store is gone fails for the reason for which that is so.
 void Node::Impl::save_failed(u32 call, SaveOutcome outcome, const char* what) {
-  if (gone_) return reply(call, *gone_);
+  if (storage_.gone()) return reply(call, *storage_.gone());
   if (outcome == SaveOutcome::full)
     fail(call, Code::storage_full, std::string("The disk is full: ") + what + " Free some space and try again.");
   else fail(call, Code::storage_unavailable, std::string("The store could not be written to: ") + what + " Try again.");
 }
 
 void Node::Impl::read_failed(u32 call) {
-  if (gone_) reply(call, *gone_);
+  if (storage_.gone()) reply(call, *storage_.gone());
   else fail(call, Code::storage_unavailable, "The store could not be read. Try again.");
 }
 
@@ -337,7 +293,7 @@ void Node::Impl::read_failed(u32 call) {
 void Node::Impl::fail_waiting(const Error& why) {
   for (Call& call : std::exchange(early_calls_, {})) on_call(call);
   for (auto& [no, e] : extras_) fail_waiting(no, e, why);
-  for (const auto& [call, waiter] : std::exchange(waiters_, {})) reply(call, why);
+  for (const Waiter& waiter : waiters_.take_all()) reply(waiter.call, why);
 }
 
 void Node::Impl::fail_waiting(TopicNo no, TopicExtra& e, const Error& why) {
@@ -349,11 +305,7 @@ void Node::Impl::fail_waiting(TopicNo no, TopicExtra& e, const Error& why) {
   for (const Resumed& r : std::exchange(e.endings, {})) tell(r.call);
   for (const Resumed& r : std::exchange(e.retries, {})) tell(r.call);
   for (const Call& call : std::exchange(e.deferred, {})) tell(call.call);
-  std::erase_if(waiters_, [&](const auto& waiter) {
-    if (waiter.second.topic != no) return false;
-    tell(waiter.first);
-    return true;
-  });
+  for (const Waiter& waiter : waiters_.take_of(no)) tell(waiter.call);
 }
 
 bool Node::Impl::rolled_back(const TopicPtr& topic) {

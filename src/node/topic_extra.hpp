@@ -92,16 +92,6 @@ struct TopicExtra {
 // What a topic adds to what is said of all of them.
 struct Tally { u64 pending = 0, bytes = 0, newest_ms = 0; };
 
-struct Waiter {
-  u32 call = 0;
-  TopicNo topic = 0;
-  OpId id;
-  std::vector<OpId> places;
-  u32 copies = 0;
-  bool anchored = false;
-  bool synced = false;
-};
-
 inline constexpr char gone_text[] = "This device's store is gone. Stay online: what others hold is fetched again.";
 inline constexpr char unreadable_text
     [] = "Something that this device had said was lost here, and what others hold of it cannot be read. Say it again where it matters.";

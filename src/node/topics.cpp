@@ -21,7 +21,7 @@ std::string invite_to(const Topic& topic, std::vector<std::string> anchors) {
 void Node::Impl::on_call(Call& call) {
   bool closes = std::holds_alternative<Close>(call.body);
   if (closing_ && !closes) return fail(call.call, Code::closed, "The peer is closed. Open it again with openPeer().");
-  if (gone_) return closes ? reply(call.call, Nothing{}) : reply(call.call, *gone_);
+  if (const Error* gone = storage_.gone()) return closes ? reply(call.call, Nothing{}) : reply(call.call, *gone);
   std::visit(
       [&](auto& body) {
         if constexpr (requires { body.topic; }) {
@@ -149,7 +149,7 @@ void Node::Impl::topic_loaded(const TopicPtr& topic) {
   for (auto& [id, link] : links_)
     if (link->greeted && !config_.anchor) say_topic(*link, topic);
   sync_.reload(topic, now_, std::exchange(e.failed, false));
-  e.settling = resting_until_ <= now_.steady_ms;  // not while the disk has just failed: then nobody is kept waiting
+  e.settling = !storage_.rests(now_.steady_ms);  // not while the disk has just failed: then nobody is kept waiting
   look_for_uncounted(topic);
   append_waiting(topic);
   if (!e.settling) settled(topic);
@@ -208,7 +208,7 @@ void Node::Impl::end_following(const TopicPtr& topic) {
   topic->open = false;
   ++openings_;
   ++topic->reading;
-  waiters_dirty_ = true;
+  waiters_.look();
   for (auto& [who, said] : extra(topic).heard) keep_frame(said, {});
   extras_.erase(topic->no);
   touched_.insert(topic->no);
@@ -294,7 +294,7 @@ void Node::Impl::call(u32 id, TopicShortcode& c) {
   reply(id, Text{grouped});
 }
 
-void Node::Impl::call(u32, Cancel& c) { waiters_.erase(c.call); }
+void Node::Impl::call(u32, Cancel& c) { waiters_.cancel(c.call); }
 
 void Node::Impl::call(u32 id, AnchorAdd& c) {
   bool valid = (c.url.starts_with("ws://") || c.url.starts_with("wss://")) && c.url.size() > 6 && c.url.size() <= 200;

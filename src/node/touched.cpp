@@ -39,7 +39,7 @@ void Node::Impl::topics_time() {
   each_touched([&](const TopicPtr& topic, TopicExtra& e) {
     if (topic->open && topic->loaded) presence_time(topic, e);
   });
-  const bool resting = resting_until_ > now_.steady_ms;
+  const bool resting = storage_.rests(now_.steady_ms);
   each_touched([&](const TopicPtr& topic, TopicExtra& e) {
     const bool ahead = topic->open && topic->loaded && dated_ahead(*topic, topic->counters.greatest);
     if (ahead && !resting) reload_topic(topic);
@@ -122,7 +122,7 @@ std::optional<u64> Node::Impl::deadline_of(const Topic& topic, const TopicExtra&
   std::optional<u64> at;
   auto take = [&](u64 ms) { at = std::min(at.value_or(ms), ms); };
   if (e.rebuild_at != 0) take(e.rebuild_at);
-  if (!(e.waiting.empty() && e.uncounted.empty()) && resting_until_ > now_.steady_ms) take(resting_until_);
+  if (!(e.waiting.empty() && e.uncounted.empty()) && storage_.rests(now_.steady_ms)) take(storage_.rests_until());
   if (!topic.loaded) return at;
   if (e.members_at && !config_.anchor) take(*e.members_at);
   if (e.own_presence)
@@ -133,7 +133,7 @@ std::optional<u64> Node::Impl::deadline_of(const Topic& topic, const TopicExtra&
     if (who.second == 1 && heard.value) take(heard.heard_ms + params::presence_silence_ms);
   if (topic.counters.next_due_ms && topic.open) {
     const u64 corrected = corrected_now_ms(), due = *topic.counters.next_due_ms;
-    take(std::max(resting_until_, now_.steady_ms + (due > corrected ? due - corrected : 1)));
+    take(std::max(storage_.rests_until(), now_.steady_ms + (due > corrected ? due - corrected : 1)));
   }
   return at;
 }
