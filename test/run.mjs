@@ -43,14 +43,14 @@ const suites = [
   {
     name: "unit",
     takes: 300,
-    limit: 900,
+    limit: 1200,
     when: () => found("test/unit", "_test.cpp").length > 0,
     steps: () => [node("test/vectors/vectors.mjs"), build("asan", "perdure_unit"), halves(["build/asan/perdure_unit"])],
   },
   {
     name: "wasm-unit",
     takes: 200,
-    limit: 900,
+    limit: 1200,
     when: () => found("test/unit", "_test.cpp").length > 0,
     steps: () => [
       node("test/vectors/vectors.mjs"),

@@ -139,6 +139,9 @@ const settings = {
   logLevel: "warning",
 };
 
+/** Node prints the line in which an error was thrown that nobody caught: of what runs there a line is no screenful. */
+const shortLines = { lineLimit: 300 };
+
 /** The demo keeps its data in IndexedDB: SQLite would be most of its weight. */
 const withoutOpfs = {
   name: "without-opfs",
@@ -154,14 +157,17 @@ const withoutOpfs = {
 function leaveToNode(out) {
   for (const file of files(out).filter(name => name.endsWith(".js"))) {
     const text = readFileSync(file, "utf8");
-    writeFileSync(file, text.replace(/\bimport\((\w+)\)/g, "import(/* @vite-ignore */ /* webpackIgnore: true */ $1)"));
+    writeFileSync(
+      file,
+      text.replace(/\bimport\(\s*(\w+)\s*\)/g, "import(/* @vite-ignore */ /* webpackIgnore: true */ $1)"),
+    );
   }
 }
 
-async function bundle(out, entryPoints, workers, plugins = []) {
+async function bundle(out, entryPoints, workers, { plugins = [], lines = {} }) {
   const both = { ...settings, outdir: out, plugins: [...plugins, sqliteInside, toldWhere] };
   await Promise.all([
-    build({ ...both, entryPoints, splitting: true, chunkNames: "chunk-[hash]" }),
+    build({ ...both, ...lines, entryPoints, splitting: true, chunkNames: "chunk-[hash]" }),
     build({ ...both, entryPoints: workers }),
   ]);
   cpSync("build/wasm/perdure.wasm", join(out, "perdure.wasm"));
@@ -198,9 +204,8 @@ async function inline(out) {
 
 /** A folder for any static host. */
 async function demo(out) {
-  await bundle(out, { stage: "web/demo/stage.ts", room: "web/demo/room.ts" }, { worker: workers.worker }, [
-    withoutOpfs,
-  ]);
+  const pages = { stage: "web/demo/stage.ts", room: "web/demo/room.ts" };
+  await bundle(out, pages, { worker: workers.worker }, { plugins: [withoutOpfs] });
   for (const name of ["index.html", "room.html", "style.css", "stage.css", "icon.svg"])
     cpSync(join("web/demo", name), join(out, name));
   cpSync("web/NOTICES.txt", join(out, "NOTICES.txt"));
@@ -277,7 +282,9 @@ for (let before; before !== now; now = inputs()) {
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true });
   await Promise.all([
-    bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source])), workers),
+    bundle(fresh, Object.fromEntries(entries.map(({ name, source }) => [name, source])), workers, {
+      lines: shortLines,
+    }),
     inline(fresh),
     declare(fresh),
   ]);

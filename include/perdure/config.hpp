@@ -10,7 +10,7 @@ struct Quotas {  // of an anchor; an edge stores what its user joins
   u64 topic_bytes = u64{256} << 20;
   u64 device_bytes = u64{64} << 20;
   u32 lease_days = 30;
-  // what one address brought to topics that only it has entered; does not bind an anchor that is told whom it serves
+  // what one address brings; it does not bind an anchor that is told whom it serves
   u64 address_bytes = u64{64} << 20;
 };
 

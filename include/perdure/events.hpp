@@ -21,6 +21,7 @@ enum class SaveOutcome : u8 {
   superseded = 2,    // another core has taken the store over: this one is over, too
   failed = 3,        // nothing of it was written
   unknown = 4,       // may or may not have been written
+  lost = 5,          // the rows are gone: so is this core
 };
 struct RowsRead { u32 read = 0; bool ok = true; std::vector<std::pair<Bytes, Bytes>> rows; };   // event
 struct Saved { u32 save = 0; SaveOutcome outcome = SaveOutcome::ok; };                            // event
@@ -113,7 +114,7 @@ struct EntryOut { std::string key; VersionOut version; };
 struct ConflictOut { std::string key; VersionOut winner; std::vector<VersionOut> losers; };
 
 struct Nothing {};
-struct OpenedTopic { u32 topic = 0; TopicId id; std::optional<std::string> name; };
+struct OpenedTopic { u32 topic = 0; TopicId id; std::optional<std::string> name; std::string invite; };   // invite: as TopicInvite gives it
 struct Text { std::string text; };
 struct Appended { std::string id; };
 struct MessagePage { std::vector<MessageOut> messages; bool more = false; };
@@ -133,13 +134,14 @@ enum class AnchorState : u8 { connected = 1, connecting = 2, unreachable = 3, re
 enum class TopicState : u8 { live = 1, syncing = 2, alone = 3 };
 struct PeerOut { DeviceId id; std::string name; PeerState state = PeerState::connected; LinkKind path = LinkKind::websocket; std::optional<u32> round_trip_ms; bool anchor = false; std::string version; };   // version: of its package; empty: it does not say
 struct AnchorOut { std::string url; AnchorState state = AnchorState::connecting; std::optional<DeviceId> id; std::string reason; };
-struct TopicOut { TopicId id; std::optional<std::string> name; u64 unread = 0; std::optional<u64> last_activity_ms; };
+struct TopicOut { u32 topic = 0; TopicId id; std::optional<std::string> name; u64 unread = 0; std::optional<u64> last_activity_ms; };
 struct MemberOut { DeviceId id; std::string name; bool online = false; std::optional<u64> last_seen_ms; bool own = false; };
 
 struct StatusNotice { u8 state = 3; u32 webrtc = 0, websocket = 0, relayed = 0, local = 0; u64 pending = 0; std::optional<i64> skew_ms; std::vector<Error> trouble; };  // state: 1 online 2 connecting 3 offline
 struct PeersNotice { std::vector<PeerOut> peers; };
 struct AnchorsNotice { std::vector<AnchorOut> anchors; };
-struct TopicsNotice { std::vector<TopicOut> topics; };
+// First the whole list, then what is new in it or has changed, and the numbers of those that are listed no more; in the order of their numbers.
+struct TopicsNotice { bool whole = false; std::vector<TopicOut> topics; std::vector<u32> ended; };
 // Something of an open topic changed. timeline: messages were added or removed. keys: map keys whose state changed; all_keys: too many to list.
 struct TopicNotice { u32 topic = 0; TopicState state = TopicState::alone; u64 length = 0, unread = 0, pending = 0, behind = 0, held = 0, unreadable = 0; u32 peers = 0; u64 map_size = 0;
                      bool timeline = false; bool copies = false; bool all_keys = false; std::vector<std::string> keys; };

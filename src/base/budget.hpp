@@ -7,6 +7,7 @@
 #include <perdure/types.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace perdure {
 
@@ -32,7 +33,7 @@ class Budget {
   u64 left_at(u64 now_ms, Rate rate) {
     refill(now_ms, rate);
     if (spent_ < rate.burst) return now_ms;
-    return at_ms_ + ((spent_ - rate.burst + 1) * 60'000 + rate.per_minute - 1) / rate.per_minute;
+    return at_ms_ + ((spent_ - rate.burst + 1) * 60'000 - part_ + rate.per_minute - 1) / rate.per_minute;
   }
   bool untouched(u64 now_ms, Rate rate) {
     refill(now_ms, rate);
@@ -41,12 +42,15 @@ class Budget {
 
  private:
   void refill(u64 now_ms, Rate rate) {
-    const u64 refill = (now_ms - at_ms_) * rate.per_minute / 60'000;
-    if (refill == 0) return;
+    const u64 ms = now_ms - std::exchange(at_ms_, now_ms);
+    if (spent_ == 0) return;
+    // However often it is looked at: what is less than one counts with the next.
+    const u64 back = ms * rate.per_minute + part_, refill = back / 60'000;
+    part_ = refill < spent_ ? back % 60'000 : 0;
     spent_ -= std::min(spent_, refill);
-    at_ms_ = now_ms;
   }
   u64 spent_ = 0, at_ms_ = 0;
+  u64 part_ = 0;  // of one, that has come back already; in 60,000ths
 };
 
 }  // namespace perdure

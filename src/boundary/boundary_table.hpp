@@ -160,7 +160,7 @@ template <> inline constexpr auto fields<MessageOut> = std::tuple(&MessageOut::i
 template <> inline constexpr auto fields<VersionOut> = std::tuple(&VersionOut::id, &VersionOut::author, &VersionOut::time_ms, &VersionOut::value);
 template <> inline constexpr auto fields<EntryOut> = std::tuple(&EntryOut::key, &EntryOut::version);
 template <> inline constexpr auto fields<ConflictOut> = std::tuple(&ConflictOut::key, &ConflictOut::winner, &ConflictOut::losers);
-template <> inline constexpr auto fields<OpenedTopic> = std::tuple(&OpenedTopic::topic, &OpenedTopic::id, &OpenedTopic::name);
+template <> inline constexpr auto fields<OpenedTopic> = std::tuple(&OpenedTopic::topic, &OpenedTopic::id, &OpenedTopic::name, &OpenedTopic::invite);
 template <> inline constexpr auto fields<Text> = std::tuple(&Text::text);
 template <> inline constexpr auto fields<Appended> = std::tuple(&Appended::id);
 template <> inline constexpr auto fields<MessagePage> = std::tuple(&MessagePage::messages, &MessagePage::more);
@@ -175,13 +175,13 @@ template <> inline constexpr auto fields<LogList> = std::tuple(&LogList::logs);
 template <> inline constexpr auto fields<PeerOut> = std::tuple(&PeerOut::id, &PeerOut::name, &PeerOut::state, &PeerOut::path, &PeerOut::round_trip_ms, &PeerOut::anchor,
                                                                &PeerOut::version);
 template <> inline constexpr auto fields<AnchorOut> = std::tuple(&AnchorOut::url, &AnchorOut::state, &AnchorOut::id, &AnchorOut::reason);
-template <> inline constexpr auto fields<TopicOut> = std::tuple(&TopicOut::id, &TopicOut::name, &TopicOut::unread, &TopicOut::last_activity_ms);
+template <> inline constexpr auto fields<TopicOut> = std::tuple(&TopicOut::topic, &TopicOut::id, &TopicOut::name, &TopicOut::unread, &TopicOut::last_activity_ms);
 template <> inline constexpr auto fields<MemberOut> = std::tuple(&MemberOut::id, &MemberOut::name, &MemberOut::online, &MemberOut::last_seen_ms, &MemberOut::own);
 template <> inline constexpr auto fields<StatusNotice> = std::tuple(&StatusNotice::state, &StatusNotice::webrtc, &StatusNotice::websocket, &StatusNotice::relayed,
                                                                     &StatusNotice::local, &StatusNotice::pending, &StatusNotice::skew_ms, &StatusNotice::trouble);
 template <> inline constexpr auto fields<PeersNotice> = std::tuple(&PeersNotice::peers);
 template <> inline constexpr auto fields<AnchorsNotice> = std::tuple(&AnchorsNotice::anchors);
-template <> inline constexpr auto fields<TopicsNotice> = std::tuple(&TopicsNotice::topics);
+template <> inline constexpr auto fields<TopicsNotice> = std::tuple(&TopicsNotice::whole, &TopicsNotice::topics, &TopicsNotice::ended);
 template <> inline constexpr auto fields<TopicNotice> = std::tuple(&TopicNotice::topic, &TopicNotice::state, &TopicNotice::length, &TopicNotice::unread,
                                                                    &TopicNotice::pending, &TopicNotice::behind, &TopicNotice::held, &TopicNotice::unreadable, &TopicNotice::peers,
                                                                    &TopicNotice::map_size, &TopicNotice::timeline, &TopicNotice::copies, &TopicNotice::all_keys, &TopicNotice::keys);
@@ -197,7 +197,7 @@ template <> inline constexpr auto fields<Config> = std::tuple(&Config::app, &Con
                                                               &Config::idle_bytes_per_second, &Config::stun_port, &Config::version, &Config::topics, &Config::tokens, &Config::memory_bytes);
 
 // ---- enumerations: what a byte may say -----------------------------------------------------------------------------------
-constexpr bool known(SaveOutcome v) { return v <= SaveOutcome::unknown; }
+constexpr bool known(SaveOutcome v) { return v <= SaveOutcome::lost; }
 constexpr bool known(Reopening v) { return v <= Reopening::failed; }
 constexpr bool known(LinkKind v) { return v >= LinkKind::websocket && v <= LinkKind::local; }
 constexpr bool known(SignalKind v) { return v >= SignalKind::offer && v <= SignalKind::candidate; }

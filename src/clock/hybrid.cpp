@@ -24,13 +24,16 @@ HybridTime next(HybridTime greatest_applied, u64 corrected_wall_ms) {
   return {greatest_applied.value + 1};
 }
 
-std::optional<i64> correction(std::vector<i64> anchors, std::vector<i64> peers) {
+std::optional<i64> offset_said(std::vector<i64> anchors, std::vector<i64> peers) {
   constexpr std::size_t peers_min = 3;  // one or two strangers may not move a clock
   std::vector<i64>* said = !anchors.empty() ? &anchors : peers.size() >= peers_min ? &peers : nullptr;
-  if (!said) return std::nullopt;
-  const i64 offset = median(*said);
-  if (offset > -offset_ignored_ms && offset < offset_ignored_ms) return std::nullopt;
-  return offset;
+  return said ? std::optional(median(*said)) : std::nullopt;
+}
+
+std::optional<i64> correction(std::optional<i64> said) { return said && !near(*said, 0) ? said : std::nullopt; }
+
+std::optional<i64> correction(std::vector<i64> anchors, std::vector<i64> peers) {
+  return correction(offset_said(std::move(anchors), std::move(peers)));
 }
 
 }  // namespace perdure::clock

@@ -38,10 +38,6 @@ Bytes ghost_key(ByteView hash, const OpId& id, const Position& namer) {
   return key;
 }
 
-bool starts_with(ByteView key, ByteView prefix) {
-  return key.size() >= prefix.size() && store::equal(key.subspan(0, prefix.size()), prefix);
-}
-
 Bytes encode(const Map::Record& record, bool own) {
   codec::Writer w;
   const bool more = record.losers > 0 || record.ghosts > 0;
@@ -109,7 +105,7 @@ std::vector<Place> Map::losers(ByteView key, u64 limit) const {
   from.push_back(kind_loser);
   Bytes behind = from;
   ++behind.back();
-  for (auto c = versions_.seek_before(behind); c.valid() && starts_with(c.key(), from) && out.size() < limit;
+  for (auto c = versions_.seek_before(behind); c.valid() && store::starts_with(c.key(), from) && out.size() < limit;
        c.previous())
     out.push_back(loser(c));
   return out;
@@ -157,7 +153,8 @@ bool Map::take_ghosts(Edit& edit, const OpId& id, const Position& at) {
   if (edit.hash.empty()) edit.hash = hash_of(edit.key);
   const Bytes prefix = ghost_prefix(edit.hash, id);
   std::vector<Bytes> found;
-  for (auto c = versions_.seek(ghost_key(edit.hash, id, at)); c.valid() && starts_with(c.key(), prefix); c.next())
+  for (auto c = versions_.seek(ghost_key(edit.hash, id, at)); c.valid() && store::starts_with(c.key(), prefix);
+       c.next())
     if (position_of(c.key().subspan(prefix.size())) > at) found.push_back(own(c.key()));
   for (const Bytes& key : found)
     if (versions_.erase(key)) --edit.now().ghosts;
@@ -215,7 +212,7 @@ std::optional<Place> Map::unreplaced_loser(Edit& edit, const OpId& id) const {
   }
   Bytes prefix = edit.hash;
   prefix.push_back(kind_loser);
-  for (auto c = versions_.seek(prefix); c.valid() && starts_with(c.key(), prefix); c.next()) {
+  for (auto c = versions_.seek(prefix); c.valid() && store::starts_with(c.key(), prefix); c.next()) {
     const Place place = loser(c);
     if (place.at.batch == id.batch && place.at.position == id.position && counted_.id(place) == id) return place;
   }
@@ -251,7 +248,8 @@ void Map::remove(ByteView key, const Removed& removed) {
 Map::Left Map::left_after(const Edit& edit, const Removed& removed) const {
   Left left;
   // Only what a removed op named can come back, and only if no other names it: these are greater than the least of them. Who names what
-  // is removed is greater than that.
+  // is removed is greater than that. No row says who names an op that counts, so all that are greater are read: few, where the end of a
+  // history goes, as with nearly every cut.
   const auto least = least_concerned(edit, removed);
   if (!least) return left;
   Descent descent(counted_, edit.key);
@@ -259,7 +257,8 @@ Map::Left Map::left_after(const Edit& edit, const Removed& removed) const {
   descent.push(edit.record->winner);
   Bytes prefix = edit.hash;
   prefix.push_back(kind_loser);
-  for (auto c = versions_.seek(loser_key(edit.hash, *least)); c.valid() && starts_with(c.key(), prefix); c.next())
+  for (auto c = versions_.seek(loser_key(edit.hash, *least)); c.valid() && store::starts_with(c.key(), prefix);
+       c.next())
     descent.push(loser(c));
   while (!descent.empty() && descent.top().at >= *least) {
     const Place place = descent.top();

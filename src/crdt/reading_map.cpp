@@ -1,19 +1,14 @@
 // Replica: reading the map, and the digest.
 #include <algorithm>
 
+#include "crdt/page.hpp"
 #include "crdt/replica.hpp"
 #include "crypto/hash.hpp"
 
 namespace perdure::crdt {
 
 namespace {
-constexpr u32 page_max = 256;
 constexpr u64 losers_max = 256;
-constexpr std::size_t page_bytes_max = 1024 * 1024;
-
-bool starts_with(ByteView key, ByteView prefix) {
-  return key.size() >= prefix.size() && store::equal(key.subspan(0, prefix.size()), prefix);
-}
 
 std::size_t bytes_of(const Version& version) { return version.value ? version.value->size() : 0; }
 
@@ -101,8 +96,8 @@ Replica::EntriesResult Replica::entries(const EntriesOptions& options) {
   const u32 limit = std::min(options.limit, page_max);
   std::size_t bytes = 0;
   u32 seen = 0;
-  for (auto c = map_.keys().seek(start_of(options), limit); c.valid() && starts_with(c.key(), view(options.prefix));
-       c.next()) {
+  for (auto c = map_.keys().seek(start_of(options), limit);
+       c.valid() && store::starts_with(c.key(), view(options.prefix)); c.next()) {
     if (c.weight() == 0) continue;
     if (seen++ == limit) {
       result.more = true;
@@ -126,7 +121,7 @@ Replica::ConflictsResult Replica::conflicts(const EntriesOptions& options) {
   std::size_t bytes = 0;
   u32 seen = 0;
   for (auto c = map_.conflicts().seek(start_of(options), limit);
-       c.valid() && starts_with(c.key(), view(options.prefix)); c.next()) {
+       c.valid() && store::starts_with(c.key(), view(options.prefix)); c.next()) {
     if (seen++ == limit) {
       result.more = true;
       break;

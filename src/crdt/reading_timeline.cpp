@@ -1,14 +1,12 @@
 // Replica: reading the timeline. Nothing here writes, except the read mark.
 #include <algorithm>
 
+#include "crdt/page.hpp"
 #include "crdt/replica.hpp"
 
 namespace perdure::crdt {
 
 namespace {
-constexpr u32 page_max = 256;
-constexpr std::size_t page_bytes_max = 1024 * 1024;
-
 store::LogNo log_of(ByteView value) {
   codec::Reader r(value);
   return static_cast<store::LogNo>(r.varint());
@@ -148,8 +146,10 @@ Replica::LiveResult Replica::arrived_since(u64 after, u32 limit) {
           // Told is what counts, be it said elsewhere. Of what came behind the cut nothing was news.
           const Position place = counted_.position(a.log, said.at.time, a.from + i, p);
           if (!sayings_.news(said.id, place).value_or(!cut)) continue;
-          if (const auto found = counted_.find(said.id); found && log::is_message(found->op()))
-            tell(said.id, found->at, found->op());
+          const auto found = counted_.find(said.id);
+          if (found && log::is_message(found->op())) tell(said.id, found->at, found->op());
+          else if (!found && !cut)
+            tell(said.id, said.at, op);  // held back since: whoever is told it later is told it no more
         }
         taken += here.size();
         if (before > 0 && (taken > limit || bytes > page_bytes_max)) return result;

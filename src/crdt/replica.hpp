@@ -24,6 +24,7 @@
 #include "crdt/marks.hpp"
 #include "crdt/position.hpp"
 #include "crdt/sayings.hpp"
+#include "crdt/untold.hpp"
 #include "identity/identity.hpp"
 #include "log/batch.hpp"
 #include "log/state.hpp"
@@ -88,10 +89,11 @@ class Replica {
   // The author signed two histories from there on: what it voided in those is not void. The logs that it is about, with the cuts by the
   // voids that are left: the caller lifts LogState::voided_from and calls cut().
   std::vector<std::pair<store::LogNo, u64>> forked(store::LogNo, u64 from);
-  // Counts held-back batches that are due, at most 256; true if more are waiting.
+  // Counts held-back batches that are due, at most 256; true if more are waiting. Those who follow what arrives are told of what they have
+  // not been told before.
   bool release(u64 corrected_now_ms);
-  // logs with batches held back, and the first such batch of each
-  std::map<store::LogNo, u64> held_back_of(const DeviceId&);
+  // Logs of a device with batches held back, and the first such batch of each; without those that are due by now.
+  std::map<store::LogNo, u64> held_back_of(const DeviceId&, std::optional<u64> but_due_at_ms);
   std::optional<u64> next_due_ms() const;  // corrected wall time at which release() has work
   void finish();
 
@@ -197,9 +199,24 @@ class Replica {
     std::map<Bytes, Map::Removed> keys;
     std::map<OpId, bool> ids;
   };  // ids: whether it was read
-  template <class F>
-  u64 come(store::LogNo, u64 index, const log::Batch&, F stand);  // messages that are news
-  u64 count_plain(store::LogNo, Position at, const log::Batch&);
+  // A batch that is about to count: meet() first; once it does, come() gives the messages that are news.
+  struct Coming {
+    store::LogNo log = 0;
+    const log::Batch* batch = nullptr;
+    Position at;
+    bool plain = false;
+    u64 news = 0;
+    Offers offers;
+    Ceasing ceasing;
+    std::vector<std::pair<OpId, Said>> places;  // to be found once it stands
+  };
+  Coming meet(store::LogNo, u64 index, const log::Batch&);
+  void give_way(Coming&, const std::map<OpId, Counted::Found>& stood);
+  u64 come(const Coming&);
+  u64 come_plain(const Coming&);
+  u64 place_messages(const Coming&);
+  // The messages that the timeline finds by their batch: those that stand where they were said first.
+  static u64 messages_at_home(const log::Batch&);
   void cease(const OpId&, const Counted::Found&, Ceasing&);
   void carry_out(const Ceasing&);
   void count(const Offers&, const Ceasing&);
@@ -208,6 +225,15 @@ class Replica {
   bool is_read(const Position& at) const;
   void hold_back(store::LogNo, u64 index, const Batches::Opened&);
   void let_go(const Bytes& held_key);
+  struct Leaving {
+    Ceasing ceasing;
+    std::vector<Bytes> held_back;
+    std::vector<std::pair<OpId, Said>> places;
+  };
+  void take_back(store::LogNo, u64 to, u64 corrected_now_ms);
+  void leave(store::LogNo, u64 index, const Batches::Ptr&, Leaving&);
+  void read_again(Position at, const log::Batch&);
+  bool told_elsewhere(const OpId&, const log::Op&, store::LogNo, u64 index);
   void declare(store::LogNo, u64 index, const log::Batch&);
   std::optional<u64> furthest_void(store::LogNo) const;  // from where on it is void
   void recall_voids(store::LogNo);
@@ -223,6 +249,7 @@ class Replica {
   bool quiet_ = false;
   Indexes indexes_;
   store::Index timeline_, held_, voids_tree_;
+  Untold untold_;
   Sayings sayings_;
   Marks marks_;
   Batches batches_;

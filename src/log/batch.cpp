@@ -7,7 +7,6 @@
 #include "base/assert.hpp"
 #include "codec/bytes.hpp"
 #include "codec/value.hpp"
-#include "crypto/hash.hpp"
 
 namespace perdure::log {
 
@@ -32,24 +31,6 @@ static_assert(deps_max <= shape_deps && (names_max << kind_bits) + 3 <= 0xff);
 
 bool has_key(Op::Kind kind) { return kind != Op::Kind::message; }
 bool has_value(Op::Kind kind) { return kind != Op::Kind::erase; }
-
-// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
-bool is_utf8(ByteView in) {
-  for (std::size_t i = 0; i < in.size();) {
-    const u8 lead = in[i++];
-    if (lead < 0x80) continue;
-    if (lead < 0xc2 || lead > 0xf4) return false;
-    const std::size_t more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-    if (in.size() - i < more) return false;
-    const u8 low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    const u8 high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    if (in[i] < low || in[i] > high) return false;
-    for (std::size_t k = 1; k < more; ++k)
-      if ((in[i + k] & 0xc0) != 0x80) return false;
-    i += more;
-  }
-  return true;
-}
 
 // Log ids in order of first use; 0 is the log itself.
 class Table {
@@ -324,7 +305,7 @@ class BatchReader {
     if (!has_key(op.kind) && names > 0) return false;
     if (has_key(op.kind)) {
       op.key = own(r_.bytes(key_max));
-      if (op.key.empty() || !is_utf8(op.key)) return false;
+      if (!is_key(op.key)) return false;
     }
     for (std::size_t i = 0; i < names; ++i)
       if (!replaced(op.replaces.emplace_back())) return false;
@@ -359,23 +340,6 @@ class BatchReader {
   std::vector<LogId> table_;
   std::size_t used_ = 0;
 };
-
-crypto::Nonce24 nonce_of(const identity::TopicKeys& keys, const Place& place, ByteView salt) {
-  crypto::Nonce24 nonce{};
-  codec::Writer index;
-  index.be64(place.index);
-  crypto::blake2b_into(nonce, keys.seal_key.view(), {keys.epoch_id, place.log.view(), index.peek(), salt});
-  return nonce;
-}
-
-Bytes aad_of(const identity::TopicKeys& keys, const Place& place) {
-  codec::Writer w;
-  w.fixed(place.network).fixed(place.topic).fixed(place.log).be64(place.index).raw(keys.epoch_id);
-  return std::move(w).take();
-}
-
-// Epochs after the first come with removal of members.
-constexpr u64 first_epoch = 0;
 
 }  // namespace
 
@@ -415,30 +379,6 @@ Result<Batch> decode_batch(ByteView in, const LogId& self) {
   std::optional<Batch> batch = reader.batch();
   if (!batch) return Error{reader.newer() ? Code::outdated : Code::malformed, "not a batch that this core reads"};
   return std::move(*batch);
-}
-
-bool is_key(ByteView key) { return !key.empty() && key.size() <= key_max && is_utf8(key); }
-
-Bytes seal_batch(const identity::TopicKeys& keys, const Place& place, ByteView plain, crypto::Random& random) {
-  std::array<u8, 32> fresh{};
-  random.fill(fresh);
-  std::array<u8, 8> salt{};
-  crypto::blake2b_into(salt, keys.seal_key.view(), {view("perdure/salt/1"), fresh, plain});
-  Bytes sealed = crypto::seal(keys.seal_key, nonce_of(keys, place, salt), aad_of(keys, place), plain);
-  codec::Writer w;
-  w.reserve(sealing + plain.size());
-  w.varint(first_epoch).raw(salt).raw(sealed);
-  return std::move(w).take();
-}
-
-std::optional<Bytes> unseal_batch(const identity::TopicKeys& keys, const Place& place, ByteView sealed) {
-  if (sealed.size() > sealed_max) return std::nullopt;
-  codec::Reader r(sealed);
-  const u64 epoch = r.varint();
-  ByteView salt = r.raw(8);
-  ByteView box = r.rest();
-  if (!r.ok() || epoch != first_epoch || box.size() < crypto::seal_overhead) return std::nullopt;
-  return crypto::unseal(keys.seal_key, nonce_of(keys, place, salt), aad_of(keys, place), box);
 }
 
 }  // namespace perdure::log

@@ -46,6 +46,14 @@ bool extend(store::Rows& rows, store::TopicNo topic, store::LogNo log, LogState&
   return true;
 }
 
+// What counts of it, as far as the tree has it: a log that goes another way elsewhere is told by nothing else while it is as long as ours.
+bool same_as_held(store::Rows& rows, store::TopicNo topic, store::LogNo log, const LogState& state, const Page& page) {
+  StoredNodes nodes(rows, topic, log, state);
+  for (u64 i = page.from; i < std::min(page.from + page.batches.size(), state.cut()); ++i)
+    if (const auto leaf = nodes.node(0, i); leaf && *leaf != leaf_hash(page.batches[i - page.from])) return false;
+  return true;
+}
+
 // How many batches of this log make up `bytes`, by their average; to ask for so many rows at once.
 u64 likely_batches(const LogState& state, std::size_t bytes) {
   const u64 average = std::max<u64>(state.bytes / (state.held - state.from), 1);
@@ -63,7 +71,7 @@ Verdict accept(store::Rows& rows, store::TopicNo topic, store::LogNo log, LogSta
     return Verdict::malformed;
   if (page.from > state.held) return Verdict::gap;
   const u64 end = page.from + page.batches.size();
-  if (end <= state.held) return Verdict::known;
+  if (end <= state.held) return same_as_held(rows, topic, log, state, page) ? Verdict::known : Verdict::mismatch;
   // One verified certificate is enough for a log; whoever has the topic's secret can make others that are as good.
   if (!opened && !identity::may_open(network, topic_id, opening.device, opening.incarnation, opening.certificate))
     return Verdict::not_opened;

@@ -24,11 +24,11 @@ struct Page {
 
 enum class Verdict : u8 {
   accepted,
-  known,       // nothing new in it
+  known,       // nothing new in it: it holds what is held
   gap,         // starts behind what is held
   not_opened,  // certificate does not verify
   malformed,   // lengths that contradict each other, a batch over its limit
-  mismatch,    // head does not verify for the root that these batches give: fork or forgery
+  mismatch,    // other batches than those held, or a head that does not verify for the root: fork or forgery
 };
 
 // Checks a page against the state (a fresh LogState for an unknown log) and, if accepted, writes batches, nodes and the

@@ -1,71 +1,79 @@
-// What each address has brought to topics that only it has entered: strangers can make up any number of topics, but not of addresses.
+// What each address has brought to an anchor, and to which topics: strangers can make up any number of topics, but not of addresses.
 //
-//     addresses.first(topic, address);             // it has just been made, for somebody who came from there
-//     if (addresses.enter(topic, address)) …       // somebody else is there now: what it holds counts no more
-//     addresses.count(topic, bytes);               // what it holds
-//     addresses.with(topic, bytes) > quota         // what its one address would have brought if it held so much
+//     if (addresses.may_make(address)) addresses.first(topic, address);       // the topic has just been made, for somebody from there
+//     if (!addresses.room_for(bytes, topic, address, present, quota)) …       // it may not bring so much
+//     for (auto& row : addresses.pay(topic, address, present, quota, bytes))  // it did: what its rows say now
 //
-// A topic that was entered from two addresses, or of which it is not known, counts for nobody. As many entries as topics at most.
+// What has no room left of its own takes that of others who have entered the topic, half of the quota of each at most: so nobody is kept from
+// bringing what is his own, and all together bring no more than so many addresses may.
 #pragma once
 
 #include <perdure/types.hpp>
 
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
+#include <vector>
 
+#include "base/budget.hpp"
 #include "store/keys.hpp"
 
 namespace perdure {
 
 class Addresses {
  public:
-  struct Alone {  // one address has entered
+  static constexpr std::size_t made_max = 4'096;    // topics of one address: sixteen fill an anchor
+  static constexpr std::size_t topics_max = 8'192;  // … to which one may bring something
+  // of one topic, of which it is known what they brought; then who brought least makes room
+  static constexpr std::size_t topic_max = 1'024;
+  using Present = std::set<Bytes>;  // addresses from which somebody is in the topic now
+  struct Row {
     Bytes address;
-    u64 bytes = 0;
-    bool stored = false;   // a row says so
-    bool refused = false;  // something was, for what the address has brought
+    std::optional<std::pair<u64, bool>> brought;  // bytes, and that it made the topic; nothing: there is to be no row
   };
 
-  void first(store::TopicNo topic, const Bytes& address, bool stored = false) {
-    forget(topic);
-    if (!address.empty()) alone_[topic] = {address, 0, stored, false};
-  }
-  // What was known of the topic, if that address is not the one that was.
-  std::optional<Alone> enter(store::TopicNo topic, const Bytes& address) {
-    auto it = alone_.find(topic);
-    if (it == alone_.end() || it->second.address == address) return std::nullopt;
-    Alone before = it->second;
-    forget(topic);
-    return before;
-  }
-  void count(store::TopicNo topic, u64 bytes) {
-    auto it = alone_.find(topic);
-    if (it == alone_.end()) return;
-    u64& sum = brought_[it->second.address];
-    sum += bytes - it->second.bytes;
-    it->second.bytes = bytes;
-  }
-  u64 with(store::TopicNo topic, u64 bytes) const {
-    auto it = alone_.find(topic);
-    if (it == alone_.end()) return 0;
-    auto sum = brought_.find(it->second.address);
-    return bytes + (sum == brought_.end() ? 0 : sum->second) - it->second.bytes;
-  }
-  void forget(store::TopicNo topic) {
-    auto it = alone_.find(topic);
-    if (it == alone_.end()) return;
-    if (auto sum = brought_.find(it->second.address); sum != brought_.end() && (sum->second -= it->second.bytes) == 0)
-      brought_.erase(sum);
-    alone_.erase(it);
-  }
-  Alone* of(store::TopicNo topic) {
-    auto it = alone_.find(topic);
-    return it == alone_.end() ? nullptr : &it->second;
-  }
+  bool may_make(const Bytes& address) const;
+  void first(store::TopicNo topic, const Bytes& address);
+  void read(store::TopicNo topic, const Bytes& address, u64 bytes, bool made);  // as a row says
+  // 0.1.0 said who was the only one: he brought what no other row speaks of.
+  void read_only_one(store::TopicNo topic, const Bytes& address);
+  // The topic was read, and holds so much. What is not there was not brought, and which rows were written is not known.
+  void settle(store::TopicNo topic, u64 bytes);
+
+  bool room_for(u64 bytes, store::TopicNo topic, const Bytes& address, const Present& present, u64 quota) const;
+  std::vector<Row> pay(store::TopicNo topic, const Bytes& address, const Present& present, u64 quota, u64 bytes);
+  void forget(store::TopicNo topic);
+
+  // Something was refused for what addresses have brought; and whether to ask for it once more, now that somebody else may lend room.
+  void refuse(store::TopicNo topic) { topics_[topic].refused = true; }
+  bool wanted_again(store::TopicNo topic, u64 now_ms, Budget::Rate rate);
 
  private:
-  std::map<store::TopicNo, Alone> alone_;
-  std::map<Bytes, u64> brought_;  // bytes, by address
+  struct Brought {
+    u64 bytes = 0;
+    bool made = false;
+    bool kept = false;  // a row says so
+  };
+  struct OfTopic {
+    std::map<Bytes, Brought> brought;
+    Bytes only_one;
+    bool old_row = false, refused = false;
+    Budget again;
+  };
+  struct Sum {
+    u64 bytes = 0;
+    std::size_t topics = 0, made = 0;
+  };
+
+  void add(store::TopicNo topic, const Bytes& address, u64 bytes, bool made);
+  void set(const Bytes& address, Brought& brought, u64 bytes);
+  void end(const Bytes& address, Brought& brought);
+  u64 left(const Bytes& address, u64 quota) const;
+  Present others(store::TopicNo topic, const Bytes& address, const Present& present) const;
+
+  std::map<store::TopicNo, OfTopic> topics_;
+  std::map<Bytes, Sum> sums_;  // of all topics, by address
 };
 
 }  // namespace perdure

@@ -12,12 +12,15 @@ void Node::Impl::note_contact(const DeviceId& id, bool rtc, LinkId introducer, T
   if (!contacts_.contains(id) && contacts_.size() >= params::contacts_max && !make_room_for(id, introducer)) return;
   auto [it, fresh] = contacts_.add(id, peers::affinity(identity_->id(), id));
   Contact& c = it->second;
-  if (fresh) {
-    c.known_since_ms = now_.steady_ms;
-    c.next_try_ms = now_.steady_ms;
-  }
-  c.rtc = rtc;
+  if (fresh) c.waits_since_ms = c.next_try_ms = now_.steady_ms;
+  // A peer's own word counts, and of what others say that it can: they may be wrong either way, but one who cannot is tried in vain.
+  auto by = links_.find(introducer);
+  const bool own = by != links_.end() && by->second->peer == id;
+  if (own || (!c.rtc_own && (fresh || rtc))) c.rtc = rtc;
+  c.rtc_own |= own;
+  if (own) answered(id);
   c.introducers[introducer].insert(topic);
+  contacts_.introduced();
   redial_ = true;
 }
 
@@ -79,7 +82,8 @@ void Node::Impl::forget_introducer(LinkId introducer, std::optional<TopicNo> top
     if (known != introducers.end() && topic) known->second.erase(*topic);
     if (known != introducers.end() && (!topic || known->second.empty())) {
       introducers.erase(known);
-      lost_sight(it->first);
+      contacts_.introduced();
+      lost_sight(it->first, introducer);
     }
     if (introducers.empty() && !link_to(it->first)) it = contacts_.erase(it);
     else ++it;
@@ -107,6 +111,7 @@ void Node::Impl::dial_contacts() {
     else rtc_ended(no);
   }
   note_missed_contacts();
+  note_silent();
   const bool due = dial_at_ && *dial_at_ <= now_.steady_ms;
   if (!std::exchange(redial_, false) && !due) return;
   dial_at_.reset();
@@ -120,7 +125,7 @@ void Node::Impl::dial_contacts() {
     }
     bool trying = std::any_of(attempts_.begin(), attempts_.end(), [&](const auto& a) { return a.second.peer == id; });
     if (trying) continue;
-    if (!room_for_attempt(contact.introducers.begin()->first)) {
+    if (!room_for_attempt(*way_to(contact))) {
       contact.next_try_ms = now_.steady_ms + params::rtc_ms_max;
       continue;
     }
@@ -136,7 +141,57 @@ std::optional<u64> Node::Impl::next_dial() {
   for (auto near : contacts_.nearest(links_wanted()))
     if (may_dial(near->first, near->second) && near->second.next_try_ms > now_.steady_ms)
       at = std::min(at.value_or(near->second.next_try_ms), near->second.next_try_ms);
+  if (const auto waits = next_silent()) at = std::min(at.value_or(*waits), *waits);
   return at;
+}
+
+// ---- who does not answer -------------------------------------------------------------------------------------------------------------
+
+// Of those who say that they are linked to it the one that was not tried last.
+std::optional<LinkId> Node::Impl::way_to(const Contact& contact) const {
+  if (contact.introducers.empty()) return std::nullopt;
+  auto way = contact.introducers.lower_bound(contact.way);
+  return (way == contact.introducers.end() ? contact.introducers.begin() : way)->first;
+}
+
+// Anybody can make up those who would be near. So who has not answered by any way makes room for the next nearest.
+void Node::Impl::unanswered(const DeviceId& id, LinkId way) {
+  auto c = contacts_.find(id);
+  if (c == contacts_.end() || link_to(id)) return;
+  c->second.way = LinkId{way.value + 1};
+  if (++c->second.unanswered >= std::min(c->second.introducers.size(), params::ways_max)) contacts_.set_silent(c, true);
+  redial_ = true;
+}
+
+void Node::Impl::answered(const DeviceId& id) {
+  auto c = contacts_.find(id);
+  if (c == contacts_.end()) return;
+  c->second.unanswered = 0;
+  c->second.met = true;
+  contacts_.set_silent(c, false);
+}
+
+// When the first of those near whose offer we wait for has not made it in time; only if others wait for the place.
+std::optional<u64> Node::Impl::next_silent() {
+  std::optional<u64> at;
+  if (contacts_.size() <= links_wanted()) return at;
+  for (auto near : contacts_.nearest(links_wanted())) {
+    const auto& [id, contact] = *near;
+    if (contact.silent || may_dial(id, contact) || link_to(id)) continue;
+    const u64 until = contact.waits_since_ms + params::offer_ms_max;
+    at = std::min(at.value_or(until), until);
+  }
+  return at;
+}
+
+void Node::Impl::note_silent() {
+  for (auto at = next_silent(); at && *at <= now_.steady_ms; at = next_silent()) {
+    for (auto near : contacts_.nearest(links_wanted()))
+      if (!may_dial(near->first, near->second) && !link_to(near->first) &&
+          near->second.waits_since_ms + params::offer_ms_max <= now_.steady_ms)
+        contacts_.set_silent(near, true);
+    redial_ = true;
+  }
 }
 
 // Who introduces ever new ones has no more attempts under way than who introduces a few.
@@ -187,7 +242,7 @@ void Node::Impl::attempt_rtc(const DeviceId& id, Contact& contact) {
   u32 no = next_attempt_++;
   Attempt& a = attempts_[no];
   a.peer = id;
-  a.via = contact.introducers.begin()->first;
+  a.via = *way_to(contact);
   a.initiator = true;
   random_.fill(a.nonce);
   a.deadline_ms = now_.steady_ms + params::rtc_ms_max;
@@ -196,15 +251,19 @@ void Node::Impl::attempt_rtc(const DeviceId& id, Contact& contact) {
   peers_dirty_ = true;
 }
 
-void Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
+bool Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
   contact.next_try_ms = now_.steady_ms + peers::handshake_ms_max;
   bool wanted = std::ranges::any_of(contact.introducers, [&](const auto& introducer) {
     return std::ranges::any_of(introducer.second, [&](TopicNo no) { return linked_in(no) < links_wanted(); });
   });
-  if (!wanted) return;
-  for (const auto& [introducer, topics] : contact.introducers) {
+  if (!wanted) return false;
+  for (std::size_t n = 0; n < contact.introducers.size(); ++n) {
+    const LinkId introducer = *way_to(contact);
     auto carrier = links_.find(introducer);
-    if (carrier == links_.end() || carrier->second->peer == id || carrier->second->kind == LinkKind::relayed) continue;
+    if (carrier == links_.end() || carrier->second->peer == id || carrier->second->kind == LinkKind::relayed) {
+      contact.way = LinkId{introducer.value + 1};
+      continue;
+    }
     auto link = std::make_unique<Link>();
     link->id = LinkId{next_relayed_++};
     link->kind = LinkKind::relayed;
@@ -216,8 +275,10 @@ void Node::Impl::attempt_relay(const DeviceId& id, Contact& contact) {
     link->session = std::make_unique<session::Session>(
         *identity_, static_key_, random_, session::Session::Options{true, LinkKind::relayed, {}, greeting(*link)});
     Link& l = *(links_[link->id] = std::move(link));
-    return open_session(l);
+    open_session(l);
+    return true;
   }
+  return false;
 }
 
 // An attempt is over: by a channel that closed, by failure, or by time.
@@ -231,7 +292,8 @@ void Node::Impl::rtc_ended(u32 no) {
   auto c = contacts_.find(attempt.peer);
   if (c == contacts_.end() || !attempt.initiator) return;
   u64 wait = params::rtc_retry_ms << std::min(c->second.failures++, params::rtc_doublings_max);
-  if (!link_to(attempt.peer)) attempt_relay(attempt.peer, c->second);
+  c->second.way = LinkId{attempt.via.value + 1};
+  if (!link_to(attempt.peer) && !attempt_relay(attempt.peer, c->second)) unanswered(attempt.peer, attempt.via);
   c->second.next_try_ms = now_.steady_ms + wait / 2 + random_.below(wait / 2);
 }
 

@@ -33,12 +33,13 @@ void Node::Impl::withdraw(const Link& gone, TopicNo no) {
 void Node::Impl::tell_of(Link& link, TopicNo no, const DeviceId& other, std::optional<bool> rtc) {
   Introducing& waiting = introducing_[{link.id, no}];
   bool full = (rtc ? waiting.present.size() : waiting.gone.size()) >= params::introductions_max;
-  // A frame says first who came: whoever came back comes with the next one.
-  if (full || (rtc && waiting.gone.contains(other))) send_introductions(link, no, waiting);
+  if (full) send_introductions(link, no, waiting);
   if (rtc) {
-    waiting.present[other] = *rtc;
+    // A frame says first who came: whoever came back comes with the next one.
+    (waiting.gone.contains(other) ? waiting.back : waiting.present)[other] = *rtc;
   } else {
     waiting.present.erase(other);
+    waiting.back.erase(other);
     waiting.gone.insert(other);
   }
 }
@@ -47,8 +48,11 @@ void Node::Impl::send_introductions(Link& link, TopicNo no, Introducing& waiting
   wire::Introduce message;
   for (const auto& [device, rtc] : waiting.present) message.present.push_back({device, rtc});
   message.gone.assign(waiting.gone.begin(), waiting.gone.end());
-  waiting = {{}, {}, now_.steady_ms + params::introductions_pause_ms};
+  wire::Introduce again;
+  for (const auto& [device, rtc] : waiting.back) again.present.push_back({device, rtc});
+  waiting = {{}, {}, {}, now_.steady_ms + params::introductions_pause_ms};
   send_on(link, message, link.aliases[no]);
+  if (!again.present.empty()) send_on(link, again, link.aliases[no]);
 }
 
 // Those that come and go in numbers are told of together: each to each they would be a message for every pair of links.
@@ -80,7 +84,7 @@ void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Int
     known.emplace(other.device, other.rtc);
     news = true;
     note_contact(other.device, other.rtc, link.id, topic->no);
-    sync_.ack_all_of(topic, other.device);
+    sync_.told_of(topic, other.device);
   }
   for (const DeviceId& gone : message.gone) {
     auto c = contacts_.find(gone);
@@ -93,9 +97,10 @@ void Node::Impl::on_introduce(Link& link, const TopicPtr& topic, const wire::Int
     if (!through || through->empty()) {  // else it shares other topics with us still
       if (through) {
         c->second.introducers.erase(link.id);
+        contacts_.introduced();
         if (c->second.introducers.empty()) contacts_.erase(c);
         redial_ = true;
-        lost_sight(gone);
+        lost_sight(gone, link.id);
       }
       // A relayed link to it has lost its way.
       if (Link* l = link_to(gone); l && l->kind == LinkKind::relayed && l->carrier == link.id) link_closed(l->id, true);

@@ -2,21 +2,11 @@
 #include <algorithm>
 
 #include "codec/bytes.hpp"
-#include "codec/hex.hpp"
 #include "node/impl.hpp"
 
 namespace perdure {
 
 using peers::Link;
-
-namespace {
-
-std::optional<NetworkId> parse_network(std::string_view text) {
-  NetworkId id;
-  return codec::from_hex(text, id.bytes) ? std::optional(id) : std::nullopt;
-}
-
-}  // namespace
 
 void Node::Impl::link_opened(const LinkOpened& event) {
   auto link = std::make_unique<Link>();
@@ -28,41 +18,24 @@ void Node::Impl::link_opened(const LinkOpened& event) {
   link->self = identity_;
   link->address = event.address;
   link->admitted = event.admitted;
-  if (auto a = anchors_.find(event.url); event.kind == LinkKind::websocket && event.dialler && a != anchors_.end()) {
+  if (event.kind == LinkKind::websocket && event.dialler) {
+    auto a = anchors_.find(event.url);
+    if (a == anchors_.end()) return closing_links_.push_back(event.link);  // removed while it was being dialled
     a->second.dialling = false;
     a->second.link = event.link;
     anchors_dirty_ = true;
   }
-  if (config_.anchor) {
-    auto network = parse_network(event.network);
-    bool served = config_.apps.empty();
-    for (const std::string& app : config_.apps) served |= network && identity::network_id(app) == *network;
-    served = served && (serves_all() || link->admitted || !served_.empty());
-    const auto told = static_cast<std::size_t>(
-        std::ranges::count_if(links_, [](const auto& l) { return l.second->refusal.has_value(); }));
-    bool full = served && links_.size() - told >= config_.links_max;
-    if (Link* least = full && network ? least_wanted() : nullptr) {
-      metrics_["links_made_room"] += 1;
-      send_on(*least, wire::Bye{2});
-      link_closed(least->id, false);
-      full = false;
-    }
-    if (!network || ((full || !served) && told >= params::told_links_max)) {
-      refused(network && served ? wire::Refusal::too_many_links : wire::Refusal::not_served);
-      closing_links_.push_back(event.link);
-      return;
-    }
-    // Who can be told why is told why, in the greeting.
-    if (!served) link->refusal = wire::Refusal::not_served;
-    else if (full) link->refusal = wire::Refusal::too_many_links;
-    link->self = std::make_shared<identity::Identity>(*network, config_.device_seed);
+  link->purse = Purses::name(event);
+  link->shared = purses_.join(link->purse, now_.steady_ms);
+  if (config_.anchor && !admit(*link, event)) {
+    purses_.leave(link->purse, now_.steady_ms);
+    return closing_links_.push_back(event.link);
   }
-  join_purse(*link, event);
   Bytes binding;
   if (event.kind == LinkKind::datachannel) {
     auto a = attempts_.find(event.attempt);
     if (a == attempts_.end() || !a->second.local || !a->second.remote) {
-      leave_purse(*link);
+      purses_.leave(link->purse, now_.steady_ms);
       closing_links_.push_back(event.link);
       return;
     }
@@ -189,7 +162,7 @@ void Node::Impl::hear(Link& link, const wire::Frame& heard) {
     case wire::Tag::ping:
       return handle.template operator()<wire::Ping>([&](auto& m) { send_on(link, wire::Pong{m.id, now_.wall_ms}); });
     case wire::Tag::pong: return handle.template operator()<wire::Pong>([&](auto& m) { on_pong(link, m); });
-    case wire::Tag::bye: return handle.template operator()<wire::Bye>([&](auto&) { link_closed(link.id, false); });
+    case wire::Tag::bye: return handle.template operator()<wire::Bye>([&](auto& m) { on_bye(link, m); });
     case wire::Tag::abilities:
       return handle.template operator()<wire::Abilities>([&](auto& m) {
         link.able = wire::hear(m);
@@ -230,6 +203,13 @@ Bytes Node::Impl::greeting(const Link& link) const {
                                           link.refusal ? static_cast<u8>(*link.refusal) : u8{0}});
 }
 
+// An anchor is told which topics there are. So its word is not enough: it is one where it was linked by the host, or where we dialled an
+// address that was given for one.
+bool Node::Impl::believed(const Link& link) const {
+  return link.dialler &&
+         (link.kind == LinkKind::local || (link.kind == LinkKind::websocket && anchors_.contains(link.url)));
+}
+
 // The session stands: who is there has said so in the handshake.
 void Node::Impl::on_greeting(Link& link) {
   auto read = wire::decode_body<wire::Greeting>(link.session->greeting());
@@ -237,6 +217,11 @@ void Node::Impl::on_greeting(Link& link) {
   const wire::Greeting& greeting = *read;
   if (link.refusal) {
     refused(*link.refusal);
+    return link_closed(link.id, false);
+  }
+  if (!crowd_in(link)) {
+    refused(wire::Refusal::too_many_links);
+    send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::too_many_links)});
     return link_closed(link.id, false);
   }
   if (greeting.refusal != 0) {
@@ -247,7 +232,8 @@ void Node::Impl::on_greeting(Link& link) {
   ++greeted_[link.kind];
   linked_[link.peer].insert(link.id);
   redial_ = true;
-  link.anchor = greeting.role == 1;
+  link.fresh_keys = greeting.role == 1;
+  link.anchor = greeting.role == 1 && believed(link);
   link.rtc = greeting.rtc;
   link.stun_port = u32{greeting.stun_port[0]} << 8 | greeting.stun_port[1];
   link.epoch = greeting.epoch;
@@ -267,7 +253,6 @@ void Node::Impl::on_greeting(Link& link) {
     anchor.state = AnchorState::connected;
     anchor.reason.clear();
     anchor.refusing.clear();
-    anchor.failures = 0;
     anchors_dirty_ = true;
     if (first) add_anchor(link.url, true);
   }
@@ -285,12 +270,13 @@ void Node::Impl::settle_duplicates(Link& fresh) {
     if (id == fresh.id || !other->greeted || other->peer != fresh.peer ||
         other->self->network() != fresh.self->network())
       continue;
-    bool before = !fresh.anchor && other->session->peer_key() != fresh.session->peer_key();
+    bool before = !fresh.fresh_keys && other->session->peer_key() != fresh.session->peer_key();
     if (!before && peers::rank(other->kind) > peers::rank(fresh.kind)) lost = true;
     else worse.push_back(id);
   }
   if (lost) return link_closed(fresh.id, false);
   for (LinkId id : worse) {
+    if (!links_.contains(id)) continue;  // it was carried by one of the others
     if (auto a = anchors_.find(links_[id]->url); a != anchors_.end() && a->first != fresh.url) {
       a->second.link.reset();
       a->second.through = fresh.id;
@@ -304,6 +290,7 @@ void Node::Impl::link_up(Link& link) {
   metrics_["links_opened"] += 1;
   peers_dirty_ = status_dirty_ = true;
   if (link.attempt != 0) attempts_.erase(link.attempt);
+  answered(link.peer);
   if (auto c = contacts_.find(link.peer); c != contacts_.end() && link.kind == LinkKind::datachannel)
     c->second.failures = 0;
   say_abilities(link);
@@ -328,7 +315,7 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   choke(*link);
   unfinished_ -= link->session->unfinished() + link->waiting_bytes;
   waiting_links_.erase(id);
-  leave_purse(*link);
+  purses_.leave(link->purse, now_.steady_ms);
   status_dirty_ = peers_dirty_ = true;
   for (auto& [url, a] : anchors_) {
     if (a.through != id) continue;
@@ -342,18 +329,18 @@ void Node::Impl::link_closed(LinkId id, bool told) {
     anchor.link.reset();
     if (anchor.state != AnchorState::refused)
       anchor.state = link->greeted ? AnchorState::connecting : AnchorState::unreachable;
-    if (!link->greeted) {
-      ++anchor.failures;
-      if (anchor.reason.empty())
-        anchor
-            .reason = "What answers at this address ends the link before it is greeted. It is tried again; check the address if that lasts.";
-    }
+    if (!link->greeted && anchor.reason.empty())
+      anchor
+          .reason = "What answers at this address ends the link before it is greeted. It is tried again; check the address if that lasts.";
+    if (!link->round_trip_ms) ++anchor.failures;  // also one that has greeted may refuse the link behind that
     u64 wait = std::min(params::anchor_retry_ms << std::min(anchor.failures, 6u), params::anchor_retry_ms_max);
     anchor.next_dial_ms = std::max(anchor.next_dial_ms, now_.steady_ms + wait / 2 + random_.below(wait / 2 + 1));
     anchors_dirty_ = true;
   }
   if (auto c = contacts_.find(link->peer); c != contacts_.end() && link->greeted && link->kind == LinkKind::datachannel)
     c->second.next_try_ms = now_.steady_ms;
+  if (auto c = contacts_.find(link->peer); c != contacts_.end()) c->second.waits_since_ms = now_.steady_ms;
+  if (link->kind == LinkKind::relayed && link->dialler && !link->greeted) unanswered(*link->expected, link->carrier);
   if (link->attempt != 0) rtc_ended(link->attempt);
   std::set<TopicNo> shared;
   for (const auto& [alias, no] : link->their_aliases) shared.insert(no);
@@ -364,6 +351,7 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   for (auto& [other, l] : links_)
     if (l->kind == LinkKind::relayed && l->carrier == id) carried.push_back(other);
   for (LinkId other : carried) link_closed(other, true);
+  if (link->offset_ms) update_clock();
   for (TopicNo no : shared)
     if (auto t = topics_.find(no); t != topics_.end()) member_gone(t->second, link->peer);
 }

@@ -25,6 +25,61 @@ u64 nameless_then(store::Rows& rows, const Topic& topic) {
   return row ? codec::Reader(*row).varint() : 0;
 }
 
+// The indexes cannot be gone on with as they are.
+bool unfit(store::Rows& rows, const Topic& topic, sync::Merge& merge, const crdt::Looked& looked) {
+  const bool lost = !topic.numbers.empty() && !rows.get(store::key('I', topic.no));
+  // Written by an older core since, or by one that knew less: what it could not read counts from now on.
+  const bool older = (looked.second && !crdt::needs_second(merge.replica().indexes())) ||
+                     merge.replica().marks().outdated();
+  return lost || older || nameless(topic) > nameless_then(rows, topic) || merge.replica().corrupt() ||
+         rows.get(rebuild_mark(topic));
+}
+
+// A batch that was lost when they were made is here again.
+bool back(const sync::Missing& missing, const Topic& topic) {
+  for (LogNo no = 0; no < topic.logs.size(); ++no) {
+    const sync::Durable& held = topic.logs[no].durable;
+    if (missing.any_before(no, std::min(held.length, held.hole))) return true;
+  }
+  return false;
+}
+
+// Those that are spoken of less than whole: up to where, is not in the log's own row.
+std::vector<sync::LogUpdate> cut_short(store::Rows& rows, const Topic& topic) {
+  std::vector<sync::LogUpdate> updates;
+  for (LogNo no = 0; no < topic.logs.size(); ++no) {
+    const sync::LogEntry& entry = topic.logs[no];
+    if (entry.durable.spoken() == entry.durable.length) continue;
+    if (auto state = sync::read_state(rows, topic, no))
+      updates.push_back({no, sync::durable_of(rows, topic, no, *state)});
+  }
+  return updates;
+}
+
+// All that the indexes of a topic without keys know.
+sync::Counters arrivals_of(store::Rows& rows, const Topic& topic) {
+  const crdt::Indexes indexes = crdt::load_indexes(rows, topic.no);
+  sync::Counters counters;
+  counters.arrived = indexes.arrived;
+  counters.arrival_hash = indexes.arrival_hash;
+  return counters;
+}
+
+sync::Counters end_rebuild(store::Rows& rows, Topic& topic, u64 corrected_now_ms) {
+  rows.erase(rebuild_mark(topic));
+  if (const u64 lost = nameless(topic); lost != nameless_then(rows, topic)) {
+    codec::Writer w;
+    w.varint(lost);
+    rows.put(nameless_row(topic), std::move(w).take());
+  }
+  if (!topic.keys) return arrivals_of(rows, topic);
+  sync::Merge merge(rows, topic, corrected_now_ms);
+  merge.replica().read_to_mark();
+  merge.replica().finish();
+  crdt::save_looked(rows, topic.no, merge.replica().indexes(), merge.replica().indexes().arrived);
+  return merge.counters();
+}
+
 // The logs as they stand in the middle of a rebuild: those before `no` whole, that one up to `at`, the others empty.
 class Partial final : public crdt::Logs {
  public:
@@ -48,11 +103,6 @@ class Partial final : public crdt::Logs {
 
 }  // namespace
 
-// Something that counts is dated further ahead than our clock allows: it was taken in under a clock that has been put right since.
-bool Node::Impl::dated_ahead(const Topic& topic, HybridTime greatest) const {
-  return topic.keys && greatest.ms() > corrected_now_ms() + clock::hold_back_ms;
-}
-
 u64 Node::Impl::rebuild_again_at(const TopicExtra& e) const {
   return now_.steady_ms + (e.unusable ? params::unusable_pause_ms : sync::failed_pause_ms);
 }
@@ -61,6 +111,7 @@ u64 Node::Impl::rebuild_again_at(const TopicExtra& e) const {
 void Node::Impl::reload_topic(const TopicPtr& topic) {
   topic->loaded = false;  // from here on nothing new begins
   sync_.stir(topic->no);
+  extra(topic).back_at = 0;  // what is back is seen as it is read
   const u32 reading = ++topic->reading;
   transactions_.run(
       topic->queue(), [](store::Rows&) {},
@@ -68,11 +119,10 @@ void Node::Impl::reload_topic(const TopicPtr& topic) {
         if (saved != SaveOutcome::ok || topic->reading != reading) return;  // or it was closed, and may be open again
         topic->forget();
         TopicExtra& e = extra(topic);
-        e.appending = e.releasing = e.reappending = e.looked_for_held = e.settling = false;
+        e.appending.reset();
+        e.releasing = e.reappending = e.looked_for_held = e.settling = false;
         e.searched.clear();
         e.searching.clear();
-        e.holes_given_up.clear();
-        e.dep_lengths.clear();
         load_topic(topic);
       });
 }
@@ -88,72 +138,69 @@ void Node::Impl::load_topic(const TopicPtr& topic) {
                                *last = codec::Reader(ByteView(rows[0].first).subspan(5)).be32() + 1;
                            });
   Bytes from = store::key('L', topic->no);
-  transactions_.read_range(
-      from, store::prefix_end(from), 0, false,
-      [this, topic, reading, last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
-        if (!ok || topic->reading != reading) return;
-        topic->forget();
-        touched_.insert(topic->no);
-        bool lost_logs = sync::load_logs(*topic, rows);
-        lost_logs |= *last > topic->logs.size();
-        while (topic->logs.size() < std::min<std::size_t>(*last, sync::log_numbers_max)) topic->logs.emplace_back();
-        if (lost_logs) note_lost_logs();
+  transactions_.read_range(from, store::prefix_end(from), 0, false,
+                           [this, topic, reading, last](bool ok, const std::vector<std::pair<Bytes, Bytes>>& rows) {
+                             if (!ok || topic->reading != reading) return;
+                             take_logs(topic, rows, *last);
+                             load_indexes(topic, reading);
+                           });
+}
+
+void Node::Impl::take_logs(const TopicPtr& topic, const std::vector<std::pair<Bytes, Bytes>>& rows, LogNo last) {
+  topic->forget();
+  touched_.insert(topic->no);
+  bool lost_logs = sync::load_logs(*topic, rows);
+  lost_logs |= last > topic->logs.size();
+  while (topic->logs.size() < std::min<std::size_t>(last, sync::log_numbers_max)) topic->logs.emplace_back();
+  if (lost_logs) note_lost_logs();
+  report_holes();
+}
+
+// What the indexes know, and whether they can be gone on with.
+void Node::Impl::load_indexes(const TopicPtr& topic, u32 reading) {
+  struct Loaded {
+    sync::Counters counters;
+    std::vector<sync::LogUpdate> updates;
+    bool rebuild = false, unreadable = false;
+    u64 looked = 0;
+    sync::Missing missing;
+  };
+  transactions_.run<Loaded>(
+      topic->queue(),
+      [this, topic, reading](store::Rows& rows) {
+        Loaded out;
+        if (topic->reading != reading) return out;
+        if (auto epoch = rows.get(store::key('O', topic->no)); epoch && epoch->size() == 8)
+          std::copy(epoch->begin(), epoch->end(), topic->epoch.emplace().begin());
+        out.updates = cut_short(rows, *topic);
+        out.rebuild = extra(topic).rebuild_wanted;
+        if (!topic->keys) {
+          out.counters = arrivals_of(rows, *topic);
+          return out;
+        }
+        sync::Merge merge(rows, *topic, corrected_now_ms());
+        out.counters = merge.counters();
+        for (LogNo no = 0; no < topic->logs.size() && out.counters.opaque > 0; ++no)
+          out.unreadable |= topic->logs[no].pending.device == identity_->id() && merge.replica().marks().any_opaque(no);
+        const crdt::Looked looked = crdt::read_looked(rows, topic->no);
+        out.looked = looked.upto <= out.counters.arrived ? looked.upto : 0;
+        out.missing = {rows, topic->no};
+        out.rebuild |= unfit(rows, *topic, merge, looked) || back(out.missing, *topic) ||
+                       dated_ahead(*topic, out.counters.greatest);
+        return out;
+      },
+      [this, topic, reading](SaveOutcome saved, const Loaded& out) {
+        if (saved != SaveOutcome::ok || topic->reading != reading) return;
+        apply(topic, out.updates);
+        topic->counters = out.counters;
+        topic->closed = {};
+        TopicExtra& e = extra(topic);
+        e.own_unreadable = out.unreadable;
+        e.missing = out.missing;
         report_holes();
-        struct Result {
-          sync::Counters counters;
-          std::vector<sync::LogUpdate> updates;
-          bool rebuild = false, unreadable = false;
-          u64 looked = 0;
-        };
-        auto result = std::make_shared<Result>();
-        transactions_.run(
-            topic->queue(),
-            [this, topic, reading, result](store::Rows& out) {
-              *result = {};
-              if (topic->reading != reading) return;
-              if (auto epoch = out.get(store::key('O', topic->no)); epoch && epoch->size() == 8)
-                std::copy(epoch->begin(), epoch->end(), topic->epoch.emplace().begin());
-              for (LogNo no = 0; no < topic->logs.size(); ++no) {
-                const sync::LogEntry& entry = topic->logs[no];
-                if (entry.durable.spoken() == entry.durable.length) continue;
-                if (auto state = sync::read_state(out, *topic, no))
-                  result->updates.push_back({no, sync::durable_of(out, *topic, no, *state)});
-              }
-              if (!topic->keys) {
-                crdt::Indexes indexes = crdt::load_indexes(out, topic->no);
-                result->counters.arrived = indexes.arrived;
-                result->counters.arrival_hash = indexes.arrival_hash;
-                result->rebuild = extra(topic).rebuild_wanted;
-                return;
-              }
-              sync::Merge merge(out, *topic, corrected_now_ms());
-              result->counters = merge.counters();
-              for (LogNo no = 0; no < topic->logs.size() && result->counters.opaque > 0; ++no)
-                result->unreadable |= topic->logs[no].pending.device == identity_->id() &&
-                                      merge.replica().marks().any_opaque(no);
-              bool lost = !topic->numbers.empty() && !out.get(store::key('I', topic->no));
-              // Written by an older core since, or by one that knew less: what it could not read counts from now on.
-              const crdt::Looked looked = crdt::read_looked(out, topic->no);
-              const bool older = (looked.second && !crdt::needs_second(merge.replica().indexes())) ||
-                                 merge.replica().marks().outdated();
-              result->looked = looked.upto <= result->counters.arrived ? looked.upto : 0;
-              result->rebuild = lost || older || nameless(*topic) > nameless_then(out, *topic) ||
-                                extra(topic).rebuild_wanted || merge.replica().corrupt() ||
-                                out.get(rebuild_mark(*topic)) || dated_ahead(*topic, result->counters.greatest);
-            },
-            [this, topic, reading, result](SaveOutcome saved) {
-              if (saved != SaveOutcome::ok || topic->reading != reading) return;
-              apply(topic, result->updates);
-              topic->counters = result->counters;
-              topic->closed = {};
-              TopicExtra& e = extra(topic);
-              e.own_unreadable = result->unreadable;
-              report_holes();
-              if (!result->rebuild)
-                look_through(topic, reading, topic->keys ? result->looked : topic->counters.arrived);
-              else if (e.failed) e.rebuild_at = rebuild_again_at(e);  // the disk that just failed would fail again
-              else rebuild(topic);
-            });
+        if (!out.rebuild) look_through(topic, reading, topic->keys ? out.looked : topic->counters.arrived);
+        else if (e.failed) e.rebuild_at = rebuild_again_at(e);  // the disk that just failed would fail again
+        else rebuild(topic);
       });
 }
 
@@ -166,41 +213,41 @@ void Node::Impl::look_through(const TopicPtr& topic, u32 reading, u64 from) {
     sync::Damage damage;
     sync::Counters counters;
   };
-  auto result = std::make_shared<Result>();
   const bool resting = storage_.rests(now_.steady_ms);  // the disk that just failed would fail again
-  transactions_.run(
+  transactions_.run<Result>(
       topic->queue(),
-      [this, topic, from, resting, result](store::Rows& rows) {
-        *result = {};
+      [this, topic, from, resting](store::Rows& rows) {
+        Result out;
         sync::Merge merge(rows, *topic, corrected_now_ms());
         merge.replica().looks_back();
         const crdt::Indexes indexes = merge.replica().indexes();
         u64 batches = 0;
-        result->next = topic->counters.arrived;
-        result->counters = topic->counters;
+        out.next = topic->counters.arrived;
+        out.counters = topic->counters;
         for (const crdt::Arrival& a : crdt::read_arrivals(rows, topic->no, indexes, from, look_entries)) {
           const u64 count = std::min(a.count, look_batches - batches);
-          result->news = merge.replica().has_news(a.log, a.from, a.from + count) || result->news;
-          result->next = a.number + count;
+          out.news = merge.replica().has_news(a.log, a.from, a.from + count) || out.news;
+          out.next = a.number + count;
           if ((batches += count) == look_batches) break;
         }
-        if (merge.gave_up(result->damage)) return;
+        if (merge.gave_up(out.damage)) return out;
         // What is news is found again, if this life ends before all is indexed anew.
-        const bool far = result->next >= indexes.arrived;
-        if (resting || result->news || (!merge.replica().looked() && !far)) return;
+        const bool far = out.next >= indexes.arrived;
+        if (resting || out.news || (!merge.replica().looked() && !far)) return out;
         std::vector<sync::LogUpdate> none;
         crdt::Changes changes;
-        if (merge.replica().looked()) merge.finish(none, changes, result->counters);
-        crdt::save_looked(rows, topic->no, merge.replica().indexes(), result->next);
+        if (merge.replica().looked()) merge.finish(none, changes, out.counters);
+        crdt::save_looked(rows, topic->no, merge.replica().indexes(), out.next);
+        return out;
       },
-      [this, topic, reading, resting, result](SaveOutcome saved) {
+      [this, topic, reading, resting](SaveOutcome saved, const Result& out) {
         if (saved != SaveOutcome::ok || topic->reading != reading) return;
         TopicExtra& e = extra(topic);
-        e.arrivals_lost |= result->damage.arrivals;
-        if ((result->news || result->damage.indexes) && resting) return void(e.rebuild_at = rebuild_again_at(e));
-        if (result->news || result->damage.indexes) return rebuild(topic);
-        topic->counters = result->counters;
-        look_through(topic, reading, result->next);
+        e.arrivals_lost |= out.damage.arrivals;
+        if ((out.news || out.damage.indexes) && resting) return void(e.rebuild_at = rebuild_again_at(e));
+        if (out.news || out.damage.indexes) return rebuild(topic);
+        topic->counters = out.counters;
+        look_through(topic, reading, out.next);
       });
 }
 
@@ -233,8 +280,21 @@ void Node::Impl::rebuild(const TopicPtr& topic) {
   e.rebuild_at = 0;
   e.rebuild_wanted = false;
   e.rebuilt_ms = now_.steady_ms;
-  bool arrivals_lost = std::exchange(e.arrivals_lost, false);
+  e.missed = {};
+  const bool arrivals_lost = std::exchange(e.arrivals_lost, false);
   metrics_["rebuilds"] += 1;
+  const u32 reading = topic->reading;
+  transactions_.run(
+      topic->queue(),
+      [topic](store::Rows& rows) {
+        if (topic->keys) crdt::keep_untold(rows, topic->no);
+      },
+      [this, topic, reading, arrivals_lost](SaveOutcome saved) {
+        if (saved == SaveOutcome::ok && topic->reading == reading) rebuild_from_nothing(topic, arrivals_lost);
+      });
+}
+
+void Node::Impl::rebuild_from_nothing(const TopicPtr& topic, bool arrivals_lost) {
   std::vector<std::pair<Bytes, Bytes>> ranges;
   for (u8 tree = 1; tree <= static_cast<u8>(crdt::Tree::marks); ++tree) {
     if (tree == static_cast<u8>(crdt::Tree::arrivals) && !arrivals_lost) continue;
@@ -265,60 +325,54 @@ void Node::Impl::rebuild(const TopicPtr& topic) {
 void Node::Impl::rebuild_on(const TopicPtr& topic, u32 reading, LogNo no, u64 at) {
   if (topic->reading != reading) return;
   while (no < topic->logs.size() && at >= topic->logs[no].durable.length) ++no, at = 0;
-  auto counters = std::make_shared<sync::Counters>();
-  if (no == topic->logs.size()) {
-    return transactions_.run(
-        topic->queue(),
-        [this, topic, counters](store::Rows& rows) {
-          rows.erase(rebuild_mark(*topic));
-          if (const u64 lost = nameless(*topic); lost != nameless_then(rows, *topic)) {
-            codec::Writer w;
-            w.varint(lost);
-            rows.put(nameless_row(*topic), std::move(w).take());
-          }
-          if (topic->keys) {
-            sync::Merge merge(rows, *topic, corrected_now_ms());
-            merge.replica().read_to_mark();
-            merge.replica().finish();
-            crdt::save_looked(rows, topic->no, merge.replica().indexes(), merge.replica().indexes().arrived);
-            *counters = merge.counters();
-          } else {
-            crdt::Indexes indexes = crdt::load_indexes(rows, topic->no);
-            counters->arrived = indexes.arrived;
-            counters->arrival_hash = indexes.arrival_hash;
-          }
-        },
-        [this, topic, reading, counters](SaveOutcome saved) {
-          if (saved != SaveOutcome::ok || topic->reading != reading) return;
-          topic->counters = *counters;
-          usable(topic);
-          if (all_usable()) no_trouble(Code::storage_unavailable);
-          load_rest(topic);
-        });
-  }
-  u64 to = std::min(topic->logs[no].durable.length, at + rebuild_batches);
-  auto updates = std::make_shared<std::vector<sync::LogUpdate>>();
-  auto absent = std::make_shared<std::set<LogNo>>();
-  transactions_.run(
+  if (no == topic->logs.size()) return rebuilt(topic, reading);
+  struct Indexed {
+    std::vector<sync::LogUpdate> updates;
+    std::set<LogNo> absent;
+    std::vector<u64> missed;
+  };
+  const u64 to = std::min(topic->logs[no].durable.length, at + rebuild_batches);
+  transactions_.run<Indexed>(
       topic->queue(),
-      [this, topic, no, at, to, updates, absent](store::Rows& rows) {
-        updates->clear();
+      [this, topic, no, at, to](store::Rows& rows) {
+        Indexed out;
         Partial logs(*topic, no, at);
         sync::Merge merge(rows, *topic, logs, corrected_now_ms());
         merge.replica().quiet();
         merge.add(no, at, to);  // voids that an older core could not read are carried out
         crdt::Changes changes;
         sync::Counters numbers;
-        merge.finish(*updates, changes, numbers);
-        *absent = merge.replica().absent();
-        if (rows.missed()) return;
-        for (const sync::LogUpdate& update : *updates) topic->build_on(update);
+        merge.finish(out.updates, changes, numbers);
+        out.absent = merge.replica().absent();
+        for (u64 i = at; out.absent.contains(no) && i < to; ++i)
+          if (!rows.get(store::key('B', topic->no, no, static_cast<u32>(i)))) out.missed.push_back(i);
+        if (rows.missed()) return out;
+        for (const sync::LogUpdate& update : out.updates) topic->build_on(update);
+        return out;
       },
-      [this, topic, reading, no, to, updates, absent](SaveOutcome saved) {
+      [this, topic, reading, no, to](SaveOutcome saved, const Indexed& out) {
         if (saved != SaveOutcome::ok || topic->reading != reading) return;
-        apply(topic, *updates);
-        for (LogNo log : *absent) begin_search(topic, log);  // no index will name what is lost
+        apply(topic, out.updates);
+        for (u64 i : out.missed) extra(topic).missed.add(no, i);
+        for (LogNo log : out.absent) begin_search(topic, log);  // no index will name what is lost
         rebuild_on(topic, reading, no, to);
+      });
+}
+
+void Node::Impl::rebuilt(const TopicPtr& topic, u32 reading) {
+  transactions_.run<sync::Counters>(
+      topic->queue(),
+      [this, topic, missed = extra(topic).missed](store::Rows& rows) {
+        missed.save(rows, topic->no);
+        return end_rebuild(rows, *topic, corrected_now_ms());
+      },
+      [this, topic, reading](SaveOutcome saved, const sync::Counters& counters) {
+        if (saved != SaveOutcome::ok || topic->reading != reading) return;
+        topic->counters = counters;
+        extra(topic).missing = extra(topic).missed;
+        usable(topic);
+        if (all_usable()) no_trouble(Code::storage_unavailable);
+        load_rest(topic);
       });
 }
 

@@ -16,8 +16,13 @@ void Node::Impl::damaged(const TopicPtr& topic, const sync::Damage& damage) {
   TopicExtra* found = known_extra(topic);
   if (!found || !topic->open || !topic->loaded) return;  // being read again already
   TopicExtra& e = *found;
-  for (LogNo no : damage.logs)
-    if (no < topic->logs.size() && e.searched.insert(no).second) begin_search(topic, no);
+  for (LogNo no : damage.logs) {
+    if (no >= topic->logs.size()) continue;
+    u64& rests_until = e.searched[no];
+    if (rests_until > now_.steady_ms) continue;
+    rests_until = now_.steady_ms + params::search_rest_ms;
+    begin_search(topic, no);
+  }
   if (!damage.indexes) return;
   metrics_["corrupt_indexes"] += 1;
   e.rebuild_wanted = true;
@@ -49,65 +54,72 @@ void Node::Impl::begin_search(const TopicPtr& topic, LogNo no) {
 }
 
 void Node::Impl::search(const TopicPtr& topic, LogNo no, u64 group, u64 hole) {
-  auto next = std::make_shared<u64>(hole);
-  auto more = std::make_shared<bool>(false);
-  transactions_.run(
+  struct Found {
+    bool more = false;
+    u64 hole = log::no_cut;
+  };
+  transactions_.run<Found>(
       topic->queue(),
-      [topic, no, group, hole, next, more](store::Rows& rows) {
+      [topic, no, group, hole](store::Rows& rows) {
         auto state = sync::read_state(rows, *topic, no);
-        *more = state && (group + 1) * log::group_size < state->held;
-        if (!state) return;
+        if (!state) return Found{false, hole};
         auto lost = log::mend_leaves(rows, topic->no, no, *state, group);
-        *next = std::min(hole, lost.value_or(log::no_cut));
+        return Found{(group + 1) * log::group_size < state->held, std::min(hole, lost.value_or(log::no_cut))};
       },
-      [this, topic, no, group, next, more](SaveOutcome saved) {
+      [this, topic, no, group](SaveOutcome saved, const Found& found) {
         if (saved != SaveOutcome::ok || !topic->open) return;
-        if (*more) search(topic, no, group + 1, *next);
-        else mend_tree(topic, no, 0, 0, *next);
+        if (found.more) search(topic, no, group + 1, found.hole);
+        else mend_tree(topic, no, 0, 0, found.hole);
       });
 }
 
 void Node::Impl::mend_tree(const TopicPtr& topic, LogNo no, std::size_t level, u64 group, u64 hole) {
   if (level == std::size(levels)) return note_hole(topic, no, hole);
-  auto more = std::make_shared<bool>(false);
-  transactions_.run(
+  transactions_.run<bool>(
       topic->queue(),
-      [topic, no, level, group, more](store::Rows& rows) {
+      [topic, no, level, group](store::Rows& rows) {
         auto state = sync::read_state(rows, *topic, no);
-        *more = state && log::mend_nodes(rows, topic->no, no, *state, levels[level], group);
+        return state && log::mend_nodes(rows, topic->no, no, *state, levels[level], group);
       },
-      [this, topic, no, level, group, hole, more](SaveOutcome saved) {
+      [this, topic, no, level, group, hole](SaveOutcome saved, bool more) {
         if (saved != SaveOutcome::ok || !topic->open) return;
-        if (*more) mend_tree(topic, no, level, group + 1, hole);
+        if (more) mend_tree(topic, no, level, group + 1, hole);
         else mend_tree(topic, no, level + 1, 0, hole);
       });
 }
 
 // The log ends at its hole for others, and everybody who has more is asked for it.
 void Node::Impl::note_hole(const TopicPtr& topic, LogNo no, u64 hole) {
-  auto update = std::make_shared<std::optional<sync::LogUpdate>>();
-  transactions_.run(
+  using Update = std::optional<sync::LogUpdate>;
+  transactions_.run<Update>(
       topic->queue(),
-      [topic, no, hole, update](store::Rows& rows) {
-        update->reset();
+      [topic, no, hole](store::Rows& rows) -> Update {
         auto state = sync::read_state(rows, *topic, no);
-        if (!state) return;
+        if (!state) return std::nullopt;
         state->hole = hole < state->held ? hole : log::no_cut;
         log::save_state(rows, topic->no, no, *state);
-        *update = sync::LogUpdate{no, sync::durable_of(rows, *topic, no, *state)};
+        return sync::LogUpdate{no, sync::durable_of(rows, *topic, no, *state)};
       },
-      [this, topic, no, update](SaveOutcome saved) {
+      [this, topic, no](SaveOutcome saved, const Update& update) {
         if (saved != SaveOutcome::ok || !topic->open) return;
         auto searching = extra(topic).searching.extract(no);
         if (!searching.empty() && searching.mapped()) return begin_search(topic, no);
         if (no >= topic->logs.size()) return;
-        if (!*update) return damaged(topic, {true, false, {}});  // its own row is lost: what is left is read again
-        u64 before = topic->logs[no].durable.hole, after = (*update)->durable.hole;
+        if (!update) return damaged(topic, {true, false, {}});  // its own row is lost: what is left is read again
+        u64 before = topic->logs[no].durable.hole, after = update->durable.hole;
+        if (after == log::no_cut) extra(topic).searched.erase(no);  // what is lost from now on is another loss
         bool closed = after == log::no_cut && (before != after || extra(topic).rebuild_wanted);
-        apply(topic, {**update});
+        // What comes back in portions is not indexed by portions.
+        const u64 rebuilt = extra(topic).rebuilt_ms,
+                  rests_until = rebuilt == 0 ? 0 : rebuilt + params::portions_rest_ms;
+        const bool any = extra(topic).missing.any_before(no, std::min(after, update->durable.length));
+        const bool back = any && rests_until <= now_.steady_ms;
+        if (any && !back) extra(topic).back_at = rests_until;
+        apply(topic, {*update});
         report_holes();
-        if (!topic->loaded || (before == after && !closed)) return;  // whoever met it was wrong, or it is known
-        if (!closed) return sync_.reload(topic, now_, false), append_waiting(topic);
+        if (!topic->loaded || (before == after && !closed && !back))
+          return;  // whoever met it was wrong, or it is known
+        if (!closed && !back) return sync_.reload(topic, now_, false), append_waiting(topic);
         extra(topic).rebuild_wanted = true;  // the indexes may have been made without what was lost
         reload_topic(topic);
       });
@@ -121,7 +133,7 @@ void Node::Impl::restored(const TopicPtr& topic, LogNo no) {
   e.rebuild_wanted = true;  // the indexes may have been made without them
   const sync::LogEntry& entry = topic->logs[no];
   if (entry.pending.device == identity_->id() && entry.durable.cut < entry.durable.length)
-    e.uncounted.push_back({Uncounted::Why::voided, {no, entry.durable.cut, 0, {}, {}}});
+    e.uncounted.push_back({author::Uncounted::Why::voided, {no, entry.durable.cut, 0, {}, {}}});
   begin_search(topic, no);
 }
 

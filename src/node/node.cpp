@@ -18,15 +18,18 @@ Node::Impl::Impl(Config config)
       random_(config_.random_seed),
       static_key_(session::make_static_key(*identity_, random_)),
       transactions_(config_.cache_bytes),
-      sync_(transactions_, *identity_, config_.anchor, {memory_.queued, memory_.claims, memory_.link_claims}, *this) {
+      sync_(transactions_, *identity_, config_.anchor,
+            {memory_.queued, memory_.claims, memory_.link_claims, memory_.passed}, *this) {
   served_.insert(config_.topics.begin(), config_.topics.end());
   transactions_.on_failure = [this](SaveOutcome outcome) { storage_failed(outcome); };
   transactions_.on_reopened = [this](Reopening outcome) { carry_on(storage_.reopened(now_.steady_ms, outcome)); };
 }
 
 Turn Node::Impl::handle(Instant now, std::vector<Event> events) {
+  const i64 stepped = now_.steady_ms == 0 ? 0 : clock::step(now_, now);
   now_ = now;
   if (!storage_.over()) {
+    if (stepped != 0) clock_stepped(stepped);
     for (Event& event : events) on_event(event);
     on_time();
     sync_.flush(now_);
@@ -108,7 +111,7 @@ void Node::Impl::on_event(Event& event) {
 
 void Node::Impl::on_time() {
   carry_on(storage_.on_time(now_.steady_ms, transactions_.failed()));
-  if (room_ && room_at_ <= now_.steady_ms) room_again();
+  if (const auto at = disk_room_.deadline(); at && *at <= now_.steady_ms) room_again();
   links_time();
   hear_waiting();
   dial_anchors();
@@ -137,7 +140,7 @@ std::optional<u64> Node::Impl::deadline() {
     if (!at || t < *at) at = t;
   };
   if (auto store = storage_.deadline()) take(*store);
-  if (room_) take(room_at_);
+  if (auto room = disk_room_.deadline()) take(*room);
   if (auto links = link_timers_.next()) take(*links);
   if (storage_.started() && online_)
     for (const auto& [url, a] : anchors_)
@@ -175,6 +178,11 @@ u64 Node::Impl::buffered(LinkId id) const {
   return it->second->buffered;
 }
 
+Bytes Node::Impl::origin(LinkId id) const {
+  auto it = links_.find(id);
+  return it == links_.end() ? Bytes{} : it->second->address;
+}
+
 void Node::Impl::fault(LinkId id, sync::Fault) {
   metrics_["faults"] += 1;
   link_closed(id, false);
@@ -189,7 +197,6 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   for (LogNo no : changes.opaque) e.own_unreadable |= topic->logs[no].pending.device == identity_->id();
   if (!changes.opaque.empty()) report_holes();
   if (!e.members_at) e.members_at = now_.steady_ms + params::members_delay_ms;
-  topics_dirty_ = true;
   waiters_.look();
   e.pending_notice.timeline |= changes.timeline;
   e.pending_notice.all_keys |= changes.all_keys;
@@ -197,7 +204,6 @@ void Node::Impl::stored(const TopicPtr& topic, const crdt::Changes& changes) {
   if (keys.size() + changes.keys.size() > 256) e.pending_notice.all_keys = true;
   else keys.insert(keys.end(), changes.keys.begin(), changes.keys.end());
   no_trouble(Code::storage_full);
-  if (config_.anchor) save_address(topic);
 }
 
 void Node::Impl::progressed(const TopicPtr& topic) {
@@ -242,17 +248,25 @@ void Node::Impl::refused(wire::Refusal why) {
         "The storage that this app allows is used up: what comes from others is not stored. Raise limits.storageMB.");
 }
 
-// Topics that nobody has used for the length of a lease make room.
+// Topics that nobody has used for the length of a lease make room. While somebody is linked a topic is in use.
 void Node::Impl::check_leases() {
   leases_at_ = now_.steady_ms + params::lease_check_ms;
   u64 lease_ms = u64{config_.quotas.lease_days} * 86'400'000;
   std::vector<TopicPtr> over;
   for (auto& [no, topic] : topics_)
-    if (sync_.links(topic).empty() && topic->last_used_ms + lease_ms < now_.wall_ms) over.push_back(topic);
+    if (!sync_.links(topic).empty()) used(topic);
+    else if (leases_end_at_ <= now_.steady_ms && topic->last_used_ms + lease_ms < now_.wall_ms) over.push_back(topic);
   for (const TopicPtr& topic : over) {
     metrics_["leases_ended"] += 1;
     forget_topic(topic, [](SaveOutcome) {});
   }
+}
+
+// Nothing is kept of a topic in which nothing was said; of others, when they were used last, to the hour.
+void Node::Impl::used(const TopicPtr& topic) {
+  topic->last_used_ms = std::max(topic->last_used_ms, now_.wall_ms);
+  if (topic->written && topic->kept_used_ms + params::lease_check_ms <= now_.wall_ms)
+    save_topic(topic, topic->left, [](SaveOutcome) {});
 }
 
 void Node::Impl::apply(const TopicPtr& topic, const std::vector<sync::LogUpdate>& updates) {
@@ -263,19 +277,16 @@ void Node::Impl::apply(const TopicPtr& topic, const std::vector<sync::LogUpdate>
 
 void Node::Impl::count_bytes(const TopicPtr& topic, u64 bytes) {
   total_bytes_ += bytes - std::exchange(topic->counted, bytes);
-  addresses_.count(topic->no, bytes);
 }
 
 // An edge counts the topics that are open, and tells nobody's writing from another's.
-wire::Refusal* Node::Impl::quota(const Topic& topic, const DeviceId& device, u64 bytes) {
+wire::Refusal* Node::Impl::quota(const Topic& topic, const DeviceId& device, u64 bytes, const Bytes& from) {
   if (!config_.anchor) {
     // As of the turn before, and what has changed in this one.
-    bytes += open_bytes_;
+    bytes += tallies_.bytes();
     for (TopicNo no : touched_) {
       auto open = topics_.find(no);
-      auto before = tallies_.find(no);
-      bytes += (open == topics_.end() ? 0 : open->second->bytes) -
-               (before == tallies_.end() ? 0 : before->second.bytes);
+      bytes += (open == topics_.end() ? 0 : open->second->bytes) - tallies_.bytes_of(no);
     }
     refusal_ = wire::Refusal::total_quota;
     return bytes > config_.quotas.total_bytes ? &refusal_ : nullptr;
@@ -285,8 +296,8 @@ wire::Refusal* Node::Impl::quota(const Topic& topic, const DeviceId& device, u64
   if (total_bytes_ + bytes > config_.quotas.total_bytes) refusal_ = wire::Refusal::total_quota;
   else if (topic.bytes + bytes > config_.quotas.topic_bytes) refusal_ = wire::Refusal::topic_quota;
   else if (of_device + bytes > config_.quotas.device_bytes) refusal_ = wire::Refusal::device_quota;
-  else if (beyond_address(topic, bytes)) refusal_ = wire::Refusal::address_quota;
-  else if (too_large_now(topic, bytes)) refusal_ = wire::Refusal::full_disk;
+  else if (beyond_address(topic, bytes, from)) refusal_ = wire::Refusal::address_quota;
+  else if (disk_room_.refuses(topic.no, bytes)) refusal_ = wire::Refusal::full_disk;
   else return nullptr;
   return &refusal_;
 }

@@ -9,7 +9,8 @@ namespace {
 
 bool same(const TopicNotice& a, const TopicNotice& b) {
   return a.state == b.state && a.length == b.length && a.unread == b.unread && a.pending == b.pending &&
-         a.behind == b.behind && a.held == b.held && a.peers == b.peers && a.map_size == b.map_size;
+         a.behind == b.behind && a.held == b.held && a.unreadable == b.unreadable && a.peers == b.peers &&
+         a.map_size == b.map_size;
 }
 
 bool same(const std::vector<MemberOut>& a, const std::vector<MemberOut>& b) {
@@ -17,6 +18,11 @@ bool same(const std::vector<MemberOut>& a, const std::vector<MemberOut>& b) {
     return x.id == y.id && x.name == y.name && x.online == y.online && x.own == y.own &&
            (x.online || x.last_seen_ms == y.last_seen_ms);
   });
+}
+
+std::string lasting(i64 ms) {
+  const i64 minutes = ms / 60'000;
+  return minutes < 120 ? std::to_string(minutes) + " minutes" : std::to_string(minutes / 60) + " hours";
 }
 
 // A long list is told after a while, with all that has changed by then.
@@ -40,11 +46,17 @@ StatusNotice Node::Impl::status() {
   bool connecting = links_.size() > s.webrtc + s.websocket + s.relayed + s.local;
   for (const auto& [url, a] : anchors_) connecting |= a.dialling;
   s.state = s.webrtc + s.websocket + s.relayed + s.local > 0 ? 1 : connecting && online_ ? 2 : 3;
-  s.pending = pending_;
+  s.pending = tallies_.pending();
   s.skew_ms = agreement_.skew();
   for (const auto& [code, text] : trouble_) s.trouble.push_back({code, text});
+  // As far as nobody corrects it. Others hold back what is dated ahead, and can tell its writer nothing.
+  const i64 fast = agreement_.offset().value_or(0) - s.skew_ms.value_or(0);
+  if (!config_.anchor && fast > static_cast<i64>(clock::hold_back_ms))
+    s.trouble.push_back(
+        {Code::not_allowed, "This device's clock is " + lasting(fast) +
+                                " ahead of others: what is said here shows there only when it is due. Set the clock."});
   std::string newer;
-  for (TopicNo no : newer_) {
+  for (TopicNo no : tallies_.newer()) {
     const TopicPtr& topic = topics_.at(no);
     newer += (newer.empty() ? "" : ", ") + (topic->name ? "\"" + *topic->name + "\"" : "a topic without a name");
   }
@@ -63,7 +75,7 @@ void Node::Impl::topic_notice(const TopicPtr& topic) {
   n.state = sync_.state(topic);
   n.length = topic->counters.length;
   n.unread = topic->counters.unread;
-  n.pending = sync_.pending(topic) + uncounted(topic);
+  n.pending = pending(topic);
   n.behind = sync_.behind(topic);
   n.held = topic->counters.held_back;
   n.unreadable = topic->counters.opaque;
@@ -76,6 +88,41 @@ void Node::Impl::topic_notice(const TopicPtr& topic) {
   if (!news && same(n, e.last_notice) && e.last_notice.topic == n.topic) return;
   e.last_notice = n;
   actions_.push_back(std::move(n));
+}
+
+PeersNotice Node::Impl::peers_notice() {
+  PeersNotice notice;
+  std::set<DeviceId> linked;
+  auto name_of = [&](const DeviceId& id) {
+    for (const auto& [no, e] : extras_)
+      if (auto it = e.names.find(id); it != e.names.end()) return it->second;
+    return std::string();
+  };
+  for (const auto& [id, link] : links_) {
+    if (!link->greeted) continue;
+    linked.insert(link->peer);
+    notice.peers.push_back({link->peer, name_of(link->peer), PeerState::connected, link->kind, link->round_trip_ms,
+                            link->anchor, link->able.version});
+  }
+  for (const auto& [no, attempt] : attempts_)
+    if (linked.insert(attempt.peer).second)
+      notice.peers.push_back(
+          {attempt.peer, name_of(attempt.peer), PeerState::connecting, LinkKind::datachannel, std::nullopt, false, {}});
+  for (const auto& [id, contact] : contacts_)
+    if (linked.insert(id).second)
+      notice.peers.push_back({id, name_of(id), PeerState::away, LinkKind::relayed, std::nullopt, false, {}});
+  std::sort(notice.peers.begin(), notice.peers.end(), [](const PeerOut& a, const PeerOut& b) { return a.id < b.id; });
+  return notice;
+}
+
+std::optional<TopicOut> Node::Impl::listed(TopicNo no) const {
+  auto found = topics_.find(no);
+  if (found == topics_.end() || found->second->left || !found->second->keys) return std::nullopt;
+  const Topic& topic = *found->second;
+  const auto [unread, greatest] = topic.listed();
+  TopicOut out{no, topic.id, topic.name, unread, std::nullopt};
+  if (greatest.value != 0) out.last_activity_ms = greatest.ms();
+  return out;
 }
 
 void Node::Impl::notices() {
@@ -101,32 +148,7 @@ void Node::Impl::notices() {
   if (std::exchange(peers_dirty_, false)) tell_soon(peers_at_, now_.steady_ms, peers_told_);
   if (peers_at_ && *peers_at_ <= now_.steady_ms) {
     peers_at_.reset();
-    PeersNotice notice;
-    std::set<DeviceId> linked;
-    auto name_of = [&](const DeviceId& id) {
-      for (const auto& [no, e] : extras_)
-        if (auto it = e.names.find(id); it != e.names.end()) return it->second;
-      return std::string();
-    };
-    for (const auto& [id, link] : links_) {
-      if (!link->greeted) continue;
-      linked.insert(link->peer);
-      notice.peers.push_back({link->peer, name_of(link->peer), PeerState::connected, link->kind, link->round_trip_ms,
-                              link->anchor, link->able.version});
-    }
-    for (const auto& [no, attempt] : attempts_)
-      if (linked.insert(attempt.peer).second)
-        notice.peers.push_back({attempt.peer,
-                                name_of(attempt.peer),
-                                PeerState::connecting,
-                                LinkKind::datachannel,
-                                std::nullopt,
-                                false,
-                                {}});
-    for (const auto& [id, contact] : contacts_)
-      if (linked.insert(id).second)
-        notice.peers.push_back({id, name_of(id), PeerState::away, LinkKind::relayed, std::nullopt, false, {}});
-    std::sort(notice.peers.begin(), notice.peers.end(), [](const PeerOut& a, const PeerOut& b) { return a.id < b.id; });
+    PeersNotice notice = peers_notice();
     peers_told_ = notice.peers.size();
     actions_.push_back(std::move(notice));
   }
@@ -135,17 +157,11 @@ void Node::Impl::notices() {
     for (const auto& [url, a] : anchors_) notice.anchors.push_back({url, a.state, a.pinned, a.reason});
     actions_.push_back(std::move(notice));
   }
-  if (std::exchange(topics_dirty_, false)) {
-    TopicsNotice notice;
-    for (const auto& [no, topic] : topics_) {
-      if (topic->left || !topic->keys) continue;
-      const auto [unread, greatest] = topic->listed();
-      TopicOut out{topic->id, topic->name, unread, std::nullopt};
-      if (greatest.value != 0) out.last_activity_ms = greatest.ms();
-      notice.topics.push_back(std::move(out));
-    }
-    actions_.push_back(std::move(notice));
-  }
+  if (topic_list_.told())
+    for (TopicNo no : touched_) topic_list_.look(no, listed(no));
+  else
+    for (const auto& [no, topic] : topics_) topic_list_.look(no, listed(no));
+  if (auto notice = topic_list_.take()) actions_.push_back(std::move(*notice));
 }
 
 }  // namespace perdure

@@ -79,7 +79,7 @@ void Node::Impl::call(u32 id, SetPresence& c) {
 void Node::Impl::announce(const TopicPtr& topic, u8 kind, const std::optional<Bytes>& value,
                           std::optional<LinkId> only) {
   TopicExtra& e = extra(topic);
-  e.own_sequence = std::max(e.own_sequence + 1, now_.wall_ms);  // newer than what a life before this one said
+  e.own_sequence = std::max(e.own_sequence + 1, corrected_now_ms());  // newer than what a life before this one said
   wire::Presence said{identity_->id(), kind, e.own_sequence,
                       seal_said(*topic, *identity_, kind, e.own_sequence, value, random_)};
   for (LinkId id : sync_.links(topic)) {
@@ -99,10 +99,34 @@ void Node::Impl::announce_to_newcomer(Link& link, const TopicPtr& topic) {
   }
   for (const auto& [who, said] : e.heard) {
     if (who.first == link.peer || said.frame.empty()) continue;
+    charge(link.id, wire::work_given(said.frame.size()));
     auto frame = wire::parse(said.frame);
     if (auto m = frame ? wire::decode<wire::Presence>(*frame) : std::nullopt)
       send_on(link, *m, link.aliases[topic->no]);
   }
+}
+
+// What was said by a clock that was behind sounded older than what a life before this one has said.
+void Node::Impl::announce_anew() {
+  for (const auto& [no, topic] : topics_) {
+    if (!topic->open || !topic->keys || sync_.links(topic).empty()) continue;
+    if (!config_.name.empty()) announce(topic, kind_profile, own(view(config_.name)), std::nullopt);
+    extra(topic).own_presence_due |= extra(topic).own_presence.has_value();
+  }
+}
+
+// To all others who are here: as much as may be passed on. Beyond that they see the next one, at the latest when it is said again.
+void Node::Impl::pass_on(Link& link, const TopicPtr& topic, const wire::Presence& said) {
+  const auto links = sync_.links(topic);
+  const u64 work = links.size() * wire::work_per_presence(said.sealed.size()), now = now_.steady_ms;
+  if (presences_.left_at(now, wire::presences_passed) > now ||
+      link.shared->presences.left_at(now, wire::presences_passed_by) > now)
+    return void(metrics_["presences_over"] += 1);
+  presences_.charge(now, wire::presences_passed, work);
+  link.shared->presences.charge(now, wire::presences_passed_by, work);
+  for (LinkId id : links)
+    if (auto other = links_.find(id); other != links_.end() && id != link.id)
+      send_on(*other->second, said, other->second->aliases[topic->no]);
 }
 
 void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Frame& frame) {
@@ -111,6 +135,7 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
     return fault(link.id, sync::Fault::malformed);
   if (said->device == identity_->id()) return;
   TopicExtra& e = extra(topic);
+  if (e.ending) return;  // nothing more is written of it
   auto key = std::pair{said->device, said->kind};
   auto known = e.heard.find(key);
   if (known != e.heard.end() && known->second.sequence >= said->sequence) return;
@@ -125,10 +150,7 @@ void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Fram
     s.sequence = sequence;
     s.heard_ms = now_.steady_ms;
     keep_frame(s, wire::encode({}, *said));
-    for (LinkId id : sync_.links(topic))
-      if (auto other = links_.find(id); other != links_.end() && id != link.id)
-        send_on(*other->second, *said, other->second->aliases[topic->no]);
-    return;
+    return pass_on(link, topic, *said);
   }
   if (link.peer != said->device && !link.anchor) return;  // members speak for themselves alone
   // Of who is not known yet, what is said is read first: nobody takes another's budget.

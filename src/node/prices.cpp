@@ -1,55 +1,28 @@
 // What links have spent of what wire/table.hpp allows, each by itself and all of one address together; who owes waits.
 #include <algorithm>
 
-#include "codec/bytes.hpp"
 #include "node/impl.hpp"
 
 namespace perdure {
 
 using peers::Link;
 
-namespace {
-
-// Who shares a budget: the links of one address; where the host does not tell it, each link by itself.
-Bytes purse_of(const LinkOpened& event) {
-  if (!event.address.empty()) return event.address;
-  codec::Writer w;
-  w.raw(view("perdure/link/")).be32(event.link.value);  // longer than any address
-  return std::move(w).take();
-}
-
-// What was spent has come back: who comes again is as new.
-bool untouched(peers::Spent& spent, u64 now_ms) {
-  return spent.work.untouched(now_ms, wire::address_work) &&
-         spent.frames[wire::price_index(wire::Tag::enter)].untouched(now_ms, wire::price_of(wire::Tag::enter).rate);
-}
-
-}  // namespace
-
-void Node::Impl::join_purse(Link& link, const LinkOpened& event) {
-  if (purses_.size() >= params::addresses_max)
-    std::erase_if(purses_, [&](auto& a) { return a.second.links == 0 && untouched(*a.second.spent, now_.steady_ms); });
-  for (auto a = purses_.begin(); a != purses_.end() && purses_.size() >= params::addresses_max;)
-    a = a->second.links == 0 ? purses_.erase(a) : std::next(a);
-  link.purse = purse_of(event);
-  Purse& a = purses_[link.purse];
-  if (!a.spent) a.spent = std::make_shared<peers::Spent>();
-  ++a.links;
-  link.shared = a.spent;
-}
-
-void Node::Impl::leave_purse(const Link& link) {
-  auto a = purses_.find(link.purse);
-  if (a == purses_.end()) return;  // a relayed one, which shares that of the link that carries it
-  --a->second.links;
-  if (a->second.links == 0 && untouched(*a->second.spent, now_.steady_ms)) purses_.erase(a);
-}
-
 void Node::Impl::charge(LinkId id, u64 work) {
   auto link = links_.find(id);
   if (link == links_.end()) return;
   link->second->spent.work.charge(now_.steady_ms, wire::link_work, work);
   link->second->shared->work.charge(now_.steady_ms, wire::address_work, work);
+}
+
+Budget* Node::Impl::acks(LinkId id, sync::AckWay way) {
+  auto link = links_.find(id);
+  if (link == links_.end()) return nullptr;
+  switch (way) {
+    case sync::AckWay::own: return &link->second->acks_said;
+    case sync::AckWay::passed: return &link->second->acks_passed;
+    case sync::AckWay::passed_to: return &link->second->acks_passed_to;
+  }
+  return nullptr;
 }
 
 u64 Node::Impl::rested_at(LinkId id) const {
@@ -60,7 +33,10 @@ u64 Node::Impl::rested_at(LinkId id) const {
 }
 
 void Node::Impl::wait(Link& link, ByteView frame) {
-  if (link.waiting_bytes + frame.size() > wire::frontier_bytes_max) return fault(link.id, sync::Fault::too_much);
+  if (link.waiting_bytes + frame.size() > wire::frontier_bytes_max) {
+    if (wire::passed_on(wire::parse(frame)->tag)) return void(metrics_["frames_over"] += 1);
+    return fault(link.id, sync::Fault::too_much);
+  }
   link.waiting.push_back(own(frame));
   link.waiting_bytes += frame.size();
   unfinished_ += frame.size();
@@ -97,6 +73,7 @@ bool Node::Impl::afford(Link& link, const wire::Frame& frame) {
   if (price.over == wire::Over::close) return fault(link.id, sync::Fault::too_much), false;
   if (price.over == wire::Over::refuse)
     if (auto relay = wire::decode<wire::Relay>(frame)) send_on(link, wire::Unreachable{relay->other});
+  if (wire::passed_on(frame.tag)) return charge(link.id, wire::work_unheard), false;  // it may be another's doing
   if (!link.spent.skipped.take(now_.steady_ms, wire::skipped_rate)) fault(link.id, sync::Fault::too_much);
   return false;
 }

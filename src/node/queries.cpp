@@ -29,19 +29,20 @@ void Node::Impl::query(u32 id, TopicNo no, F ask) {
     ReplyBody body;
     sync::Damage damage;
   };
-  auto answer = std::make_shared<Answer>();
-  transactions_.run(
+  transactions_.run<Answer>(
       topic->queue(),
-      [this, topic, answer, ask](store::Rows& rows) {
+      [this, topic, ask](store::Rows& rows) {
+        Answer answer;
         sync::Merge merge(rows, *topic, corrected_now_ms());
-        answer->body = ask(*topic, merge.replica());
-        merge.gave_up(answer->damage);
+        answer.body = ask(*topic, merge.replica());
+        merge.gave_up(answer.damage);
+        return answer;
       },
-      [this, topic, id, no, ask, answer](SaveOutcome saved) {
-        if (saved == SaveOutcome::ok && answer->damage) damaged(topic, answer->damage);
-        if (saved == SaveOutcome::ok && answer->damage.indexes)
+      [this, topic, id, no, ask](SaveOutcome saved, Answer answer) {
+        if (saved == SaveOutcome::ok && answer.damage) damaged(topic, answer.damage);
+        if (saved == SaveOutcome::ok && answer.damage.indexes)
           return once_mended(topic, id, [this, id, no, ask] { query(id, no, ask); });
-        if (saved == SaveOutcome::ok) reply(id, std::move(answer->body));
+        if (saved == SaveOutcome::ok) reply(id, std::move(answer.body));
         else read_failed(id);
       });
 }
@@ -115,28 +116,31 @@ void Node::Impl::call(u32 id, MarkRead& c) {
     op = op_named(*topic, *c.id);
     if (!op) return fail(id, Code::not_found, crdt::no_message_text);
   }
-  auto counters = std::make_shared<sync::Counters>();
-  auto damage = std::make_shared<sync::Damage>();
-  transactions_.run(
+  struct Marked {
+    sync::Counters counters;
+    sync::Damage damage;
+  };
+  transactions_.run<Marked>(
       topic->queue(),
-      [this, topic, op, counters, damage](store::Rows& rows) {
+      [this, topic, op](store::Rows& rows) {
+        Marked out;
         sync::Merge merge(rows, *topic, corrected_now_ms());
         merge.replica().mark_read(op);
         std::vector<sync::LogUpdate> none;
         crdt::Changes changes;
-        merge.finish(none, changes, *counters);
-        merge.gave_up(*damage);
+        merge.finish(none, changes, out.counters);
+        merge.gave_up(out.damage);
+        return out;
       },
-      [this, topic, id, counters, damage, c](SaveOutcome saved) {
-        if (saved == SaveOutcome::ok && *damage) damaged(topic, *damage);
-        if (saved == SaveOutcome::ok && damage->indexes)
+      [this, topic, id, c](SaveOutcome saved, const Marked& out) {
+        if (saved == SaveOutcome::ok && out.damage) damaged(topic, out.damage);
+        if (saved == SaveOutcome::ok && out.damage.indexes)
           return once_mended(topic, id, [this, id, c]() mutable { call(id, c); });
         if (saved != SaveOutcome::ok) return save_failed(id, saved, "the mark was not stored.");
         reply(id, Nothing{});
         if (!topic->open) return;
-        topic->counters = *counters;
+        topic->counters = out.counters;
         extra(topic).dirty = true;
-        topics_dirty_ = true;
       });
 }
 
@@ -186,12 +190,16 @@ void Node::Impl::call(u32 id, MapHistory& c) {
 
 void Node::Impl::call(u32 id, GetDigest& c) {
   TopicPtr topic = open_one(id, c.topic);
-  if (!topic || !topic->keys) return;
-  auto digest = std::make_shared<Hash>();
-  auto damage = std::make_shared<sync::Damage>();
-  transactions_.run(
+  if (!topic) return;
+  if (!topic->keys) return fail(id, Code::not_allowed, "An anchor cannot read.");
+  struct Digest {
+    Hash hash;
+    sync::Damage damage;
+  };
+  transactions_.run<Digest>(
       topic->queue(),
-      [this, topic, digest, damage](store::Rows& rows) {
+      [this, topic](store::Rows& rows) {
+        Digest out;
         std::vector<std::pair<LogNo, log::LogState>> logs;
         bool lost = false;  // a log's own row, under a running core: what is left is read again
         for (const auto& [log_id, no] : topic->numbers) {
@@ -208,18 +216,19 @@ void Node::Impl::call(u32 id, GetDigest& c) {
           }
           if (state->held > 0) logs.emplace_back(no, std::move(*state));
         }
-        if (rows.missed()) return;
+        if (rows.missed()) return out;
         sync::Merge merge(rows, *topic, corrected_now_ms());
-        *digest = merge.replica().digest(logs);
-        merge.gave_up(*damage);
-        damage->indexes |= lost && topic->loaded;
+        out.hash = merge.replica().digest(logs);
+        merge.gave_up(out.damage);
+        out.damage.indexes |= lost && topic->loaded;
+        return out;
       },
-      [this, topic, id, c, digest, damage](SaveOutcome saved) {
-        if (saved == SaveOutcome::ok && *damage) damaged(topic, *damage);
-        if (saved == SaveOutcome::ok && damage->indexes)
+      [this, topic, id, c](SaveOutcome saved, const Digest& out) {
+        if (saved == SaveOutcome::ok && out.damage) damaged(topic, out.damage);
+        if (saved == SaveOutcome::ok && out.damage.indexes)
           return once_mended(topic, id, [this, id, c]() mutable { call(id, c); });
         if (saved != SaveOutcome::ok) return read_failed(id);
-        reply(id, Text{codec::to_hex(digest->view())});
+        reply(id, Text{codec::to_hex(out.hash.view())});
       });
 }
 
@@ -280,16 +289,21 @@ void Node::Impl::call(u32 id, GetCopies& c) {
 // Where ops stand that count, in a step only where some are said again.
 void Node::Impl::find_places(const TopicPtr& topic, const std::vector<OpId>& ids,
                              Task<void(std::vector<std::vector<OpId>>)> use) {
-  auto places = std::make_shared<std::vector<std::vector<OpId>>>();
-  for (const OpId& id : ids) places->push_back({id});
-  if (topic->counters.said_again == 0 || !topic->keys) return use(std::move(*places));
-  transactions_.run(
+  using Places = std::vector<std::vector<OpId>>;
+  Places said;  // where they were said first
+  for (const OpId& id : ids) said.push_back({id});
+  if (topic->counters.said_again == 0 || !topic->keys) return use(std::move(said));
+  transactions_.run<Places>(
       topic->queue(),
-      [topic, ids, places](store::Rows& rows) {
+      [topic, ids](store::Rows& rows) {
+        Places places;
         crdt::Replica replica(rows, topic->no, *topic, *topic->keys, topic->network);
-        for (std::size_t i = 0; i < ids.size(); ++i) (*places)[i] = replica.places_of(ids[i]);
+        for (const OpId& id : ids) places.push_back(replica.places_of(id));
+        return places;
       },
-      [places, use = std::move(use)](SaveOutcome) { use(std::move(*places)); });
+      [said = std::move(said), use = std::move(use)](SaveOutcome saved, Places places) {
+        use(saved == SaveOutcome::ok ? std::move(places) : said);
+      });
 }
 
 // What they wait for may stand elsewhere now.
@@ -335,8 +349,10 @@ void Node::Impl::call(u32 id, WaitCopies& c) {
 }
 
 void Node::Impl::call(u32 id, WaitSynced& c) {
-  if (!open_one(id, c.topic)) return;
-  if (!waiters_.add({id, c.topic, {}, {}, 0, false, true})) fail(id, Code::too_large, waiting_text);
+  TopicPtr topic = open_one(id, c.topic);
+  if (!topic) return;
+  if (!waiters_.add({id, c.topic, {}, {}, 0, false, true, sync_.ask(topic, now_)}))
+    fail(id, Code::too_large, waiting_text);
 }
 
 void Node::Impl::check_waiters() {
@@ -347,7 +363,7 @@ void Node::Impl::check_waiters() {
   auto ready = [&](const Waiter& w) {
     const TopicPtr topic = open(w);
     if (!topic) return true;
-    if (w.synced) return sync_.synced(topic);
+    if (w.synced) return sync_.synced(topic, w.ask);
     auto [peers, anchors] = copies_of(topic, w.places, true);
     return w.anchored ? !anchors.empty() : peers.size() + anchors.size() >= w.copies;
   };

@@ -19,8 +19,25 @@ void Node::Impl::say_topics(Link& link) {
     if (topic->open && topic->keys) say_topic(link, topic);
 }
 
+// What they have shown themselves is heard with that, and may cost a link its life, and with it those that it carries.
+template <class F>
+void Node::Impl::each_greeted(F use) {
+  std::vector<LinkId> greeted;
+  for (const auto& [id, link] : links_)
+    if (link->greeted) greeted.push_back(id);
+  for (LinkId id : greeted)
+    if (auto link = links_.find(id); link != links_.end()) use(*link->second);
+}
+
+void Node::Impl::say_topics() {
+  each_greeted([&](Link& link) { say_topics(link); });
+}
+void Node::Impl::say_topic(const TopicPtr& topic) {
+  each_greeted([&](Link& link) { say_topic(link, topic); });
+}
+
 void Node::Impl::say_topic(Link& link, const TopicPtr& topic) {
-  if (!link.greeted || link.aliases.contains(topic->no) || !topic->keys) return;
+  if (!link.greeted || link.aliases.contains(topic->no) || !topic->keys || !links_.contains(link.id)) return;
   if (link.anchor) {
     u32 alias = link.next_alias++;
     link.aliases[topic->no] = alias;
@@ -36,7 +53,8 @@ void Node::Impl::say_topic(Link& link, const TopicPtr& topic) {
   wire::Topics message{{peers::topic_mac(us)}};
   std::optional<wire::Hello> hello;
   if (topic->loaded) hello = sync::hello_of(us.session, *topic, 1);
-  if (peers::pad(us, alias, hello, random_, message.macs)) link.hellos[topic->no] = hello->fingerprint;
+  if (peers::pad(us, alias, hello, random_, message.macs))
+    link.hellos[topic->no] = {hello->fingerprint, sync_.asked(topic)};
   link.next_alias += peers::shown_macs;
   send_on(link, message);
   if (auto found = link.unmatched.extract(peers::topic_mac(shown_by(link, *topic))))
@@ -99,16 +117,13 @@ void Node::Impl::on_enter(Link& link, u32 alias, const wire::Enter& enter) {
   if (full || link.their_aliases.size() >= params::link_topics_max)
     return refused(wire::Refusal::total_quota),
            send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::total_quota)}, alias);
+  if (known == topic_numbers_.end() && serves_all() && !addresses_.may_make(link.address))
+    return refused(wire::Refusal::address_quota),
+           send_on(link, wire::Refused{static_cast<u8>(wire::Refusal::address_quota)}, alias);
   const TopicNo next = next_topic_;
   TopicPtr topic = known == topic_numbers_.end() ? make_topic(network, enter.topic) : topics_[known->second];
   const bool fresh = topic->no >= next;  // not one that is there already, or whose row alone was lost
-  // What there is to tell of a large one is paid for by who asks.
-  if (topic->logs.size() > params::logs_large && rested_at(link.id) > now_.steady_ms)
-    return fault(link.id, sync::Fault::too_much);
-  topic->last_used_ms = now_.wall_ms;
-  // Nothing is kept of a topic in which nothing was said; of others, how long they have not been used, to the hour.
-  if (topic->written && topic->kept_used_ms + params::lease_check_ms <= now_.wall_ms)
-    save_topic(topic, [](SaveOutcome) {});
+  used(topic);
   if (!topic->open && !topic->written) topic->open = topic->loaded = true;  // there is nothing to be read
   else if (!topic->open) open_topic(topic, std::nullopt);
   link.aliases[topic->no] = alias;
@@ -150,7 +165,7 @@ void Node::Impl::anchor_refused(Link& link, u8 reason, TopicNo topic) {
       why = "The anchor's disk is full, or nearly so: what does not fit is kept here and brought again. Who runs it has to make room.";
       break;
     case wire::Refusal::address_quota:
-      why = "This anchor stores only so much that comes from one address for topics which nobody has entered from elsewhere; it goes on once somebody has. Else ask who runs it for more room.";
+      why = "This anchor stores only so much that comes from one address, and so many topics; it goes on once somebody from elsewhere has entered this one. Else ask who runs it for more room.";
       break;
     case wire::Refusal::too_many_links:
       why = "This anchor serves as many links as it may. It is tried again; add another if that lasts.";
@@ -199,7 +214,8 @@ void Node::Impl::share(Link& link, const TopicPtr& topic, u32 their_alias) {
   link.their_aliases[their_alias] = topic->no;
   if (sync_.exchange(topic, link.id)) return;
   say_topic(link, topic);
-  if (sync_.exchange(topic, link.id)) return;  // saying it found that both know it
+  // Saying it found that both know it, or that what came with their MAC breaks the rules: then the link is gone.
+  if (sync_.exchange(topic, link.id) || !links_.contains(link.id)) return;
   auto said = link.hellos.extract(topic->no);
   sync_.attach(topic,
                {link.id, link.peer, link.anchor, link.session->handshake_hash(), link.epoch, link.aliases[topic->no]},

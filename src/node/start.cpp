@@ -148,6 +148,7 @@ void Node::Impl::take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows) {
     if (flags & 2) topic->shortcode = shortcode;
     topic->left = (flags & 4) != 0;
     topic->stored = topic->written = true;
+    topic->row = Topic::Row{topic->name, topic->shortcode, topic->left};
     topic->last_used_ms = topic->kept_used_ms = used;
     next_topic_ = std::max(next_topic_, no + 1);
     topics_[no] = topic;
@@ -156,13 +157,12 @@ void Node::Impl::take_topics(const std::vector<std::pair<Bytes, Bytes>>& rows) {
 }
 
 namespace {
-Bytes row_of(const Topic& topic) {
+Bytes row_of(const Topic& topic, bool left) {
   codec::Writer w;
   w.fixed(topic.network).fixed(topic.id).u8(topic.keys ? 1 : 0);
   if (topic.keys) w.fixed(topic.keys->secret);
   w.bytes(std::string_view(topic.name.value_or(""))).bytes(std::string_view(topic.shortcode.value_or("")));
-  w.u8(static_cast<u8>((topic.name ? 1 : 0) | (topic.shortcode ? 2 : 0) | (topic.left ? 4 : 0)))
-      .varint(topic.last_used_ms);
+  w.u8(static_cast<u8>((topic.name ? 1 : 0) | (topic.shortcode ? 2 : 0) | (left ? 4 : 0))).varint(topic.last_used_ms);
   return std::move(w).take();
 }
 }  // namespace
@@ -172,18 +172,21 @@ void Node::Impl::keep(store::Rows& rows, Topic& topic) {
   if (!config_.anchor || topic.stored) return;
   topic.written = true;
   topic.kept_used_ms = topic.last_used_ms;
-  rows.put(store::key('T', topic.no), row_of(topic));
+  rows.put(store::key('T', topic.no), row_of(topic, topic.left));
   if (topic.epoch) rows.put(store::key('O', topic.no), own(*topic.epoch));
 }
 
-void Node::Impl::save_topic(const TopicPtr& topic, store::Transactions::Done done) {
+// left: as it will be once that is stored.
+void Node::Impl::save_topic(const TopicPtr& topic, bool left, store::Transactions::Done done) {
   topic->stored = false;
   topic->written = true;
   topic->kept_used_ms = topic->last_used_ms;
   transactions_.run(
-      topic->queue(), [key = store::key('T', topic->no), row = row_of(*topic)](store::Rows& out) { out.put(key, row); },
-      [topic, done = std::move(done)](SaveOutcome saved) {
+      topic->queue(),
+      [key = store::key('T', topic->no), row = row_of(*topic, left)](store::Rows& out) { out.put(key, row); },
+      [topic, says = Topic::Row{topic->name, topic->shortcode, left}, done = std::move(done)](SaveOutcome saved) {
         topic->stored = saved == SaveOutcome::ok;
+        if (topic->stored) topic->row = says;
         done(saved);
       });
 }
@@ -192,12 +195,12 @@ void Node::Impl::started() {
   if (meta_lost_) save_meta();
   report_holes();
   storage_.read();
+  leases_end_at_ = now_.steady_ms + params::lease_grace_ms;
   if (config_.anchor)
     for (auto& [no, topic] : topics_) open_topic(topic, std::nullopt);  // its quotas count what is stored
-  status_dirty_ = anchors_dirty_ = topics_dirty_ = true;
+  status_dirty_ = anchors_dirty_ = true;
   for (Call& call : std::exchange(early_calls_, {})) on_call(call);
-  for (auto& [id, link] : links_)
-    if (link->greeted) say_topics(*link);
+  say_topics();
 }
 
 void Node::Impl::storage_failed(SaveOutcome outcome) {
@@ -300,9 +303,10 @@ void Node::Impl::fail_waiting(TopicNo no, TopicExtra& e, const Error& why) {
   touched_.insert(no);
   auto tell = [&](u32 call) { reply(call, why); };
   for (u32 call : std::exchange(e.opening_calls, {})) tell(call);
-  for (const WaitingAppend& append : std::exchange(e.waiting, {})) tell(append.call);
+  for (const WaitingAppend& append : std::exchange(e.waiting, {}))
+    for (u32 call : append.calls) tell(call);
   e.waiting_bytes = 0;
-  for (const Resumed& r : std::exchange(e.endings, {})) tell(r.call);
+  for (const Ending& ending : std::exchange(e.endings, {})) tell(ending.call);
   for (const Resumed& r : std::exchange(e.retries, {})) tell(r.call);
   for (const Call& call : std::exchange(e.deferred, {})) tell(call.call);
   for (const Waiter& waiter : waiters_.take_of(no)) tell(waiter.call);

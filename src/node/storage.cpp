@@ -34,6 +34,7 @@ Storage::Next Storage::failed(u64 now_ms, SaveOutcome outcome) {
   failures_ = soon && outcome != SaveOutcome::full ? failures_ + 1 : 1;
   failed_ms_ = now_ms;
   if (outcome == SaveOutcome::superseded) return lose(State::over, {Code::storage_unavailable, superseded_text});
+  if (outcome == SaveOutcome::lost) return lose(State::over, {Code::storage_lost, taken_text});
   if (state_ != State::away) state_ = State::reopening;
   ask(now_ms);
   return Next::nothing;  // whoever met the failure has asked the host already

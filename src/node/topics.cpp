@@ -16,6 +16,18 @@ std::string invite_to(const Topic& topic, std::vector<std::string> anchors) {
   return identity::encode_invite(invite);
 }
 
+std::string full_invite(const Topic& topic, const auto& anchors) {
+  std::vector<std::string> urls;
+  for (const auto& [url, a] : anchors)
+    if (urls.size() < 3 && a.state != AnchorState::refused && url.size() <= 200) urls.push_back(url);
+  return invite_to(topic, std::move(urls));
+}
+
+// With its invite: by that a host opens the same one again, whatever it is called by then.
+OpenedTopic opened(const Topic& topic, const auto& anchors) {
+  return {topic.no, topic.id, topic.name, full_invite(topic, anchors)};
+}
+
 }  // namespace
 
 void Node::Impl::on_call(Call& call) {
@@ -45,9 +57,13 @@ void Node::Impl::defer(const TopicPtr& topic, Call call) {
 }
 
 void Node::Impl::call(u32 id, TopicNamed& c) {
-  for (auto& [no, topic] : topics_)
-    if (topic->name == c.name && !topic->left && topic->keys)
-      return enter(id, Secret(topic->keys->secret), c.name, std::nullopt);
+  for (auto& [no, topic] : topics_) {
+    if (topic->name != c.name || topic->left || !topic->keys) continue;
+    const auto e = extras_.find(no);
+    // What is called so once that is done is not known yet.
+    if (e != extras_.end() && e->second.leaves()) return defer(topic, {id, std::move(c)});
+    return enter(id, Secret(topic->keys->secret), c.name, std::nullopt);
+  }
   enter(id, random_.fixed<Secret>(), c.name, std::nullopt);
 }
 
@@ -80,20 +96,46 @@ void Node::Impl::enter(u32 id, const Secret& secret, std::optional<std::string> 
   TopicPtr topic = known == topic_numbers_.end() ? make_topic(identity_->network(), keys.id) : topics_[known->second];
   bool changed = !topic->stored || topic->left || (name && topic->name != name);
   topic->keys = std::move(keys);
+  // It is being closed or left: what becomes of it is known then.
+  if (const auto e = extras_.find(topic->no); e != extras_.end() && !e->second.endings.empty()) {
+    if (shortcode) return defer(topic, {id, TopicJoinCode{*shortcode, name}});
+    return defer(topic, {id, TopicJoin{invite_to(*topic, {}), name}});
+  }
   topic->left = false;
   if (name) topic->name = std::move(name);
   if (shortcode) {
     if (auto plain = identity::normalize_shortcode(*shortcode)) topic->shortcode = *plain;
   }
-  topics_dirty_ = true;
+  touched_.insert(topic->no);
   if (!changed) return open_topic(topic, id);
   save_meta();  // that it has this number
-  save_topic(topic, [this, topic, id](SaveOutcome saved) {
+  save_topic(topic, false, [this, topic, id](SaveOutcome saved) {
+    if (saved != SaveOutcome::ok) not_entered(topic, saved);
     if (saved != SaveOutcome::ok) return save_failed(id, saved, "the topic was not stored.");
     auto found = topics_.find(topic->no);
-    if (found != topics_.end() && found->second == topic && !topic->left) open_topic(topic, id);
+    const TopicExtra* e = known_extra(topic);
+    const bool left = topic->left || (e && e->leaves());
+    if (found != topics_.end() && found->second == topic && !left) open_topic(topic, id);
     else fail(id, Code::closed, "The topic was left while it was being opened. Join it again to open it.");
   });
+}
+
+// All is as its row says, and without one there is nothing of it. Whether it was written after all is not known after a save in doubt.
+void Node::Impl::not_entered(const TopicPtr& topic, SaveOutcome why) {
+  auto found = topics_.find(topic->no);
+  if (found == topics_.end() || found->second != topic) return;  // two calls have made it
+  touched_.insert(topic->no);
+  if (topic->row) {
+    topic->name = topic->row->name;
+    topic->shortcode = topic->row->shortcode;
+    topic->left = topic->row->left;
+    topic->stored = why != SaveOutcome::unknown;
+    return;
+  }
+  // What was there before it had a row is not to be lost with it: whoever joins again finds it.
+  if (topic->adopted) return void(topic->left = true);
+  drop_topic(topic);
+  if (why == SaveOutcome::unknown) erase_topic(topic, [](SaveOutcome) {});
 }
 
 TopicPtr Node::Impl::make_topic(const NetworkId& network, const TopicId& id) {
@@ -103,7 +145,7 @@ TopicPtr Node::Impl::make_topic(const NetworkId& network, const TopicId& id) {
   });
   if (orphan != orphans_.end()) {
     topic->no = orphan->first;
-    topic->written = true;
+    topic->written = topic->adopted = true;
     orphans_.erase(orphan);
   } else {
     topic->no = next_topic_++;
@@ -122,7 +164,7 @@ void Node::Impl::open_topic(const TopicPtr& topic, std::optional<u32> call) {
   if (call && !(e.endings.empty() && e.deferred.empty()))
     return defer(topic, {*call, TopicJoin{invite_to(*topic, {}), topic->name}});
   if (topic->open && topic->loaded) {
-    if (call) reply(*call, OpenedTopic{topic->no, topic->id, topic->name});
+    if (call) reply(*call, opened(*topic, anchors_));
     e.dirty = e.members_dirty = true;
     e.last_notice = {};  // whoever asked wants to hear how it stands
     e.last_members.clear();
@@ -140,14 +182,13 @@ void Node::Impl::topic_loaded(const TopicPtr& topic) {
   topic->loaded = true;
   redial_ = true;
   usable(topic);
-  if (config_.anchor) count_bytes(topic, topic->bytes);
+  if (config_.anchor) count_bytes(topic, topic->bytes), addresses_.settle(topic->no, topic->bytes);
   TopicExtra& e = extra(topic);
   e.dirty = e.members_dirty = true;
-  topics_dirty_ = status_dirty_ = true;
+  status_dirty_ = true;
   e.pending_notice.timeline = e.pending_notice.all_keys = true;
-  for (u32 call : std::exchange(e.opening_calls, {})) reply(call, OpenedTopic{topic->no, topic->id, topic->name});
-  for (auto& [id, link] : links_)
-    if (link->greeted && !config_.anchor) say_topic(*link, topic);
+  for (u32 call : std::exchange(e.opening_calls, {})) reply(call, opened(*topic, anchors_));
+  if (!config_.anchor) say_topic(topic);
   sync_.reload(topic, now_, std::exchange(e.failed, false));
   e.settling = !storage_.rests(now_.steady_ms);  // not while the disk has just failed: then nobody is kept waiting
   look_for_uncounted(topic);
@@ -157,28 +198,58 @@ void Node::Impl::topic_loaded(const TopicPtr& topic) {
 }
 
 // Once what was accepted is durable and answered. What was asked for meanwhile is answered after that.
-void Node::Impl::end_topic(const TopicPtr& topic, u32 call, Task<void()> then) {
-  extra(topic).endings.push_back({call, std::move(then)});
+void Node::Impl::end_topic(const TopicPtr& topic, const Ending& ending) {
+  TopicExtra& e = extra(topic);
+  if (e.ending && ending.how == Ending::How::close) return defer(topic, {ending.call, TopicClose{topic->no}});
+  if (e.ending) return defer(topic, {ending.call, TopicLeave{topic->no, ending.how == Ending::How::forget}});
+  e.endings.push_back(ending);
   end_if_idle(topic);
 }
 
 void Node::Impl::end_if_idle(const TopicPtr& topic) {
   TopicExtra& e = extra(topic);
-  if (e.endings.empty() || e.appending || e.reappending || e.releasing || !e.waiting.empty() || !topic->loaded) return;
+  const bool busy = e.appending || e.reappending || e.releasing || !e.waiting.empty() ||
+                    (topic->open && !topic->loaded);
+  if (e.endings.empty() || e.ending || busy) return;
+  e.ending = true;
   topic->loaded = false;  // from here on nothing new begins
   sync_.stir(topic->no);
-  transactions_.run(
-      topic->queue(), [](store::Rows&) {},
-      [this, topic](SaveOutcome saved) {
-        if (saved != SaveOutcome::ok || !topic->open) return;  // read again, and closed then
-        std::deque<Call> deferred = std::move(extra(topic).deferred);
-        auto retries = std::move(extra(topic).retries);
-        auto endings = std::move(extra(topic).endings);
-        close_topic(topic);
-        for (const Resumed& ending : endings) ending.go();
-        for (const Resumed& retry : retries) retry.go();
-        for (Call& call : deferred) on_call(call);
-      });
+  const auto how = std::ranges::max_element(e.endings, {}, &Ending::how)->how;
+  auto done = [this, topic, how](SaveOutcome saved) { ended(topic, how, saved); };
+  switch (how) {
+    case Ending::How::close: return transactions_.run(topic->queue(), [](store::Rows&) {}, done);
+    case Ending::How::leave: return save_topic(topic, true, done);
+    case Ending::How::forget: return erase_topic(topic, done);
+  }
+}
+
+// What could not be stored was not done: the topic is read again like all others, and is what it was. It is closed then, if that was asked for.
+void Node::Impl::ended(const TopicPtr& topic, Ending::How how, SaveOutcome saved) {
+  TopicExtra* found = known_extra(topic);
+  if (!found) return;
+  found->ending = false;
+  if (saved != SaveOutcome::ok) {
+    auto left = std::ranges::stable_partition(found->endings,
+                                              [](const Ending& e) { return e.how == Ending::How::close; });
+    for (const Ending& ending : std::vector(left.begin(), left.end()))
+      save_failed(ending.call, saved, "the topic was not left.");
+    found->endings.erase(left.begin(), left.end());
+    if (how == Ending::How::leave) topic->stored = topic->row.has_value();
+    // Whether it was is not known: it is written again.
+    if (how != Ending::How::close && saved == SaveOutcome::unknown) save_topic(topic, topic->left, [](SaveOutcome) {});
+    if (topic->open) return;
+  }
+  std::deque<Call> deferred = std::move(found->deferred);
+  auto retries = std::move(found->retries);
+  auto endings = std::move(found->endings);
+  if (topic->open) close_topic(topic);
+  else extras_.erase(topic->no);
+  if (saved == SaveOutcome::ok && how == Ending::How::leave) topic->left = true;
+  if (saved == SaveOutcome::ok && how == Ending::How::forget) drop_topic(topic);
+  touched_.insert(topic->no);
+  for (const Ending& ending : endings) reply(ending.call, Nothing{});
+  for (const Resumed& retry : retries) retry.go();
+  for (Call& call : deferred) on_call(call);
 }
 
 void Node::Impl::close_topic(const TopicPtr& topic) {
@@ -212,7 +283,7 @@ void Node::Impl::end_following(const TopicPtr& topic) {
   for (auto& [who, said] : extra(topic).heard) keep_frame(said, {});
   extras_.erase(topic->no);
   touched_.insert(topic->no);
-  topics_dirty_ = status_dirty_ = true;
+  status_dirty_ = true;
 }
 
 TopicPtr Node::Impl::open_one(u32 call, TopicNo no) {
@@ -225,24 +296,13 @@ TopicPtr Node::Impl::open_one(u32 call, TopicNo no) {
 void Node::Impl::call(u32 id, TopicClose& c) {
   auto it = topics_.find(c.topic);
   if (it == topics_.end() || !it->second->open) return reply(id, Nothing{});
-  end_topic(it->second, id, [this, id] { reply(id, Nothing{}); });
+  end_topic(it->second, {Ending::How::close, id});
 }
 
 void Node::Impl::call(u32 id, TopicLeave& c) {
   auto it = topics_.find(c.topic);
   if (it == topics_.end()) return reply(id, Nothing{});
-  auto leave = [this, id, topic = it->second, forget = c.forget] {
-    topic->left = true;
-    topics_dirty_ = true;
-    auto done = [this, id](SaveOutcome saved) {
-      if (saved == SaveOutcome::ok) reply(id, Nothing{});
-      else save_failed(id, saved, "the topic was not left.");
-    };
-    if (forget) forget_topic(topic, done);
-    else save_topic(topic, done);
-  };
-  if (it->second->open) end_topic(it->second, id, leave);
-  else leave();
+  end_topic(it->second, {c.forget ? Ending::How::forget : Ending::How::leave, id});
 }
 
 // Every row of it, in one save, behind the steps that are under way: what they still write goes with it. They find in memory what they began
@@ -252,12 +312,20 @@ void Node::Impl::forget_topic(const TopicPtr& topic, store::Transactions::Done d
   end_following(topic);
   topic->loaded = false;
   sync_.stir(topic->no);
+  drop_topic(topic);
+  erase_topic(topic, std::move(done));
+}
+
+void Node::Impl::drop_topic(const TopicPtr& topic) {
   count_bytes(topic, 0);
   topic_numbers_.erase({topic->network, topic->id});
   topics_.erase(topic->no);
   touched_.insert(topic->no);
   addresses_.forget(topic->no);
-  unstored_.erase(topic->no);
+  disk_room_.forget(topic->no);
+}
+
+void Node::Impl::erase_topic(const TopicPtr& topic, store::Transactions::Done done) {
   if (!topic->written) return done(SaveOutcome::ok);
   std::vector<std::pair<Bytes, Bytes>> ranges;
   for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'V', 'K', 'C', 'W', 'E', 'O'}) {
@@ -274,12 +342,7 @@ void Node::Impl::forget_topic(const TopicPtr& topic, store::Transactions::Done d
 }
 
 void Node::Impl::call(u32 id, TopicInvite& c) {
-  TopicPtr topic = open_one(id, c.topic);
-  if (!topic) return;
-  std::vector<std::string> anchors;
-  for (const auto& [url, a] : anchors_)
-    if (anchors.size() < 3 && a.state != AnchorState::refused && url.size() <= 200) anchors.push_back(url);
-  reply(id, Text{invite_to(*topic, std::move(anchors))});
+  if (TopicPtr topic = open_one(id, c.topic)) reply(id, Text{full_invite(*topic, anchors_)});
 }
 
 void Node::Impl::call(u32 id, TopicShortcode& c) {

@@ -27,11 +27,12 @@ void Node::Impl::each_touched(F use) {
 void Node::Impl::touch_due() {
   for (TopicNo no : topic_timers_.due(now_.steady_ms)) touched_.insert(no);
   // When that is due goes by the wall clock, as others correct it.
-  touched_.insert(held_back_.begin(), held_back_.end());
+  touched_.insert(tallies_.held_back().begin(), tallies_.held_back().end());
   // How often a presence is said again depends on all that is said, where that is bounded.
-  if (config_.idle_bytes_per_second != 0) touched_.insert(announcing_.begin(), announcing_.end());
+  if (config_.idle_bytes_per_second != 0) touched_.insert(tallies_.announcing().begin(), tallies_.announcing().end());
   const u64 ahead_ms = corrected_now_ms() + clock::hold_back_ms;
-  for (auto it = newest_.rbegin(); it != newest_.rend() && it->first > ahead_ms; ++it) touched_.insert(it->second);
+  const auto& newest = tallies_.newest();
+  for (auto it = newest.rbegin(); it != newest.rend() && it->first > ahead_ms; ++it) touched_.insert(it->second);
 }
 
 void Node::Impl::topics_time() {
@@ -42,8 +43,11 @@ void Node::Impl::topics_time() {
   const bool resting = storage_.rests(now_.steady_ms);
   each_touched([&](const TopicPtr& topic, TopicExtra& e) {
     const bool ahead = topic->open && topic->loaded && dated_ahead(*topic, topic->counters.greatest);
-    if (ahead && !resting) reload_topic(topic);
+    const bool back = topic->open && topic->loaded && e.back_at != 0 && e.back_at <= now_.steady_ms;
+    if ((ahead || back) && !resting) reload_topic(topic);
+    else if (back) e.back_at = storage_.rests_until();
     release_due(topic);
+    if (e.held_waits && !e.releasing && !resting && redates(*topic)) look_for_held(topic);
     if (!(e.waiting.empty() && e.uncounted.empty()) && !resting) append_waiting(topic);
   });
   each_touched([&](const TopicPtr& topic, TopicExtra& e) {
@@ -59,43 +63,32 @@ void Node::Impl::tally() {
 }
 
 void Node::Impl::tally(TopicNo no) {
-  auto found = topics_.find(no);
   Tally now;
-  bool newer = false, announcing = false, held_back = false;
-  if (found != topics_.end()) {
+  if (auto found = topics_.find(no); found != topics_.end()) {
     const TopicPtr& topic = found->second;
-    if (topic->open && topic->keys) now.pending = sync_.pending(topic) + uncounted(topic);
-    now.bytes = topic->bytes;
-    newer = topic->counters.newer > 0;
-    held_back = topic->counters.next_due_ms.has_value();
+    if (topic->open && topic->keys) now.pending = pending(topic);
     if (topic->open && topic->loaded && topic->keys) now.newest_ms = topic->counters.greatest.ms();
+    now.bytes = topic->bytes;
+    now.newer = topic->counters.newer > 0;
+    now.held_back = topic->counters.next_due_ms.has_value();
     auto e = extras_.find(no);
-    announcing = e != extras_.end() && e->second.own_presence;
+    now.announcing = e != extras_.end() && e->second.own_presence;
   }
-  Tally& before = tallies_[no];
-  pending_ += now.pending - before.pending;
-  open_bytes_ += now.bytes - before.bytes;
-  if (now.newest_ms != before.newest_ms) {
-    if (before.newest_ms != 0) newest_.erase({before.newest_ms, no});
-    if (now.newest_ms != 0) newest_.emplace(now.newest_ms, no);
-  }
-  auto mark = [&](std::set<TopicNo>& set, bool in) { in ? void(set.insert(no)) : void(set.erase(no)); };
-  mark(newer_, newer);
-  mark(announcing_, announcing);
-  mark(held_back_, held_back);
-  if (found == topics_.end()) tallies_.erase(no);
-  else before = now;
+  tallies_.set(no, now);
 }
+
+namespace {
+bool unsettled(const TopicExtra& e) { return !(e.waiting.empty() && e.uncounted.empty()); }
+}  // namespace
 
 // At the end of a turn: those with something that has no time of its own are looked at with the next one as well.
 void Node::Impl::settle_touched() {
-  tally();
   for (auto it = touched_.begin(); it != touched_.end();) {
     auto topic = topics_.find(*it);
     auto e = extras_.find(*it);
     const bool there = topic != topics_.end() && e != extras_.end();
     topic_timers_.set(*it, there ? deadline_of(*topic->second, e->second) : std::nullopt);
-    it = there && unsettled(*topic->second, e->second) ? std::next(it) : touched_.erase(it);
+    it = there && unsettled(e->second) ? std::next(it) : touched_.erase(it);
   }
 }
 
@@ -104,18 +97,16 @@ void Node::Impl::audit() const {
   PERDURE_ASSERT(sync_.settled());
   u64 pending = 0, bytes = 0;
   for (const auto& [no, topic] : topics_) {
-    if (topic->open && topic->keys) pending += sync_.pending(topic) + uncounted(topic);
+    if (topic->open && topic->keys) pending += this->pending(topic);
     bytes += topic->bytes;
-    PERDURE_ASSERT(newer_.contains(no) == (topic->counters.newer > 0));
+    PERDURE_ASSERT(tallies_.newer().contains(no) == (topic->counters.newer > 0));
     if (auto e = extras_.find(no); e != extras_.end() && !touched_.contains(no))
       PERDURE_ASSERT(topic_timers_.at(no) == deadline_of(*topic, e->second));
   }
-  PERDURE_ASSERT(pending_ == pending && open_bytes_ == bytes);
+  PERDURE_ASSERT(tallies_.pending() == pending && tallies_.bytes() == bytes);
+  if (topic_list_.told())
+    for (const auto& [no, topic] : topics_) PERDURE_ASSERT(topic_list_.says(no, listed(no)));
   for (const auto& [id, link] : links_) PERDURE_ASSERT(link_timers_.at(id) == link_deadline(*link));
-}
-
-bool Node::Impl::unsettled(const Topic&, const TopicExtra& e) const {
-  return !(e.waiting.empty() && e.uncounted.empty());
 }
 
 std::optional<u64> Node::Impl::deadline_of(const Topic& topic, const TopicExtra& e) const {
@@ -124,6 +115,7 @@ std::optional<u64> Node::Impl::deadline_of(const Topic& topic, const TopicExtra&
   if (e.rebuild_at != 0) take(e.rebuild_at);
   if (!(e.waiting.empty() && e.uncounted.empty()) && storage_.rests(now_.steady_ms)) take(storage_.rests_until());
   if (!topic.loaded) return at;
+  if (topic.open && e.back_at != 0) take(e.back_at);
   if (e.members_at && !config_.anchor) take(*e.members_at);
   if (e.own_presence)
     take(e.own_presence_at + (e.own_presence_due ? params::presence_interval_ms

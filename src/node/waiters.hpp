@@ -22,7 +22,8 @@ struct Waiter {
   std::vector<OpId> places;  // where the op stands that counts
   u32 copies = 0;
   bool anchored = false;  // at an anchor, be it one
-  bool synced = false;    // waits for that, and for no op
+  bool synced = false;    // waits for that, and for no op: …
+  u64 ask = 0;            // … by what others have answered to that
 };
 
 class Waiters {

@@ -30,7 +30,7 @@ inline constexpr std::size_t unmatched_max = 256;  // topics that only the peer 
 // What a link has spent of what wire/table.hpp allows, or all links of an address together.
 struct Spent {
   std::array<Budget, wire::prices.size()> frames;
-  Budget work, skipped;
+  Budget work, skipped, crowding, presences;
 };
 
 struct Link {
@@ -47,10 +47,12 @@ struct Link {
   std::unique_ptr<session::Session> session;
   u64 opened_ms = 0, heard_ms = 0, pinged_ms = 0;  // steady
   std::optional<wire::Refusal> refusal;            // an anchor: why this link is not served
-  bool greeted = false;                            // the session stands and their greeting is good: the link counts
+  bool crowds = false;   // … that there is no place for it yet: once it has greeted, another's
+  bool greeted = false;  // the session stands and their greeting is good: the link counts
   DeviceId peer;
-  wire::Able able;  // what the peer has said that it understands
-  bool anchor = false;
+  wire::Able able;          // what the peer has said that it understands
+  bool anchor = false;      // it is one, and we have reason to believe that
+  bool fresh_keys = false;  // as anchors have: another static key on each link
   bool rtc = false;
   u32 stun_port = 0;
   wire::Epoch epoch{};
@@ -66,8 +68,7 @@ struct Link {
   Expected macs;                              // what shows that the peer knows a topic that we have open, …
   u64 macs_at = 0;                            // … as of then (Node::Impl::openings_)
   std::map<wire::Mac, ShownTopic> unmatched;  // topics that only the peer has open
-  // said with the MAC, as of that frontier, until both know the topic
-  std::map<store::TopicNo, wire::Fingerprint> hellos;
+  std::map<store::TopicNo, Greeted> hellos;   // said with the MAC, until both know the topic
   struct Introduced {
     std::map<DeviceId, bool> devices;
     Budget budget;
@@ -77,9 +78,12 @@ struct Link {
   Spent spent;
   std::deque<Bytes> waiting;  // frames that are heard once it owes nothing (wire::waits)
   u64 waiting_bytes = 0;
-  Bytes purse;                              // whose: its address, or itself where that is not known; empty: relayed
-  std::shared_ptr<Spent> shared;            // with the other links of its address
-  Budget signals_passed, relayed_sessions;  // forwarded for the peer; begun with us through it
+  Bytes purse;                    // whose: its address, or itself where that is not known; empty: relayed
+  std::shared_ptr<Spent> shared;  // with the other links of its address
+  // passed on for the peer; … and to it; acknowledgements of ours that go there
+  Budget signals_passed, relays_passed, acks_passed;
+  Budget signals_passed_to, relays_passed_to, acks_passed_to, acks_said;
+  Budget relayed_sessions, offers;  // begun with us through it
 };
 
 // What a member signs with the topic key to enter a topic at an anchor.

@@ -26,6 +26,11 @@ struct ShownTopic {
   std::vector<wire::Mac> padding;
 };
 
+struct Greeted {                 // with a MAC
+  wire::Fingerprint frontier{};  // as of that
+  u64 asked = 0;                 // questions of synced() that were sent by then
+};
+
 wire::Mac topic_mac(const TopicProof&);
 
 // The MACs by which one peer shows the topics that we have open, each made once.

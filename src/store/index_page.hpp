@@ -24,6 +24,9 @@ inline int compare(ByteView a, ByteView b) {
   return c != 0 ? c : a.size() < b.size() ? -1 : a.size() > b.size() ? 1 : 0;
 }
 inline bool equal(ByteView a, ByteView b) { return a.size() == b.size() && compare(a, b) == 0; }
+inline bool starts_with(ByteView key, ByteView prefix) {
+  return key.size() >= prefix.size() && equal(key.subspan(0, prefix.size()), prefix);
+}
 
 class IndexPage {
  public:

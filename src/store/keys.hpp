@@ -6,15 +6,20 @@
 //     B topic log index      a sealed batch
 //     N topic log level n    64 tree nodes of level 0, 6, 12, … in one row               (log/nodes.hpp)
 //     I topic                the roots and counters of a topic's indexes                 (crdt/indexes.hpp)
+//     I topic n              … 1: they are being made anew (node/load), 2: how far they were looked through (crdt/replica), 3: logs without
+//                            a name (node/load), 4: what is held back and untold (crdt/untold.hpp), 5: which batches they were made
+//                            without (sync/missing.hpp)
 //     X topic tree page      a page of an index                                          (store/index.hpp)
 //     V topic log            which batches of an own voided log were appended again      (sync/reappended.hpp)
 //     K topic acker          how far a peer has acknowledged our logs                    (sync)
 //     C topic peer           where we left off in that peer's arrival order              (sync)
+//     C topic                at an anchor: of which peers there are such rows            (sync)
 //     O topic                the epoch of its order of arrival, if not the store's       (node)
 //     W topic device         what a member calls itself, when it was last seen           (node)
 //     R request              the receipt of an append, for a retry after a hand-over     (node)
 //     A url                  an anchor: its pinned key                                   (node)
-//     E topic                at an anchor: the one address that has entered it           (node)
+//     E topic address        at an anchor: what was brought from there                   (node)
+//     E topic                … 0.1.0: the one address that has entered it                (node)
 #pragma once
 
 #include <perdure/types.hpp>

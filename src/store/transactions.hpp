@@ -1,6 +1,7 @@
 // Where steps meet the host's storage: reads what they miss, runs them again, gathers what they wrote into atomic saves.
 //
 //     transactions.run(topic, [=](Rows& rows) { … }, [=](SaveOutcome saved) { if (saved == SaveOutcome::ok) … });
+//     transactions.run<u64>(topic, [=](Rows& rows) { return length_of(rows); }, [=](SaveOutcome saved, u64 length) { … });
 //     …
 //     transactions.flush(actions);                        // at the end of each turn
 //
@@ -57,6 +58,14 @@ class Transactions {
 
   explicit Transactions(std::size_t cache_bytes) : cache_bytes_max_(cache_bytes) {}
   void run(u64 queue, Step step, Done done);
+  // For a step that finds something out: `done(outcome, found)` gets what it returned when it ran last, or a default one if it never did.
+  template <class R, class Find, class Use>
+  void run(u64 queue, Find step, Use done) {
+    auto found = std::make_shared<R>();
+    run(
+        queue, [found, step = std::move(step)](Rows& rows) mutable { *found = step(rows); },
+        [found, done = std::move(done)](SaveOutcome saved) mutable { done(saved, std::move(*found)); });
+  }
   void read_range(Bytes from, Bytes to, u32 limit, bool reverse, RangeDone done);
   void erase_ranges(std::vector<std::pair<Bytes, Bytes>> ranges, Done done);  // from <= key < to; with the next save
 

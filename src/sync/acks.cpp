@@ -75,18 +75,23 @@ AckRow decode_row(ByteView bytes) {
   return row;
 }
 
-// Ops of the log's first `length` batches; nothing if the next batch is not to be read.
+std::optional<log::Batch> batch_at(store::Rows& rows, const Topic& topic, store::LogNo no, u64 index) {
+  auto sealed = rows.get(store::key('B', topic.no, no, static_cast<u32>(index)));
+  if (!sealed || !topic.keys) return std::nullopt;
+  const LogId& id = topic.logs[no].pending.id;
+  auto plain = log::unseal_batch(*topic.keys, {topic.network, topic.id, id, index}, *sealed);
+  auto batch = plain ? log::decode_batch(*plain, id) : Result<log::Batch>(Error{});
+  return batch ? std::optional(std::move(*batch)) : std::nullopt;
+}
+
+// Ops of the log's first `length` batches; nothing if neither the next batch nor the last of them is to be read.
 std::optional<u64> ops_at(store::Rows& rows, const Topic& topic, store::LogNo no, const log::LogState& state,
                           u64 length) {
   if (length == state.held) return state.head.ops;
-  auto sealed = rows.get(store::key('B', topic.no, no, static_cast<u32>(length)));
-  if (!sealed || !topic.keys) return std::nullopt;
-  const LogId& id = topic.logs[no].pending.id;
-  auto plain = log::unseal_batch(*topic.keys, {topic.network, topic.id, id, length}, *sealed);
-  if (!plain) return std::nullopt;
-  auto batch = log::decode_batch(*plain, id);
-  if (!batch) return std::nullopt;
-  return batch->first_op;
+  if (auto next = batch_at(rows, topic, no, length)) return next->first_op;
+  auto last = batch_at(rows, topic, no, length - 1);
+  if (!last) return std::nullopt;
+  return last->first_op + std::max<std::size_t>(last->ops.size(), 1);
 }
 
 }  // namespace
@@ -105,7 +110,16 @@ void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
       if (e.anchor) to.push_back(&e);
   if (to.empty()) return;
   // A signature, for those who asked; while they owe it waits.
-  if (u64 at = host_.rested_at(to.front()->link); at > now_.steady_ms) return void(t.ack_due.emplace(no, at));
+  if (u64 at = host_.rested_at(to.front()->link); at > now_.steady_ms) return due(t, no, at);
+  // Whoever passes them on is no worse off for how many logs there are.
+  std::vector<Budget*> rooms;
+  for (Exchange* e : to)
+    if (Budget* room = host_.acks(e->link, AckWay::own)) rooms.push_back(room);
+  for (Budget* room : rooms)
+    if (u64 at = room->left_at(now_.steady_ms, wire::acks_said); at > now_.steady_ms)
+      return due(t, no, std::max(at, now_.steady_ms + ack_interval_ms));
+  for (Budget* room : rooms) (void)room->take(now_.steady_ms, wire::acks_said);
+  t.acked_last = no;
   host_.charge(to.front()->link, wire::work_per_signature);
   wire::Ack ack;
   ack.author = entry.pending.device;
@@ -120,12 +134,32 @@ void Sync::acknowledge(const TopicPtr& topic, store::LogNo no) {
   host_.count("acknowledged", 1);
 }
 
+void Sync::due(TopicSync& t, store::LogNo no, u64 at) const {
+  u64& earliest = t.ack_due.emplace(no, at).first->second;
+  earliest = std::min(earliest, at);
+}
+
 void Sync::ack_all_of(const TopicPtr& topic, const DeviceId& author) {
   TopicSync* found = known(topic);
   if (!found) return;
-  for (store::LogNo no = 0; no < topic->logs.size(); ++no)
-    if (topic->logs[no].pending.device == author && topic->logs[no].durable.length > 0 && author != self_.id())
-      found->ack_due.emplace(no, now_.steady_ms);
+  if (author == self_.id()) return;
+  for (store::LogNo no : topic->logs_by(author))
+    if (topic->logs[no].durable.length > 0) due(*found, no, now_.steady_ms);
+}
+
+// Whoever tells of it passes them on, or an anchor does. It may come and go as often as it likes.
+void Sync::told_of(const TopicPtr& topic, const DeviceId& author) {
+  TopicSync* found = known(topic);
+  if (!found || author == self_.id() || topic->logs_by(author).empty()) return;
+  auto& told = found->told_of;
+  for (auto it = told.begin(); it != told.end() && told.size() >= ackers_max;)
+    it = it->second.untouched(now_.steady_ms, wire::acks_again) ? told.erase(it) : std::next(it);
+  if (told.size() >= ackers_max && !told.contains(author)) told.erase(told.begin());
+  Budget& budget = told[author];
+  const u64 at = budget.left_at(now_.steady_ms, wire::acks_again);
+  (void)budget.take(now_.steady_ms, wire::acks_again);
+  for (store::LogNo no : topic->logs_by(author))
+    if (topic->logs[no].durable.length > 0) due(*found, no, at);
 }
 
 // To its author, by whoever is linked to it: what its signer said to us itself, and only what is true of the log as we hold it.
@@ -133,33 +167,63 @@ void Sync::pass_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
   TopicPtr topic = t.topic;
   codec::Reader r(ack.incarnation);
   auto no = topic->by_id(topic->log_id(ack.author, r.be64()));
-  const bool there = std::ranges::any_of(
-      t.exchanges, [&](const auto& other) { return other.second.peer == ack.author && other.first != e.link; });
-  if (!there || !no || ack.acker != e.peer || ack.from != 0 || ack.length == 0 ||
-      ack.length > topic->logs[*no].durable.length)
+  if (!no || ack.acker != e.peer || ack.from != 0 || ack.length == 0 || ack.length > topic->logs[*no].durable.length)
     return;
+  auto heard = [key = AckKey{ack.acker, *no}, ack](const Exchange& author) {
+    auto before = author.passed.find(key);
+    return before != author.passed.end() && before->second.first == ack.epoch && before->second.second >= ack.length;
+  };
+  const bool news = std::ranges::any_of(t.exchanges, [&](const auto& other) {
+    return other.second.peer == ack.author && other.first != e.link && !heard(other.second);
+  });
+  Budget* source = host_.acks(e.link, AckWay::passed);
+  if (!news || !source || !source->take(now_.steady_ms, wire::acks_passed)) return;
   host_.charge(e.link, wire::work_per_signature);
-  auto good = std::make_shared<bool>(false);
-  respond(
+  respond<bool>(
       topic, e,
-      [topic, ack, no = *no, id = topic->logs[*no].pending.id, good](store::Rows& rows) {
-        *good = false;
+      [topic, ack, no = *no, id = topic->logs[*no].pending.id](store::Rows& rows) {
         auto state = read_state(rows, *topic, no);
-        if (!state || ack.length > state->held) return;
+        if (!state || ack.length > state->held) return false;
         auto peaks = ack.length == state->held
                          ? std::optional(state->peaks)
                          : log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), ack.length);
-        *good = !rows.missed() && peaks &&
-                crypto::verify(ack.acker.view(),
-                               {statement(*topic, id, 0, ack.length, peaks->root(), ack.acker, ack.epoch)},
-                               ack.signature);
+        return !rows.missed() && peaks &&
+               crypto::verify(ack.acker.view(),
+                              {statement(*topic, id, 0, ack.length, peaks->root(), ack.acker, ack.epoch)},
+                              ack.signature);
       },
-      [this, topic, ack, from = e.link, good](SaveOutcome saved) {
+      [this, topic, ack, no = *no, from = e.link, heard](SaveOutcome saved, bool good) {
         auto found = topics_.find(topic->no);
-        if (saved != SaveOutcome::ok || !*good || found == topics_.end()) return;
-        for (auto& [link, other] : found->second.exchanges)
-          if (other.peer == ack.author && link != from) send(other, ack);
+        if (saved != SaveOutcome::ok || !good || found == topics_.end()) return;
+        for (auto& [link, other] : found->second.exchanges) {
+          if (other.peer != ack.author || link == from || heard(other)) continue;
+          Budget* room = host_.acks(link, AckWay::passed_to);
+          if (!room || !room->take(now_.steady_ms, wire::acks_passed_to)) continue;
+          note_passed(other, {ack.acker, no}, ack);
+          send(other, ack);
+        }
       });
+}
+
+// What was passed on is remembered so far, of all links together: of which most is, all is forgotten, and may be said to it again.
+void Sync::note_passed(Exchange& to, const AckKey& key, const wire::Ack& ack) {
+  if (!to.passed.contains(key)) {
+    if (to.passed.size() >= passed_max) forget_passed(to);
+    passed_[to.link] += 1;
+    passed_all_ += 1;
+  }
+  to.passed[key] = {ack.epoch, ack.length};
+  if (passed_all_ * passed_bytes <= limits_.passed) return;
+  const LinkId most = std::ranges::max_element(passed_, {}, [](const auto& p) { return p.second; })->first;
+  for (auto& [no, t] : topics_)
+    if (auto e = t.exchanges.find(most); e != t.exchanges.end()) forget_passed(e->second);
+}
+
+void Sync::forget_passed(Exchange& e) {
+  const std::size_t gone = std::exchange(e.passed, {}).size();
+  if (gone == 0) return;
+  passed_all_ -= gone;
+  if (auto p = passed_.find(e.link); p != passed_.end() && (p->second -= gone) == 0) passed_.erase(p);
 }
 
 void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
@@ -176,40 +240,42 @@ void Sync::on_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
     return;
   const Acker as{now_.wall_ms, e.peer == ack.acker || host_.nearness(topic, {ack.acker}).front() >= Nearness::entered};
   if (!t.ackers.contains(ack.acker) && t.ackers.size() >= ackers_max && !makes_room(t, ack.acker, as)) return;
-  auto good = std::make_shared<std::optional<AckMark>>();
+  struct Checked {
+    std::optional<AckMark> mark;  // nothing: it says something untrue, or what cannot be seen to be true
+    Damage damage;
+  };
   LogId id = topic->logs[*no].pending.id;
-  auto damage = std::make_shared<Damage>();
-  respond(
+  respond<Checked>(
       topic, e,
-      [topic, ack, as, no = *no, id, good, damage](store::Rows& rows) {
-        good->reset();
-        *damage = {};
+      [topic, ack, as, no = *no, id](store::Rows& rows) {
+        Checked checked;
         auto state = read_state(rows, *topic, no);
-        if (!state || ack.length > state->held || ack.length == 0) return;
+        if (!state || ack.length > state->held || ack.length == 0) return checked;
         log::StoredNodes nodes(rows, topic->no, no, *state);
         auto peaks = ack.length == state->held ? std::optional(state->peaks) : log::peaks_of(nodes, ack.length);
-        if (rows.missed()) return;
-        if (!peaks) return void(damage->logs.insert(no));
+        if (rows.missed()) return checked;
+        if (!peaks) return checked.damage.logs.insert(no), checked;
         if (!crypto::verify(ack.acker.view(),
                             {statement(*topic, id, 0, ack.length, peaks->root(), ack.acker, ack.epoch)}, ack.signature))
-          return;
+          return checked;
         auto ops = ops_at(rows, *topic, no, *state, ack.length);
-        if (!ops) return;
-        *good = AckMark{ack.length, *ops, ack.epoch};
+        if (!ops) return checked;
+        checked.mark = AckMark{ack.length, *ops, ack.epoch};
         AckRow stored;
         if (auto row = rows.get(ack_key(*topic, ack.acker))) stored = decode_row(*row);
         std::erase_if(stored.marks, [&](const auto& m) { return m.second.epoch != ack.epoch; });
-        stored.marks[no] = **good;
+        stored.marks[no] = *checked.mark;
         stored.acker = {as.seen_ms, as.proved || stored.acker.proved};
         rows.put(ack_key(*topic, ack.acker), encode_row(stored));
+        return checked;
       },
-      [this, topic, key, ack, as, good, damage](SaveOutcome saved) {
+      [this, topic, key, ack, as](SaveOutcome saved, const Checked& checked) {
         auto found = topics_.find(topic->no);
-        if (saved == SaveOutcome::ok && *damage) host_.damaged(topic, *damage);
-        if (saved != SaveOutcome::ok || !*good || found == topics_.end()) return;
+        if (saved == SaveOutcome::ok && checked.damage) host_.damaged(topic, checked.damage);
+        if (saved != SaveOutcome::ok || !checked.mark || found == topics_.end()) return;
         TopicSync& now = found->second;
         AckMark& mark = now.acks[key];
-        if (mark.epoch != ack.epoch || mark.length < ack.length) mark = **good;
+        if (mark.epoch != ack.epoch || mark.length < ack.length) mark = *checked.mark;
         Acker& acker = now.ackers[ack.acker];
         acker = {as.seen_ms, as.proved || acker.proved};
         if (now.ackers.size() > ackers_max) forget_acker(now, makes_room(now, ack.acker, acker).value_or(ack.acker));
@@ -270,16 +336,23 @@ const std::map<AckKey, AckMark>& Sync::acks(const TopicPtr& topic) const {
   return t == topics_.end() ? none : t->second.acks;
 }
 
-u64 Sync::pending(const TopicPtr& topic) const {
+u64 Sync::pending(const TopicPtr& topic, const std::map<store::LogNo, u64>& passed) const {
+  std::map<store::LogNo, AckMark> acked;  // the furthest of each
+  for (const auto& [key, mark] : acks(topic)) {
+    AckMark& most = acked[key.second];
+    most.ops = std::max(most.ops, mark.ops);
+    most.length = std::max(most.length, mark.length);
+  }
   u64 pending = 0;
-  for (store::LogNo no = 0; no < topic->logs.size(); ++no) {
-    const LogEntry& entry = topic->logs[no];
-    if (entry.pending.device != self_.id() || entry.durable.length == 0 || entry.durable.length > entry.durable.cut)
-      continue;
-    u64 acked = 0;
-    for (const auto& [key, mark] : acks(topic))
-      if (key.second == no) acked = std::max(acked, mark.ops);
-    pending += entry.durable.ops - std::min(acked, entry.durable.ops);
+  for (store::LogNo no : topic->logs_by(self_.id())) {
+    const Durable& held = topic->logs[no].durable;
+    if (held.length == 0 || held.length > held.cut) continue;
+    const auto of = acked.find(no);
+    const AckMark most = of == acked.end() ? AckMark{} : of->second;
+    // Nobody can sign for what is behind a hole: it stands elsewhere.
+    const auto hole = passed.find(no);
+    if (hole != passed.end() && hole->second == held.hole && most.length >= held.spoken()) continue;
+    pending += held.ops - std::min(most.ops, held.ops);
   }
   return pending;
 }

@@ -33,40 +33,40 @@ void Sync::probe_beyond_void(const TopicPtr& topic, store::LogNo no) {
 
 void Sync::diverged(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,
                     const ForkSearch& search) {
+  if (Exchange* e = find(topic, link)) e->parted[tag] = at;
   if (is_own(*topic, no)) return begin_branch_fetch(topic, link, tag, no, at, search);
   if (at >= topic->logs[no].durable.cut) return;
-  auto result = std::make_shared<Taken>();
-  transactions_.run(
+  transactions_.run<Taken>(
       topic->queue(),
-      [this, topic, no, at, result](store::Rows& rows) {
-        *result = {};
+      [this, topic, no, at](store::Rows& rows) {
+        Taken result;
         auto state = read_state(rows, *topic, no);
-        if (!state || at >= state->cut()) return;
+        if (!state || at >= state->cut()) return result;
         if (topic->keys) {
           Merge merge(rows, *topic, host_.corrected_now_ms());
           merge.cut(no, at, true);
-          merge.finish(result->updates, result->changes, result->counters);
-          if (merge.gave_up(result->damage)) return;
+          merge.finish(result.updates, result.changes, result.counters);
+          if (merge.gave_up(result.damage)) return result;
         } else {
           state->forked_from = at;
           log::save_state(rows, topic->no, no, *state);
-          result->counters = topic->counters;
-          result->updates.push_back({no, durable_of(rows, *topic, no, *state)});
+          result.counters = topic->counters;
+          result.updates.push_back({no, durable_of(rows, *topic, no, *state)});
         }
-        if (rows.missed()) return;
-        for (const LogUpdate& update : result->updates) topic->build_on(update);
+        if (rows.missed()) return result;
+        for (const LogUpdate& update : result.updates) topic->build_on(update);
+        return result;
       },
-      [this, topic, result](SaveOutcome saved) {
-        if (saved == SaveOutcome::ok && result->damage)
-          host_.damaged(topic, result->damage);  // the fork is found again
-        if (saved != SaveOutcome::ok || !topic->open || result->damage.indexes || result->updates.empty()) return;
-        for (const LogUpdate& update : result->updates) topic->apply(update);
-        topic->counters = result->counters;
+      [this, topic](SaveOutcome saved, const Taken& result) {
+        if (saved == SaveOutcome::ok && result.damage) host_.damaged(topic, result.damage);  // the fork is found again
+        if (saved != SaveOutcome::ok || !topic->open || result.damage.indexes || result.updates.empty()) return;
+        for (const LogUpdate& update : result.updates) topic->apply(update);
+        topic->counters = result.counters;
         host_.count("forks", 1);
-        host_.stored(topic, result->changes);
+        host_.stored(topic, result.changes);
         auto found = topics_.find(topic->no);
         if (found == topics_.end()) return;
-        for (const LogUpdate& update : result->updates)
+        for (const LogUpdate& update : result.updates)
           for (auto& [other, e] : found->second.exchanges)
             send(e, wire::Items{{item_of(e.session, topic->logs[update.no])}});
       });
@@ -75,24 +75,23 @@ void Sync::diverged(const TopicPtr& topic, LinkId link, wire::LogTag tag, store:
 // A branch that was looked through before is let be.
 void Sync::begin_branch_fetch(const TopicPtr& topic, LinkId link, wire::LogTag tag, store::LogNo no, u64 at,
                               const ForkSearch& search) {
-  auto peaks = std::make_shared<std::optional<log::Peaks>>();
-  transactions_.run(
+  using Shared = std::optional<log::Peaks>;
+  transactions_.run<Shared>(
       topic->queue(),
-      [=, root = search.root, length = search.length](store::Rows& rows) {
-        peaks->reset();
+      [topic, no, at, root = search.root, length = search.length](store::Rows& rows) -> Shared {
         auto state = read_state(rows, *topic, no);
-        if (!state) return;
+        if (!state) return std::nullopt;
         Reappended done(rows, topic->no, no);
-        if (done.knows_branch(root)) return;
+        if (done.knows_branch(root)) return std::nullopt;
         log::StoredNodes nodes(rows, topic->no, no, *state);
         auto ours = length <= state->held ? log::peaks_of(nodes, length) : std::nullopt;
-        if (ours && ours->root() == root && length <= state->hole) return;  // a part of what our rows hold
-        *peaks = log::peaks_of(nodes, at);
+        if (ours && ours->root() == root && length <= state->hole) return std::nullopt;  // a part of what our rows hold
+        return log::peaks_of(nodes, at);
       },
-      [this, topic, link, tag, no, at, length = search.length, peaks](SaveOutcome) {
+      [this, topic, link, tag, no, at, length = search.length](SaveOutcome, const Shared& peaks) {
         Exchange* e = find(topic, link);
-        if (!e || !topic->loaded || !*peaks || e->branch_fetches.contains(tag)) return;
-        e->branch_fetches[tag] = {{no, at, at, {}, {}}, length, **peaks, 0};
+        if (!e || !topic->loaded || !peaks || e->branch_fetches.contains(tag)) return;
+        e->branch_fetches[tag] = {{no, at, at, {}, {}}, length, *peaks, 0};
         e->stuck.erase(tag);
         want_branch(*e, tag);
       });
@@ -113,11 +112,19 @@ void Sync::want_branch(Exchange& e, const wire::LogTag& tag) {
   send(e, wire::Want{tag, r->second.peaks.size, r->second.length, want_bytes_max}, request);
 }
 
-// True if the page belongs to a fetch. It is checked against the part that both branches share and never enters the log.
-bool Sync::on_branch_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, const wire::Page& page) {
+// True if the page belongs to a fetch, and then all is done with it: one that is forged has taken the exchange with it.
+bool Sync::on_branch_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, u32 request, const wire::Page& page) {
   auto found = e.branch_fetches.find(tag);
   if (found == e.branch_fetches.end()) return false;
-  BranchFetch& fetch = found->second;
+  if (!extend_branch(t, e, tag, found->second, page)) return host_.fault(e.link, Fault::forged), true;
+  if (page.last) end_pull(t, e, request);
+  want_branch(e, tag);
+  return true;
+}
+
+// The page is checked against the part that both branches share and never enters the log. False if it is forged. The fetch may have ended.
+bool Sync::extend_branch(TopicSync& t, Exchange& e, const wire::LogTag& tag, BranchFetch& fetch,
+                         const wire::Page& page) {
   Topic& topic = *t.topic;
   const crdt::LogName& name = topic.logs[fetch.branch.no].pending;
   if (page.from != fetch.peaks.size) return true;  // asked for before the fetch began
@@ -125,11 +132,7 @@ bool Sync::on_branch_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, co
   for (const Bytes& sealed : page.batches) peaks.append(log::leaf_hash(sealed));
   auto root = log::complete(peaks, page.length, page.completion);
   log::Head head{page.length, page.ops, HybridTime{page.time}, page.signature};
-  if (!root || !log::verify_head(topic.network, topic.id, name.device, name.incarnation, *root, head)) {
-    e.branch_fetches.erase(found);
-    host_.fault(e.link, Fault::forged);
-    return true;
-  }
+  if (!root || !log::verify_head(topic.network, topic.id, name.device, name.incarnation, *root, head)) return false;
   for (const Bytes& sealed : page.batches) fetch.bytes += sealed.size();
   fetch.branch.sealed.insert(fetch.branch.sealed.end(), page.batches.begin(), page.batches.end());
   fetch.peaks = std::move(peaks);
@@ -140,7 +143,7 @@ bool Sync::on_branch_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, co
   fetch.bytes = 0;
   if (whole) {
     branch.root = fetch.peaks.root();
-    e.branch_fetches.erase(found);
+    e.branch_fetches.erase(tag);
   }
   host_.lost_own(t.topic, std::move(branch));
   return true;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/bounded.hpp"
+#include "base/budget.hpp"
 #include "log/batch.hpp"
 #include "sync/topic.hpp"
 
@@ -34,12 +35,21 @@ inline constexpr u64 failed_pause_ms = 5'000;  // after a failed save, before an
 
 // acknowledgements and answers that wait for storage, per link; more are not heard
 inline constexpr std::size_t steps_max = 256;
+// of memory, for each acknowledgement that was passed on to a peer, and is not again
+inline constexpr u64 passed_bytes = 160;
+// … in one topic; beyond that all are forgotten
+inline constexpr std::size_t passed_max = 4'096;
 inline constexpr u64 hole_ms_max = 10'000;            // for what we have lost: then it is taken for not to be had there
 inline constexpr u64 want_ms_max = 20'000;            // without a page: then another peer is asked
 inline constexpr std::size_t openings_max = 1024;     // logs whose first pages are under way
 inline constexpr std::size_t fork_searches_max = 16;  // forks are rare; a peer with more waits for the next greeting
 // bytes of a lost branch that are appended again at once: one appendAll
 inline constexpr std::size_t branch_portion = 16u << 20;
+
+// The app wants to know what all hold now (Sync::ask).
+inline constexpr std::size_t asks_max = 4;  // of one topic, under way; the next one waits, for all who ask meanwhile
+inline constexpr Budget::Rate asks_rate{30, 30};
+inline constexpr u64 ask_ms_max = 10'000;  // then what was said last is believed
 
 struct Their {     // what the peer is known to hold of a log
   u64 length = 0;  // with what was sent to it, which it may not have stored
@@ -128,7 +138,8 @@ struct Exchange {
   };
   std::map<store::LogNo, Asked> asked;  // for what we have lost, by name
   std::set<wire::LogTag> behind;        // logs of which they hold more than we do
-  std::set<wire::LogTag> stuck;         // … that they could not give, until they speak of them again
+  std::set<wire::LogTag> stuck;         // … of these, that they could not give, until they speak of them again
+  std::set<wire::LogTag> withheld;      // … of which they gave nothing when asked: it counts again once they give some
   bool hello_got = false;
   bool epoch_told = false;
   // frontiers, last time
@@ -138,7 +149,11 @@ struct Exchange {
   } compared;
   bool hello_lost = false;  // theirs came while our rows were being read
   bool done_got = false;
-  bool answering = false;              // their hello is being answered: pushes share a budget
+  bool unanswered = false;  // greeted, and no `done` has come since
+  // … as before our rows were read anew: the next one may be to that greeting, and what came with it is forgotten
+  bool unsure = false;
+  u64 ask = 0, answered = 0;  // the newest ask that was made before we greeted; … before what they have answered
+  bool answering = false;     // their hello is being answered: pushes share a budget
   std::optional<wire::Hello> waiting;  // … and that is the last one of those that came meanwhile, or while they owed
   bool greet_back = false, greet_acks = false;  // with the answer: our own greeting, our acknowledgements
   u64 resume_at = 0;  // when they owe nothing any more, and what waits for that goes on; 0: nothing does
@@ -161,17 +176,32 @@ struct Exchange {
   std::vector<wire::Item> unpushed;  // told instead
   bool serving = false;              // a page is being read
   u64 queued_bytes = 0;
+  std::map<std::pair<DeviceId, store::LogNo>, std::pair<wire::Epoch, u64>> passed;  // acknowledgements, to it
   std::size_t steps = 0;  // that answers to frames of this kind wait for: at most steps_max
   std::set<store::LogNo> announce;
   std::optional<u64> announce_at;
   u64 check_at = 0;
   std::map<wire::LogTag, ForkSearch> fork_searches;  // at most fork_searches_max
   std::set<wire::LogTag> suspects;                   // fork_searches to open once nothing is being fetched
+  std::map<wire::LogTag, u64> parted;                // where their history of a log was seen to leave ours
   std::map<wire::LogTag, std::array<u8, 4>> looked;  // own voided logs that were asked about, by what was said of them
   std::map<wire::LogTag, BranchFetch> branch_fetches;  // of our own logs
   u32 attachment = 0;                                  // tells a later exchange on the same link from this one …
   u32 generation = 0;  // … and what was asked before they greeted anew from what came after
 
+  // Of what is not wanted nothing is remembered: there is no end to what they may call a log.
+  void stick(const wire::LogTag& log) {
+    if (behind.contains(log)) stuck.insert(log);
+  }
+  void withhold(const wire::LogTag& log) {
+    stick(log);
+    if (behind.contains(log)) withheld.insert(log);
+  }
+  void level(const wire::LogTag& log) { behind.erase(log), stuck.erase(log), withheld.erase(log); }
+  // All is here that they hold, and have not merely claimed.
+  bool have_all() const {
+    return std::ranges::all_of(behind, [&](const auto& log) { return withheld.contains(log); });
+  }
   Lack lack(const wire::LogTag& tag, const Durable& held) const {
     auto their = theirs.find(tag);
     if (their == theirs.end()) return {0, held.spoken()};

@@ -32,32 +32,32 @@ void Sync::search_suspects(TopicSync& t, Exchange& e) {
 
 void Sync::on_ask_proof(TopicSync& t, Exchange& e, const wire::AskProof& ask) {
   auto known = e.tags.find(ask.log);
-  if (known == e.tags.end() || ask.size == 0) return;
+  if (known == e.tags.end() || ask.size == 0 || t.topic->logs[known->second].durable.length == 0) return;
   TopicPtr topic = t.topic;
-  auto proof = std::make_shared<std::optional<wire::Proof>>();
-  respond(
+  using Shown = std::optional<wire::Proof>;
+  respond<Shown>(
       topic, e,
-      [=, no = known->second](store::Rows& rows) {
-        proof->reset();
+      [topic, ask, no = known->second](store::Rows& rows) -> Shown {
         auto state = read_state(rows, *topic, no);
-        if (!state || state->held == 0) return;
+        if (!state || state->held == 0) return std::nullopt;
         log::StoredNodes nodes(rows, topic->no, no, *state);
         u64 size = std::min(ask.size, state->held);
         auto peaks = log::peaks_of(nodes, size);
         auto completion = log::completion(nodes, size, state->head.length);
-        if (!peaks || !completion) return;
-        *proof = wire::Proof{ask.log,
-                             size,
-                             peaks->hashes,
-                             *completion,
-                             state->head.length,
-                             state->head.ops,
-                             state->head.time.value,
-                             state->head.signature};
+        if (!peaks || !completion) return std::nullopt;
+        return wire::Proof{ask.log,
+                           size,
+                           peaks->hashes,
+                           *completion,
+                           state->head.length,
+                           state->head.ops,
+                           state->head.time.value,
+                           state->head.signature};
       },
-      [this, topic, no = known->second, link = e.link, proof](SaveOutcome saved) {
-        if (saved == SaveOutcome::ok && !*proof) host_.damaged(topic, {false, false, {no}});
-        if (Exchange* ex = find(topic, link); ex && *proof) send(*ex, **proof);
+      [this, topic, no = known->second, link = e.link](SaveOutcome saved, const Shown& proof) {
+        if (saved == SaveOutcome::ok && !proof && topic->logs[no].durable.hole == log::no_cut)
+          host_.damaged(topic, {false, false, {no}});
+        if (Exchange* ex = find(topic, link); ex && proof) send(*ex, *proof);
       });
 }
 
@@ -84,25 +84,24 @@ void Sync::on_proof(TopicSync& t, Exchange& e, const wire::Proof& proof) {
 
 // The first peak that differs is where the descent begins.
 void Sync::compare(const TopicPtr& topic, Exchange& e, const wire::LogTag& tag, const wire::Proof& proof) {
-  auto ours = std::make_shared<std::optional<log::Peaks>>();
   store::LogNo no = e.tags[tag];
-  respond(
+  using Ours = std::optional<log::Peaks>;
+  respond<Ours>(
       topic, e,
-      [=](store::Rows& rows) {
-        ours->reset();
+      [topic, no, size = proof.size](store::Rows& rows) -> Ours {
         auto state = read_state(rows, *topic, no);
-        if (state && state->held >= proof.size)
-          *ours = log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), proof.size);
+        if (!state || state->held < size) return std::nullopt;
+        return log::peaks_of(log::StoredNodes(rows, topic->no, no, *state), size);
       },
-      [this, topic, link = e.link, generation = e.generation, tag, no, proof, ours](SaveOutcome) {
+      [this, topic, link = e.link, generation = e.generation, tag, no, proof](SaveOutcome, const Ours& ours) {
         Exchange* ex = find(topic, link);
         if (!ex || ex->generation != generation || !topic->loaded || !ex->fork_searches.contains(tag)) return;
         ForkSearch& search = ex->fork_searches[tag];
-        if (!*ours) return void(ex->fork_searches.erase(tag));
+        if (!ours) return void(ex->fork_searches.erase(tag));
         u64 offset = 0;
         for (std::size_t i = 0; i < proof.peaks.size(); ++i) {
           u32 level = static_cast<u32>(std::bit_width(proof.size - offset)) - 1;
-          if (proof.peaks[i] != (*ours)->hashes[i]) {
+          if (proof.peaks[i] != ours->hashes[i]) {
             search.level = level;
             search.index = offset >> level;
             search.theirs = proof.peaks[i];
@@ -133,21 +132,21 @@ void Sync::on_ask_nodes(TopicSync& t, Exchange& e, const wire::AskNodes& ask) {
   auto known = e.tags.find(ask.log);
   if (known == e.tags.end() || ask.level == 0 || ask.level > 32 || ask.index > log::batches_max) return;
   TopicPtr topic = t.topic;
-  auto children = std::make_shared<std::optional<std::pair<Hash, Hash>>>();
-  respond(
+  using Children = std::optional<std::pair<Hash, Hash>>;
+  respond<Children>(
       topic, e,
-      [=, no = known->second](store::Rows& rows) {
-        children->reset();
+      [topic, ask, no = known->second](store::Rows& rows) -> Children {
         auto state = read_state(rows, *topic, no);
-        if (!state) return;
+        if (!state) return std::nullopt;
         log::StoredNodes nodes(rows, topic->no, no, *state);
         auto left = nodes.node(ask.level - 1, ask.index * 2);
         auto right = nodes.node(ask.level - 1, ask.index * 2 + 1);
-        if (left && right) *children = {*left, *right};
+        if (!left || !right) return std::nullopt;
+        return std::pair{*left, *right};
       },
-      [this, topic, link = e.link, ask, children](SaveOutcome) {
-        if (Exchange* ex = find(topic, link); ex && *children)
-          send(*ex, wire::Nodes{ask.log, ask.level, ask.index, (*children)->first, (*children)->second});
+      [this, topic, link = e.link, ask](SaveOutcome, const Children& children) {
+        if (Exchange* ex = find(topic, link); ex && children)
+          send(*ex, wire::Nodes{ask.log, ask.level, ask.index, children->first, children->second});
       });
 }
 
@@ -160,20 +159,20 @@ void Sync::on_nodes(TopicSync& t, Exchange& e, const wire::Nodes& answer) {
     return host_.fault(e.link, Fault::forged);
   TopicPtr topic = t.topic;
   store::LogNo no = e.tags[answer.log];
-  auto ours = std::make_shared<std::optional<Hash>>();
-  respond(
+  using Ours = std::optional<Hash>;
+  respond<Ours>(
       topic, e,
-      [=](store::Rows& rows) {
-        ours->reset();
-        if (auto state = read_state(rows, *topic, no))
-          *ours = log::StoredNodes(rows, topic->no, no, *state).node(answer.level - 1, answer.index * 2);
+      [topic, no, answer](store::Rows& rows) -> Ours {
+        auto state = read_state(rows, *topic, no);
+        if (!state) return std::nullopt;
+        return log::StoredNodes(rows, topic->no, no, *state).node(answer.level - 1, answer.index * 2);
       },
-      [this, topic, link = e.link, generation = e.generation, answer, ours](SaveOutcome) {
+      [this, topic, link = e.link, generation = e.generation, answer](SaveOutcome, const Ours& ours) {
         Exchange* ex = find(topic, link);
         if (!ex || ex->generation != generation || !topic->loaded || !ex->fork_searches.contains(answer.log)) return;
         ForkSearch& i = ex->fork_searches[answer.log];
-        if (!*ours) return void(ex->fork_searches.erase(answer.log));
-        bool left = **ours != answer.left;
+        if (!ours) return void(ex->fork_searches.erase(answer.log));
+        bool left = *ours != answer.left;
         i.level = answer.level - 1;
         i.index = answer.index * 2 + (left ? 0 : 1);
         i.theirs = left ? answer.left : answer.right;

@@ -58,20 +58,21 @@ void Sync::on_check(TopicSync& t, Exchange& e, const wire::Fingerprint& theirs) 
 // Where we left off in the peer's order is kept in a row; so greeting takes a step.
 void Sync::hello(TopicSync& t, Exchange& e, u8 again) {
   TopicPtr topic = t.topic;
+  const bool asks = !std::exchange(e.unanswered, true);
   if (anchor_ && topic->logs.empty()) return send(e, hello_of(e.session, *topic, again));  // nor is there a row
-  auto cursor = std::make_shared<std::optional<wire::Cursor>>();
-  Bytes row_key = store::key('C', topic->no, e.peer.view());
-  transactions_.run(
+  using Kept = std::optional<wire::Cursor>;
+  transactions_.run<Kept>(
       topic->queue(),
-      [=](store::Rows& rows) {
+      [row_key = store::key('C', topic->no, e.peer.view())](store::Rows& rows) -> Kept {
         auto row = rows.get(row_key);
-        *cursor = row ? wire::decode_body<wire::Cursor>(*row) : std::nullopt;
+        return row ? wire::decode_body<wire::Cursor>(*row) : std::nullopt;
       },
-      [this, topic, cursor, again, link = e.link, attachment = e.attachment](SaveOutcome saved) {
+      [this, topic, again, asks, link = e.link, attachment = e.attachment](SaveOutcome saved, const Kept& cursor) {
         Exchange* ex = find(topic, link);
         if (saved != SaveOutcome::ok || !ex || ex->attachment != attachment) return;
         wire::Hello hello = hello_of(ex->session, *topic, again);
-        if (*cursor && same_store((*cursor)->epoch, ex->epoch)) hello.cursor = *cursor;
+        if (cursor && same_store(cursor->epoch, ex->epoch)) hello.cursor = cursor;
+        if (asks) ex->ask = topics_[topic->no].asked;
         send(*ex, hello);
       });
 }
@@ -91,7 +92,9 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
   e.asked.clear();
   e.suspects.clear();
   e.looked.clear();
+  e.parted.clear();
   e.branch_fetches.clear();
+  forget_passed(e);
   e.offered.reset();
   std::erase_if(t.pulling, [&](const auto& p) { return p.second == e.link; });
 }
@@ -151,6 +154,7 @@ void Sync::answer(TopicSync& t, Exchange& e, const wire::Hello& hello) {
               held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root), held.cut, held.spoken()};
       }
       e.behind.clear();
+      e.withheld.clear();
       claim(e);
       for (const auto& [id, no] : topic.numbers) probe_beyond_void(t, e, tag_of(e.session, id));
     }
@@ -165,6 +169,7 @@ void Sync::answer(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   const LinkId link = e.link;
   on_items(t, e, hello.items);
   if (!find(t.topic, link)) return;  // it spoke of more logs than it may
+  std::erase_if(e.withheld, [&](const auto& log) { return !e.theirs.contains(log); });
   if (!all && ours && hello.cursor->number <= topic.counters.arrived)
     return answer_since(t.topic, e.link, *hello.cursor);
   answer_all(t, e);
@@ -176,34 +181,34 @@ void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) 
     bool fits = false, corrupt = false;
     std::set<store::LogNo> logs;
   };
-  auto found = std::make_shared<Found>();
   const bool proved = given(*topic, find(topic, link)->peer, since);
   const u32 generation = find(topic, link)->generation;
-  transactions_.run(
+  transactions_.run<Found>(
       topic->queue(),
-      [=](store::Rows& rows) {
-        *found = {};
+      [topic, since, proved](store::Rows& rows) {
+        Found found;
         auto indexes = crdt::load_indexes(rows, topic->no);
         crdt::Arrivals arrivals(rows, topic->no, indexes);
         auto hash = arrivals.hash_at(since.number);
-        found->corrupt = arrivals.corrupt();
+        found.corrupt = arrivals.corrupt();
         // Before there were MACs all of the hash was that of the order.
         const bool fits = hash && (*hash == since.hash ||
                                    (proved && std::equal(hash->begin(), hash->begin() + 4, since.hash.begin())));
-        if (!fits || indexes.arrived - since.number > arrivals_max) return;
-        found->fits = true;
-        for (const auto& a : arrivals.read(since.number, arrivals_max)) found->logs.insert(a.log);
-        found->corrupt = arrivals.corrupt();
+        if (!fits || indexes.arrived - since.number > arrivals_max) return found;
+        found.fits = true;
+        for (const auto& a : arrivals.read(since.number, arrivals_max)) found.logs.insert(a.log);
+        found.corrupt = arrivals.corrupt();
+        return found;
       },
-      [this, topic, link, generation, found](SaveOutcome saved) {
+      [this, topic, link, generation](SaveOutcome saved, const Found& found) {
         Exchange* e = find(topic, link);
         // else they greet, and are answered, anew
         if (!e || e->generation != generation || saved != SaveOutcome::ok) return;
         TopicSync& t = topics_[topic->no];
-        if (found->corrupt) return host_.damaged(topic, {true, true, {}});  // both sides greet anew
-        if (!found->fits) return answer_all(t, *e);
+        if (found.corrupt) return host_.damaged(topic, {true, true, {}});  // both sides greet anew
+        if (!found.fits) return answer_all(t, *e);
         wire::Items news;
-        for (store::LogNo no : found->logs) {
+        for (store::LogNo no : found.logs) {
           if (no >= topic->logs.size() || topic->logs[no].durable.spoken() == 0) continue;
           news.items.push_back(item_of(e->session, topic->logs[no]));
           if (news.items.size() == wire::items_max) send(*e, std::exchange(news, {}));
@@ -255,6 +260,7 @@ void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& it
     if (known == e.tags.end()) continue;
     const Durable& held = t.topic->logs[known->second].durable;
     bool differs = item.length > 0 && item.length == held.spoken() && item.root != log::root_tag(held.root);
+    if (!differs && item.length == held.spoken()) e.parted.erase(item.log);
     bool cut = item.cut != 0 && item.cut - 1 < held.cut && item.cut - 1 < held.length;
     if (cut && is_own(*t.topic, known->second)) e.suspects.insert(item.log);
     else if (differs || cut) begin_fork_search(t, e, item.log, false);
@@ -268,7 +274,7 @@ void Sync::on_items(TopicSync& t, Exchange& e, const std::vector<wire::Item>& it
 void Sync::note_theirs(TopicSync& t, Exchange& e, const wire::LogTag& tag, const Their& their) {
   e.theirs[tag] = their;
   if (their.length > ours(*t.topic, e, tag) && limit(*t.topic, e, tag) > ours(*t.topic, e, tag)) e.behind.insert(tag);
-  else e.behind.erase(tag);
+  else e.level(tag);
 }
 
 // Counts what a link says that it holds and we do not know: it is kept as long as the link stands. False if that is more than one may.

@@ -6,6 +6,33 @@
 namespace perdure::sync {
 
 namespace {
+constexpr std::size_t cursors_max = 256;  // of one topic at an anchor, to which anybody can come as anybody
+
+// Whose cursors are kept there, in the order in which they came; a row beside theirs. Where there is no room, one who has written in the
+// topic takes the place of one who has not: his own disk may be set back, and this is how he learns of it. Without one all is compared.
+bool keep_cursor(store::Rows& rows, const Topic& topic, const DeviceId& peer) {
+  const Bytes key = store::key('C', topic.no);
+  const auto row = rows.get(key);
+  Bytes all = row ? own(*row) : Bytes{};
+  all.resize(all.size() - all.size() % DeviceId::size);
+  auto has_written = [&](const DeviceId& device) { return topic.device_bytes.contains(device); };
+  std::optional<std::size_t> gives_way;
+  for (std::size_t at = 0; at < all.size(); at += DeviceId::size) {
+    const auto listed = DeviceId::from(ByteView(all).subspan(at, DeviceId::size));
+    if (listed == peer) return true;
+    if (!gives_way && !has_written(listed)) gives_way = at;
+  }
+  if (all.size() >= cursors_max * DeviceId::size) {
+    if (!gives_way || !has_written(peer)) return false;
+    const auto at = all.begin() + static_cast<std::ptrdiff_t>(*gives_way);
+    rows.erase(store::key('C', topic.no, ByteView(&*at, DeviceId::size)));
+    all.erase(at, at + static_cast<std::ptrdiff_t>(DeviceId::size));
+  }
+  all.insert(all.end(), peer.bytes.begin(), peer.bytes.end());
+  rows.put(key, std::move(all));
+  return true;
+}
+
 bool went_back(const std::optional<wire::Cursor>& before, const wire::Cursor& now) {
   return before && before->epoch == now.epoch && before->number > now.number;
 }
@@ -31,7 +58,8 @@ u64 Sync::limit(const Topic& topic, const Exchange& e, const wire::LogTag& tag) 
 
 void Sync::pull(TopicSync& t, Exchange& e) {
   Topic& topic = *t.topic;
-  if (!e.done_got || t.paused_until != 0 || transactions_.failed()) return;
+  // Its logs may just be read anew, and the tags are of those before.
+  if (!topic.loaded || !e.done_got || t.paused_until != 0 || transactions_.failed()) return;
   if (u64 at = host_.rested_at(e.link); at > now_.steady_ms && !e.behind.empty()) return resume(e, at);
   u64 looked = 0;
   for (auto it = e.behind.begin(); it != e.behind.end() && e.pulls.size() < pulls_max && e.pull_bytes < window_bytes;) {
@@ -40,11 +68,11 @@ void Sync::pull(TopicSync& t, Exchange& e) {
     const Their& their = e.theirs[tag];
     u64 from = ours(topic, e, tag);
     u64 to = std::min(their.length, limit(topic, e, tag));
+    ++it;
     if (from >= to) {
-      it = e.behind.erase(it);
+      e.level(tag);
       continue;
     }
-    ++it;
     if (e.stuck.contains(tag)) continue;
     bool asked = std::any_of(e.pulls.begin(), e.pulls.end(), [&](const auto& p) { return p.second.log == tag; });
     if (asked) continue;
@@ -72,6 +100,22 @@ void Sync::end_pull(TopicSync& t, Exchange& e, u32 request) {
   }
   e.pulls.erase(it);
   host_.progressed(t.topic);
+}
+
+void Sync::on_no_page(TopicSync& t, Exchange& e, u32 request, const wire::LogTag& tag) {
+  if (request == 0 || request >= e.next_request) return host_.fault(e.link, Fault::unasked);
+  auto asked = e.pulls.find(request);
+  if (asked == e.pulls.end()) return;  // asked before they greeted anew
+  if (asked->second.log != tag) return host_.fault(e.link, Fault::unasked);
+  end_pull(t, e, request);
+  e.withhold(tag);
+  end_branch_fetch(e, tag);
+  pull(t, e);
+  const auto known = e.tags.find(tag);
+  if (known == e.tags.end()) return;
+  const LogId id = t.topic->logs[known->second].pending.id;
+  for (auto& [link, other] : t.exchanges)  // whoever else says that he holds it
+    if (link != e.link && other.behind.contains(tag_of(other.session, id))) pull(t, other);
 }
 
 // Nobody may speak of the log of which we have lost a batch: whoever greets from a cursor does not. So all are asked by name, once each; who
@@ -112,7 +156,7 @@ void Sync::give_up_late(TopicSync& t, Exchange& e) {
     if (p.heard_ms + p.ms_max <= now_.steady_ms) late.push_back(request);
   if (late.empty()) return;
   for (u32 request : late) {
-    e.stuck.insert(e.pulls[request].log);
+    e.withhold(e.pulls[request].log);
     end_branch_fetch(e, e.pulls[request].log);
     end_pull(t, e, request);
   }
@@ -125,18 +169,21 @@ void Sync::drained(TopicSync& t, Exchange& e) {
   if (!e.offered || !e.behind.empty() || !e.pulls.empty() || e.queued_bytes > 0 || t.topic->pull_limited) return;
   if (anchor_ && t.topic->logs.empty()) return;  // nothing is kept where nothing was said
   const wire::Cursor now = *std::exchange(e.offered, std::nullopt);
-  auto before = std::make_shared<std::optional<wire::Cursor>>();
-  transactions_.run(
+  using Kept = std::optional<wire::Cursor>;
+  transactions_.run<Kept>(
       t.topic->queue(),
-      [key = store::key('C', t.topic->no, e.peer.view()), now, before](store::Rows& rows) {
+      [this, topic = t.topic, peer = e.peer, key = store::key('C', t.topic->no, e.peer.view()),
+       now](store::Rows& rows) -> Kept {
         auto row = rows.get(key);
-        *before = row ? wire::decode_body<wire::Cursor>(*row) : std::nullopt;
-        const bool same = *before && wire::encode_body(**before) == wire::encode_body(now);
-        if (!same && !went_back(*before, now)) rows.put(key, wire::encode_body(now));
+        const Kept before = row ? wire::decode_body<wire::Cursor>(*row) : std::nullopt;
+        const bool same = before && wire::encode_body(*before) == wire::encode_body(now);
+        if (same || went_back(before, now) || rows.missed()) return before;
+        if (!anchor_ || before || keep_cursor(rows, *topic, peer)) rows.put(key, wire::encode_body(now));
+        return before;
       },
-      [this, topic = t.topic, link = e.link, now, before](SaveOutcome saved) {
+      [this, topic = t.topic, link = e.link, now](SaveOutcome saved, const Kept& before) {
         Exchange* ex = find(topic, link);
-        if (saved != SaveOutcome::ok || !ex || ex->epoch != now.epoch || !went_back(*before, now)) return;
+        if (saved != SaveOutcome::ok || !ex || ex->epoch != now.epoch || !went_back(before, now)) return;
         if (!std::exchange(ex->told_back, true)) hello(topics_[topic->no], *ex, 0);
       });
 }

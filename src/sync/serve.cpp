@@ -63,7 +63,7 @@ void Sync::serve(TopicSync& t, Exchange& e) {
     u64 end = known == e.tags.end()         ? 0
               : s.kind == Serve::Kind::want ? topic->logs[known->second].durable.length
                                             : topic->logs[known->second].durable.spoken();
-    if (s.from >= end) {
+    if (s.from >= std::min(s.to, end)) {
       if (s.kind == Serve::Kind::want) {
         --e.wants_owed;
         send(e, wire::NoPage{s.log}, s.request);
@@ -73,20 +73,22 @@ void Sync::serve(TopicSync& t, Exchange& e) {
     store::LogNo no = known->second;
     s.to = std::min(s.to, end);
     if (u64 hole = topic->logs[no].durable.hole; s.from < hole) s.to = std::min(s.to, hole);
-    auto page = std::make_shared<std::optional<log::Page>>();
     e.serving = true;
     std::size_t room = s.kind == Serve::Kind::want ? std::min<u64>(std::max<u64>(s.bytes, 1), log::page_bytes_max)
                                                    : log::page_bytes_max;
-    transactions_.run(
+    using Read = std::optional<log::Page>;
+    transactions_.run<Read>(
         topic->queue(),
-        [=](store::Rows& rows) {
-          page->reset();
-          if (auto state = read_state(rows, *topic, no))
-            *page = log::read_page(rows, topic->no, no, *state, s.from, s.to, room);
+        [topic, no, s, room](store::Rows& rows) -> Read {
+          auto state = read_state(rows, *topic, no);
+          if (!state) return std::nullopt;
+          return log::read_page(rows, topic->no, no, *state, s.from, s.to, room);
         },
-        [this, topic, no, link = e.link, generation = e.generation, s, page](SaveOutcome saved) {
-          if (saved == SaveOutcome::ok && !*page) host_.damaged(topic, {false, false, {no}});
-          if (saved == SaveOutcome::ok) served(topic, link, generation, s, *page);
+        [this, topic, no, link = e.link, generation = e.generation, s](SaveOutcome saved, const Read& page) {
+          // What is behind a hole is looked for as that is filled.
+          if (saved == SaveOutcome::ok && !page && s.from < topic->logs[no].durable.hole)
+            host_.damaged(topic, {false, false, {no}});
+          if (saved == SaveOutcome::ok) served(topic, link, generation, s, page);
         });
     return;
   }
@@ -115,6 +117,7 @@ void Sync::served(const TopicPtr& topic, LinkId link, u32 generation, Serve s, c
   e->push_left -= std::min<u64>(e->push_left, size);
   frame.last = end >= s.to || size >= s.bytes;
   send(*e, frame, s.request);
+  host_.charge(link, wire::work_given(size));
   host_.count("batches_out", page->batches.size());
   Their& their = e->theirs[s.log];
   if (end > their.length) their = {end, page->head.ops, page->head.time.ms() / 1000, {}, their.cut, their.said};

@@ -2,7 +2,7 @@
 
 namespace perdure::sync {
 
-void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, const std::optional<wire::Fingerprint>& said,
+void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, const std::optional<peers::Greeted>& said,
                   bool hello_lost) {
   now_ = now;
   TopicSync& t = of(topic);
@@ -22,12 +22,17 @@ void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, const
   // Late answers to what was asked before are no breach of the rules.
   if (auto before = t.exchanges.find(a.link); before != t.exchanges.end()) {
     e.next_request = before->second.next_request;
+    e.unsure = before->second.unanswered;
     unclaim(before->second);
+    forget_passed(before->second);
   }
   voided_epoch(topic, a.peer, a.epoch, false);
   auto [it, fresh] = t.exchanges.insert_or_assign(a.link, std::move(e));
   shared_ += fresh;
-  if (topic->loaded && said != fingerprint(t, it->second)) hello(t, it->second, hello_lost ? 2 : 1);
+  it->second.unanswered = said.has_value();
+  if (said) it->second.ask = said->asked;
+  if (topic->loaded && (!said || said->frontier != fingerprint(t, it->second)))
+    hello(t, it->second, hello_lost ? 2 : 1);
   ack_all_of(topic, a.peer);
   host_.progressed(topic);
 }
@@ -39,6 +44,7 @@ void Sync::detach(const TopicPtr& topic, LinkId link) {
   auto gone = t.exchanges.extract(link);
   if (gone.empty()) return;
   unclaim(gone.mapped());
+  forget_passed(gone.mapped());
   --shared_;
   t.early_acks.erase(link);
   if (auto acker = t.ackers.find(gone.mapped().peer); acker != t.ackers.end()) acker->second = {now_.wall_ms, true};
@@ -50,7 +56,7 @@ void Sync::detach(const TopicPtr& topic, LinkId link) {
 void Sync::detach_all(const TopicPtr& topic) {
   auto t = topics_.find(topic->no);
   if (t == topics_.end()) return;
-  for (auto& [link, e] : t->second.exchanges) unclaim(e);
+  for (auto& [link, e] : t->second.exchanges) unclaim(e), forget_passed(e);
   shared_ -= t->second.exchanges.size();
   topics_.erase(t);
   stir(topic->no);
@@ -83,17 +89,6 @@ Exchange* Sync::find(const TopicPtr& topic, LinkId link) {
   return e == t->exchanges.end() ? nullptr : &e->second;
 }
 
-bool Sync::respond(const TopicPtr& topic, Exchange& e, store::Transactions::Step step, store::Transactions::Done done) {
-  if (e.steps >= steps_max) return false;
-  ++e.steps;
-  transactions_.run(topic->queue(), std::move(step),
-                    [this, topic, link = e.link, attachment = e.attachment, done = std::move(done)](SaveOutcome saved) {
-                      if (Exchange* ex = find(topic, link); ex && ex->attachment == attachment) --ex->steps;
-                      done(saved);
-                    });
-  return true;
-}
-
 void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire::Frame& frame) {
   now_ = now;
   Exchange* e = find(topic, link);
@@ -116,6 +111,8 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
           e->epoch = m.cursor.epoch;
           voided_epoch(topic, e->peer, e->epoch, true);
         }
+        if (std::exchange(e->unsure, false)) return hello(t, *e, 0);
+        answered(t, *e);
         e->done_got = true;
         e->offered = m.cursor;
         // else once the pages that came with it are taken in: they are not to be asked for again
@@ -132,15 +129,7 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
       });
     case wire::Tag::page: return on_page(t, *e, frame);
     case wire::Tag::no_page:
-      return handle.template operator()<wire::NoPage>([&](auto& m) {
-        if (frame.header.request == 0 || frame.header.request >= e->next_request)
-          return host_.fault(link, Fault::unasked);
-        if (!e->pulls.contains(frame.header.request)) return;  // asked before they greeted anew
-        end_pull(t, *e, frame.header.request);
-        e->stuck.insert(m.log);
-        end_branch_fetch(*e, m.log);
-        pull(t, *e);
-      });
+      return handle.template operator()<wire::NoPage>([&](auto& m) { on_no_page(t, *e, frame.header.request, m.log); });
     case wire::Tag::check:
       return handle.template operator()<wire::Check>([&](auto& m) { on_check(t, *e, m.fingerprint); });
     case wire::Tag::ack: return handle.template operator()<wire::Ack>([&](auto& m) { on_ack(t, *e, m); });
@@ -223,9 +212,11 @@ void Sync::flush_topic(TopicSync& t) {
     for (auto& [link, e] : t.exchanges) pull(t, e);
     hear_early_acks(t);
   }
+  settle_asks(t);
   std::vector<store::LogNo> due;
   for (const auto& [log, at] : t.ack_due)
     if (at <= now_.steady_ms) due.push_back(log);
+  std::ranges::rotate(due, std::ranges::upper_bound(due, t.acked_last));
   for (store::LogNo log : due) {
     t.ack_due.erase(log);
     acknowledge(t.topic, log);
@@ -275,6 +266,8 @@ std::optional<u64> Sync::deadline_of(const TopicSync& t) const {
     for (const auto& [request, pull] : e.pulls) take(pull.heard_ms + pull.ms_max);
   }
   if (t.paused_until != 0) take(t.paused_until);
+  if (!t.asks.empty()) take(t.asks.front().until_ms);
+  if (t.ask_at != 0 && t.asks.size() < asks_max) take(t.ask_at);
   for (const auto& [log, due] : t.ack_due) take(due);
   return at;
 }
@@ -302,6 +295,7 @@ u64 Sync::behind(const TopicPtr& topic) const {
   for (const auto& [link, e] : t->second.exchanges) {
     u64 ops = 0;
     for (const auto& tag : e.behind) {
+      if (e.withheld.contains(tag)) continue;
       auto their = e.theirs.find(tag);
       if (their == e.theirs.end()) continue;
       ops += their->second.ops_beyond(ours(*topic, e, tag));
@@ -311,11 +305,12 @@ u64 Sync::behind(const TopicPtr& topic) const {
   return most;
 }
 
-bool Sync::synced(const TopicPtr& topic) const {
+bool Sync::synced(const TopicPtr& topic, u64 ask) const {
   auto t = topics_.find(topic->no);
   if (t == topics_.end()) return false;
+  if (ask <= t->second.believed) ask = 0;
   for (const auto& [link, e] : t->second.exchanges)
-    if (e.done_got && e.behind.empty() && e.pulls.empty() && e.queued_bytes == 0) return true;
+    if (e.done_got && e.answered >= ask && e.have_all() && e.pulls.empty() && e.queued_bytes == 0) return true;
   return false;
 }
 
@@ -348,7 +343,13 @@ std::vector<DeviceId> Sync::holders(const TopicPtr& topic, const LogId& log, u64
   auto no = topic->by_id(log);
   const bool by_word = no && topic->logs[*no].pending.device == self_.id();
   for (const auto& [link, e] : t->second.exchanges) {
-    auto their = e.theirs.find(tag_of(e.session, log));
+    const auto tag = tag_of(e.session, log);
+    const auto their = e.theirs.find(tag);
+    const auto parted = e.parted.find(tag);
+    // Of a log that is void from somewhere on only what is behind that is in question.
+    const bool sought = e.fork_searches.contains(tag) && no &&
+                        topic->logs[*no].durable.cut >= topic->logs[*no].durable.length;
+    if (sought || (parted != e.parted.end() && batch >= parted->second)) continue;
     if (their != e.theirs.end() && (by_word || e.refused ? their->second.said : their->second.length) > batch)
       out.push_back(e.peer);
   }

@@ -11,6 +11,7 @@
 #include "base/timers.hpp"
 #include "crdt/arrivals.hpp"
 #include "crypto/random.hpp"
+#include "peers/proof.hpp"
 #include "store/transactions.hpp"
 #include "sync/exchange.hpp"
 #include "wire/table.hpp"
@@ -36,6 +37,9 @@ struct Acker {
 // it has shown an anchor of ours that it knows the topic; it is linked to us, or an anchor of ours itself.
 enum class Nearness : u8 { away, told, entered, near };
 
+// Acknowledgements on a link: ours to it; another's, from it; … to it.
+enum class AckWay : u8 { own, passed, passed_to };
+
 // What sync asks of whoever owns the links and tells whoever faces the app.
 class SyncHost {
  public:
@@ -44,7 +48,8 @@ class SyncHost {
   virtual u64 buffered(LinkId) const = 0;  // bytes sent and not yet on their way
   // what a link made us do, beside what its frames cost by themselves (wire/table.hpp)
   virtual void charge(LinkId, u64 work) = 0;
-  virtual u64 rested_at(LinkId) const = 0;  // when it owes nothing more, steady; now or earlier: it owes nothing
+  virtual u64 rested_at(LinkId) const = 0;   // when it owes nothing more, steady; now or earlier: it owes nothing
+  virtual Budget* acks(LinkId, AckWay) = 0;  // what it may still carry; null: it is gone
   virtual void fault(LinkId, Fault) = 0;
   virtual u64 corrected_now_ms() const = 0;
   // how long to wait before saying again what is said while nothing happens
@@ -61,16 +66,18 @@ class SyncHost {
   virtual void storage_failed(SaveOutcome) = 0;
   virtual void damaged(const TopicPtr&, const Damage&) = 0;  // rows that must be mended before they are asked again
   virtual void restored(const TopicPtr&, store::LogNo) = 0;  // batches that had been lost are here again
-  // anchors: why not to store so much more; null: welcome
-  virtual wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes) = 0;
+  virtual Bytes origin(LinkId) const = 0;                    // where it comes from; empty: not known
+  // anchors: why not to store so much more, from there; null: welcome
+  virtual wire::Refusal* quota(const Topic&, const DeviceId&, u64 bytes, const Bytes& from) = 0;
   // an own head contradicts our rows, or goes on behind a void of ours
   virtual void lost_own(const TopicPtr&, Branch) = 0;
   virtual void voided_own(const TopicPtr&, store::LogNo) = 0;  // an own log was voided by a log that came from others
   // batches of an own log, from there on: of another life, or back again
   virtual void own_came(const TopicPtr&, store::LogNo, u64 from) = 0;
-  virtual void refused(wire::Refusal) = 0;            // something was not stored for that reason
-  virtual void grew(const TopicPtr&, u64 bytes) = 0;  // sealed bytes more are stored
-  virtual void count(const char* name, u64 n) = 0;    // metrics
+  virtual void refused(wire::Refusal) = 0;  // something was not stored for that reason
+  // sealed bytes more are stored with this step, from there
+  virtual void grew(store::Rows&, const TopicPtr&, u64 bytes, const Bytes& from) = 0;
+  virtual void count(const char* name, u64 n) = 0;  // metrics
 };
 
 struct Attachment {
@@ -84,12 +91,13 @@ struct Attachment {
 
 class Sync {
  public:
-  struct Limits { u64 queued = 0, claims = 0, link_claims = 0; };  // bytes, of all links together, and of one
+  // bytes, of all links together; link_claims: of one
+  struct Limits { u64 queued = 0, claims = 0, link_claims = 0, passed = 0; };
   Sync(store::Transactions& transactions, const identity::Identity& self, bool anchor, Limits limits, SyncHost& host)
       : transactions_(transactions), self_(self), anchor_(anchor), limits_(limits), host_(host) {}
 
-  // said: the peer has been greeted as of that frontier already; hello_lost: its own greeting has not been heard.
-  void attach(const TopicPtr&, const Attachment&, Instant now, const std::optional<wire::Fingerprint>& said = {},
+  // said: the peer has been greeted already; hello_lost: its own greeting has not been heard.
+  void attach(const TopicPtr&, const Attachment&, Instant now, const std::optional<peers::Greeted>& said = {},
               bool hello_lost = false);
   void detach(const TopicPtr&, LinkId);
   void detach_all(const TopicPtr&);
@@ -111,7 +119,11 @@ class Sync {
   std::size_t shared() const { return shared_; }  // topics of links, all together
   u64 behind(const TopicPtr&) const;              // ops, by what the best informed peer says
   TopicState state(const TopicPtr&) const;
-  bool synced(const TopicPtr&) const;  // with one peer at least
+  // Asks whoever is linked what they hold, as soon as that may be asked again; a number for synced().
+  u64 ask(const TopicPtr&, Instant now);
+  u64 asked(const TopicPtr&) const;  // the last one that was sent
+  // With one peer at least, by what it has said in answer to that ask or later.
+  bool synced(const TopicPtr&, u64 ask = 0) const;
   // the batch that we lack was asked for by name, and nobody who is here gave it
   bool is_lost(const TopicPtr&, store::LogNo) const;
   bool holds_all(const TopicPtr&, LinkId) const;  // the peer says that it holds whatever we do
@@ -119,11 +131,13 @@ class Sync {
 
   // Acknowledgements of our own logs.
   const std::map<AckKey, AckMark>& acks(const TopicPtr&) const;
-  u64 pending(const TopicPtr&) const;  // own ops that nobody has acknowledged
+  // Own ops that nobody has acknowledged. passed: by log, the hole behind which all was said again.
+  u64 pending(const TopicPtr&, const std::map<store::LogNo, u64>& passed) const;
   void load_acks(const TopicPtr&, const std::vector<std::pair<Bytes, Bytes>>& rows);
   // acknowledgements of other epochs (or, by its greeting, of another store) are void
   void voided_epoch(const TopicPtr&, const DeviceId& acker, const wire::Epoch& now, bool of_topic);
-  void ack_all_of(const TopicPtr&, const DeviceId& author);  // that author has come into reach
+  void ack_all_of(const TopicPtr&, const DeviceId& author);  // that author is linked, and reads what we say
+  void told_of(const TopicPtr&, const DeviceId& author);     // … has come into reach, somebody says
 
  private:
   using Key = std::pair<store::TopicNo, LinkId>;
@@ -135,9 +149,26 @@ class Sync {
     std::map<DeviceId, Acker> ackers;     // whose they are
     std::map<store::LogNo, u64> ack_due;  // when to acknowledge; steady ms
     std::map<store::LogNo, u64> acked_at;
+    store::LogNo acked_last = 0;         // by turns, where not all may be said at once
+    std::map<DeviceId, Budget> told_of;  // authors: that their logs are acknowledged again by somebody's word
     u64 paused_until = 0;
+    struct Ask {
+      u64 number = 0, until_ms = 0;  // steady
+    };
+    std::deque<Ask> asks;         // at most asks_max
+    u64 asked = 0, believed = 0;  // the last one; up to there others are taken at their last word
+    u64 ask_at = 0;               // when the next one may be sent, for which somebody waits; 0: nobody does
+    Budget ask_budget;
     // of batches of ours that we have lost and not taken back yet, by who brought them
     std::map<LinkId, std::vector<wire::Ack>> early_acks;
+  };
+  struct Incoming {  // a page that has come, and of which log it is
+    wire::Page page;
+    wire::LogTag tag{};
+    std::optional<log::Opening> opening;  // that came with it
+    u32 request = 0;                      // that it answers; 0: it is pushed
+    u64 size = 0;                         // bytes of its frame
+    u64 end() const { return page.from + page.batches.size(); }
   };
   struct Taken {  // what became of a page
     log::Verdict verdict = log::Verdict::malformed;
@@ -164,18 +195,22 @@ class Sync {
   std::optional<u64> deadline_of(const TopicSync&) const;
   template <class M>
   void send(const Exchange& e, const M& message, u32 request = 0);
-  // A step in answer to a frame; false, and nothing done, if too many wait.
-  bool respond(const TopicPtr&, Exchange&, store::Transactions::Step, store::Transactions::Done);
+  // A step in answer to a frame, which finds out an R; false, and nothing done, if too many wait.
+  template <class R, class Find, class Use>
+  bool respond(const TopicPtr&, Exchange&, Find step, Use done);
   u64 ours(const Topic&, const Exchange&, const wire::LogTag&) const;
   u64 limit(const Topic&, const Exchange&, const wire::LogTag&) const;
 
-  // greeting.cpp
+  // greeting.cpp, asks.cpp
   void hello(TopicSync&, Exchange&, u8 again);
   void give_up_late(TopicSync&, Exchange&);
   void on_check(TopicSync&, Exchange&, const wire::Fingerprint&);
   void on_hello(TopicSync&, Exchange&, const wire::Hello&);
   void answer_waiting(TopicSync&, Exchange&);
   void answer_those(std::vector<Key> waiting);
+  void answered(TopicSync&, Exchange&);
+  void settle_asks(TopicSync&);
+  void send_ask(TopicSync&);
   void answer(TopicSync&, Exchange&, const wire::Hello&);
   void resume(Exchange&, u64 at);
   const wire::Fingerprint& fingerprint(TopicSync&, Exchange&);
@@ -191,23 +226,31 @@ class Sync {
   bool given(const Topic&, const DeviceId& peer, const wire::Cursor& shown) const;  // by us, to that peer
   bool claim(Exchange&);
   void unclaim(Exchange&);
+  void note_passed(Exchange& to, const AckKey&, const wire::Ack&);
+  void forget_passed(Exchange&);
   // pull.cpp
   void pull(TopicSync&, Exchange&);
   void drained(TopicSync&, Exchange&);
   void ask_for_lost(TopicSync&, Exchange&);
   void end_pull(TopicSync&, Exchange&, u32 request);
+  void on_no_page(TopicSync&, Exchange&, u32 request, const wire::LogTag&);
   // serve.cpp
   void serve(TopicSync&, Exchange&);
   void served(const TopicPtr&, LinkId, u32 generation, Serve, const std::optional<log::Page>&);
   void announce(TopicSync&, Exchange&);
   // take.cpp
   void on_page(TopicSync&, Exchange&, const wire::Frame&);
+  static Incoming incoming(const Topic&, const Exchange&, const wire::Frame&, wire::Page);
   void note_page(TopicSync&, Exchange&, const wire::LogTag&, const wire::Page&);
+  bool put_off(TopicSync&, Exchange&, const Incoming&);
+  bool pass_over(TopicSync&, Exchange&, const Incoming&);
+  void take_in(TopicSync&, Exchange&, const Incoming&);
   bool is_linked(const Topic&, const DeviceId&) const;
-  void take(store::Rows&, Topic&, log::Page&, const log::Opening*, store::LogNo, Taken&);
+  void take(store::Rows&, Topic&, log::Page&, const log::Opening*, store::LogNo, const Bytes& from, Taken&);
   void taken(const TopicPtr&, LinkId, u32 generation, u32 request, wire::LogTag, const Taken&, SaveOutcome);
   // acks.cpp
   void acknowledge(const TopicPtr&, store::LogNo);
+  void due(TopicSync&, store::LogNo, u64 at) const;
   void on_ack(TopicSync&, Exchange&, const wire::Ack&);
   void pass_ack(TopicSync&, Exchange&, const wire::Ack&);
   void keep_early(TopicSync&, const Exchange&, const wire::Ack&);
@@ -230,7 +273,8 @@ class Sync {
   void begin_branch_fetch(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, const ForkSearch&);
   void end_branch_fetch(Exchange&, const wire::LogTag&);
   void want_branch(Exchange&, const wire::LogTag&);
-  bool on_branch_page(TopicSync&, Exchange&, const wire::LogTag&, const wire::Page&);
+  bool on_branch_page(TopicSync&, Exchange&, const wire::LogTag&, u32 request, const wire::Page&);
+  bool extend_branch(TopicSync&, Exchange&, const wire::LogTag&, BranchFetch&, const wire::Page&);
 
   store::Transactions& transactions_;
   const identity::Identity& self_;
@@ -248,6 +292,8 @@ class Sync {
   std::map<LinkId, u64> claims_;  // logs
   u64 claims_all_ = 0;
   std::set<LinkId> overdrawn_;  // who claims the most, where all is too much: to be closed with the next flush
+  std::map<LinkId, std::size_t> passed_;  // acknowledgements that it is remembered of, of each link that has any
+  std::size_t passed_all_ = 0;
   std::size_t shared_ = 0;
   Instant now_;
   u32 next_generation_ = 1;
@@ -256,6 +302,19 @@ class Sync {
 template <class M>
 void Sync::send(const Exchange& e, const M& message, u32 request) {
   host_.send(e.link, wire::encode({.alias = e.alias, .request = request}, message));
+}
+
+template <class R, class Find, class Use>
+bool Sync::respond(const TopicPtr& topic, Exchange& e, Find step, Use done) {
+  if (e.steps >= steps_max) return false;
+  ++e.steps;
+  transactions_.run<R>(topic->queue(), std::move(step),
+                       [this, topic, link = e.link, attachment = e.attachment, done = std::move(done)](
+                           SaveOutcome saved, R found) mutable {
+                         if (Exchange* ex = find(topic, link); ex && ex->attachment == attachment) --ex->steps;
+                         done(saved, std::move(found));
+                       });
+  return true;
 }
 
 }  // namespace perdure::sync

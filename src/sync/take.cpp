@@ -37,87 +37,93 @@ void Sync::note_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, const w
       {std::max(their.length, end), page.ops, page.time >> 16, their.root, their.cut, std::max(their.said, end)});
 }
 
+Sync::Incoming Sync::incoming(const Topic& topic, const Exchange& e, const wire::Frame& frame, wire::Page page) {
+  Incoming in{std::move(page), {}, {}, frame.header.request, frame.body.size()};
+  in.tag = in.page.log;
+  if (in.page.opening) {
+    in.opening = opening_of(*in.page.opening);
+    in.tag = tag_of(e.session, topic.log_id(in.opening->device, in.opening->incarnation));
+  }
+  return in;
+}
+
 void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   auto message = wire::decode<wire::Page>(frame);
   if (!message || message->batches.empty()) return host_.fault(e.link, Fault::malformed);
-  TopicPtr topic = t.topic;
-  wire::LogTag tag = message->log;
-  log::Opening opening;
-  if (message->opening) {
-    opening = opening_of(*message->opening);
-    tag = tag_of(e.session, topic->log_id(opening.device, opening.incarnation));
-  }
-  u32 request = frame.header.request;
-  if (request != 0) {
-    auto pull = e.pulls.find(request);
-    if (request >= e.next_request || (pull != e.pulls.end() && pull->second.log != tag))
-      return host_.fault(e.link, Fault::unasked);
-  }
-  if (on_branch_page(t, e, tag, *message)) {
-    if (message->last) end_pull(t, e, request);
-    return want_branch(e, tag);
-  }
-  if (auto asked = e.pulls.find(request); asked != e.pulls.end() && message->from == asked->second.next) {
+  Incoming in = incoming(*t.topic, e, frame, std::move(*message));
+  auto asked = e.pulls.find(in.request);
+  if (in.request != 0 && (in.request >= e.next_request || (asked != e.pulls.end() && asked->second.log != in.tag)))
+    return host_.fault(e.link, Fault::unasked);
+  if (on_branch_page(t, e, in.tag, in.request, in.page)) return;
+  if (asked != e.pulls.end() && in.page.from == asked->second.next) {
     asked->second.heard_ms = now_.steady_ms;
-    asked->second.next += message->batches.size();
+    asked->second.next += in.page.batches.size();
   }
-  u64 size = frame.body.size();
-  // The disk has just failed: what is taken in now would fail again, and be sent again. After the pause it is fetched. So is what is
-  // pushed by who owes, and what waits for a slow disk beyond what may: later, and in bulk.
-  const bool owes = request == 0 && host_.rested_at(e.link) > now_.steady_ms;
+  if (put_off(t, e, in)) return;
+  if (e.queued_bytes + in.size > queued_bytes_max) return host_.fault(e.link, Fault::too_much);
+  if (pass_over(t, e, in)) return;
+  take_in(t, e, in);
+}
+
+// The disk has just failed: what is taken in now would fail again, and be sent again. After the pause it is fetched. So is what is
+// pushed by who owes, and what waits for a slow disk beyond what may: later, and in bulk. True: this page is one of those.
+bool Sync::put_off(TopicSync& t, Exchange& e, const Incoming& in) {
+  const bool owes = in.request == 0 && host_.rested_at(e.link) > now_.steady_ms;
   // what is before it is on its way
-  const bool gap = request == 0 && e.queued_bytes == 0 && e.behind.contains(tag) &&
-                   message->from > ours(*topic, e, tag);
-  if (t.paused_until != 0 || owes || gap || queued_ + size > limits_.queued) {
-    note_page(t, e, tag, *message);
-    if (!claim(e)) return host_.fault(e.link, Fault::too_much);
-    if (request != 0 && message->last) end_pull(t, e, request);
-    if (owes || gap) pull(t, e);
-    else if (t.paused_until == 0) resume(e, now_.steady_ms + announce_delay_ms);
-    return;
-  }
-  if (e.queued_bytes + size > queued_bytes_max) return host_.fault(e.link, Fault::too_much);
-  auto known = e.tags.find(tag);
-  auto opened = e.openings.find(tag);
-  if (known == e.tags.end() && !message->opening && opened == e.openings.end()) {
-    if (message->last) end_pull(t, e, request);
-    return pull(t, e);  // it extends what we do not have: its owner thinks too well of us
-  }
-  u64 end = message->from + message->batches.size();
+  const bool gap = in.request == 0 && e.queued_bytes == 0 && e.behind.contains(in.tag) &&
+                   in.page.from > ours(*t.topic, e, in.tag);
+  if (t.paused_until == 0 && !owes && !gap && queued_ + in.size <= limits_.queued) return false;
+  note_page(t, e, in.tag, in.page);
+  if (!claim(e)) return host_.fault(e.link, Fault::too_much), true;
+  if (in.request != 0 && in.page.last) end_pull(t, e, in.request);
+  if (owes || gap) pull(t, e);
+  else if (t.paused_until == 0) resume(e, now_.steady_ms + announce_delay_ms);
+  return true;
+}
+
+// True if nothing can be done with this page, whatever room there is.
+bool Sync::pass_over(TopicSync& t, Exchange& e, const Incoming& in) {
+  // It extends what we do not have: its owner thinks too well of us.
+  const bool unknown = !in.opening && !e.tags.contains(in.tag) && !e.openings.contains(in.tag);
   // A test that limits what is pulled cannot verify a part of a page.
-  if (topic->pull_limited && end > limit(*topic, e, tag)) {
-    note_page(t, e, tag, *message);
-    if (message->last) end_pull(t, e, request);
-    return pull(t, e);
-  }
-  e.queued_bytes += size;
-  queued_ += size;
-  host_.charge(e.link, wire::work_per_page_taken + message->batches.size() * wire::work_per_batch);
-  host_.count("batches_in", message->batches.size());
-  std::optional<log::Opening> given;
-  if (message->opening) given = opening;
-  else if (known == e.tags.end()) given = opening = opened->second;
-  if (given && e.openings.size() < openings_max) e.openings[tag] = *given;
-  auto page = std::make_shared<log::Page>(page_of(*message, opening));
-  auto result = std::make_shared<Taken>();
+  const bool beyond = !unknown && t.topic->pull_limited && in.end() > limit(*t.topic, e, in.tag);
+  if (!unknown && !beyond) return false;
+  if (beyond) note_page(t, e, in.tag, in.page);
+  if (in.page.last) end_pull(t, e, in.request);
+  pull(t, e);
+  return true;
+}
+
+void Sync::take_in(TopicSync& t, Exchange& e, const Incoming& in) {
+  TopicPtr topic = t.topic;
+  e.queued_bytes += in.size;
+  queued_ += in.size;
+  host_.charge(e.link, wire::work_per_page_taken + in.page.batches.size() * wire::work_per_batch);
+  host_.count("batches_in", in.page.batches.size());
+  auto known = e.tags.find(in.tag);
+  std::optional<log::Opening> given = in.opening;
   std::optional<store::LogNo> no;
   if (known != e.tags.end()) no = known->second;
-  transactions_.run(
+  else if (!given) given = e.openings[in.tag];
+  if (given && e.openings.size() < openings_max) e.openings[in.tag] = *given;
+  transactions_.run<Taken>(
       topic->queue(),
-      [this, topic, page, given, no, result](store::Rows& rows) {
-        *result = {};
-        take(rows, *topic, *page, given ? &*given : nullptr, no.value_or(0), *result);
+      [this, topic, page = page_of(in.page, given.value_or(log::Opening{})), given, no,
+       from = host_.origin(e.link)](store::Rows& rows) mutable {
+        Taken result;
+        take(rows, *topic, page, given ? &*given : nullptr, no.value_or(0), from, result);
         // At once: what comes to other topics before this is saved must find the room taken. If it is not saved, all is read again, and counted.
-        if (result->bytes != 0 && topic->open) host_.grew(topic, result->bytes);
+        if (result.bytes != 0 && topic->open) host_.grew(rows, topic, result.bytes, from);
+        return result;
       },
-      [this, topic, link = e.link, generation = e.generation, request, last = message->last, tag, size,
-       result](SaveOutcome saved) {
+      [this, topic, link = e.link, generation = e.generation, request = in.request, last = in.page.last, tag = in.tag,
+       size = in.size](SaveOutcome saved, const Taken& result) {
         queued_ -= size;
         if (Exchange* ex = find(topic, link); ex && ex->generation == generation) {
           ex->queued_bytes -= size;
           if (last && saved == SaveOutcome::ok) end_pull(topics_[topic->no], *ex, request);
         }
-        taken(topic, link, generation, request, tag, *result, saved);
+        taken(topic, link, generation, request, tag, result, saved);
       });
 }
 
@@ -130,7 +136,7 @@ bool Sync::is_linked(const Topic& topic, const DeviceId& device) const {
 
 // In a step. Runs again if rows were missing, so it leaves the topic as it found it until then.
 void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Opening* opening, store::LogNo no,
-                Taken& out) {
+                const Bytes& from, Taken& out) {
   out.end = page.from + page.batches.size();
   if (opening) {
     auto found = topic.by_id(topic.log_id(opening->device, opening->incarnation));
@@ -144,9 +150,7 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
     no = found ? *found : topic.add_log(opening->device, opening->incarnation);
   }
   auto drop = [&] {
-    if (!out.fresh) return;
-    topic.numbers.erase(topic.logs.back().pending.id);
-    topic.logs.pop_back();
+    if (out.fresh) topic.drop_log();
   };
   out.no = no;
   LogEntry& entry = topic.logs[no];
@@ -163,7 +167,7 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   if (!opening) page.opening = state.opening;
   u64 size = out.fresh ? log_bytes : 0;
   for (const Bytes& b : page.batches) size += b.size();
-  if (const wire::Refusal* why = host_.quota(topic, entry.pending.device, size)) {
+  if (const wire::Refusal* why = host_.quota(topic, entry.pending.device, size, from)) {
     out.refused = true;
     out.refusal = *why;
     out.verdict = log::Verdict::known;
@@ -201,12 +205,8 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   if (rows.missed()) return drop();
   host_.keep(rows, topic);
   for (LogUpdate& update : out.updates) topic.build_on(update);
-  entry.pending.held = state.held;
-  const u64 charge = charged(state);
-  topic.bytes += charge - entry.bytes;
-  topic.device_bytes[entry.pending.device] += charge - entry.bytes;
-  out.bytes = charge - entry.bytes;
-  entry.bytes = charge;
+  out.bytes = charged(state) - entry.bytes;
+  topic.grew(no, state);
 }
 
 void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request, wire::LogTag tag, const Taken& result,
@@ -225,6 +225,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
   if (e && (accepted || result.verdict == log::Verdict::known) && !result.refused) {
     e->tags.emplace(tag, result.no);
     e->openings.erase(tag);
+    if (accepted) e->withheld.erase(tag);
     Their& their = e->theirs[tag];
     note_theirs(
         topics_[topic->no], *e, tag,
@@ -235,7 +236,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
     if (TopicSync* t = known(topic); t && topic->logs[result.no].pending.device != self_.id()) {
       auto last = t->acked_at.find(result.no);
       u64 earliest = last == t->acked_at.end() ? 0 : last->second + ack_interval_ms;
-      t->ack_due.emplace(result.no, std::max(now_.steady_ms, earliest));
+      due(*t, result.no, std::max(now_.steady_ms, earliest));
     }
     host_.stored(topic, result.changes);
     spread(topic, result.no, link);
@@ -247,7 +248,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
   TopicSync& t = topics_[topic->no];
   if (accepted && topic->logs[result.no].pending.device == self_.id()) hear_early_acks(t);
   if (result.refused) {
-    e->stuck.insert(tag);
+    e->stick(tag);
     host_.refused(result.refusal);
     send(*e, wire::Refused{static_cast<u8>(result.refusal)});
   }
@@ -255,7 +256,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
     case log::Verdict::not_opened: return host_.fault(link, Fault::not_opened);
     case log::Verdict::malformed: return host_.fault(link, Fault::malformed);
     case log::Verdict::mismatch:
-      e->stuck.insert(tag);
+      e->stick(tag);
       if (e->tags.contains(tag)) begin_fork_search(t, *e, tag, true);
       else return host_.fault(link, Fault::forged);  // nothing of ours that it could contradict
       break;
@@ -264,7 +265,7 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
     case log::Verdict::accepted: break;
   }
   if (request != 0 && !e->pulls.contains(request)) e->stuck.erase(tag);
-  if (result.verdict == log::Verdict::mismatch || result.refused) e->stuck.insert(tag);
+  if (result.verdict == log::Verdict::mismatch || result.refused) e->stick(tag);
   if (request != 0 || e->queued_bytes == 0) pull(t, *e);  // what was pushed comes in numbers
   // Others are not behind any more in what this one brought.
   if (request != 0 && !e->pulls.contains(request))

@@ -18,9 +18,38 @@ store::LogNo Topic::add_log(const DeviceId& device, u64 incarnation) {
   entry.pending.id = log_id(device, incarnation);
   entry.pending.device = device;
   entry.pending.incarnation = incarnation;
-  numbers.emplace(entry.pending.id, no_);
   logs.push_back(std::move(entry));
+  enter(no_);
   return no_;
+}
+
+void Topic::enter(store::LogNo log) {
+  const crdt::LogName& of_log = logs[log].pending;
+  if (numbers.emplace(of_log.id, log).second) by_device_[of_log.device].push_back(log);
+}
+
+void Topic::drop_log() {
+  const crdt::LogName& of_log = logs.back().pending;
+  numbers.erase(of_log.id);
+  if (auto of = by_device_.find(of_log.device); of->second.size() == 1) by_device_.erase(of);
+  else of->second.pop_back();
+  logs.pop_back();
+}
+
+const std::vector<store::LogNo>& Topic::logs_by(const DeviceId& device) const {
+  static const std::vector<store::LogNo> none;
+  auto of = by_device_.find(device);
+  return of == by_device_.end() ? none : of->second;
+}
+
+void Topic::grew(store::LogNo log, const log::LogState& state) {
+  LogEntry& entry = logs[log];
+  const u64 now = charged(state);
+  bytes += now - entry.bytes;
+  device_bytes[entry.pending.device] += now - entry.bytes;
+  entry.bytes = now;
+  entry.pending.held = state.held;
+  if (keys && state.held > 0) grown.insert(log);
 }
 
 void Topic::forget() {
@@ -28,6 +57,8 @@ void Topic::forget() {
   loaded = false;
   logs.clear();
   numbers.clear();
+  by_device_.clear();
+  grown.clear();
   own_log.reset();
   holed.clear();
   counters = {};
@@ -108,18 +139,15 @@ bool load_logs(Topic& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
     entry.pending.device = state->opening.device;
     entry.pending.incarnation = state->opening.incarnation;
     entry.pending.id = topic.log_id(state->opening.device, state->opening.incarnation);
-    entry.pending.held = state->held;
     entry.pending.cut = state->cut();
-    entry.bytes = charged(*state);
     entry.own = state->own;
     entry.pending.forked = state->forked_from;
     entry.durable = {state->held,  state->head.ops, state->head.time,   {},
                      state->cut(), state->hole,     state->forked_from, 0};
     if (entry.durable.spoken() == state->held) entry.durable.root = state->peaks.root();
     if (state->hole < state->held) topic.holed.insert(no);
-    topic.numbers.emplace(entry.pending.id, no);
-    topic.bytes += entry.bytes;
-    topic.device_bytes[entry.pending.device] += entry.bytes;
+    topic.enter(no);
+    topic.grew(no, *state);
     if (state->own) topic.own_log = no;
   }
   topic.changed();

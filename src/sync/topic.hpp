@@ -84,8 +84,14 @@ class Topic final : public crdt::Logs {
   bool loaded = false;
   u32 reading = 0;  // which reading of its rows this is: what an earlier one brings comes too late
   bool left = false;
-  bool stored = false;         // its own row is as it stands here
+  bool stored = false;  // its own row is as it stands here
+  struct Row {          // … or what that says instead
+    std::optional<std::string> name, shortcode;
+    bool left = false;
+  };
+  std::optional<Row> row;      // none: it is not known to be stored
   bool written = false;        // there may be rows of it
+  bool adopted = false;        // … of before it had one of its own: that one was lost
   u64 kept_used_ms = 0;        // last_used_ms, as its row says
   bool own_unsure = false;     // a save of ours ended in doubt: the next append opens an incarnation
   std::vector<LogEntry> logs;  // by number
@@ -102,6 +108,7 @@ class Topic final : public crdt::Logs {
   Listed listed() const { return counters.arrived > 0 ? Listed{counters.unread, counters.greatest} : closed; }
   u64 bytes = 0;                         // that its logs are charged, pending
   std::map<DeviceId, u64> device_bytes;  // the same by author
+  std::set<store::LogNo> grown;          // since our last batch, pending: the next one names them
   std::optional<wire::Epoch> epoch;      // of this topic in our store, if not that of the whole
   u64 counted = 0;       // an anchor's: as it stands in the sum over all topics, also while it is read again
   u64 last_used_ms = 0;  // wall; an anchor's lease counts from here
@@ -113,7 +120,11 @@ class Topic final : public crdt::Logs {
     return identity::log_id(network, id, device, incarnation);
   }
   store::LogNo add_log(const DeviceId& device, u64 incarnation);  // pending; durable is empty
-  void forget();                                                  // everything that rows can give again
+  void drop_log();  // the last one: the step that added it came to nothing
+  const std::vector<store::LogNo>& logs_by(const DeviceId&) const;
+  void forget();  // everything that rows can give again
+  // A step has left that log so.
+  void grew(store::LogNo, const log::LogState&);
   void apply(const LogUpdate& update);
   void build_on(const LogUpdate& update);    // the next step does
   u64 queue() const { return u64{no} + 1; }  // of the transactions; 0 is the device's own
@@ -127,7 +138,9 @@ class Topic final : public crdt::Logs {
 
  private:
   void changed() { ++version_; }
+  void enter(store::LogNo);  // its id and device are known
   friend bool load_logs(Topic&, const std::vector<std::pair<Bytes, Bytes>>&);
+  std::map<DeviceId, std::vector<store::LogNo>> by_device_;
   u64 version_ = 1;
   mutable Frontier frontier_;
 };

@@ -287,14 +287,15 @@ struct Unreachable {                               // a Signal or Relay could no
 };
 
 // ---- presence ----------------------------------------------------------------------------------------------------------
-inline constexpr std::size_t presence_max = 4096;
+// a text or bytes of 4 KiB, and what says how long they are; sealed
+inline constexpr std::size_t presence_max = 4096 + 3, presence_sealed_max = 4096 + 256;
 struct Presence {                                  // blind to who has no seal key; newest sequence of (device, kind) wins
   static constexpr Tag tag = Tag::presence;
   DeviceId device;
   u8 kind = 0;                                     // 1 presence, 2 profile
   u64 sequence = 0;
   Bytes sealed;                                    // salt (8) | XChaCha20-Poly1305 of { present?, value } and the device's signature
-  template <class F> void fields(F& f) { f(device); f(kind); f(sequence); f.bytes(sealed, presence_max + 256); }
+  template <class F> void fields(F& f) { f(device); f(kind); f(sequence); f.bytes(sealed, presence_sealed_max); }
 };
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ enum class Purse : u8 {
 };
 enum class Over : u8 {
   skip,    // it is not heard; so many of these close the link (skipped_rate)
+  drop,    // it is not heard, and that is all: who said it may only have passed it on
   refuse,  // it is not done, and the sender is told
   later,   // it is done once there is room: the last of its kind, or in bulk
   close,   // the link is closed
@@ -69,18 +70,18 @@ inline constexpr std::array<Price, 26> prices{{
     {Tag::page, Owner::sync, 352 * 1024, small, 10, 1, {~u64{0}, 1}, Purse::link, Over::later},
     {Tag::no_page, Owner::sync, 8, 4 * 1024, 20, 0, {8'192, 120'000}, Purse::link, Over::close},
     // Five a second and log, of a log a member; an anchor passes on those of all of them.
-    {Tag::ack, Owner::sync, 32 + 8 + 32 + 10 + 10 + 8 + 64, small, 20, 0, {4'096, 30'000}, Purse::link, Over::skip},
+    {Tag::ack, Owner::sync, 32 + 8 + 32 + 10 + 10 + 8 + 64, small, 20, 0, {4'096, 30'000}, Purse::link, Over::drop},
     // Some forks at once, each a descent of at most 32 levels.
     {Tag::ask_proof, Owner::sync, 8 + 10, 5 * 1024, 100, 0, {1'024, 3'840}, Purse::link, Over::close},
     {Tag::proof, Owner::sync, 8 + 10 + 2 * (1 + 64 * 32) + 30 + 64, small, 300, 0, {1'024, 3'840}, Purse::link, Over::close},
     {Tag::ask_nodes, Owner::sync, 8 + 5 + 10, small, 50, 0, {1'024, 3'840}, Purse::link, Over::close},
     {Tag::nodes, Owner::sync, 8 + 5 + 10 + 64, small, 50, 0, {1'024, 3'840}, Purse::link, Over::close},
     // Those that come and go are told of every 200 ms in each topic.
-    {Tag::introduce, Owner::peers, 4 + 128 * 33 + 128 * 32, 8 * 1024, 20, 60, {4'096, 12'000}, Purse::link, Over::skip},
-    {Tag::signal, Owner::peers, 32 + 32 + 2 + signal_max, 8 * 1024, 150, 10, {500, 3'000}, Purse::link, Over::skip},
+    {Tag::introduce, Owner::peers, 4 + 128 * 33 + 128 * 32, 8 * 1024, 20, 60, {4'096, 12'000}, Purse::link, Over::drop},
+    {Tag::signal, Owner::peers, 32 + 32 + 2 + signal_max, 8 * 1024, 150, 10, {500, 3'000}, Purse::link, Over::drop},
     // A message of a session each; one that is lost ends that session, and both are told.
     {Tag::relay, Owner::peers, 32 + 1 + 3 + 17 * 1024, 18 * 1024, 20, 4, {4'096, 60'000}, Purse::link, Over::refuse},
-    {Tag::unreachable, Owner::peers, 32, 0, 20, 0, {512, 3'000}, Purse::link, Over::skip},
+    {Tag::unreachable, Owner::peers, 32, 0, 20, 0, {512, 3'000}, Purse::link, Over::drop},
     // Twice what an honest device says, of each kind, in each topic.
     {Tag::presence, Owner::presence, 32 + 1 + 10 + 2 + 4096 + 256, 0, 100, 10, {30, 1'200}, Purse::member, Over::skip},
     // What is not known here and may be skipped has its price, too; it stands for all of those.
@@ -102,30 +103,56 @@ constexpr bool waits(Tag tag) {
          tag != Tag::no_page && tag != Tag::want;
 }
 
+// Of these a peer may say more than it allows others: it says them for others.
+constexpr bool passed_on(Tag tag) {
+  return price_of(tag).over == Over::drop || tag == Tag::relay || tag == Tag::presence;
+}
+
 // ---- the same in work, and of what a frame carries -------------------------------------------------------------------------------
 
 // a tenth of a second of work at once, then a third of a core
 inline constexpr Budget::Rate link_work{100'000, 18'000'000};
-// … of all links of one address: a room behind one router
-inline constexpr Budget::Rate address_work{200'000, 30'000'000};
+// … of all links of one address: a room behind one router, where one that floods keeps the others waiting
+inline constexpr Budget::Rate address_work{300'000, 30'000'000};
 // greetings of large topics, of all links together: the others go on meanwhile
 inline constexpr Budget::Rate answers_work{500'000, 18'000'000};
 inline constexpr Budget::Rate skipped_rate{16'384, 16'384};  // frames of one link that were not heard; more close it
 
+inline constexpr u64 work_unheard = 5;           // of a frame that is dropped: unsealed, and no more
 inline constexpr u64 work_per_log = 2;           // of a frontier that is told or compared
 inline constexpr u64 work_per_page_taken = 200;  // a signature, some rows
 inline constexpr u64 work_per_batch = 2;         // … and of each batch in it: hashed, unsealed, merged
 inline constexpr u64 work_per_page = 60;         // read, or passed on to one link
 inline constexpr u64 work_per_signature = 150;   // checked
+inline constexpr u64 work_per_kib_given = 4;     // of pages and presences that go to one link: read, sealed, sent
+constexpr u64 work_given(u64 bytes) { return 1 + bytes * work_per_kib_given / 1024; }
 
-// forwarded for one source: an offer and its candidates, a few times
-inline constexpr Budget::Rate signals_passed{20, 30};
+// Presences that an anchor passes on, in work: each costs as many sendings as there are others. In all a quarter of a core, so that
+// everything else goes on; for one address less.
+inline constexpr Budget::Rate presences_passed{100'000, 15'000'000}, presences_passed_by{80'000, 12'000'000};
+constexpr u64 work_per_presence(u64 bytes) { return 40 + bytes * 10 / 1024; }
+
+// What is passed on, for one source and to one target: to a target less than it hears of us, whoever sends it.
+inline constexpr Budget::Rate signals_passed{20, 30},
+    signals_passed_to{300, 2'000};  // an offer and its candidates, a few times
+inline constexpr Budget::Rate relays_passed{2'048, 30'000}, relays_passed_to{3'072, 45'000};
+inline constexpr Budget::Rate acks_passed{2'048, 9'000}, acks_passed_to{2'048, 18'000};
+// … and our own, which with those are fewer than are heard
+inline constexpr Budget::Rate acks_said{2'048, 9'000};
+// that all logs of an author are acknowledged again because somebody has told of it
+inline constexpr Budget::Rate acks_again{2, 4};
 // devices told of by one peer in one topic: twice as many as are remembered, all coming back within a minute
 inline constexpr Budget::Rate introduced{1'024, 1'024};
 // of who came back before our offer was given up: all direct links at once
 inline constexpr Budget::Rate redials{8, 30};
-inline constexpr Budget::Rate relayed_sessions{32, 60};  // begun with us through one link
+// begun with us: relayed, by one device, and through one link; DataChannels, by one device, through one link, and by all
+inline constexpr Budget::Rate sessions{4, 6}, relayed_sessions{256, 600};
+inline constexpr Budget::Rate offers{4, 6}, offers_by{16, 30}, offers_all{32, 60};
+// links of others that make room for one from an address
+inline constexpr Budget::Rate crowding{8, 12};
 // of a topic, begun because a peer has shown a later cursor of ours: a backup is put back once
 inline constexpr Budget::Rate epochs{1, 1};
+// that members of a topic are asked again for what an anchor refused, as others come who may lend room
+inline constexpr Budget::Rate topics_wanted_again{8, 4};
 
 }  // namespace perdure::wire

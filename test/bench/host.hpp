@@ -166,11 +166,21 @@ class Host {
     else if (auto* close = std::get_if<CloseLink>(&action)) closed.insert(close->link.value);
     else if (auto* reply = std::get_if<Reply>(&action)) replies.insert_or_assign(reply->call, std::move(reply->body));
     else if (auto* topic = std::get_if<TopicNotice>(&action)) topics[topic->topic] = std::move(*topic);
-    else if (auto* all = std::get_if<TopicsNotice>(&action)) topics_listed = all->topics.size();
+    else if (auto* all = std::get_if<TopicsNotice>(&action)) list(*all);
     else if (auto* peers = std::get_if<PeersNotice>(&action)) peers_listed = peers->peers.size();
     else if (auto* now = std::get_if<StatusNotice>(&action)) status = std::move(*now);
     else if (auto* counts = std::get_if<MetricsNotice>(&action))
       metrics = {counts->counters.begin(), counts->counters.end()};
+  }
+  // Cores of before told the whole list each time.
+  template <class Notice>
+  void list(const Notice& notice) {
+    if constexpr (requires { notice.whole; }) {
+      if (notice.whole) listed_.clear();
+      for (const auto& topic : notice.topics) listed_.insert(topic.topic);
+      for (u32 ended : notice.ended) listed_.erase(ended);
+      topics_listed = listed_.size();
+    } else topics_listed = notice.topics.size();
   }
   void sent(u32 link, Bytes bytes) {
     ++spent.sends;
@@ -186,6 +196,7 @@ class Host {
   Config config_;
   std::unique_ptr<Node> node_;
   std::optional<u64> deadline_;
+  std::set<u32> listed_;
   std::map<u32, u64> untold_;  // bytes since the core was told that they are out
   u32 calls_ = 0, appends_ = 0;
 };

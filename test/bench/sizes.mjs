@@ -12,7 +12,7 @@ export function sizesOf(name) {
 function needed(name, found = new Set()) {
   if (found.has(name)) return found;
   found.add(name);
-  for (const [, other] of readFileSync(`dist/${name}`, "utf8").matchAll(/(?:from|import)"\.\/([^"]+\.js)"/g))
+  for (const [, other] of readFileSync(`dist/${name}`, "utf8").matchAll(/(?:from|import)\s*"\.\/([^"]+\.js)"/g))
     needed(other, found);
   return found;
 }

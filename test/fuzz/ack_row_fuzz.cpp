@@ -19,18 +19,20 @@ class Host final : public sync::SyncHost {
   void keep(store::Rows&, sync::Topic&) override {}
   void charge(LinkId, u64) override {}
   u64 rested_at(LinkId) const override { return 0; }
+  Budget* acks(LinkId, sync::AckWay) override { return nullptr; }
   void stored(const sync::TopicPtr&, const crdt::Changes&) override {}
   void progressed(const sync::TopicPtr&) override {}
   void acked(const sync::TopicPtr&) override {}
   void storage_failed(SaveOutcome) override {}
   void damaged(const sync::TopicPtr&, const sync::Damage&) override {}
   void restored(const sync::TopicPtr&, store::LogNo) override {}
-  wire::Refusal* quota(const sync::Topic&, const DeviceId&, u64) override { return nullptr; }
+  Bytes origin(LinkId) const override { return {}; }
+  wire::Refusal* quota(const sync::Topic&, const DeviceId&, u64, const Bytes&) override { return nullptr; }
   void lost_own(const sync::TopicPtr&, sync::Branch) override {}
   void voided_own(const sync::TopicPtr&, store::LogNo) override {}
   void own_came(const sync::TopicPtr&, store::LogNo, u64) override {}
   void refused(wire::Refusal) override {}
-  void grew(const sync::TopicPtr&, u64) override {}
+  void grew(store::Rows&, const sync::TopicPtr&, u64, const Bytes&) override {}
   std::vector<sync::Nearness> nearness(const sync::TopicPtr&, const std::vector<DeviceId>& devices) const override {
     return std::vector(devices.size(), sync::Nearness::away);
   }
@@ -57,7 +59,7 @@ void target(ByteView in) {
   sync.load_acks(topic, {{store::key('K', 1, acker.view()), own(in)}});
   CHECK(meter.bytes() <= 64 * in.size() + 4096);
   CHECK(sync.acks(topic).size() * 11 <= in.size());
-  CHECK(sync.pending(topic) <= 200);
+  CHECK(sync.pending(topic, {}) <= 200);
   sync.voided_epoch(topic, acker, wire::Epoch{1}, true);
 }
 

@@ -53,6 +53,8 @@ std::vector<Bytes> seeds() {
                   Send{{3}, row},
                   Reply{4, Text{"t"}},
                   StatusNotice{},
+                  TopicsNotice{true, {{1, {}, "a", 2, 3}}, {}},
+                  TopicsNotice{false, {{2, {}, {}, 0, {}}}, {1, 300}},
                   Reply{5, MessagePage{{{"i", {}, 1, true, row}}, false}}};
   out.push_back(encode_turn(turn));
   Config config;

@@ -3,11 +3,43 @@ import assert from "node:assert/strict";
 import { copyFileSync, rmSync } from "node:fs";
 import { until } from "../web/support/until.mjs";
 import { shows, sides, story, texts, watchLinks } from "./beside.mjs";
-import { begin, census, censusOf, comeBack, decide, leave } from "./life.mjs";
+import { census, censusOf, inNode, leave, left, live } from "./life.mjs";
 
 const beside = sides();
 const portOf = ({ url }) => Number(new URL(url).port);
 const count = (values, text) => values.filter(value => value === text).length;
+
+/** Ann goes on with this package until all have heard of it; Ben, of 0.1.0, sees what she adds. Resolves with what both then have. */
+async function goOn(ann, ben, { lunch, trip }) {
+  const same = await ann.topic("lunch");
+  await (await same.append("said by the newer")).anchored();
+  await same.map.resolve("place", "both");
+  await same.map.set("dish/9", "new");
+  await same.markRead();
+  await until(ann.status, ({ pending }) => pending === 0);
+  await shows(lunch, "said to nobody", "said by the newer");
+  await until(lunch.map.view(), entries => entries.get("place") === "both" && entries.get("dish/9") === "new");
+  for (const topic of [lunch, trip]) await topic.synced();
+  const all = await census(ann);
+  assert.deepEqual(
+    await census(ben).then(({ topics }) => topics.lunch.messages.map(({ id, value }) => [id, value])),
+    all.topics.lunch.messages.map(({ id, value }) => [id, value]),
+  );
+  return all;
+}
+
+/** Somebody who has nothing gets everything from an anchor, by shortcode and by invite. */
+async function readAll(eve, invites, all) {
+  const found = await eve.joinCode(invites.code);
+  await found.synced();
+  assert.deepEqual(await texts(found), ["who drives?", "I do"]);
+  const table = await eve.join(invites.lunch);
+  await table.synced();
+  assert.deepEqual(
+    JSON.parse(JSON.stringify(await texts(table))).map(value => value.at ?? value),
+    all.topics.lunch.messages.map(({ value }) => value.at ?? value),
+  );
+}
 
 story(
   "stores that 0.1.0 wrote, a peer's and an anchor's, open here with everything in them, and go back to 0.1.0 with what was added",
@@ -17,22 +49,10 @@ story(
     const options = { app: "life", name: "Ann", storage: { file: file("ann.db") }, anchors };
     const ann = await open(beside.first.openPeer(options));
     const ben = await open(beside.first.openPeer({ app: "life", name: "Ben", storage: "memory", anchors }));
-    const invites = await begin(ann);
-    const [lunch, trip] = [
-      await ben.join(invites.lunch, { name: "lunch" }),
-      await ben.join(invites.trip, { name: "trip" }),
-    ];
-    await lunch.synced();
-    await decide(ann, "pizza");
-    const heard = ["one", "two", "three", "four"];
-    for (const text of heard) await lunch.append(text);
-    await lunch.map.set("place", "sushi");
-    await (await trip.append("I do")).anchored();
-    await comeBack(ann, heard);
+    const { invites, ...bens } = await live(inNode(ann), ben);
     await leave(ann);
     await anchor.close();
 
-    const left = { pending: 1, conflicts: 1 };
     const written = await censusOf(beside.first.openPeer, options, left);
     assert.equal(written.topics.lunch.unread, 3);
     assert.equal(written.topics.trip.unread, 1);
@@ -41,20 +61,7 @@ story(
     anchor = await open(beside.here.startAnchor({ data: file("anchor.db"), port: portOf(anchor) }));
     assert.deepEqual(written.topics.lunch.anchors, [anchor.id]);
     const upgraded = await open(beside.here.openPeer(options));
-    const same = await upgraded.topic("lunch");
-    await (await same.append("said by the newer")).anchored();
-    await same.map.resolve("place", "both");
-    await same.map.set("dish/9", "new");
-    await same.markRead();
-    await until(upgraded.status, ({ pending }) => pending === 0);
-    await shows(lunch, "said to nobody", "said by the newer");
-    await until(lunch.map.view(), entries => entries.get("place") === "both" && entries.get("dish/9") === "new");
-    for (const topic of [lunch, trip]) await topic.synced();
-    const all = await census(upgraded);
-    assert.deepEqual(
-      await census(ben).then(({ topics }) => topics.lunch.messages.map(({ id, value }) => [id, value])),
-      all.topics.lunch.messages.map(({ id, value }) => [id, value]),
-    );
+    const all = await goOn(upgraded, ben, bens);
     await upgraded.close();
     await ben.close();
     await anchor.close();
@@ -64,15 +71,7 @@ story(
       const keeper = await open(startAnchor({ data: file("anchor.db"), port: portOf(anchor) }));
       assert.equal(keeper.id, anchor.id);
       const eve = await open(openPeer({ app: "life", storage: "memory", anchors }));
-      const found = await eve.joinCode(invites.code);
-      await found.synced();
-      assert.deepEqual(await texts(found), ["who drives?", "I do"]);
-      const table = await eve.join(invites.lunch);
-      await table.synced();
-      assert.deepEqual(
-        JSON.parse(JSON.stringify(await texts(table))).map(value => value.at ?? value),
-        all.topics.lunch.messages.map(({ value }) => value.at ?? value),
-      );
+      await readAll(eve, invites, all);
       await eve.close();
       await keeper.close();
     }

@@ -9,77 +9,97 @@ const stepMs = 1_000;
 /** A message crosses the loopback within one turn of the event loop; these are enough to and fro for an answer's answer. */
 const turns = 8;
 
-export function standStill() {
-  const { setInterval, Date: RealDate } = globalThis;
-  const steady = performance.now,
-    began = RealDate.now();
-  const start = steady.call(performance);
-  const timers = new Map();
-  let ms = 0,
-    last = 0;
-  const add = (run, wait, every) => {
+/** Timers, and the time that they go by: it stands at `ms`. */
+class Timers {
+  ms = 0;
+  #timers = new Map();
+  #last = 0;
+
+  add(run, wait, every) {
     const timer = {
-      id: ++last,
+      id: ++this.#last,
       ref: () => timer,
       unref: () => timer,
       hasRef: () => true,
-      refresh: () => ((timers.get(timer.id).at = ms + wait), timer),
+      refresh: () => ((this.#timers.get(timer.id).at = this.ms + wait), timer),
       [Symbol.toPrimitive]: () => timer.id,
     };
-    timers.set(timer.id, { at: ms + Math.max(1, wait), run, every });
+    this.#timers.set(timer.id, { at: this.ms + Math.max(1, wait), run, every });
     return timer;
-  };
-  const remove = timer => void timers.delete(Number(timer ?? 0));
-  globalThis.setTimeout = (run, wait = 1, ...args) => add(() => run(...args), wait);
-  globalThis.setInterval = (run, wait = 1, ...args) => add(() => run(...args), wait, Math.max(1, wait));
-  globalThis.clearTimeout = globalThis.clearInterval = remove;
-  globalThis.Date = class extends RealDate {
-    constructor(...args) {
-      super(...(args.length === 0 ? [began + ms] : args));
-    }
-    static now() {
-      return began + ms;
-    }
-  };
-  performance.now = () => start + ms;
+  }
 
-  const settle = async () => {
-    for (let turn = 0; turn < turns; turn++) await new Promise(resolve => setImmediate(resolve));
-  };
+  remove(timer) {
+    this.#timers.delete(Number(timer ?? 0));
+  }
+
   /** Runs what is due by then. */
-  const runUntil = to => {
+  runUntil(to) {
     for (;;) {
-      let next;
-      for (const [id, timer] of timers)
-        if (timer.at <= to && (next === undefined || timer.at < next[1].at)) next = [id, timer];
+      const next = this.#nextBy(to);
       if (next === undefined) break;
       const [id, timer] = next;
-      ms = Math.max(ms, timer.at);
-      if (timer.every === undefined) timers.delete(id);
+      this.ms = Math.max(this.ms, timer.at);
+      if (timer.every === undefined) this.#timers.delete(id);
       else timer.at += timer.every;
       timer.run();
     }
-    ms = to;
+    this.ms = to;
+  }
+
+  #nextBy(to) {
+    let next;
+    for (const [id, timer] of this.#timers)
+      if (timer.at <= to && (next === undefined || timer.at < next[1].at)) next = [id, timer];
+    return next;
+  }
+}
+
+/** From now on this process knows no other time. */
+function goBy(timers) {
+  const RealDate = Date;
+  const [began, start] = [RealDate.now(), performance.now()];
+  globalThis.setTimeout = (run, wait = 1, ...args) => timers.add(() => run(...args), wait);
+  globalThis.setInterval = (run, wait = 1, ...args) => timers.add(() => run(...args), wait, Math.max(1, wait));
+  globalThis.clearTimeout = globalThis.clearInterval = timer => timers.remove(timer);
+  globalThis.Date = class extends RealDate {
+    constructor(...args) {
+      super(...(args.length === 0 ? [began + timers.ms] : args));
+    }
+    static now() {
+      return began + timers.ms;
+    }
   };
+  performance.now = () => start + timers.ms;
+}
+
+async function settle() {
+  for (let turn = 0; turn < turns; turn++) await new Promise(resolve => setImmediate(resolve));
+}
+
+export function standStill() {
+  const { setInterval } = globalThis;
+  const steady = performance.now.bind(performance);
+  const timers = new Timers();
+  goBy(timers);
   return {
     async pass(amount) {
-      for (const end = ms + amount; ms < end; ) {
-        runUntil(Math.min(end, ms + stepMs));
+      for (const end = timers.ms + amount; timers.ms < end; ) {
+        timers.runUntil(Math.min(end, timers.ms + stepMs));
         await settle();
       }
     },
     /** Lets time pass until it holds; rejects if it does not within that time. */
     async until(holds, within = 60_000) {
-      for (const end = ms + within; !holds(); ) {
-        if (ms >= end) throw new Error(`after ${within} ms this did not hold: ${holds}`);
-        runUntil(ms + 20);
+      for (const end = timers.ms + within; !holds(); ) {
+        if (timers.ms >= end) throw new Error(`after ${within} ms this did not hold: ${holds}`);
+        timers.runUntil(timers.ms + 20);
         await settle();
       }
     },
     /** From now on it goes by itself, as fast as any. */
     run() {
-      const since = steady.call(performance) - ms;
-      setInterval(() => runUntil(Math.max(ms, steady.call(performance) - since)), 10).unref();
+      const since = steady() - timers.ms;
+      setInterval(() => timers.runUntil(Math.max(timers.ms, steady() - since)), 10).unref();
     },
   };
 }

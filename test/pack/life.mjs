@@ -30,8 +30,11 @@ export async function decide(peer, place) {
   await (await peer.topic("lunch")).map.set("place", place);
 }
 
-/** Back among the others: the conflict is seen, some of `heard` is read, one topic is closed. */
-export async function comeBack(ann, heard) {
+/** What another one says meanwhile. */
+const heard = ["one", "two", "three", "four"];
+
+/** Back among the others: the conflict is seen, some of what was said is read, one topic is closed. */
+export async function comeBack(ann) {
   ann.online();
   const [lunch, trip] = [await ann.topic("lunch"), await ann.topic("trip")];
   await until(lunch.map.conflicts(), ({ length }) => length === 1);
@@ -51,6 +54,30 @@ export async function leave(ann) {
   await (await ann.topic("lunch")).append("said to nobody");
   await ann.close();
 }
+
+/** What nobody has of hers after that, and what was not decided. */
+export const left = { pending: 1, conflicts: 1 };
+
+/** Ann's life until she leaves, with Ben beside her. `ann` has her do a step, `begin`, `decide` or `comeBack`, wherever she is. Resolves with the
+ *  ways in and Ben's topics. */
+export async function live(ann, ben) {
+  const invites = await ann("begin");
+  const lunch = await ben.join(invites.lunch, { name: "lunch" });
+  const trip = await ben.join(invites.trip, { name: "trip" });
+  await lunch.synced();
+  await ann("decide", "pizza");
+  for (const text of heard) await lunch.append(text);
+  await lunch.map.set("place", "sushi");
+  await (await trip.append("I do")).anchored();
+  await ann("comeBack");
+  return { invites, lunch, trip };
+}
+
+/** Has a peer of this process do the steps of `live`. */
+export const inNode =
+  ann =>
+  (step, ...args) =>
+    ({ begin, decide, comeBack })[step](ann, ...args);
 
 /** Everything that a peer of these topics shows, in a form that can be compared. `pending`: how much nobody else has yet; `conflicts`: how many
  *  there are. */

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after } from "node:test";
 import { sides, story } from "./beside.mjs";
+import { left, live } from "./life.mjs";
 import { launch, pages, serve } from "./support.mjs";
 
 let browser, host;
@@ -23,6 +24,56 @@ after(async () => {
   await host?.close();
 });
 
+/** A page with that side's package, and the options of the peer there. */
+async function visit(context, side, options) {
+  const page = await context.newPage();
+  await page.goto(host.url);
+  await page.evaluate(
+    async ([side, options]) => {
+      Object.assign(
+        window,
+        await import(`/${side}/index.js`),
+        await import("/pack/life.mjs"),
+        await import("/web/support/until.mjs"),
+        { options },
+      );
+    },
+    [side, options],
+  );
+  return page;
+}
+
+/** Ann in a page of 0.1.0 and Ben in Node, until she has left. */
+async function liveInPage(page, ben) {
+  await page.evaluate(async () => {
+    window.ann = await openPeer(options);
+  });
+  await live((step, ...args) => page.evaluate(([step, args]) => window[step](ann, ...args), [step, args]), ben);
+  await ben.close();
+  await page.evaluate(() => leave(ann));
+  await page.close();
+}
+
+/** Ann goes on in a page of this package, with nobody to hear it. Resolves with the census of what is there then. */
+async function goOn(page) {
+  const all = await page.evaluate(async () => {
+    const peer = await openPeer(options);
+    const lunch = await peer.topic("lunch");
+    await lunch.append("said by the newer");
+    await lunch.map.resolve("place", "both");
+    await lunch.markRead();
+    const seen = await census(peer, { pending: 3 });
+    await peer.close();
+    return seen;
+  });
+  await page.close();
+  assert.deepEqual(
+    all.topics.lunch.messages.slice(-2).map(({ value }) => value),
+    ["said to nobody", "said by the newer"],
+  );
+  return all;
+}
+
 for (const storage of ["indexeddb", "opfs"]) {
   story(
     `what 0.1.0 kept in Chromium, ${storage}, opens here with everything in it, and goes back to 0.1.0 with what was added`,
@@ -31,51 +82,17 @@ for (const storage of ["indexeddb", "opfs"]) {
       const anchors = [anchor.url];
       const ben = await open(beside.first.openPeer({ app: "life", name: "Ben", storage: "memory", anchors }));
       const context = await open(browser.newContext());
-      /** A page with that side's package. */
-      const visit = async side => {
-        const page = await context.newPage();
-        await page.goto(host.url);
-        await page.evaluate(
-          async ([side, options]) => {
-            Object.assign(
-              window,
-              await import(`/${side}/index.js`),
-              await import("/pack/life.mjs"),
-              await import("/web/support/until.mjs"),
-              { options },
-            );
-          },
-          [side, { app: "life", name: "Ann", storage, anchors }],
-        );
-        return page;
-      };
+      const visitWith = side => visit(context, side, { app: "life", name: "Ann", storage, anchors });
       const seenBy = async (side, due) => {
-        const page = await visit(side);
+        const page = await visitWith(side);
         const seen = await page.evaluate(due => censusOf(openPeer, options, due), due);
         await page.close();
         return seen;
       };
-
-      const page = await visit("first");
-      const invites = await page.evaluate(async () => {
-        window.ann = await openPeer(options);
-        return begin(ann);
-      });
-      const [lunch, trip] = [await ben.join(invites.lunch), await ben.join(invites.trip)];
-      await lunch.synced();
-      await page.evaluate(() => decide(ann, "pizza"));
-      const heard = ["one", "two", "three", "four"];
-      for (const text of heard) await lunch.append(text);
-      await lunch.map.set("place", "sushi");
-      await (await trip.append("I do")).anchored();
-      await page.evaluate(heard => comeBack(ann, heard), heard);
-      await ben.close();
-      await page.evaluate(() => leave(ann));
-      await page.close();
+      await liveInPage(await visitWith("first"), ben);
       const { id } = anchor;
       await anchor.close();
 
-      const left = { pending: 1, conflicts: 1 };
       const written = await seenBy("first", left);
       assert.equal(written.kind, storage);
       assert.equal(written.topics.lunch.unread, 3);
@@ -83,22 +100,7 @@ for (const storage of ["indexeddb", "opfs"]) {
       assert.deepEqual(written.topics.lunch.anchors, [id]);
       assert.deepEqual(await seenBy("here", left), written);
 
-      const upgraded = await visit("here");
-      const all = await upgraded.evaluate(async () => {
-        const peer = await openPeer(options);
-        const lunch = await peer.topic("lunch");
-        await lunch.append("said by the newer");
-        await lunch.map.resolve("place", "both");
-        await lunch.markRead();
-        const seen = await census(peer, { pending: 3 });
-        await peer.close();
-        return seen;
-      });
-      await upgraded.close();
-      assert.deepEqual(
-        all.topics.lunch.messages.slice(-2).map(({ value }) => value),
-        ["said to nobody", "said by the newer"],
-      );
+      const all = await goOn(await visitWith("here"));
       assert.deepEqual(await seenBy("first", { pending: 3 }), all);
     },
   );

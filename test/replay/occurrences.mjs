@@ -1,7 +1,8 @@
 // In which batches events stand, and what their authors saw when they wrote them: where clocks differ, that is not simply all that
 // an event builds on. A batch dated more than five minutes ahead of a device's clock is held back there, so its author neither sees
-// nor names it; and what he has dated ahead himself is said again with his next event, in a new log and under a new time, and then
-// voided where it stood (DESIGN 3, 4). So an event may have several occurrences, of which the last counts in the end; it is known by the first.
+// nor names it. What he has dated ahead himself waits until it is due, for nobody here confirms his clock; only where nobody else has said
+// anything it is said again with his next event, in a new log and under a new time, and then voided where it stood (DESIGN 3, 4). So an event
+// may have several occurrences, of which the last counts in the end; it is known by the first.
 //
 //     const { last, wrong } = occurrences(events, { ancestors, devices, deviceOf, clocks, keys }, batches);
 //
@@ -84,10 +85,16 @@ class Sayings {
       this.wrong.push(
         `event ${event}: ${forgotten} voided and not said again, ${this.#of[event].length} times said itself`,
       );
-    if (ahead.length > 0)
+    if (ahead.length > 0 && !this.#hearsOthers(event))
       this.wrong.push(`event ${event}: ${ahead.length} batches of its device are left dated ahead of its clock`);
     for (const path of this.events[event].paths)
       this.#touching.set(path, (this.#touching.get(path) ?? []).concat(event));
+  }
+
+  /** Whether its author has something of somebody else. */
+  #hearsOthers(event) {
+    const { ancestors, deviceOf } = this.world;
+    return this.events.some((_, other) => deviceOf[other] !== deviceOf[event] && has(ancestors[event], other));
   }
 
   last() {
@@ -102,6 +109,8 @@ class Sayings {
       if (batch.voided) continue; // has been said again before
       if (msOf(batch.time) <= clocks[event] + heldBackMs)
         this.wrong.push(`event ${event}: log ${log} is voided from ${from} on without need`);
+      if (this.#hearsOthers(event))
+        this.wrong.push(`event ${event}: log ${log} is voided from ${from} on by the word of one clock`);
       batch.voided = true;
       lost.push(...batch.occurrences);
     }

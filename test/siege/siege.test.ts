@@ -12,7 +12,7 @@ import type { Attacked, Orders } from "./attackers.js";
 import { Client } from "./client.js";
 import { Member } from "./logs.js";
 import { figures, openPeer, Pair, questionsPerSecond, type Figures } from "./pair.js";
-import { openDoor, startAnchor, startAttackers, startEcho } from "./processes.js";
+import { openDoor, startAnchor, startAttackers, startEcho, type AnchorProcess, type Child } from "./processes.js";
 import { Purse } from "./purse.js";
 
 declare const attackersScript: string;
@@ -82,6 +82,16 @@ interface Siege {
   readonly share: number;
 }
 
+/** Who is there while the anchor is besieged. */
+interface Scene {
+  readonly anchor: AnchorProcess;
+  readonly pair: Pair;
+  /** The topic of the pair, as the witness has it. */
+  readonly watched: Watched;
+  readonly attackers: Child;
+  readonly invite: string;
+}
+
 /** `share`: of the seconds that each attack may have. */
 async function siege({ shared, share }: Siege): Promise<void> {
   const folder = mkdtempSync(path(tmpdir(), "perdure-siege-"));
@@ -108,6 +118,7 @@ async function siege({ shared, share }: Siege): Promise<void> {
     const invite = await pair.topic.invite();
     const watched = await witness.join(withoutAnchors(invite));
     await using attackers = startAttackers(attackersScript);
+    const scene: Scene = { anchor, pair, watched, attackers, invite };
     const orders: Orders = {
       url: `ws://127.0.0.1:${anchor.port}`,
       port: anchor.port,
@@ -117,76 +128,108 @@ async function siege({ shared, share }: Siege): Promise<void> {
       ...(shared ? { shared: honestAddress } : {}),
     };
     await attackers.ask(orders);
-
-    pair.begin();
-    // The first ones warm it up.
-    await pair.answered(10, stallMs);
-    const quietFrom = performance.now();
-    await pair.answered(quietQuestions, stallMs);
-    const quiet = figures(pair.samples, quietFrom, performance.now());
-    console.log(line("quiet", quiet, anchor.memory().nowMB));
-
-    const broken: string[] = [];
-    const spent = { bytes: 0, sockets: 0 };
-    for (const attack of attacks) {
-      const from = performance.now();
-      const workedBefore = anchor.worked();
-      const {
-        reached,
-        spent: { bytes, sockets },
-      } = (await attackers.ask({ name: attack.name, seconds: attack.seconds * share })) as Attacked;
-      // What it leaves behind is a part of the attack: a second of questions more, and the answers to all. One that has spent in a
-      // moment all that it may has its seconds none the less: of three questions a median says nothing.
-      const asked = attack.seconds * share * questionsPerSecond;
-      await pair.answered(Math.max(10, Math.ceil(asked - pair.askedSince(from))), stallMs);
-      const to = performance.now();
-      await pair.settled(stallMs);
-      const then = figures(pair.samples, from, to);
-      console.log(
-        line(attack.name, then, anchor.memory().nowMB),
-        `anchor ${(anchor.worked() - workedBefore).toFixed(1)} s of ${((to - from) / 1000).toFixed(1)};`,
-        `${(bytes / MiB).toFixed(1)} MiB, ${sockets} sockets;`,
-        Object.entries(reached)
-          .map(([what, count]) => `${what} ${count}`)
-          .join(", "),
-      );
-      spent.bytes += bytes;
-      spent.sockets += sockets;
-      if (reached.stood === 0) broken.push(`${attack.name}: none of its links stood, so it shows nothing`);
-      // The machine may have become slower itself: the echo shows it.
-      const slower = Math.max(1, then.echoMedianMs / quiet.echoMedianMs);
-      if (then.medianMs > 5 * quiet.medianMs * slower)
-        broken.push(
-          `${attack.name}: the pair's median is ${ms(then.medianMs)}, more than 5 times the quiet one of ${ms(quiet.medianMs)}${slower > 1 ? `, with the echo ${slower.toFixed(1)} times slower` : ""}`,
-        );
-      if (then.slowestMs > then.echoSlowestMs + 1000)
-        broken.push(
-          `${attack.name}: the pair's slowest is ${ms(then.slowestMs)}, the echo's ${ms(then.echoSlowestMs)}`,
-        );
-    }
-
+    const quiet = await measuredQuietly(scene);
+    const broken = await underAttack(scene, share, quiet);
     pair.rest();
-    const last = await pair.topic.append("the last");
-    if (!(await within(stallMs, last.anchored()))) broken.push("what an honest member says is not anchored any more");
-    if (!(await within(stallMs, settledAt(pair))))
-      broken.push(`${pair.topic.status.current.pending} of an honest member's messages are still pending`);
-    if (!(await within(stallMs, holds(watched, "the last")))) broken.push("the witness does not have all");
-    if (!shared) broken.push(...(await newcomer(anchor.port, invite, pair)));
-    const health = await fetch(`http://127.0.0.1:${anchor.port}/healthz`, { signal: AbortSignal.timeout(5_000) }).then(
-      ({ status }) => status,
-      String,
-    );
-    if (health !== 200) broken.push(`/healthz says ${health}`);
-    const { nowMB, mostMB } = anchor.memory();
-    console.log(
-      `the anchor ends with ${nowMB} MB and had ${mostMB} at most; the attackers spent ${(spent.bytes / MiB).toFixed(1)} MiB and ${spent.sockets} sockets`,
-    );
-    if (nowMB > memoryMB) broken.push(`the anchor ends with ${nowMB} MB`);
-    if (spent.bytes > allBytes || spent.sockets > allSockets) broken.push("the attackers spent more than they may");
+    broken.push(...(await afterwards(scene)));
+    if (!shared) broken.push(...(await newcomer(scene)));
+    broken.push(...(await healthOf(anchor)));
     assert.deepEqual(broken, []);
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** What the pair takes while nobody attacks. */
+async function measuredQuietly({ anchor, pair }: Scene): Promise<Figures> {
+  pair.begin();
+  // The first ones warm it up.
+  await pair.answered(10, stallMs);
+  const from = performance.now();
+  await pair.answered(quietQuestions, stallMs);
+  const quiet = figures(pair.samples, from, performance.now());
+  console.log(line("quiet", quiet, anchor.memory().nowMB));
+  return quiet;
+}
+
+/** One attack after the other, and what the pair suffered that it may not. */
+async function underAttack(scene: Scene, share: number, quiet: Figures): Promise<string[]> {
+  const broken: string[] = [];
+  const spent = { bytes: 0, sockets: 0 };
+  for (const { name, seconds } of attacks) {
+    const { then, reached, ...cost } = await suffered(scene, name, seconds * share);
+    spent.bytes += cost.spent.bytes;
+    spent.sockets += cost.spent.sockets;
+    if (reached.stood === 0) broken.push(`${name}: none of its links stood, so it shows nothing`);
+    broken.push(...tooSlow(name, then, quiet));
+  }
+  console.log(`the attackers spent ${(spent.bytes / MiB).toFixed(1)} MiB and ${spent.sockets} sockets`);
+  if (spent.bytes > allBytes || spent.sockets > allSockets) broken.push("the attackers spent more than they may");
+  return broken;
+}
+
+async function suffered(
+  { anchor, pair, attackers }: Scene,
+  name: string,
+  seconds: number,
+): Promise<Attacked & { then: Figures }> {
+  const from = performance.now();
+  const workedBefore = anchor.worked();
+  const attacked = (await attackers.ask({ name, seconds })) as Attacked;
+  // What it leaves behind is a part of the attack: a second of questions more, and the answers to all. One that has spent in a
+  // moment all that it may has its seconds none the less: of three questions a median says nothing.
+  await pair.answered(Math.max(10, Math.ceil(seconds * questionsPerSecond - pair.askedSince(from))), stallMs);
+  const to = performance.now();
+  await pair.settled(stallMs);
+  const then = figures(pair.samples, from, to);
+  console.log(
+    line(name, then, anchor.memory().nowMB),
+    `anchor ${(anchor.worked() - workedBefore).toFixed(1)} s of ${((to - from) / 1000).toFixed(1)};`,
+    `${(attacked.spent.bytes / MiB).toFixed(1)} MiB, ${attacked.spent.sockets} sockets;`,
+    Object.entries(attacked.reached)
+      .map(([what, count]) => `${what} ${count}`)
+      .join(", "),
+  );
+  return { ...attacked, then };
+}
+
+function tooSlow(name: string, then: Figures, quiet: Figures): string[] {
+  const broken: string[] = [];
+  // The machine may have become slower itself: the echo shows it.
+  const slower = Math.max(1, then.echoMedianMs / quiet.echoMedianMs);
+  if (then.medianMs > 5 * quiet.medianMs * slower) {
+    const because = slower > 1 ? `, with the echo ${slower.toFixed(1)} times slower` : "";
+    broken.push(
+      `${name}: the pair's median is ${ms(then.medianMs)}, more than 5 times the quiet one of ${ms(quiet.medianMs)}${because}`,
+    );
+  }
+  if (then.slowestMs > then.echoSlowestMs + 1000)
+    broken.push(`${name}: the pair's slowest is ${ms(then.slowestMs)}, the echo's ${ms(then.echoSlowestMs)}`);
+  return broken;
+}
+
+/** Whether what honest members say is still kept and passed on. */
+async function afterwards({ pair, watched }: Scene): Promise<string[]> {
+  const broken: string[] = [];
+  const last = await pair.topic.append("the last");
+  if (!(await within(stallMs, last.anchored()))) broken.push("what an honest member says is not anchored any more");
+  if (!(await within(stallMs, settledAt(pair))))
+    broken.push(`${pair.topic.status.current.pending} of an honest member's messages are still pending`);
+  if (!(await within(stallMs, holds(watched, "the last")))) broken.push("the witness does not have all");
+  return broken;
+}
+
+async function healthOf(anchor: AnchorProcess): Promise<string[]> {
+  const health = await fetch(`http://127.0.0.1:${anchor.port}/healthz`, { signal: AbortSignal.timeout(5_000) }).then(
+    ({ status }) => status,
+    String,
+  );
+  const { nowMB, mostMB } = anchor.memory();
+  console.log(`the anchor ends with ${nowMB} MB and had ${mostMB} at most`);
+  return [
+    ...(health === 200 ? [] : [`/healthz says ${health}`]),
+    ...(nowMB > memoryMB ? [`the anchor ends with ${nowMB} MB`] : []),
+  ];
 }
 
 const ms = (value: number): string => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
@@ -226,8 +269,8 @@ async function holds(topic: Watched, wanted: string): Promise<void> {
 }
 
 /** A member from an address of its own: what it does not come to. */
-async function newcomer(port: number, invite: string, pair: Pair): Promise<string[]> {
-  await using door = await openDoor(port, "198.51.100.9");
+async function newcomer({ anchor, invite, pair }: Scene): Promise<string[]> {
+  await using door = await openDoor(anchor.port, "198.51.100.9");
   await using peer = await openPeer({
     app,
     instance: "newcomer",

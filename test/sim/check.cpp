@@ -24,21 +24,44 @@ void Scenario::read_all(u32 i, u32 t, std::optional<std::string> after, std::sha
               });
 }
 
-// What this device was told is accepted, it must see itself, from then on.
+// What this device was told is accepted, it must see itself, from then on; or that very op is held back, by what its anchor says the time
+// is: before its pages are read, behind that, or with what it saves in that turn. And it says of how many that is so.
 void Scenario::check_own_view(u32 i, u32 t) {
   Device& device = devices_[i];
   if (device.may_void || device.lost || device.rotten || device.forked || device.clock_harmed || device.liar) return;
   std::vector<u32> expected;
   for (u32 n = 0; n < ops_.size(); ++n)
     if (ops_[n].device == i && ops_[n].topic == t && ops_[n].kind == 1 && ops_[n].accepted) expected.push_back(n);
+  struct Held {
+    u64 told = 0;
+    std::set<std::string> values;
+  };
+  auto held = std::make_shared<Held>();
+  // Of those, what is neither seen nor held back; or all that is not seen, if the device speaks of less.
+  const auto unseen = [this, i, t, held](const std::vector<u32>& ops, const Seen& seen) {
+    const auto handle = devices_[i].handles.find(t);
+    if (handle != devices_[i].handles.end())
+      held->told = std::max(held->told, world_.topics(devices_[i].host)[handle->second].held);
+    held->values.merge(held_back_of(i, t));
+    std::vector<u32> all, lost;
+    for (u32 n : ops) {
+      if (seen.contains(key_of(ops_[n].value))) continue;
+      all.push_back(n);
+      if (!held->values.contains(key_of(ops_[n].value))) lost.push_back(n);
+    }
+    return all.size() > held->told ? all : lost;
+  };
   auto seen = std::make_shared<Seen>();
-  read_all(i, t, {}, seen, [this, i, t, seen, expected = std::move(expected)](bool complete) {
+  (void)unseen(expected, *seen);
+  read_all(i, t, {}, seen, [this, i, t, seen, unseen, expected = std::move(expected)](bool complete) {
     Device& d = devices_[i];
     if (!complete || d.may_void || d.lost || d.rotten || d.forked || d.clock_harmed) return;
-    for (u32 n : expected)
-      if (!seen->contains(key_of(ops_[n].value)))
-        return fail("device " + std::to_string(i) + " no longer sees its own op " + std::to_string(n) + " in topic " +
-                    std::to_string(t));
+    if (unseen(expected, *seen).empty()) return;
+    world_.call(d.host, Latest{d.handles.at(t), 1}, [this, i, t, seen, unseen, expected](const ReplyBody* reply) {
+      if (const std::vector<u32> lost = unseen(expected, *seen); reply && !lost.empty())
+        fail("device " + std::to_string(i) + " no longer sees its own op " + std::to_string(lost.front()) +
+             " in topic " + std::to_string(t));
+    });
   });
 }
 

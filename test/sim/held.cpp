@@ -1,6 +1,8 @@
 // What anybody still holds, read from the disks of all who are honest: the oracle knows every secret.
 #include <algorithm>
 
+#include "crdt/indexes.hpp"
+#include "crdt/position.hpp"
 #include "identity/invite.hpp"
 #include "log/batch.hpp"
 #include "sim/rows.hpp"
@@ -67,6 +69,31 @@ Scenario::Holdings Scenario::look_at_disks() const {
     }
   }
   return out;
+}
+
+// What the device itself says is held back, as its disk has it.
+std::set<std::string> Scenario::held_back_of(u32 i, u32 t) const {
+  std::set<std::string> values;
+  const auto handle = devices_[i].handles.find(t);
+  if (handle == devices_[i].handles.end()) return values;
+  const DeviceId& self = world_.device(devices_[i].host);
+  const NetworkId network = identity::network_id("sim");
+  const identity::TopicKeys keys = keys_of(t);
+  DiskRows rows(*world_.disk(devices_[i].host));
+  crdt::Indexes indexes = crdt::load_indexes(rows, handle->second);
+  const store::Index held(rows, handle->second, static_cast<u8>(crdt::Tree::ahead), indexes.ahead);
+  for (auto c = held.first(store::Index::all); c.valid(); c.next()) {
+    const crdt::Position at = crdt::position_of(c.key());
+    const auto no = static_cast<store::LogNo>(codec::Reader(c.value()).varint());
+    const auto sealed = rows.get(store::key('B', handle->second, no, at.batch));
+    if (at.device != self || !sealed) continue;
+    const LogId id = identity::log_id(network, keys.id, at.device, at.incarnation);
+    const auto plain = log::unseal_batch(keys, {network, keys.id, id, at.batch}, *sealed);
+    const auto batch = plain ? log::decode_batch(*plain, id) : Result<log::Batch>(Error{});
+    if (!batch) continue;
+    for (const log::Op& op : batch->ops) values.emplace(text(op.value));
+  }
+  return values;
 }
 
 }  // namespace perdure::sim

@@ -140,6 +140,7 @@ class Scenario {
   identity::TopicKeys keys_of(u32 topic) const;
   std::optional<u32> topic_of(const StoredLog&) const;
   Holdings look_at_disks() const;
+  std::set<std::string> held_back_of(u32 device, u32 topic) const;  // own values
 
   // check.cpp
   using Seen = std::map<std::string, u32>;  // value -> how often it is counted

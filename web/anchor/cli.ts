@@ -34,10 +34,12 @@ perdure anchor runs an anchor: it stores what members of a topic bring, sealed, 
   --total-mb N       store at most so much (default 4096)
   --topic-mb N       … of one topic (default 256)
   --device-mb N      … of one device in one topic (default 64)
-  --address-mb N     … of one address, of what only it has entered (default 64; without a bound where --invite, --topic or --token say
-                     whom to serve); an IPv6 network (/64) is one address
-  --links N          let in at most so many at once (default 512), and of one address half as many, or 64; who shares nothing makes room
-  --lease-days N     keep a topic so long after the last visit (default 30)
+  --address-mb N     … that one address brings (default 64; without a bound where --invite, --topic or --token say whom to serve); an
+                     IPv6 network (/64) is one address
+  --links N          let in at most so many at once (default 512), and of one address half as many, or 64; who shares nothing makes room,
+                     then who came last from the address with most of them
+  --lease-days N     keep a topic so long after the last visit (default 30), and a day after a start: who restarts
+                     it daily keeps all
   --memory-mb N      use at most so much memory in all (default 512, which is what the defaults above need; at least 128)
   --help             show this
   --version          show the version
@@ -80,13 +82,11 @@ if (major < 20) {
 }
 // Its terminal may be gone.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
-process
-  .removeAllListeners("warning")
-  .on("warning", warning =>
-    console.error(
-      warning.name === "PerdureWarning" ? `perdure: ${warning.message}` : `${warning.name}: ${warning.message}`,
-    ),
-  );
+process.removeAllListeners("warning").on("warning", ({ name, message }) => {
+  // That Node 22 calls its SQLite experimental helps nobody who runs an anchor.
+  if (name === "ExperimentalWarning" && message.startsWith("SQLite ")) return;
+  console.error(`${name === "PerdureWarning" ? "perdure" : name}: ${message}`);
+});
 main(process.argv.slice(2)).catch((error: unknown) => {
   console.error(
     `perdure: ${inPlace(error instanceof PerdureError ? asTyped(error) : error instanceof Error ? error.message : String(error))}`,
@@ -243,7 +243,7 @@ function greeting(
     `  serves    ${apps === undefined ? "every app" : `the app${apps.length === 1 ? "" : "s"} ${apps.join(", ")}`}, at most ${quotas.links ?? 512} links at once`,
     `  to        ${open ? "anybody who can reach it (--invite, --topic, --token: see --help)" : guests.join(" and ")}`,
     `  stores    at most ${quotas.totalMB ?? 4096} MB in all, ${quotas.topicMB ?? 256} MB a topic, ${quotas.deviceMB ?? 64} MB a device in a topic,`,
-    ...(open ? [`            ${quotas.addressMB ?? 64} MB an address in topics that nobody else has entered,`] : []),
+    ...(open ? [`            ${quotas.addressMB ?? 64} MB an address that brings it,`] : []),
     `            each topic until ${quotas.leaseDays ?? 30} days after its last visit; all of it sealed, it cannot read it`,
     `  in        ${where}`,
     ...(serve === undefined

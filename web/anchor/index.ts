@@ -30,7 +30,8 @@ export type { AnchorOptions } from "./options.js";
 
 /** A running anchor. */
 export interface Anchor extends AsyncDisposable {
-  /** Where it is reached: publicUrl, or else ws:// or wss:// with the port it has. */
+  /** Where it is reached: publicUrl, or else ws:// or wss:// with the port it has. Without a path there is no slash at its end, as in AnchorInfo,
+   *  however it was written; with a token it ends in /?token=… */
   readonly url: string;
   /** Its public key, 64 hex digits. */
   readonly id: string;
@@ -128,8 +129,8 @@ class Running implements Anchor {
       const seed = await plainSeed(rows);
       const core = (await loadCoreInNode()).create(configOf(settings, topics, seed, stun?.port ?? 0));
       const driver = new Driver(core, store, events => (links = new AnchorLinks(events)), new SystemClock(), {
-        // The key and the rows come and go together, unless somebody has meddled with the file.
-        lostStore: store.wasEmpty !== seed.fresh,
+        // A key without rows is of an anchor that was stopped before it stored any.
+        lostStore: !store.wasEmpty && seed.fresh,
         onSuperseded: () => lost("superseded"),
       });
       running = new Running(

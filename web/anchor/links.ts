@@ -36,6 +36,10 @@ export class AnchorLinks implements Links {
     this.#table.close(link);
   }
 
+  hold(link: number, held: boolean): void {
+    this.#table.hold(link, held);
+  }
+
   rtcOpen(attempt: number): void {
     this.#events.rtcFailed(attempt);
   }

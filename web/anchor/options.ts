@@ -20,8 +20,8 @@ export interface AnchorOptions {
   /** A folder of static files on the same port. */
   serve?: string;
   /** In MB of 1,048,576 bytes. Default: 4096 in all, 256 a topic, 64 a device in a topic, 512 links, 30 days after the last visit.
-   *  addressMB, default 64: what one address (of IPv6: a /64) has brought to topics that nobody has entered from elsewhere; it does not
-   *  bind where invites, topics or tokens are set. */
+   *  addressMB, default 64: what one address (of IPv6: a /64) brings; to topics that others have entered half of theirs more. It does
+   *  not bind where invites, topics or tokens are set. */
   quotas?: {
     totalMB?: number;
     topicMB?: number;
@@ -34,7 +34,8 @@ export interface AnchorOptions {
   invites?: readonly string[];
   /** Topics by their id. */
   topics?: readonly string[];
-  /** Whoever comes to wss://host/?token=TEXT with one of these texts. `url` of the anchor holds the first, and so do invites. */
+  /** Whoever comes to wss://host/?token=TEXT with one of these texts. `url` of the anchor holds the first; an invite
+   *  holds the one by which its maker comes. */
   tokens?: readonly string[];
   /** What the process may use in all, in MB. Default 512. */
   memoryMB?: number;

@@ -20,7 +20,6 @@ import { targetOf, type StaticFiles } from "./files.js";
 import { Crowd } from "./crowd.js";
 import { addressBytes, addressOf, Gate, networkOf, Tokens } from "./gate.js";
 import type { Settings } from "./options.js";
-import { Pace } from "./pace.js";
 
 /** Where a link comes from, in bytes, and whether it has brought a token. */
 export interface Visitor {
@@ -43,8 +42,9 @@ export const messageBytesMax = 64 * 1024;
 const unreadBytesMax = 32 << 20;
 /** Close code of RFC 6455. */
 const tryAgainLater = 1013;
-/** Links beyond the quota that get as far as the core, which tells them why it does not let them in, or has others make room for them. */
-const toldLinks = 32;
+/** Links beyond the quota that get as far as the core, which tells them why it does not let them in, or has others make room for them:
+ *  more than it keeps of both kinds, so that it is the core that chooses who goes. */
+const toldLinks = 96;
 /** Of these and of half the quota the larger is for one address: the rest is for others. */
 const addressLinksMin = 64;
 
@@ -67,7 +67,6 @@ export class AnchorServer {
   readonly #crowd: Crowd<string>;
   readonly #gate = new Gate();
   readonly #tokens: Tokens;
-  readonly #pace = new Pace();
   readonly #watch = setInterval(() => this.#look(), 1_000);
   #doors: Doors | undefined;
   #bytes = { in: 0, out: 0 };
@@ -148,7 +147,6 @@ export class AnchorServer {
   async close(): Promise<void> {
     this.shut();
     clearInterval(this.#watch);
-    this.#pace.stop();
     const until = performance.now() + 1_000;
     while (this.#raw.size > 0 && performance.now() < until) await new Promise(resolve => setTimeout(resolve, 10));
     for (const socket of [...this.#links.keys(), ...this.#refusing]) socket.terminate();
@@ -229,7 +227,6 @@ export class AnchorServer {
       this.#crowd.left(keyOf(request.socket));
       if (this.#open >= this.#settings.quotas.links + toldLinks) return this.#noRoom(link);
       this.#count(link, request.socket, networkOf(address));
-      this.#pace.watch(link);
       doors.accept(link, network, visitor);
     });
   }

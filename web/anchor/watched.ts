@@ -18,7 +18,7 @@ const realBytesMax = 4 << 20;
 /** Whose the store is, is looked up so often. */
 const heldEveryMs = 400;
 
-const words: Readonly<Record<Exclude<SaveOutcome, "ok" | "superseded">, string>> = {
+const words: Readonly<Record<Exclude<SaveOutcome, "ok" | keyof typeof gone>, string>> = {
   full: "The disk is full: what does not fit is not stored, and those who bring it are told. It is tried again all the time; make room.",
   failed: "The database refuses to be written. It is tried again all the time.",
   unknown: "The database did not confirm a commit. It is tried again all the time.",
@@ -82,7 +82,7 @@ export class WatchedStore implements Store {
     const bytes = change.puts.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
     const outcome = await this.#store.save(change);
     this.#seconds.observe((performance.now() - begun) / 1000);
-    if (outcome === "superseded") this.#end("superseded");
+    if (outcome === "superseded" || outcome === "lost") this.#end(outcome);
     else if (outcome !== "ok") {
       // What fails behind a barrier says nothing new.
       if (!this.#behindBarrier) this.#fail(words[outcome], bytes);

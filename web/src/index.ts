@@ -45,6 +45,11 @@ async function start(options: PeerOptions): Promise<Engine> {
   return nodeEngine(options);
 }
 
+async function placeOf(file: string): Promise<string | undefined> {
+  const { truePath } = await import("./host/node.js");
+  return truePath(file);
+}
+
 let opener: Opener | undefined;
 
 /** Opens this device's peer. Resolves when it can read and write here, online or not. The same app and instance opened
@@ -53,6 +58,6 @@ let opener: Opener | undefined;
  *  file, is another peer. A worker that opens it has it in its own thread, without WebRTC. Rejects with `bad-argument`,
  *  `storage-unavailable`, `outdated`, `insecure-context`, `wasm-blocked` or `wasm-failed`, or with the signal's reason. */
 export async function openPeer(options: PeerOptions): Promise<Peer> {
-  opener ??= new Opener(start);
+  opener ??= new Opener(start, undefined, placeOf);
   return opener.open(options);
 }

@@ -8,14 +8,35 @@ import type { Purse } from "../purse.js";
 
 /** One of each, as it should be. */
 function messages(link: Client, log: Log): Uint8Array[] {
-  const tag = logTag(link.session, log.id);
-  const id = link.device.id;
+  return [...ofLink(), ...ofComparing(link, log), ...ofLogs(link, log), ...ofPeers(link)];
+}
+
+function ofLink(): Uint8Array[] {
   return [
     frame(tags.ping, 0, 0, varint(1), varint(Date.now())),
     frame(tags.pong, 0, 0, varint(1), varint(Date.now())),
     frame(tags.bye, 0, 0, [0]),
     frame(tags.topics, 0, 0, varint(16), random(256)),
-    frame(tags.enter, 2, 0, log.topic.id, log.topic.signer.sign("perdure/enter/1", link.session, id)),
+    frame(
+      tags.abilities,
+      0,
+      0,
+      varint(2),
+      [128, 1, 200, 1],
+      varint(2),
+      varint(1),
+      counted(varint(65_536)),
+      varint(3),
+      counted(join("0.2.0")),
+    ),
+    frame(200, 0, 0, random(40)),
+  ];
+}
+
+function ofComparing(link: Client, log: Log): Uint8Array[] {
+  const tag = logTag(link.session, log.id);
+  return [
+    frame(tags.enter, 2, 0, log.topic.id, log.topic.signer.sign("perdure/enter/1", link.session, link.device.id)),
     frame(tags.refused, 1, 0, [2]),
     frame(tags.closed, 1, 0),
     frame(
@@ -33,11 +54,28 @@ function messages(link: Client, log: Log): Uint8Array[] {
       item(random(8), 1, 1, 1, random(4)),
     ),
     frame(tags.done, 1, 0, cursor(random(8), 3, random(8))),
+  ];
+}
+
+function ofLogs(link: Client, log: Log): Uint8Array[] {
+  const tag = logTag(link.session, log.id);
+  return [
     frame(tags.want, 1, 1, tag, varint(0), varint(2), varint(524_288)),
     frame(tags.page, 1, 0, log.page(link.session)),
     frame(tags.noPage, 1, 1, tag),
     frame(tags.check, 1, 0, random(16)),
-    frame(tags.ack, 1, 0, id, big(log.incarnation, 8), random(32), varint(0), varint(1), random(8), random(64)),
+    frame(
+      tags.ack,
+      1,
+      0,
+      link.device.id,
+      big(log.incarnation, 8),
+      random(32),
+      varint(0),
+      varint(1),
+      random(8),
+      random(64),
+    ),
     frame(tags.askProof, 1, 0, tag, varint(1)),
     frame(
       tags.proof,
@@ -55,24 +93,17 @@ function messages(link: Client, log: Log): Uint8Array[] {
     ),
     frame(tags.askNodes, 1, 0, tag, varint(1), varint(0)),
     frame(tags.nodes, 1, 0, tag, varint(1), varint(0), random(64)),
+  ];
+}
+
+function ofPeers(link: Client): Uint8Array[] {
+  const { id } = link.device;
+  return [
     frame(tags.introduce, 1, 0, varint(1), random(32), [1], varint(1), random(32)),
     frame(tags.signal, 0, 0, id, random(32), counted(random(200))),
     frame(tags.relay, 0, 0, random(32), [0], counted(random(200))),
     frame(tags.unreachable, 0, 0, random(32)),
     frame(tags.presence, 1, 0, id, [1], varint(Date.now()), counted(random(100))),
-    frame(
-      tags.abilities,
-      0,
-      0,
-      varint(2),
-      [128, 1, 200, 1],
-      varint(2),
-      varint(1),
-      counted(varint(65_536)),
-      varint(3),
-      counted(join("0.2.0")),
-    ),
-    frame(200, 0, 0, random(40)),
   ];
 }
 

@@ -84,8 +84,8 @@ std::vector<Event> all_events() {
       Goodbye{},
       Room{},
   };
-  for (const auto outcome :
-       {SaveOutcome::ok, SaveOutcome::full, SaveOutcome::superseded, SaveOutcome::failed, SaveOutcome::unknown})
+  for (const auto outcome : {SaveOutcome::ok, SaveOutcome::full, SaveOutcome::superseded, SaveOutcome::failed,
+                             SaveOutcome::unknown, SaveOutcome::lost})
     events.push_back(Saved{5, outcome});
   u32 number = 0;
   for (const auto& body : calls()) events.push_back(Call{++number, body});
@@ -100,7 +100,7 @@ std::vector<ReplyBody> replies() {
       Error{Code::bad_argument, "say it otherwise"},
       Error{Code::outdated, ""},
       Nothing{},
-      OpenedTopic{1, some_id<TopicId>(60), "lunch"},
+      OpenedTopic{1, some_id<TopicId>(60), "lunch", "perdure-invite"},
       Text{"text"},
       Appended{"id"},
       MessagePage{{{"m", device, 5, true, some(3)}, {"n", device, 6, false, {}}}, true},
@@ -132,7 +132,8 @@ std::vector<Action> all_actions() {
       PeersNotice{{{device, "Ada", PeerState::away, LinkKind::relayed, 12, false, "0.2.0"},
                    {device, "", PeerState::connecting, LinkKind::local, std::nullopt, true, {}}}},
       AnchorsNotice{{{"wss://a.example", AnchorState::refused, device, "full"}, {}}},
-      TopicsNotice{{{topic, "lunch", 3, 4}, {topic, std::nullopt, 0, std::nullopt}}},
+      TopicsNotice{true, {{1, topic, "lunch", 3, 4}, {2, topic, std::nullopt, 0, std::nullopt}}, {}},
+      TopicsNotice{false, {{300, topic, "", large, 0}}, {2, 0xffffffffu}},
       TopicNotice{1, TopicState::syncing, 2, 3, 4, 5, 6, 9, 7, 8, true, false, true, {"a", "b"}},
       MembersNotice{1, {{device, "Ada", true, 5, false}, {device, "", false, std::nullopt, true}}},
       PresenceNotice{1, device, some(9)},

@@ -29,8 +29,8 @@ struct Share {
   u64 cut = log::no_cut;
 };
 
-inline View oracle(const World& world, std::vector<Share> shares, u64 now) {
-  using crdt::Position;
+// What an author voids on another of his logs counts no longer, from there on.
+inline void cut_by_voids(const World& world, std::vector<Share>& shares) {
   for (Share& share : shares) share.cut = share.forked;
   for (std::size_t l = 0; l < world.logs.size(); ++l) {
     for (u64 b = 0; b < std::min(shares[l].held, shares[l].forked); ++b)
@@ -39,53 +39,70 @@ inline View oracle(const World& world, std::vector<Share> shares, u64 now) {
           if (o != l && world.logs[o].id == v.log && world.logs[o].device == world.logs[l].device)
             shares[o].cut = std::min(shares[o].cut, v.from);
   }
-  View out;
-  struct Counted {
-    OpId id;
-    const log::Op* op;
-  };
-  struct Candidate {
-    bool again;
-    Position place, at;
-    const log::Op* op;
-  };
-  std::map<OpId, Candidate> ops;  // of those that say one op, the one that counts
+}
+
+// A place in a log where an op is said, perhaps again.
+struct Saying {
+  OpId said;  // the op, by where it was said first
+  bool again = false;
+  crdt::Position place, first;  // where this saying stands, and where the first one did: there the op counts
+  const log::Op* op = nullptr;
+
+  // Of those that say one op, the least one counts.
+  friend bool operator<(const Saying& a, const Saying& b) {
+    return std::pair(a.again, a.place) < std::pair(b.again, b.place);
+  }
+};
+
+inline Saying saying_at(const World& world, const World::Log& log, u32 batch, u32 position) {
+  const log::Batch& in = log.batches[batch];
+  const log::Op& op = in.ops[position];
+  const crdt::Position here{in.time, log.device, log.incarnation, batch, position};
+  Saying out{{log.id, batch, position}, false, here, here, &op};
+  if (!op.says) return out;
+  out.place.time = op.says->time;
+  out.first = {op.says->time, log.device, op.says->incarnation, op.says->batch, op.says->position};
+  const OpId first{identity::log_id(world.network, world.keys.id, log.device, op.says->incarnation), op.says->batch,
+                   op.says->position};
+  out.again = first != out.said;
+  out.said = first;
+  return out;
+}
+
+// What counts, least first, of batches that are not of the future; those are counted in `held_back`.
+inline std::map<crdt::Position, Saying> counted(const World& world, const std::vector<Share>& shares, u64 now,
+                                                u64& held_back) {
+  std::map<OpId, Saying> ops;
   for (std::size_t l = 0; l < world.logs.size(); ++l) {
     const World::Log& log = world.logs[l];
     for (u32 b = 0; b < std::min(shares[l].held, shares[l].cut); ++b) {
       const log::Batch& batch = log.batches[b];
       if (batch.time.ms() > now + clock::hold_back_ms) {
-        out.held_back += batch.ops.size();
+        held_back += batch.ops.size();
         continue;
       }
       for (u32 p = 0; p < batch.ops.size(); ++p) {
-        const auto& says = batch.ops[p].says;
-        Candidate one{false,
-                      {batch.time, log.device, log.incarnation, b, p},
-                      {batch.time, log.device, log.incarnation, b, p},
-                      &batch.ops[p]};
-        OpId id{log.id, b, p};
-        if (says) {
-          one.place.time = says->time;
-          one.at = {says->time, log.device, says->incarnation, says->batch, says->position};
-          const OpId named{identity::log_id(world.network, world.keys.id, log.device, says->incarnation), says->batch,
-                           says->position};
-          one.again = named != id;
-          id = named;
-        }
-        const auto [known, fresh] = ops.emplace(id, one);
-        if (!fresh && std::pair(one.again, one.place) < std::pair(known->second.again, known->second.place))
-          known->second = one;
+        const Saying one = saying_at(world, log, b, p);
+        const auto [known, fresh] = ops.emplace(one.said, one);
+        if (!fresh && one < known->second) known->second = one;
       }
     }
   }
-  std::map<Position, Counted> counted;
-  for (const auto& [id, one] : ops) counted[one.at] = {id, one.op};
+  std::map<crdt::Position, Saying> out;
+  for (const auto& [id, one] : ops) out[one.first] = one;
+  return out;
+}
+
+inline View oracle(const World& world, std::vector<Share> shares, u64 now) {
+  cut_by_voids(world, shares);
+  View out;
+  const auto sayings = counted(world, shares, now, out.held_back);
   std::map<std::string, std::set<OpId>> named;  // by greater ops, because we go from the greatest down
-  for (auto at = counted.rbegin(); at != counted.rend(); ++at) {
+  for (auto at = sayings.rbegin(); at != sayings.rend(); ++at) {
+    const OpId& id = at->second.said;
     const log::Op& op = *at->second.op;
     if (op.kind == log::Op::Kind::message) {
-      out.timeline.insert(out.timeline.begin(), at->second.id);
+      out.timeline.insert(out.timeline.begin(), id);
       continue;
     }
     const std::string name(text(op.key));
@@ -94,8 +111,8 @@ inline View oracle(const World& world, std::vector<Share> shares, u64 now) {
       key.erased = op.kind == log::Op::Kind::erase;
       out.map_size += key.erased ? 0 : 1;
     }
-    key.history.push_back(at->second.id);
-    if (!named[name].count(at->second.id)) key.unreplaced.push_back(at->second.id);
+    key.history.push_back(id);
+    if (!named[name].count(id)) key.unreplaced.push_back(id);
     named[name].insert(op.replaces.begin(), op.replaces.end());
   }
   out.length = out.timeline.size();

@@ -71,6 +71,25 @@ TEST_CASE("a batch that says an id again reads as many rows, however often that 
   CHECK(cost[1].written <= cost[0].written + 4);
 }
 
+TEST_CASE("when the last versions of a key are taken back as many rows are read, however many came before") {
+  Work cost[2];
+  for (bool much : {false, true}) {
+    World world(4);
+    const auto a = world.open(), b = world.open(), c = world.open();
+    const u64 versions = much ? 400 : 8;
+    std::vector<OpId> last;
+    for (u64 n = 0; n < versions; ++n) {
+      const auto log = n + 3 >= versions ? c : n % 2 == 0 ? a : b;
+      last = {world.id(log, world.append(log, noon + n, {set("k", std::to_string(n), last)}))};
+    }
+    Peer peer(world);
+    peer.deliver_all();
+    cost[much] = work_of(peer, [&] { peer.cut(c, 0); });
+    CHECK(view_of(peer) == expected(peer));
+  }
+  CHECK(cost[1].read <= cost[0].read + 4);
+}
+
 TEST_CASE("when a version is taken back as many rows are written, however many versions stand") {
   Work set_cost[2];
   std::size_t written[2];

@@ -27,6 +27,17 @@ TEST_CASE("an invite that is wrong, cut, mistyped or of another app is a bad inv
   CHECK(ada.ask<OpenedTopic>(TopicJoin{"  https://a.example/#" + good + " ", {}}).topic == topic);
 }
 
+TEST_CASE("a topic that was opened comes with its invite, however it was opened") {
+  Config config;
+  config.anchors = {"wss://anchor.example"};
+  Solo ada("ada", config);
+  const OpenedTopic made = ada.ask<OpenedTopic>(TopicCreate{{}, true});
+  const std::string code = ada.ask<Text>(TopicShortcode{made.topic}).text;
+  CHECK(made.invite == ada.ask<Text>(TopicInvite{made.topic}).text);
+  CHECK(ada.ask<OpenedTopic>(TopicJoinCode{code, "lunch"}).invite == made.invite);
+  CHECK(ada.ask<OpenedTopic>(TopicNamed{"lunch"}).invite == made.invite);
+}
+
 TEST_CASE("a mistyped shortcode is a bad invite") {
   Solo ada("ada");
   u32 topic = ada.ask<OpenedTopic>(TopicCreate{{}, true}).topic;

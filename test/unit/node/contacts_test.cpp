@@ -203,6 +203,25 @@ TEST_CASE("who goes and comes back within a moment, again and again, is there in
   CHECK(eve.last<wire::Introduce>()->gone == std::vector{bob});
 }
 
+TEST_CASE("however often somebody goes and comes back within a moment, others are told of it twice") {
+  Scene s;
+  Stranger eve(s.ada, "eve"), bob(s.ada, "bob");
+  eve.enter(secret);
+  bob.enter(secret);
+  eve.pass(1'000);
+  eve.heard.clear();
+  for (u32 n = 0; n < 100; ++n) {
+    bob.say(wire::Closed{}, 1 + n);
+    bob.say(
+        wire::Topics{{peers::topic_mac({*bob.keys, bob.session->handshake_hash(), bob.identity.id(), s.ada.id()})}});
+  }
+  eve.pass(200);
+  const auto told = eve.all<wire::Introduce>();
+  CHECK(told.size() <= 4);
+  CHECK(told.back().present.size() == 1);
+  CHECK(told.back().gone.empty());
+}
+
 TEST_CASE("who is linked to as many as it wants asks nobody to relay to others") {
   for (std::size_t links : {2u, 3u}) {
     Config config;

@@ -9,7 +9,7 @@ using namespace perdure::test;
 
 namespace {
 
-constexpr u64 lease_ms = u64{31} * 86'400'000;
+constexpr u64 day_ms = 86'400'000, lease_ms = 31 * day_ms;
 
 struct Anchored {
   Solo anchor{"anchor", anchor_config()};
@@ -35,13 +35,17 @@ struct Anchored {
 
 }  // namespace
 
-TEST_CASE("a topic whose lease is over when the anchor starts is gone, rows, bytes and all, and can be entered anew") {
+TEST_CASE(
+    "a topic that nobody came for within a day of the start, and whose lease is over, is gone, rows, bytes and all, and can be entered anew") {
   Anchored a;
   a.store(3);
   a.anchor.pass(1'500);
   REQUIRE(a.anchor.metrics["total_bytes"] > 0);
   a.anchor.wall_ms += lease_ms;
-  a.anchor.start();  // its rows are still being read when the lease is looked at
+  a.anchor.start();
+  a.anchor.pass(1'500);
+  CHECK(a.anchor.metrics["topics"] == 1);
+  a.anchor.steady_ms += day_ms;
   a.anchor.pass(1'500);
   CHECK(a.anchor.metrics["leases_ended"] == 1);
   CHECK(a.anchor.metrics["topics"] == 0);
@@ -57,6 +61,67 @@ TEST_CASE("a topic whose lease is over when the anchor starts is gone, rows, byt
   CHECK(bob.all<wire::Page>().size() == 1);
 }
 
+TEST_CASE("an anchor that was away for longer than its leases keeps what its members come back for within a day") {
+  Anchored a;
+  a.store(3);
+  a.anchor.wall_ms += 2 * lease_ms;
+  a.anchor.start();
+  for (int hour = 0; hour < 23; ++hour) a.anchor.steady_ms += day_ms / 24, a.anchor.turn();
+  Stranger member(a.anchor, "bob", {.kind = LinkKind::websocket});
+  member.enter(secret);
+  CHECK(member.all<wire::Page>().size() == 1);
+  member.close();
+  a.anchor.steady_ms += 2 * day_ms;
+  a.anchor.pass(1'500);
+  CHECK(a.anchor.metrics["topics"] == 1);
+  CHECK(a.anchor.metrics["leases_ended"] == 0);
+}
+
+TEST_CASE("a lease does not end under who is linked all the while, for a row an hour") {
+  Anchored a;
+  a.store(3);
+  Stranger member(a.anchor, "ada", {.kind = LinkKind::websocket});
+  member.enter(secret);
+  const u32 saves = a.anchor.saves;
+  constexpr u32 hours = 31 * 24;
+  for (u32 hour = 0; hour < hours; ++hour) {
+    for (u64 half = 0; half < 2; ++half) {
+      a.anchor.steady_ms += day_ms / 48, a.anchor.wall_ms += day_ms / 48;
+      member.say(wire::Ping{1, a.anchor.wall_ms});
+    }
+  }
+  CHECK(member.linked());
+  CHECK(a.anchor.saves - saves <= hours);
+  a.anchor.start();  // it fell over, and was set up again a day later
+  a.anchor.wall_ms += day_ms, a.anchor.steady_ms += day_ms;
+  a.anchor.pass(1'500);
+  CHECK(a.anchor.metrics["topics"] == 1);
+  CHECK(a.anchor.metrics["leases_ended"] == 0);
+}
+
+TEST_CASE("by a clock that leaps ahead, or was behind when a topic was used, nobody's lease is over") {
+  Anchored a;
+  a.store(3);
+  a.anchor.steady_ms += 2 * day_ms;
+  a.anchor.wall_ms += 2 * day_ms;
+  a.anchor.pass(1'500);
+  a.anchor.wall_ms += lease_ms;
+  for (int hours = 0; hours < 3; ++hours) {
+    a.anchor.steady_ms += day_ms / 24;
+    a.anchor.wall_ms += day_ms / 24;
+    a.anchor.pass(1'500);
+  }
+  CHECK(a.anchor.metrics["topics"] == 1);
+  a.anchor.wall_ms -= 2 * lease_ms;
+  a.anchor.pass(1'500);
+  a.store(1);
+  a.anchor.wall_ms += 2 * lease_ms;
+  a.anchor.steady_ms += 2 * day_ms;
+  a.anchor.wall_ms += 2 * day_ms;
+  a.anchor.pass(1'500);
+  CHECK(a.anchor.metrics["topics"] == 1);
+}
+
 TEST_CASE("what was under way for a topic when its lease ended is written to no row and counted nowhere") {
   Anchored a;
   a.store(3);
@@ -69,6 +134,7 @@ TEST_CASE("what was under way for a topic when its lease ended is written to no 
   member.say(page, 1);
   member.close();
   a.anchor.wall_ms += lease_ms;
+  a.anchor.steady_ms += lease_ms;
   a.anchor.pass(3'700'000);  // the disk is slow, and leases are looked at
   a.anchor.answers_saves = a.anchor.answers_reads = true;
   for (int i = 0; i < 5; ++i) a.anchor.pass(1'500);

@@ -59,13 +59,7 @@ TEST_CASE("a peer that trickles known pages cannot keep an author from passing h
   for (bool liar : {false, true}) {
     CAPTURE(liar);
     Scene s({"0"});
-    std::optional<wire::Page> first;
-    {
-      Stranger early(s.ada, "early");
-      early.enter(secret);
-      first = early.last<wire::Page>();
-      early.close();
-    }
+    const std::optional<wire::Page> first = first_page(s.ada);
     REQUIRE(first);
     for (const char* word : {"1", "2", "3"}) (void)s.ada.append(s.topic, word);
     std::vector<Bytes> keys;

@@ -197,8 +197,7 @@ TEST_CASE("a void of a log that is not its author's voids nothing") {
   auto ours = eve.last<wire::Page>();
   REQUIRE(ours);
   REQUIRE(ours->opening);
-  u64 incarnation = 0;
-  for (u8 b : ours->opening->incarnation) incarnation = incarnation << 8 | b;
+  const u64 incarnation = incarnation_of(*ours);
   Ledger ledger(eve.identity, *eve.keys);
   log::Batch batch;
   batch.time = {u64{1'700'000'000'000} << 16};

@@ -1,4 +1,5 @@
 // What was accepted and does not count where it stands is appended again: all of it, once, and by whatever way it was lost.
+#include "sim/rows.hpp"
 #include "unit/support/group.hpp"
 
 using namespace perdure;
@@ -395,8 +396,7 @@ TEST_CASE("what a peer gives back of a log that was voided meanwhile is said aga
   REQUIRE(ada.messages(topic) == Words{"0"});
   Stranger again(ada, "bob");
   again.enter(secret);
-  u64 incarnation = 0;
-  for (u8 b : first->opening->incarnation) incarnation = incarnation << 8 | b;
+  const u64 incarnation = incarnation_of(*first);
   second->log = again.tag(again.log_of(ada.id(), incarnation));
   for (int i = 0; i < 2; ++i) again.say(*second, 1);
   again.pass(1'000);
@@ -406,4 +406,47 @@ TEST_CASE("what a peer gives back of a log that was voided meanwhile is said aga
   topic = ada.join(secret);
   ada.pass(1'000);
   CHECK(sorted(ada.messages(topic)) == Words{"0", "1"});
+}
+
+TEST_CASE("what is appended again in two parts, one of them dated ahead, names the logs that have grown once") {
+  Group few;
+  sim::HostId ada = few.add(), bob = few.add();
+  few.say(ada, "0");
+  const sim::Disk::Rows backup = few.world.disk(ada)->rows;
+  few.say(ada, "1");
+  few.world.hold_wall(ada, few.world.wall(ada) + 7'200'000);
+  few.say(ada, "2");
+  few.meet(ada, bob);
+  few.say(bob, "3");
+  few.part(ada, bob);
+  few.world.crash(ada);
+  few.world.disk(ada)->rows = backup;
+  few.world.hold_wall(ada, few.world.wall(bob));
+  few.world.restart(ada);
+  few.open(ada);
+  few.say(ada, "4");
+  few.meet(ada, bob);
+  const auto keys = identity::topic_keys(secret);
+  const NetworkId network = identity::network_id("sim");
+  const DeviceId device = few.world.device(ada);
+  std::size_t said_again = 0;
+  sim::DiskRows rows(*few.world.disk(ada));
+  for (const sim::StoredLog& log : sim::logs_on(*few.world.disk(ada))) {
+    if (log.state.opening.device != device) continue;
+    const LogId id = identity::log_id(network, keys.id, device, log.state.opening.incarnation);
+    std::set<std::pair<Bytes, u64>> named;
+    for (u64 index = 0; index < log.state.held; ++index) {
+      const auto sealed = rows.get(store::key('B', log.topic, log.no, static_cast<u32>(index)));
+      REQUIRE(sealed);
+      const auto plain = log::unseal_batch(keys, {network, keys.id, id, index}, *sealed);
+      const auto batch = log::decode_batch(plain.value(), id);
+      REQUIRE(batch);
+      for (const log::Op& op : batch->ops) said_again += op.says ? 1 : 0;
+      for (const log::Dep& dep : batch->deps) {
+        const bool once = named.emplace(own(dep.log), dep.length).second;
+        CHECK(once);
+      }
+    }
+  }
+  CHECK(said_again >= 2);
 }

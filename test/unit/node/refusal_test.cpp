@@ -59,6 +59,25 @@ TEST_CASE("an anchor that lets nobody in says so in its greeting, and never coun
   CHECK(ada.status.trouble.empty());
 }
 
+TEST_CASE("an anchor that greets and then refuses is dialled less and less often, until it has answered a ping") {
+  Solo ada("ada", with_anchor());
+  for (int n = 0; n < 8; ++n) {
+    Stranger anchor(ada, "anchor", at_a);
+    anchor.say(wire::Refused{static_cast<u8>(wire::Refusal::too_many_links)});
+    anchor.close();
+  }
+  ada.dials.clear();
+  ada.pass(14'000);
+  CHECK(ada.dials.empty());
+  ada.pass(17'000);
+  CHECK(ada.dials.size() == 1);
+  Stranger anchor(ada, "anchor", at_a);
+  anchor.say(wire::Pong{anchor.last<wire::Ping>()->id, ada.wall_ms});
+  anchor.close();
+  ada.pass(1'100);
+  CHECK(ada.dials.size() == 2);
+}
+
 TEST_CASE("an anchor tells in its greeting whom it does not serve, and for whom it has no room") {
   Config config = anchor_config();
   config.apps = {"solo"};

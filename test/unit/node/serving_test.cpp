@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "catch_amalgamated.hpp"
+#include "store/transactions.hpp"
 #include "sync/topic.hpp"
 #include "unit/support/solo.hpp"
 
@@ -80,7 +81,7 @@ TEST_CASE("what one address brings to topics of its own is bounded, however many
 }
 
 TEST_CASE(
-    "a topic that is entered from two addresses counts for neither, and what had been refused of it is wanted again") {
+    "what has no room left at its address takes half of that of others in the topic, and is asked for as they come") {
   Solo anchor("anchor", anchor_config({.address_bytes = 10'000 + sync::log_bytes}));
   Author ada(anchor, "ada", lunch, 12'000, from(here));
   CHECK(refusal(ada.device) == wire::Refusal::address_quota);
@@ -94,8 +95,98 @@ TEST_CASE(
   ada.give();
   CHECK_FALSE(refusal(ada.device));
   CHECK(stored_bytes(anchor) > 12'000);
-  Author more(anchor, "more", dinner, 9'000, from(here));  // and it counts no more for where it came from
-  CHECK_FALSE(refusal(more.device));
+  Author more(anchor, "more", dinner, 1'000, from(here));
+  CHECK(refusal(more.device) == wire::Refusal::address_quota);
+  Author his(anchor, "bob", named_secret("his own"), 7'000, from(there));  // what is his own he can bring still
+  CHECK_FALSE(refusal(his.device));
+}
+
+TEST_CASE("two addresses that enter each other's topics bring no more than two addresses may") {
+  const u64 quota = 10'000 + 3 * sync::log_bytes;
+  Solo anchor("anchor", anchor_config({.address_bytes = quota}));
+  for (int i = 0; i < 24; ++i) {
+    const std::string name = "topic " + std::to_string(i);
+    Stranger other(anchor, "other " + name, from(i % 2 == 0 ? there : here));
+    other.enter(named_secret(name));
+    Author eve(anchor, "eve " + name, named_secret(name), 3'000, from(i % 2 == 0 ? here : there));
+    eve.device.close();
+    other.close();
+  }
+  anchor.pass(1'500);
+  CHECK(anchor.metrics["total_bytes"] <= 2 * quota);
+  CHECK(anchor.metrics["logs"] == 6);
+  // So it is after a restart, and what was accepted is there.
+  anchor.start();
+  Author eve(anchor, "eve again", lunch, 3'000, from(here));
+  CHECK(refusal(eve.device) == wire::Refusal::address_quota);
+  anchor.pass(1'500);
+  CHECK(anchor.metrics["logs"] == 6);
+  CHECK(anchor.metrics["total_bytes"] <= 2 * quota);
+}
+
+TEST_CASE(
+    "what two addresses brought to one topic is charged to each after a restart, and a smaller quota loses none of it") {
+  Quotas quotas{.address_bytes = 10'000 + 2 * sync::log_bytes};
+  Solo anchor("anchor", anchor_config(quotas));
+  Author(anchor, "ada", lunch, 9'000, from(here)).device.close();
+  Author(anchor, "bob", lunch, 2'000, from(there)).device.close();
+  Solo less("anchor", anchor_config({.address_bytes = 6'000 + 2 * sync::log_bytes}));
+  less.disk = anchor.disk;
+  less.start();
+  Author ada(less, "ada too", dinner, 500, from(here));
+  CHECK(refusal(ada.device) == wire::Refusal::address_quota);
+  Author bob(less, "bob too", dinner, 3'000, from(there));
+  CHECK_FALSE(refusal(bob.device));
+  Stranger reader(less, "reader", from(there));
+  reader.enter(lunch);
+  CHECK(reader.all<wire::Page>().size() == 2);
+}
+
+TEST_CASE("a store of 0.1.0 says who was the only one in a topic: what is there he has brought") {
+  Quotas quotas{.address_bytes = 10'000 + 2 * sync::log_bytes};
+  Solo anchor("anchor", anchor_config(quotas));
+  Author(anchor, "ada", lunch, 9'000, from(here)).device.close();
+  std::erase_if(anchor.disk.rows, [](const auto& row) { return row.first[0] == 'E'; });
+  const Bytes key = store::key('E', 1);
+  anchor.disk.rows[key] = store::seal_row(key, here);
+  anchor.start();
+  Author more(anchor, "more", dinner, 2'000, from(here));
+  CHECK(refusal(more.device) == wire::Refusal::address_quota);
+  Author small(anchor, "small", lunch, 100, from(here));
+  CHECK_FALSE(refusal(small.device));
+  CHECK_FALSE(anchor.disk.rows.contains(key));
+  anchor.start();
+  Author again(anchor, "again", dinner, 2'000, from(here));
+  CHECK(refusal(again.device) == wire::Refusal::address_quota);
+}
+
+TEST_CASE("one address makes so many topics, and another still makes its own") {
+  Solo anchor("anchor", anchor_config());
+  const NetworkId network = anchor.identity().network();
+  for (u32 no = 1; no <= 4'095; ++no) {
+    const Bytes row = store::key('T', no), brought = store::key('E', no, here), log = store::key('L', no, 0);
+    codec::Writer topic;
+    TopicId id;
+    id.bytes[0] = static_cast<u8>(no), id.bytes[1] = static_cast<u8>(no >> 8);
+    topic.fixed(network).fixed(id).u8(0).bytes(std::string_view()).bytes(std::string_view()).u8(0);
+    topic.varint(anchor.wall_ms);
+    anchor.disk.rows[row] = store::seal_row(row, topic.peek());
+    anchor.disk.rows[brought] = store::seal_row(brought, Bytes{0, 1});
+    log::LogState state;
+    state.opening.incarnation = no;
+    anchor.disk.rows[log] = store::seal_row(log, log::encode_state(state));
+  }
+  anchor.start();
+  Stranger eve(anchor, "eve", from(here)), ada(anchor, "ada", from(there));
+  eve.enter(lunch);
+  CHECK_FALSE(refusal(eve));
+  eve.say(wire::Enter{identity::topic_keys(dinner).id,
+                      peers::enter_signature(identity::topic_keys(dinner), eve.session->handshake_hash(),
+                                             eve.identity.id())},
+          2);
+  CHECK(refusal(eve) == wire::Refusal::address_quota);
+  ada.enter(dinner);
+  CHECK_FALSE(refusal(ada));
 }
 
 TEST_CASE("what an address has brought counts after a restart, too, and not once the topic is forgotten") {
@@ -109,7 +200,8 @@ TEST_CASE("what an address has brought counts after a restart, too, and not once
     again.device.close();
   }
   anchor.wall_ms += 3 * u64{86'400'000};
-  anchor.pass(3'600'001);
+  anchor.steady_ms += 3 * u64{86'400'000};
+  anchor.pass(1'500);
   CHECK(std::ranges::none_of(anchor.disk.rows, [](const auto& row) { return row.first[0] == 'E'; }));
   Author later(anchor, "eve", dinner, 6'000, from(here));
   CHECK_FALSE(refusal(later.device));
@@ -204,16 +296,87 @@ TEST_CASE(
   CHECK(bob.linked());
 }
 
-TEST_CASE("links that share a topic in which something was said are never the ones to go") {
+TEST_CASE("where all links share something, the address with most of them gives its last one up for who has fewer") {
   Config config = anchor_config();
   config.links_max = 12;
   Solo anchor("anchor", config);
   std::vector<std::unique_ptr<Author>> all;
-  for (int i = 0; i < 12; ++i)
+  for (int i = 0; i < 10; ++i)
     all.push_back(std::make_unique<Author>(anchor, "author " + std::to_string(i), lunch, 100, from(here)));
-  Stranger late(anchor, "late", from(there));
-  CHECK(greeted_with(late) == wire::Refusal::too_many_links);
+  for (int i = 10; i < 12; ++i)
+    all.push_back(std::make_unique<Author>(anchor, "author " + std::to_string(i), lunch, 100, from(there)));
+  Stranger same(anchor, "same", from(here));
+  CHECK(greeted_with(same) == wire::Refusal::too_many_links);
   CHECK(std::ranges::all_of(all, [](const auto& author) { return author->device.linked(); }));
+  Author late(anchor, "late", lunch, 100, from({203, 0, 113, 7}));
+  CHECK_FALSE(greeted_with(late.device));
+  CHECK(late.device.linked());
+  for (int i = 0; i < 12; ++i) CHECK(all[static_cast<std::size_t>(i)]->device.linked() == (i != 9));
+}
+
+TEST_CASE("a socket that says nothing takes nobody's place, and who greets takes so many an address") {
+  Config config = anchor_config();
+  config.links_max = 24;
+  Solo anchor("anchor", config);
+  std::vector<std::unique_ptr<Author>> all;
+  for (int i = 0; i < 24; ++i)
+    all.push_back(std::make_unique<Author>(anchor, "author " + std::to_string(i), lunch, 100, from(here)));
+  auto there_are = [&] {
+    return std::ranges::count_if(all, [](const auto& author) { return author->device.linked(); });
+  };
+  const std::string network = codec::to_hex(all[0]->device.identity.network().view());
+  u32 next = 9'500;
+  auto open_silent = [&](u32 from) {
+    anchor.turn(
+        {LinkOpened{{next++}, LinkKind::websocket, false, {}, 0, network, {203, 0, 113, static_cast<u8>(from)}}});
+  };
+  for (u32 i = 0; i < 8; ++i) open_silent(20 + i);
+  CHECK(there_are() == 24);
+  anchor.pass(3'500);
+  CHECK(anchor.closed.contains(9'500));
+  CHECK(anchor.closed.contains(9'507));
+  for (u32 i = 0; i < 200; ++i) open_silent(20 + i % 50);
+  std::vector<std::unique_ptr<Author>> late;
+  for (int i = 0; i < 8; ++i) {
+    late.push_back(std::make_unique<Author>(anchor, "late " + std::to_string(i), lunch, 100, from(there)));
+    CHECK(late.back()->device.linked());
+    CHECK(there_are() == 23 - i);
+  }
+  Stranger one_more(anchor, "one more", from(there));
+  CHECK_FALSE(one_more.linked());
+  CHECK(greeted_with(one_more) == wire::Refusal::too_many_links);
+  CHECK(there_are() == 16);
+  anchor.pass(2'000);
+  for (auto& author : late) author->device.close();
+  for (int i = 0; i < 8; ++i)
+    all.push_back(std::make_unique<Author>(anchor, "again " + std::to_string(i), lunch, 100, from(here)));
+  Stranger again(anchor, "again", from(there));
+  CHECK(greeted_with(again) == wire::Refusal::too_many_links);
+  CHECK(there_are() == 24);
+}
+
+TEST_CASE("however many sockets wait to be told that there is no room, who comes next is told it") {
+  Config config = anchor_config();
+  config.links_max = 1;
+  Solo anchor("anchor", config);
+  Author ada(anchor, "ada", lunch, 100, from(here));
+  const std::string network = codec::to_hex(ada.device.identity.network().view());
+  for (u32 i = 0; i < 100; ++i)
+    anchor.turn({LinkOpened{{9'500 + i}, LinkKind::websocket, false, {}, 0, network, i % 3 == 0 ? here : there}});
+  Stranger bob(anchor, "bob", from({203, 0, 113, 7}));
+  CHECK(greeted_with(bob) == wire::Refusal::too_many_links);
+  CHECK(ada.device.linked());
+}
+
+TEST_CASE("among addresses of which none has two links more than the newcomer's nobody makes room") {
+  Config config = anchor_config();
+  config.links_max = 2;
+  Solo anchor("anchor", config);
+  Author ada(anchor, "ada", lunch, 100, from(here)), bob(anchor, "bob", lunch, 100, from(there));
+  Stranger late(anchor, "late", from({203, 0, 113, 7}));
+  CHECK(greeted_with(late) == wire::Refusal::too_many_links);
+  CHECK(ada.device.linked());
+  CHECK(bob.device.linked());
 }
 
 TEST_CASE("an empty topic of one's own is nothing that is shared") {

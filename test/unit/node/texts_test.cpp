@@ -56,7 +56,7 @@ TEST_CASE("text: what cannot be appended") {
   CHECK(append({{1, {}, Bytes{0xc1}}}) == "The value is not one MessagePack value, or nested more than 64 deep.");
   CHECK(append(std::vector<NewOp>(65, {1, {}, filled(log::value_max)})) ==
         "One call appends at most 16 MiB; split it.");
-  CHECK(text_of(s.ada, s.ada.call(SetPresence{s.topic, Bytes(5'000, 0xc0)})) ==
+  CHECK(text_of(s.ada, s.ada.call(SetPresence{s.topic, filled(wire::presence_max + 1)})) ==
         "A presence has at most 4 KiB. Append what is larger.");
   CHECK(text_of(s.ada, s.ada.call(SetPresence{s.topic, Bytes{0xc1}})) == "The presence is not one MessagePack value.");
   CHECK(text_of(s.ada, s.ada.call(GetMessage{s.topic, "no id"})) == "no error");
@@ -71,6 +71,7 @@ TEST_CASE("text: appends that wait for the disk") {
   const RequestTag tag = RequestTag::from(Bytes(16, 7));
   (void)s.ada.call(Append{s.topic, {}, {Solo::message("under way")}});
   (void)s.ada.call(Append{s.topic, tag, {Solo::message("waiting")}});
+  for (int n = 1; n < 64; ++n) (void)s.ada.call(Append{s.topic, tag, {Solo::message("waiting")}});
   CHECK(text_of(s.ada, s.ada.call(Append{s.topic, tag, {Solo::message("waiting")}})) ==
         "That append is under way already. Await it.");
   for (int n = 0; n < 3; ++n)
@@ -178,7 +179,7 @@ TEST_CASE("text: an anchor that is not to be had, and why") {
            "The anchor's disk is full, or nearly so: what does not fit is kept here and brought again. Who runs it has to make room."},
           {7, "This anchor serves as many links as it may. It is tried again; add another if that lasts."},
           {8,
-           "This anchor stores only so much that comes from one address for topics which nobody has entered from elsewhere; it goes on once somebody has. Else ask who runs it for more room."},
+           "This anchor stores only so much that comes from one address, and so many topics; it goes on once somebody from elsewhere has entered this one. Else ask who runs it for more room."},
           {200,
            "This anchor refused, for a reason that this version does not know. Update the app, or add another anchor."},
       }) {
@@ -198,6 +199,30 @@ TEST_CASE("text: an anchor that is not to be had, and why") {
         "An anchor's address begins with ws:// or wss:// and has at most 200 characters.");
   for (int n = 1; n < 16; ++n) (void)ada.ask<Nothing>(AnchorAdd{"ws://ab" + std::to_string(n)});
   CHECK(text_of(ada, ada.call(AnchorAdd{"ws://one-more"})) == "There are 16 anchors already. Remove one first.");
+}
+
+TEST_CASE("text: one device in two places, of which an anchor serves the last that came") {
+  Solo ada("ada", client_config({"ws://ab"}));
+  (void)ada.join(secret);
+  for (bool again : {false, true}) {
+    CHECK(trouble_of(ada, Code::not_allowed) == "no trouble");
+    Stranger anchor(ada, "anchor", at_anchor);
+    anchor.say(wire::Bye{1});
+    if (again) continue;
+    CHECK_FALSE(anchor.linked());
+  }
+  CHECK(
+      trouble_of(ada, Code::not_allowed) ==
+      "This device's data is in use in two places, and each throws the other off its anchors. Close one of them; who copied a profile or a database lets the copy begin with a store of its own.");
+  Stranger anchor(ada, "anchor", at_anchor);
+  u32 answered = 0;
+  for (int n = 0; n < 80; ++n) {  // it stays
+    anchor.pass(1'000);
+    for (const auto& ping : anchor.all<wire::Ping>())
+      if (ping.id > answered) answered = ping.id, anchor.say(wire::Pong{ping.id, ada.wall_ms});
+  }
+  CHECK(anchor.linked());
+  CHECK(trouble_of(ada, Code::not_allowed) == "no trouble");
 }
 
 TEST_CASE("text: a disk that is full or fails") {
@@ -322,9 +347,8 @@ TEST_CASE("text: what cannot be said again") {
   Scene s({"one"});
   Stranger bob(s.ada, "bob");
   bob.enter(secret);
-  u64 incarnation = 0;
   const wire::Page shown = bob.last<wire::Page>().value();
-  for (u8 b : shown.opening->incarnation) incarnation = incarnation << 8 | b;
+  const u64 incarnation = incarnation_of(shown);
   // Another life of this device said something else in its place, which nobody can read.
   const identity::Identity ada = s.ada.identity();
   Ledger other(ada, *bob.keys, incarnation);

@@ -85,6 +85,17 @@ TEST_CASE("calls made after a store is gone for good are told why, and nothing i
   }
 }
 
+TEST_CASE("an append to a store that turns out to be gone is told so, and what helps, the first one, too") {
+  Solo ada("ada");
+  u32 topic = ada.join(secret);
+  std::string id = ada.append(topic, "kept");
+  ada.next_save = SaveOutcome::lost;
+  fails(ada, {ada.call(Append{topic, {}, {Solo::message("late")}})}, Code::storage_lost);
+  fails(ada, ask_much(ada, topic, id), Code::storage_lost);
+  CHECK(told(ada, Code::storage_lost));
+  (void)ada.ask<Nothing>(Close{});
+}
+
 TEST_CASE("a core whose store another one has taken over answers everybody and closes") {
   Solo ada("ada");
   u32 topic = ada.join(secret);

@@ -7,6 +7,7 @@
 //     CHECK(s.intact());                                         // what was said is there, and nothing else
 #pragma once
 
+#include "codec/bytes.hpp"
 #include "unit/support/solo.hpp"
 
 namespace perdure::test {
@@ -27,5 +28,16 @@ struct Scene {
   }
   bool intact() { return ada.messages(topic) == said; }
 };
+
+// What the core shows of itself to who enters; none if it has said nothing.
+inline std::optional<wire::Page> first_page(Solo& solo) {
+  Stranger early(solo, "early");
+  early.enter(secret);
+  const auto page = early.last<wire::Page>();
+  early.close();
+  return page;
+}
+
+inline u64 incarnation_of(const wire::Page& page) { return codec::Reader(page.opening->incarnation).be64(); }
 
 }  // namespace perdure::test

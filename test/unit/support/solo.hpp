@@ -69,6 +69,7 @@ class Solo {
   std::vector<MembersNotice> member_notices;
   StatusNotice status;
   std::vector<AnchorOut> anchors;
+  std::vector<TopicsNotice> topic_lists;
   std::vector<PeerOut> peers;
   u32 saves = 0;  // that the core asked for
   std::map<DeviceId, std::optional<Bytes>> presence;
@@ -166,6 +167,19 @@ class Solo {
     return out;
   }
 
+  // Topics that the device has, as an app makes them of what it was told.
+  std::vector<TopicOut> listed() const {
+    std::map<u32, TopicOut> list;
+    for (const TopicsNotice& notice : topic_lists) {
+      if (notice.whole) list.clear();
+      for (u32 no : notice.ended) list.erase(no);
+      for (const TopicOut& t : notice.topics) list[t.topic] = t;
+    }
+    std::vector<TopicOut> out;
+    for (auto& [no, t] : list) out.push_back(std::move(t));
+    return out;
+  }
+
  private:
   void perform(Action& action) {
     if (auto* save = std::get_if<Save>(&action)) {
@@ -196,6 +210,7 @@ class Solo {
     else if (auto* s = std::get_if<StatusNotice>(&action)) status = *s;
     else if (auto* a = std::get_if<AnchorsNotice>(&action)) anchors = a->anchors;
     else if (auto* n = std::get_if<PeersNotice>(&action)) peers = n->peers;
+    else if (auto* l = std::get_if<TopicsNotice>(&action)) topic_lists.push_back(std::move(*l));
     else if (auto* p = std::get_if<PresenceNotice>(&action)) presence[p->device] = p->value;
     else if (auto* c = std::get_if<MetricsNotice>(&action)) metrics = {c->counters.begin(), c->counters.end()};
   }

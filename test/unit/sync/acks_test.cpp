@@ -159,3 +159,35 @@ TEST_CASE("early acknowledgements that a member makes up do not keep out those o
   CHECK(f.ada.status.pending == 0);
   CHECK(f.holds(f.first, bob.identity.id()));
 }
+
+TEST_CASE(
+    "an acknowledgement that ends where a batch of ours is lost counts for what it covers, and in the end nothing is pending") {
+  Flooded f;
+  wire::Page all;
+  {
+    Stranger early(f.ada, "early");
+    f.show(early);
+    for (const char* word : {"two", "three"}) (void)f.more(early, word);
+    all = f.page;
+    early.close();
+  }
+  const Bytes lost = store::key('B', f.topic, 0, 2);
+  REQUIRE(f.ada.disk.rows.erase(lost) == 1);
+  f.ada.start();
+  f.topic = f.ada.join(secret);
+  (void)f.ada.messages(f.topic);  // meets the loss
+  CHECK(f.ada.status.pending == 3);
+  Stranger bob(f.ada, "bob");
+  bob.enter(secret);
+  bob.say(ack_by(bob.identity, *bob.keys, all, 2), 1);
+  CHECK(f.ada.status.pending == 1);
+  CHECK(f.holds(f.first, bob.identity.id()));
+  for (int n = 0; n < 20; ++n) {  // and he cannot give it
+    for (const Heard& h : std::exchange(bob.heard, {}))
+      if (auto want = h.as<wire::Want>()) bob.say(wire::NoPage{want->log}, 1, h.header.request);
+    bob.say(wire::Ping{1, 0});
+    bob.pass(1'000);
+  }
+  CHECK(bob.linked());
+  CHECK(f.ada.status.pending == 0);
+}

@@ -44,6 +44,24 @@ TEST_CASE("a clock that is an hour slow is put right by three others, and not by
   CHECK(time_of_newest(ada, topic) < right + 1'000);
 }
 
+TEST_CASE(
+    "a device whose clock is days ahead is told so while too few are there to put it right, and a slow one is not") {
+  for (const bool fast : {true, false}) {
+    Solo ada("ada");
+    (void)ada.join(secret);
+    const u64 right = fast ? ada.wall_ms - 72 * hour_ms : ada.wall_ms + 72 * hour_ms;
+    auto told = [&] { return ada.status.trouble.empty() ? "" : ada.status.trouble.front().text; };
+    Stranger one(ada, "one"), two(ada, "two"), three(ada, "three");
+    tells(one, right);
+    const char*
+        text = "This device's clock is 72 hours ahead of others: what is said here shows there only when it is due. Set the clock.";
+    CHECK(told() == (fast ? text : ""));
+    tells(two, right);
+    tells(three, right);
+    CHECK(told() == "");
+  }
+}
+
 TEST_CASE("one liar among three does not move the clock, and clocks that differ by seconds are left alone") {
   Solo ada("ada");
   u32 topic = ada.join(secret);
@@ -101,6 +119,16 @@ TEST_CASE("a batch dated two years ahead is kept and passed on, and shown when i
   ada.turn();
   CHECK(ada.messages(topic) == std::vector<std::string>{"ours", "meanwhile", "early"});
   CHECK(ada.topics[topic].held == 0);
+}
+
+TEST_CASE("a ping is answered once: nobody moves our clock as often as he likes") {
+  Solo ada("ada");
+  Stranger one(ada, "one");
+  tells(one, ada.wall_ms + hour_ms);
+  const auto told = ada.status.skew_ms;
+  tells(one, ada.wall_ms);
+  ada.turn();
+  CHECK(ada.status.skew_ms == told);
 }
 
 TEST_CASE("of batches dated ahead no more are asked for than a mebibyte") {

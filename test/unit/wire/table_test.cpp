@@ -43,7 +43,7 @@ TEST_CASE("the longest honest message of each kind is within its bound") {
   CHECK(fits(Introduce{std::vector<Introduced>(128), std::vector<DeviceId>(128)}));
   CHECK(fits(Signal{{}, {}, Bytes(signal_max)}));
   CHECK(fits(Relay{{}, true, Bytes(17 * 1024)}));
-  CHECK(fits(Presence{{}, 1, most, Bytes(presence_max + 256)}));
+  CHECK(fits(Presence{{}, 1, most, Bytes(presence_sealed_max)}));
   CHECK(fits(Abilities{std::vector<u32>(abilities_max, ~u32{0}),
                        std::vector<Abilities::Value>(ability_values_max, {~u32{0}, Bytes(ability_bytes_max)})}));
 }

@@ -20,9 +20,9 @@ class Disk extends MemoryBackend {
       : super.commit(change);
   }
 
-  override putOwn(key: string, value: unknown): void {
+  override putOwn<T>(key: string, value: T): T {
     if ((value instanceof Uint8Array ? value.length : 8) > this.room) throw new Error("no room");
-    super.putOwn(key, value);
+    return super.putOwn(key, value);
   }
 
   held(): Reopening {

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Frame, Page } from "playwright-core";
-import { cableSays, lives, runDemo, says, shows, side } from "./demo.js";
+import { cableSays, lives, runDemo, says, shows, side, type RunningDemo } from "./demo.js";
 import { story } from "./world.js";
 
 const axe = readFileSync(createRequire(join(process.cwd(), "package.json")).resolve("axe-core/axe.min.js"), "utf8");
@@ -35,6 +35,99 @@ const card = (frame: Frame) => frame.getByLabel("Text of the card");
 const server = (page: Page, state: string): Promise<unknown> =>
   page.waitForFunction(text => document.querySelector("#server-state")?.textContent === text, state);
 
+/** The two on the page, each in a frame. */
+interface Stage {
+  readonly page: Page;
+  readonly ann: Frame;
+  readonly ben: Frame;
+}
+
+/** Opens once both can write. */
+async function stageOn(page: Page): Promise<Stage> {
+  const [ann, ben] = await Promise.all([side(page, "left"), side(page, "right")]);
+  return { page, ann, ben };
+}
+
+async function linked({ page, ann, ben }: Stage): Promise<void> {
+  await cableSays(page, /^webrtc · \d+ ms$/);
+  await says(ann, "hello Ben");
+  await shows(ben, "hello Ben");
+  await says(ben, "hello Ann");
+  await shows(ann, "hello Ben", "hello Ann");
+  await lives(ann, "hello Ben", "here · Ben · anchor");
+  await accessible(page, "linked");
+}
+
+/** Each changes the card meanwhile. */
+async function cut({ page, ann, ben }: Stage): Promise<void> {
+  await page.click("#cable");
+  for (const frame of [ann, ben])
+    await frame.waitForFunction(() => document.querySelector("#state")?.textContent === "offline");
+  await says(ann, "alone");
+  await lives(ann, "alone", "only here so far");
+  await card(ann).fill("Friday");
+  await card(ann).press("Enter");
+  await ann.waitForFunction(() => document.querySelector("#pending")?.textContent === "2 waiting");
+  await card(ben).fill("Saturday");
+  await card(ben).press("Enter");
+  await cableSays(page, /^cut · 3 waiting$/);
+  await shows(ben, "hello Ben", "hello Ann");
+}
+
+/** Both versions of the card are there until Ben keeps one. */
+async function healed({ page, ann, ben }: Stage): Promise<void> {
+  await page.click("#cable");
+  await cableSays(page, /^webrtc/);
+  await shows(ben, "hello Ben", "hello Ann", "alone");
+  for (const frame of [ann, ben])
+    assert.deepEqual(
+      (await frame.locator(".version p").allTextContents()).sort(),
+      await frame.waitForSelector(".version").then(() => ["Friday", "Saturday"]),
+    );
+  await accessible(page, "two versions of a card");
+  await ben.locator(".version", { hasText: "Friday" }).getByRole("button").click();
+  await ann.waitForFunction(() => document.querySelectorAll(".version").length === 0);
+  assert.equal(await card(ann).inputValue(), "Friday");
+}
+
+async function serverStopped({ page, ann, ben }: Stage, { anchorUrl }: RunningDemo): Promise<void> {
+  await page.click("#server-switch");
+  await server(page, "server stopped");
+  await assert.rejects(fetch(`${anchorUrl.replace("ws", "http")}/healthz`));
+  await says(ann, "no server");
+  await lives(ann, "no server", "here · Ben");
+  await shows(ben, "hello Ben", "hello Ann", "alone", "no server");
+}
+
+/** With the server still stopped; then it runs again. Resolves with who is on the page then. */
+async function reloaded(page: Page): Promise<Stage> {
+  await page.reload();
+  await server(page, "server stopped");
+  const stage = await stageOn(page);
+  for (const frame of [stage.ann, stage.ben]) await shows(frame, "hello Ben", "hello Ann", "alone", "no server");
+  await cableSays(page, /^webrtc/);
+  await page.click("#server-switch");
+  await server(page, "server running");
+  await lives(stage.ann, "no server", "here · Ben · anchor");
+  return stage;
+}
+
+/** Cleo follows the link on a page of her own. */
+async function invited({ page, ann }: Stage, cleo: Page): Promise<void> {
+  await page.click("#invite");
+  const link = await page.inputValue("#invitation input");
+  await page.waitForSelector("#invitation svg.qr");
+  await accessible(page, "the invitation");
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.click("#invitation .primary");
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), link);
+  await cleo.goto(link);
+  await shows(cleo, "hello Ben", "hello Ann", "alone", "no server");
+  await cleo.waitForFunction(() => document.querySelector<HTMLTextAreaElement>(".card textarea")?.value === "Friday");
+  await says(cleo, "me too");
+  await shows(ann, "hello Ben", "hello Ann", "alone", "no server", "me too");
+}
+
 story(
   "sixty seconds: linked, cut and healed, the server stopped, a reload, an invite",
   async ({ context, folder }) => {
@@ -43,69 +136,13 @@ story(
     const said: string[] = [];
     page.on("pageerror", error => said.push(String(error)));
     await page.goto(demo.url);
-    const [ann, ben] = await Promise.all([side(page, "left"), side(page, "right")]);
-    await cableSays(page, /^webrtc · \d+ ms$/);
-    await says(ann, "hello Ben");
-    await shows(ben, "hello Ben");
-    await says(ben, "hello Ann");
-    await shows(ann, "hello Ben", "hello Ann");
-    await lives(ann, "hello Ben", "here · Ben · anchor");
-    await accessible(page, "linked");
-
-    await page.click("#cable");
-    for (const frame of [ann, ben])
-      await frame.waitForFunction(() => document.querySelector("#state")?.textContent === "offline");
-    await says(ann, "alone");
-    await lives(ann, "alone", "only here so far");
-    await card(ann).fill("Friday");
-    await card(ann).press("Enter");
-    await ann.waitForFunction(() => document.querySelector("#pending")?.textContent === "2 waiting");
-    await card(ben).fill("Saturday");
-    await card(ben).press("Enter");
-    await cableSays(page, /^cut · 3 waiting$/);
-    await shows(ben, "hello Ben", "hello Ann");
-
-    await page.click("#cable");
-    await cableSays(page, /^webrtc/);
-    await shows(ben, "hello Ben", "hello Ann", "alone");
-    for (const frame of [ann, ben])
-      assert.deepEqual(
-        (await frame.locator(".version p").allTextContents()).sort(),
-        await frame.waitForSelector(".version").then(() => ["Friday", "Saturday"]),
-      );
-    await accessible(page, "two versions of a card");
-    await ben.locator(".version", { hasText: "Friday" }).getByRole("button").click();
-    await ann.waitForFunction(() => document.querySelectorAll(".version").length === 0);
-    assert.equal(await card(ann).inputValue(), "Friday");
-
-    await page.click("#server-switch");
-    await server(page, "server stopped");
-    await assert.rejects(fetch(`${demo.anchorUrl.replace("ws", "http")}/healthz`));
-    await says(ann, "no server");
-    await lives(ann, "no server", "here · Ben");
-    await shows(ben, "hello Ben", "hello Ann", "alone", "no server");
-    await page.reload();
-    await server(page, "server stopped");
-    const [annAgain, benAgain] = await Promise.all([side(page, "left"), side(page, "right")]);
-    for (const frame of [annAgain, benAgain]) await shows(frame, "hello Ben", "hello Ann", "alone", "no server");
-    await cableSays(page, /^webrtc/);
-    await page.click("#server-switch");
-    await server(page, "server running");
-    await lives(annAgain, "no server", "here · Ben · anchor");
-
-    await page.click("#invite");
-    const link = await page.inputValue("#invitation input");
-    await page.waitForSelector("#invitation svg.qr");
-    await accessible(page, "the invitation");
-    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
-    await page.click("#invitation .primary");
-    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), link);
-    const cleo = await (await context()).newPage();
-    await cleo.goto(link);
-    await shows(cleo, "hello Ben", "hello Ann", "alone", "no server");
-    await cleo.waitForFunction(() => document.querySelector<HTMLTextAreaElement>(".card textarea")?.value === "Friday");
-    await says(cleo, "me too");
-    await shows(annAgain, "hello Ben", "hello Ann", "alone", "no server", "me too");
+    const stage = await stageOn(page);
+    await linked(stage);
+    await cut(stage);
+    await healed(stage);
+    await serverStopped(stage, demo);
+    const again = await reloaded(page);
+    await invited(again, await (await context()).newPage());
     assert.deepEqual(said, []);
   },
   { timeout: 120_000 },
@@ -175,7 +212,7 @@ story(
     await using demo = await runDemo(join(folder, "demo"));
     const page = await (await context()).newPage();
     await page.goto(demo.url);
-    const [ann, ben] = await Promise.all([side(page, "left"), side(page, "right")]);
+    const { ann, ben } = await stageOn(page);
     await cableSays(page, /^webrtc/);
     await tabTo(page, "left text");
     await page.keyboard.type("typed");
@@ -221,7 +258,7 @@ story(
     await using demo = await runDemo(join(folder, "demo"));
     const page = await (await context()).newPage();
     await page.goto(demo.url);
-    const [ann, ben] = await Promise.all([side(page, "left"), side(page, "right")]);
+    const { ann, ben } = await stageOn(page);
     await cableSays(page, /^webrtc/);
     for (const frame of [page.mainFrame(), ann, ben]) {
       await frame.evaluate(() => {

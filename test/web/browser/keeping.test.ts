@@ -254,6 +254,22 @@ story(
   },
 );
 
+story(
+  "of storage that is cleared under an open page the first append already says that it is lost",
+  async ({ person }) => {
+    const page = await person({});
+    await page.evaluate(async () => (await window.peer.topic("lunch")).append("kept"));
+    const session = await page.context().newCDPSession(page);
+    const origin = new URL(page.url()).origin;
+    await session.send("Storage.clearDataForOrigin", { origin, storageTypes: "indexeddb" });
+    const told = await page.evaluate(async () => {
+      const topic = await window.peer.topic("lunch");
+      return topic.append("late").catch(({ code }: { code: string }) => code);
+    });
+    assert.equal(told, "storage-lost");
+  },
+);
+
 /** Keeps a copy of that database in a page that stays. Keys of devices cannot be exported, but copied within a browser. */
 function keepCopy(page: Page, database: string): Promise<void> {
   return page.evaluate(async name => {

@@ -108,18 +108,9 @@ story(
     const found = await page.evaluate(async () => {
       window.topic = await window.peer.topic("lunch");
       await window.topic.append("accepted");
-      const waiting = window.topic.synced().then(
-        () => "",
-        (error: { code: string }) => error.code,
-      );
+      const waiting = window.code(window.topic.synced());
       new BroadcastChannel("break").postMessage(1);
-      const codes = [
-        await waiting,
-        await window.topic.append("x").then(
-          () => "",
-          (error: { code: string }) => error.code,
-        ),
-      ];
+      const codes = [await waiting, await window.code(window.topic.append("x"))];
       const trouble = window.peer.status.current.trouble.map(({ code }) => code);
       await window.peer.close();
       return { codes, trouble };
@@ -130,23 +121,28 @@ story(
   },
 );
 
+/** The package that lies there, once more and under another version. */
+function copyAs(version: string, dist: string, folder: string): void {
+  cpSync(dist, folder, { recursive: true });
+  const { version: own } = JSON.parse(readFileSync(join(globalThis.testRoot, "../../package.json"), "utf8")) as {
+    version: string;
+  };
+  let changed = 0;
+  // inline.js is all of it once more.
+  for (const name of readdirSync(folder).filter(file => file.endsWith(".js") && file !== "inline.js")) {
+    const script = readFileSync(join(folder, name), "utf8");
+    if (!script.includes(`"${own}"`)) continue;
+    changed++;
+    writeFileSync(join(folder, name), script.replaceAll(`"${own}"`, `"${version}"`));
+  }
+  assert.equal(changed, 3); // the page's part and both workers
+}
+
 story(
   "two versions of the package in two tabs: the newer leads, the older says that it is outdated; what it wrote is there",
   async ({ app, site, folder, context, server }) => {
     const newer = join(folder, "newer");
-    cpSync((site["/dist/"] as { folder: string }).folder, newer, { recursive: true });
-    const { version } = JSON.parse(readFileSync(join(globalThis.testRoot, "../../package.json"), "utf8")) as {
-      version: string;
-    };
-    let changed = 0;
-    // inline.js is all of it once more.
-    for (const name of readdirSync(newer).filter(file => file.endsWith(".js") && file !== "inline.js")) {
-      const script = readFileSync(join(newer, name), "utf8");
-      if (!script.includes(`"${version}"`)) continue;
-      changed++;
-      writeFileSync(join(newer, name), script.replaceAll(`"${version}"`, '"9.0.0"'));
-    }
-    assert.equal(changed, 3); // the page's part and both workers
+    copyAs("9.0.0", (site["/dist/"] as { folder: string }).folder, newer);
     server.put("/newer/", { folder: newer });
     server.put("/newer.html", pageOf("/page.js"));
     const shared = await context();
@@ -178,15 +174,7 @@ story(
     );
     const late = (await old.evaluate(() => window.kept["late"])) as (number | string)[];
     assert.ok(late.every(result => typeof result === "number" || result === "outdated"));
-    assert.equal(
-      await old.evaluate(() =>
-        window.topic.append("x").then(
-          () => "",
-          (error: { code: string }) => error.code,
-        ),
-      ),
-      "outdated",
-    );
+    assert.equal(await old.evaluate(() => window.code(window.topic.append("x"))), "outdated");
     const values = await young.evaluate(async () => window.all(await window.peer.topic("lunch")));
     const accepted = [
       ...Array.from({ length: 20 }, (_, at) => at),
@@ -259,6 +247,17 @@ story(
   },
 );
 
+/** Appends long messages, five at once, until one is refused. Resolves with what became of each: they begin with their numbers. */
+const fill = (writer: Page): Promise<string[]> =>
+  writer.evaluate(async () => {
+    const codes: string[] = [];
+    for (let at = 0; at < 200 && codes.at(-1) !== "storage-full"; at += 5) {
+      const five = Array.from({ length: 5 }, (_, next) => `${at + next} `.padEnd(50_000, "-"));
+      codes.push(...(await Promise.all(five.map(text => window.code(window.topic.append(text))))));
+    }
+    return codes;
+  });
+
 story(
   "a disk that fills up in the middle of a stream of appends: what was accepted stays, the rest is refused, and it goes on when there is room",
   async ({ app, server, page, context }) => {
@@ -273,22 +272,7 @@ story(
       window.topic = await window.peer.topic("lunch");
       await window.topic.append("first");
     });
-    const results = await writer.evaluate(async () => {
-      const codes: string[] = [];
-      for (let at = 0; at < 200 && codes.at(-1) !== "storage-full"; at += 5) {
-        codes.push(
-          ...(await Promise.all(
-            Array.from({ length: 5 }, (_, next) =>
-              window.topic.append(`${at + next} `.padEnd(50_000, "-")).then(
-                () => "ok",
-                (error: { code: string }) => error.code,
-              ),
-            ),
-          )),
-        );
-      }
-      return codes;
-    });
+    const results = await fill(writer);
     assert.ok(results.includes("ok") && results.includes("storage-full"), results.join(" "));
     assert.deepEqual([...new Set(results)].sort(), ["ok", "storage-full"]);
     const told = await writer.evaluate(async () => {
@@ -302,11 +286,7 @@ story(
     await devtools.send("Storage.overrideQuotaForOrigin", { origin });
     await writer.evaluate(() =>
       window.eventually(
-        () =>
-          window.topic.append("room again").then(
-            () => "ok",
-            (error: { code: string }) => error.code,
-          ),
+        () => window.code(window.topic.append("room again")),
         result => result === "ok",
       ),
     );

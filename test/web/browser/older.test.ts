@@ -143,7 +143,9 @@ story(
       ];
       const [left, right] = await Promise.allSettled(begin);
       assert.equal(right?.status, "fulfilled", String((right as PromiseRejectedResult).reason));
-      if (left?.status === "rejected") assert.match(String(left.reason), /newer version of this app/);
+      // 0.1.0 calls it by another name if it hears of the newer one before it has its own lock.
+      if (left?.status === "rejected")
+        assert.match(String(left.reason), /newer version of this app|AbortError: signal is aborted/);
       const found = await values(newer);
       for (const value of accepted)
         assert.equal(found.filter(other => other === value).length, 1, `${value} is there once`);

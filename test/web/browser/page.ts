@@ -20,6 +20,8 @@ declare global {
     shows(topic: Topic, ...values: unknown[]): Promise<void>;
     /** All messages in their order. */
     all(topic: Topic): Promise<unknown[]>;
+    /** The code of the error that it rejects with; "ok" if it does not. */
+    code(promise: Promise<unknown>): Promise<string>;
     /** What a request of IndexedDB answers. */
     done<T>(request: IDBRequest<T>): Promise<T>;
     /** For tests to leave things at. */
@@ -82,6 +84,12 @@ window.all = async topic => {
   for await (const { value } of topic.messages()) values.push(value);
   return values;
 };
+
+window.code = promise =>
+  promise.then(
+    () => "ok",
+    (error: { code: string }) => error.code,
+  );
 
 window.done = request =>
   new Promise((resolve, reject) => {

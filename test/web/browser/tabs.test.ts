@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
+import type { PeerOptions } from "../../../web/src/index.js";
 import { serve } from "../support/server.js";
 import { open, story } from "./world.js";
 
@@ -160,17 +161,11 @@ story(
         const topic = await two.topic("lunch");
         await one.close();
         await one.close();
-        const refused = await one.topic("lunch").then(
-          () => "",
-          (error: { code: string }) => error.code,
-        );
+        const refused = await window.code(one.topic("lunch"));
         await topic.append("still here");
         const values = await window.all(topic);
         await two.close();
-        const late = await topic.append("too late").then(
-          () => "",
-          (error: { code: string }) => error.code,
-        );
+        const late = await window.code(topic.append("too late"));
         const again = await window.perdure.openPeer(given);
         return {
           same: one.id === two.id && again.id === two.id,
@@ -424,23 +419,28 @@ story(
   },
 );
 
+/** Which storage it has when it is opened with these, or why it is not. It is closed again. */
+const kindOrRefusal = (tab: Page, options: Partial<PeerOptions> & { app: string }): Promise<string> =>
+  tab.evaluate(
+    given =>
+      window.perdure.openPeer(given).then(
+        async peer => {
+          const { kind } = peer.status.current.storage;
+          await peer.close();
+          return kind;
+        },
+        (error: { code: string; message: string }) => `${error.code}: ${error.message}`,
+      ),
+    options as object as PeerOptions,
+  );
+
+const lunchOf = (tab: Page): Promise<unknown[]> =>
+  tab.evaluate(async () => window.all(await window.peer.topic("lunch")));
+
 story(
   "a storage that is named is the one that is had, or the reason is told: in one page, and across tabs",
   async ({ app, context, page }) => {
     const shared = await context();
-    const refusal = (tab: Page, options: object): Promise<string> =>
-      tab.evaluate(
-        given =>
-          window.perdure.openPeer(given as { app: string }).then(
-            async peer => {
-              const { kind } = peer.status.current.storage;
-              await peer.close();
-              return kind;
-            },
-            (error: { code: string; message: string }) => `${error.code}: ${error.message}`,
-          ),
-        { app, ...options },
-      );
     // What is in memory is a peer of its own.
     const one = await page(shared);
     const kinds = await one.evaluate(
@@ -460,61 +460,59 @@ story(
     assert.deepEqual(kinds, ["memory", "indexeddb", false]);
     const said =
       /^bad-argument: (This page|Another tab) has this app open with storage: "indexeddb"; here it is "opfs"\. Name the same storage wherever the app is opened, or give one of them an instance of its own\.$/;
-    assert.match(await refusal(one, { storage: "opfs" }), said);
+    assert.match(await kindOrRefusal(one, { app, storage: "opfs" }), said);
     const two = await page(shared);
-    assert.match(await refusal(two, { storage: "opfs" }), said);
-    assert.equal(await refusal(two, { storage: "memory" }), "memory");
-    assert.equal(await refusal(two, { storage: "opfs", instance: "own" }), "opfs");
+    assert.match(await kindOrRefusal(two, { app, storage: "opfs" }), said);
+    assert.equal(await kindOrRefusal(two, { app, storage: "memory" }), "memory");
+    assert.equal(await kindOrRefusal(two, { app, storage: "opfs", instance: "own" }), "opfs");
     await open(two, { app, storage: "indexeddb" });
     await one.close();
     await two.evaluate(() => window.until(window.peer.status, ({ tab }) => tab === "leader"));
-    assert.deepEqual(await two.evaluate(async () => window.all(await window.peer.topic("lunch"))), [
-      "kept",
-      "kept, too",
-    ]);
-    await two.close();
-    // A tab in memory takes nothing from one that is not.
-    const [five, six] = [await page(shared), await page(shared)];
-    await open(five, { app: `${app}-both`, storage: "memory" });
-    await open(six, { app: `${app}-both`, storage: "indexeddb" });
-    await six.evaluate(async () => {
-      window.topic = await window.peer.topic("lunch");
-      await window.topic.append("kept");
-    });
-    await five.close();
-    await six.evaluate(() => window.topic.append("kept, too"));
-    await six.reload();
-    await open(six, { app: `${app}-both` });
-    assert.deepEqual(await six.evaluate(async () => window.all(await window.peer.topic("lunch"))), [
-      "kept",
-      "kept, too",
-    ]);
-    // The other way about.
-    const three = await page(shared);
-    await open(three, { app: `${app}-files`, storage: "opfs" });
-    await three.evaluate(async () => {
+    assert.deepEqual(await lunchOf(two), ["kept", "kept, too"]);
+  },
+);
+
+story("a tab in memory takes nothing from one that is not", async ({ app, context, page }) => {
+  const shared = await context();
+  const [fleeting, lasting] = [await page(shared), await page(shared)];
+  await open(fleeting, { app, storage: "memory" });
+  await open(lasting, { app, storage: "indexeddb" });
+  await lasting.evaluate(async () => {
+    window.topic = await window.peer.topic("lunch");
+    await window.topic.append("kept");
+  });
+  await fleeting.close();
+  await lasting.evaluate(() => window.topic.append("kept, too"));
+  await lasting.reload();
+  await open(lasting, { app });
+  assert.deepEqual(await lunchOf(lasting), ["kept", "kept, too"]);
+});
+
+story(
+  "where all is kept in files, who names another storage or none is told the reason, in that page and in another tab",
+  async ({ app, context, page }) => {
+    const shared = await context();
+    const first = await page(shared);
+    await open(first, { app, storage: "opfs" });
+    await first.evaluate(async () => {
       window.topic = await window.peer.topic("lunch");
       await window.topic.append("in a file");
     });
-    const four = await page(shared);
-    for (const storage of ["indexeddb", "auto", undefined]) {
+    const second = await page(shared);
+    for (const storage of ["indexeddb", "auto", undefined] as const) {
       assert.match(
-        await refusal(four, { app: `${app}-files`, ...(storage === undefined ? {} : { storage }) }),
+        await kindOrRefusal(second, { app, ...(storage === undefined ? {} : { storage }) }),
         /^bad-argument: Another tab has this app open with storage: "opfs"; here (it is "indexeddb"|no storage is named, which means "indexeddb")\. /,
       );
     }
-    assert.match(await refusal(three, { app: `${app}-files`, storage: "indexeddb" }), /^bad-argument: This page has /);
-    await open(four, { app: `${app}-files`, storage: "opfs" });
-    await three.close();
-    await four.evaluate(async () => {
+    assert.match(await kindOrRefusal(first, { app, storage: "indexeddb" }), /^bad-argument: This page has /);
+    await open(second, { app, storage: "opfs" });
+    await first.close();
+    await second.evaluate(async () => {
       await (await window.peer.topic("lunch")).append("and one more");
     });
-    assert.deepEqual(await four.evaluate(async () => window.all(await window.peer.topic("lunch"))), [
-      "in a file",
-      "and one more",
-    ]);
+    assert.deepEqual(await lunchOf(second), ["in a file", "and one more"]);
   },
-  { timeout: 120_000 },
 );
 
 story(

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import type { Page } from "playwright-core";
 import { selfSigned } from "../anchor/certificate.js";
 import { openBrowser } from "../support/browser.js";
 import { serve } from "../support/server.js";
@@ -132,10 +133,7 @@ story("a shortcode that is read out loud leads in; a slip of the tongue does not
   const ben = await person({ anchors: [url] });
   const slip = await ben.evaluate(async spoken => {
     const wrong = spoken.replace(/[0-9A-Za-z]/, first => (first === "7" ? "8" : "7"));
-    return window.peer.joinCode(wrong).then(
-      () => "accepted",
-      (error: { code: string }) => error.code,
-    );
+    return window.code(window.peer.joinCode(wrong));
   }, code);
   assert.equal(slip, "bad-invite");
   await ben.evaluate(async spoken => {
@@ -144,6 +142,18 @@ story("a shortcode that is read out loud leads in; a slip of the tongue does not
   }, code);
   assert.equal(await ann.evaluate(async () => (await window.peer.topic("lunch")).shortcode()), undefined);
 });
+
+/** The first conflict that is seen there, and how many more there are. */
+const conflictAt = (page: Page) =>
+  page.evaluate(async () => {
+    const [conflict, ...more] = await window.until(window.topic.map.conflicts(), found => found.length > 0);
+    return {
+      key: conflict?.key,
+      winner: conflict?.winner.value,
+      losers: (conflict?.losers ?? []).map(({ value }) => value),
+      more: more.length,
+    };
+  });
 
 story(
   "two write one key while apart: both see the conflict, one resolves it, both agree",
@@ -168,27 +178,9 @@ story(
     await ben.evaluate(() => window.topic.map.set("menu", "cake"));
     assert.deepEqual(await ben.evaluate(() => window.topic.map.conflicts().current.length), 0);
     await anchor({ port: first.port });
-    const conflicts: unknown[] = [];
-    for (const page of [ann, ben]) {
-      conflicts.push(
-        await page.evaluate(async () => {
-          const [conflict, ...more] = await window.until(window.topic.map.conflicts(), found => found.length > 0);
-          return {
-            key: conflict?.key,
-            winner: conflict?.winner.value,
-            losers: conflict?.losers.map(({ value }) => value),
-            more: more.length,
-          };
-        }),
-      );
-    }
-    assert.deepEqual(conflicts[0], conflicts[1]);
-    const { key, winner, losers, more } = conflicts[0] as {
-      key: string;
-      winner: string;
-      losers: string[];
-      more: number;
-    };
+    const seen = await conflictAt(ann);
+    assert.deepEqual(await conflictAt(ben), seen);
+    const { key, winner, losers, more } = seen;
     assert.deepEqual(
       { key, values: [winner, ...losers].sort(), more },
       { key: "menu", values: ["bread", "cake"], more: 0 },

@@ -8,11 +8,14 @@ import { describe, test } from "node:test";
 import type { Action, Event, Notice, ReplyBody } from "../../../web/src/engine/boundary.js";
 import { Driver } from "../../../web/src/engine/driver.js";
 import type { Turns } from "../../../web/src/engine/driver.js";
+import type { Clock } from "../../../web/src/engine/clock.js";
 import type { LinkEvents, Links } from "../../../web/src/links/types.js";
 import { edgeConfig } from "../../../web/src/engine/config.js";
 import { loadCoreInNode } from "../../../web/src/engine/core.js";
 import { MemoryDisk, openMemory } from "../../../web/src/store/memory.js";
+import { VirtualClock, VirtualTime } from "../../../web/src/testing/time.js";
 import { own, rest } from "./fake.js";
+import { topicNotice } from "../support/notices.js";
 
 /** A core that a test plays. */
 class PlayedCore implements Turns {
@@ -46,7 +49,10 @@ const answering =
     return event.kind === "Call" && body !== undefined ? [{ kind: "Reply", call: event.call, body }] : [];
   };
 
-async function setup(disk = new MemoryDisk()): Promise<{
+async function setup(
+  disk = new MemoryDisk(),
+  { until, virtual }: { until?: AbortSignal; virtual?: Clock } = {},
+): Promise<{
   core: PlayedCore;
   driver: Driver;
   links: LinkEvents;
@@ -83,8 +89,9 @@ async function setup(disk = new MemoryDisk()): Promise<{
     wakeAt: (at: number | undefined) => void woken.push(at),
     soon: (run: () => void) => void setImmediate(run),
   };
-  const driver = new Driver(core, await openMemory("test", disk), makeLinks, clock, {
+  const driver = new Driver(core, await openMemory("test", disk), makeLinks, virtual ?? clock, {
     onSuperseded: () => superseded++,
+    ...(until === undefined ? {} : { until }),
   });
   core.respond = answering(() => ({ kind: "Nothing" }));
   await driver.start();
@@ -94,6 +101,20 @@ async function setup(disk = new MemoryDisk()): Promise<{
   assert.ok(links);
   return { core, driver, links, sent, disk, superseded: () => superseded, woken };
 }
+
+test("a core whose storage is not its own any more stops within the task that says so, or is not even started", async () => {
+  const lock = new AbortController();
+  const { core, driver, links, sent } = await setup(new MemoryDisk(), { until: lock.signal });
+  const asked = driver.call({ kind: "TopicNamed", name: "lunch" });
+  links.received(1, Uint8Array.of(1));
+  sent.length = 0;
+  lock.abort();
+  assert.deepEqual([core.freed, sent], [1, [["closeAll"]]]);
+  await assert.rejects(asked, { code: "closed" });
+  await rest();
+  assert.deepEqual(core.turns, []);
+  await assert.rejects(setup(new MemoryDisk(), { until: AbortSignal.abort() }), { code: "closed" });
+});
 
 test("start is over when the core has read its rows and told how things stand, or says that it cannot", async () => {
   for (const body of [{ kind: "Nothing" }, { kind: "Error", code: "storage-unavailable", text: "no disk" }] as const) {
@@ -124,15 +145,48 @@ test("start is over when the core has read its rows and told how things stand, o
       return event.kind === "RowsRead"
         ? [
             { kind: "Reply", call, body },
-            { kind: "TopicsNotice", topics: [] },
+            { kind: "TopicsNotice", whole: true, topics: [], ended: [] },
           ]
         : [];
     };
     await driver.start();
     const told: Notice[] = [];
     driver.onNotice(notice => told.push(notice));
-    assert.deepEqual(told.at(-1), { kind: "TopicsNotice", topics: [] });
+    assert.deepEqual(told.at(-1), { kind: "TopicsNotice", whole: true, topics: [], ended: [] });
   }
+});
+
+test("how much is stored is told within two seconds of the last save, though the core sleeps, and only when it changed", async () => {
+  const time = new VirtualTime();
+  const { core, driver, disk } = await setup(new MemoryDisk(), { virtual: new VirtualClock(time) });
+  const told: number[] = [];
+  driver.onInfo(({ storage }) => told.push(storage.usedBytes));
+  core.deadlineMs = 60_000;
+  let value = new Uint8Array(1000);
+  core.respond = event =>
+    event.kind === "Visibility"
+      ? [{ kind: "Save", save: 1, puts: [[Uint8Array.of(1), value]], erases: [], eraseRanges: [] }]
+      : [];
+  const save = async (bytes: number): Promise<void> => {
+    value = new Uint8Array(bytes);
+    driver.visibility(true);
+    await time.advance(10);
+  };
+  await save(1000);
+  await save(3000);
+  const turns = core.turns.length;
+  await time.advance(2000);
+  assert.deepEqual(told, [3001]);
+  assert.equal(core.turns.length, turns, "the core had no turn for that");
+  await save(3000);
+  await time.advance(2000);
+  await save(5);
+  await time.advance(2000);
+  assert.deepEqual(told, [3001, disk.usedBytes]);
+  core.deadlineMs = undefined;
+  const before = core.turns.length;
+  await time.advance(60_000);
+  assert.equal(core.turns.length, before + 1, "the core wakes when it wanted to");
 });
 
 describe("turns", () => {
@@ -156,7 +210,7 @@ describe("turns", () => {
     );
   });
 
-  test("take at most 512 events or a mebibyte, in order, and lose none", async () => {
+  test("take at most 512 events of the host or a mebibyte, and a share of what links brought, in order, and lose none", async () => {
     const { core, links } = await setup();
     core.turns.length = 0;
     for (let i = 0; i < 1200; i++) links.drained(1, i);
@@ -164,7 +218,7 @@ describe("turns", () => {
     for (let i = 0; i < 10; i++) await rest();
     assert.deepEqual(
       core.turns.map(turn => turn.length),
-      [512, 512, 177, 1, 1],
+      [513, 513, 177],
     );
     assert.deepEqual(
       core.events.flatMap(event => (event.kind === "LinkDrained" ? [event.buffered] : [])),
@@ -293,6 +347,9 @@ describe("actions", () => {
     await rest();
     await rest();
     assert.deepEqual(core.events, [
+      { kind: "DialFailed", url: "ws://a" },
+      { kind: "RtcSignal", attempt: 2, signal: "answer", text: "v=1" },
+      { kind: "RtcFailed", attempt: 2 },
       {
         kind: "LinkOpened",
         link: 5,
@@ -305,9 +362,6 @@ describe("actions", () => {
         admitted: false,
       },
       { kind: "LinkClosed", link: 5 },
-      { kind: "DialFailed", url: "ws://a" },
-      { kind: "RtcSignal", attempt: 2, signal: "answer", text: "v=1" },
-      { kind: "RtcFailed", attempt: 2 },
     ]);
   });
 });
@@ -347,7 +401,7 @@ describe("calls", () => {
   test("that close a topic reach the core with its last handle only", async () => {
     const { core, driver } = await setup();
     core.respond = answering(({ body }) =>
-      body.kind === "TopicNamed" ? { kind: "OpenedTopic", topic: 7, id: "ff" } : { kind: "Nothing" },
+      body.kind === "TopicNamed" ? { kind: "OpenedTopic", topic: 7, id: "ff", invite: "" } : { kind: "Nothing" },
     );
     await driver.call({ kind: "TopicNamed", name: "a" });
     await driver.call({ kind: "TopicNamed", name: "a" });
@@ -380,27 +434,12 @@ describe("calls", () => {
 
 test("the latest notice of each kind, topic and device is told again to who comes later, without what was new in it", async () => {
   const { core, driver } = await setup();
-  const topic = {
-    topic: 1,
-    state: "live",
-    length: 1,
-    unread: 0,
-    pending: 0,
-    behind: 0,
-    held: 0,
-    unreadable: 0,
-    peers: 0,
-    mapSize: 0,
-    timeline: true,
-    copies: true,
-    allKeys: false,
-    keys: ["k"],
-  } as const;
+  const news = { timeline: true, copies: true, keys: ["k"] };
   const notices: Extract<Action, Notice>[] = [
     { kind: "PeersNotice", peers: [] },
-    { kind: "TopicNotice", ...topic },
-    { kind: "TopicNotice", ...topic, length: 2 },
-    { kind: "TopicNotice", ...topic, topic: 2 },
+    topicNotice(news),
+    topicNotice({ ...news, length: 2 }),
+    topicNotice({ ...news, topic: 2 }),
     { kind: "PresenceNotice", topic: 1, device: "aa", value: Uint8Array.of(1) },
     { kind: "PresenceNotice", topic: 1, device: "bb", value: Uint8Array.of(2) },
     { kind: "PresenceNotice", topic: 1, device: "aa" },
@@ -413,11 +452,10 @@ test("the latest notice of each kind, topic and device is told again to who come
   assert.deepEqual(all, notices);
   const later: Notice[] = [];
   const leave = driver.onNotice(notice => later.push(notice));
-  const calm = { timeline: false, copies: false, allKeys: false, keys: [] };
   assert.deepEqual(later, [
     { kind: "PeersNotice", peers: [] },
-    { kind: "TopicNotice", ...topic, length: 2, ...calm },
-    { kind: "TopicNotice", ...topic, topic: 2, ...calm },
+    topicNotice({ length: 2 }),
+    topicNotice({ topic: 2 }),
     notices[5],
   ]);
   leave();
@@ -436,7 +474,7 @@ test("a topic that is closed is told ended, and who comes later hears nothing of
     event.kind === "Network"
       ? notices
       : answering(({ body }) =>
-          body.kind === "TopicNamed" ? { kind: "OpenedTopic", topic: 7, id: "ff" } : { kind: "Nothing" },
+          body.kind === "TopicNamed" ? { kind: "OpenedTopic", topic: 7, id: "ff", invite: "" } : { kind: "Nothing" },
         )(event);
   await driver.call({ kind: "TopicNamed", name: "a" });
   driver.network(true);

@@ -12,6 +12,7 @@ import type { Engine, EngineInfo, Surroundings } from "../../../web/src/engine/e
 import { PerdureError } from "../../../web/src/base/errors.js";
 import { NoticeBoard } from "../../../web/src/engine/notices.js";
 import { encodeValue } from "../../../web/src/api/values.js";
+import { topicNotice } from "../support/notices.js";
 
 export const own = "0a".repeat(32);
 export const other = "0b".repeat(32);
@@ -56,6 +57,7 @@ export class FakeEngine implements Engine {
     storage: { kind: "memory", persisted: false, usedBytes: 0 },
     trouble: [],
   };
+  #informed: (info: EngineInfo) => void = () => undefined;
   /** Called before each answer. */
   before: (body: CallBody) => void = () => undefined;
   /** Answers in place of this; nothing: as ever. */
@@ -87,8 +89,20 @@ export class FakeEngine implements Engine {
     return this.#info;
   }
 
-  onInfo(): () => void {
+  onInfo(listener: (info: EngineInfo) => void): () => void {
+    this.#informed = listener;
     return () => undefined;
+  }
+
+  inform(change: Partial<EngineInfo>): void {
+    this.#info = { ...this.#info, ...change };
+    this.#informed(this.#info);
+  }
+
+  /** How the peer stands: with one link, if it is online. */
+  status(state: NoticeOf<"StatusNotice">["state"]): void {
+    const websocket = state === "online" ? 1 : 0;
+    this.tell({ kind: "StatusNotice", state, websocket, webrtc: 0, relayed: 0, local: 0, pending: 0, trouble: [] });
   }
 
   async close(): Promise<void> {
@@ -118,30 +132,13 @@ export class FakeEngine implements Engine {
   }
 
   changed(change: Partial<NoticeOf<"TopicNotice">>): void {
-    this.tell({
-      kind: "TopicNotice",
-      topic: 1,
-      state: "live",
-      length: this.timeline.length,
-      unread: 0,
-      pending: 0,
-      behind: 0,
-      held: 0,
-      unreadable: 0,
-      peers: 1,
-      mapSize: this.entries.size,
-      timeline: false,
-      copies: false,
-      allKeys: false,
-      keys: [],
-      ...change,
-    });
+    this.tell(topicNotice({ length: this.timeline.length, mapSize: this.entries.size, ...change }));
   }
 
   #answer(body: CallBody): ReplyBody | undefined {
     switch (body.kind) {
       case "TopicNamed":
-        return { kind: "OpenedTopic", topic: 1, id: "ff".repeat(32), name: body.name };
+        return { kind: "OpenedTopic", topic: 1, id: "ff".repeat(32), name: body.name, invite: "" };
       case "TopicInvite":
         return { kind: "Text", text: "perdure-abc" };
       case "TopicShortcode":

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Opener } from "../../../web/src/api/open.js";
 import { PeerHandle } from "../../../web/src/api/peer.js";
+import { PerdureError } from "../../../web/src/base/errors.js";
 import type { PeerOptions, Topic } from "../../../web/src/base/types.js";
 import { FakeEngine, Frames, own, rest } from "./fake.js";
 
@@ -127,6 +128,11 @@ describe("appending", () => {
     for (const [key, code] of [
       ["", "bad-argument"],
       [5, "bad-argument"],
+      [undefined, "bad-argument"],
+      [null, "bad-argument"],
+      [{}, "bad-argument"],
+      [Object.create(null), "bad-argument"],
+      [Symbol("key"), "bad-argument"],
       ["\ud800", "bad-argument"],
       ["é".repeat(513), "too-large"],
     ] as const) {
@@ -135,9 +141,19 @@ describe("appending", () => {
         () => topic.map.get(key as string),
         () => topic.map.delete(key as string),
         () => topic.map.resolve(key as string, 1),
+        () => topic.map.history(key as string).next(),
+        () => topic.batch(batch => batch.set(key as string, 1)),
+        () => topic.batch(batch => batch.delete(key as string)),
       ]) {
-        await assert.rejects(async () => call(), { code });
+        await assert.rejects(async () => call(), { code, path: "key" });
       }
+      await assert.rejects(
+        topic.map.setAll([
+          ["fine", 1],
+          [key as string, 2],
+        ]),
+        { code, path: "[1][0]" },
+      );
     }
   });
 
@@ -171,7 +187,9 @@ describe("a topic", () => {
     assert.equal(await topic.invite(), "perdure-abc");
     assert.equal(await topic.link("https://a.example/chat?x=1#old"), "https://a.example/chat?x=1#perdure-abc");
     assert.equal(await topic.link(new URL("https://a.example/")), "https://a.example/#perdure-abc");
-    await assert.rejects(topic.link("chat.html"), { code: "bad-argument" });
+    await assert.rejects(topic.link("chat.html"), { code: "bad-argument", path: "page" });
+    const wrong = [undefined, null, 5, {}, Object.create(null), Symbol("page"), () => "https://a.example", { href: 5 }];
+    for (const page of wrong) await assert.rejects(topic.link(page as never), { code: "bad-argument", path: "page" });
     assert.equal(await topic.shortcode(), undefined);
   });
 
@@ -248,6 +266,12 @@ describe("a topic", () => {
     assert.equal(engine.count("TopicClose"), 1);
   });
 
+  test("that was left says so to who leaves it again", async () => {
+    const { topic } = await setup();
+    await topic.leave();
+    await assert.rejects(topic.leave(), { code: "closed", message: "This topic was left already." });
+  });
+
   test("that is left is not closed besides", async () => {
     const { engine, topic } = await setup();
     await topic.leave({ forget: true });
@@ -272,6 +296,78 @@ describe("a peer", () => {
     assert.deepEqual(last(engine), { kind: "AnchorRemove", url: "wss://a.example" });
     for (const url of ["https://a.example", "a.example", "", 5, "wss://a.example/#x"])
       assert.throws(() => peer.anchors.add(url as string), { code: "bad-argument" });
+  });
+
+  test("takes sixteen anchors, and throws for one more until one is taken away", async () => {
+    const { engine, peer } = await setup();
+    const url = (at: number): string => `wss://a${at}.example`;
+    const inUse = (...which: number[]): void =>
+      engine.tell({
+        kind: "AnchorsNotice",
+        anchors: which.map(at => ({ url: url(at), state: "connecting" as const, reason: "" })),
+      });
+    const all = Array.from({ length: 16 }, (_, at) => at);
+    inUse(...all.slice(0, 10));
+    for (const at of all) peer.anchors.add(url(at));
+    const calls = engine.count("AnchorAdd");
+    const refused = { code: "bad-argument", path: "url", message: /16 anchors at most.*peer\.anchors\.remove/ };
+    assert.throws(() => peer.anchors.add(url(16)), refused);
+    peer.anchors.add(url(15)); // it has that one
+    assert.equal(engine.count("AnchorAdd"), calls + 1);
+    inUse(...all);
+    assert.throws(() => peer.anchors.add(url(16)), refused);
+    peer.anchors.remove(url(3));
+    peer.anchors.add(url(16));
+    assert.throws(() => peer.anchors.add(url(3)), refused);
+    inUse(...all.slice(4), 16);
+    for (const at of [0, 1, 2]) peer.anchors.add(url(at));
+    assert.throws(() => peer.anchors.add(url(3)), refused);
+  });
+
+  test("counts no anchor that the core has refused, and still counts one that it has not taken away", async () => {
+    const { engine, peer } = await setup();
+    const url = (at: number): string => `wss://a${at}.example`;
+    const inUse = (count: number): void =>
+      engine.tell({
+        kind: "AnchorsNotice",
+        anchors: Array.from({ length: count }, (_, at) => ({ url: url(at), state: "connecting" as const, reason: "" })),
+      });
+    engine.before = body => {
+      if (body.kind === "AnchorAdd" || body.kind === "AnchorRemove") throw new PerdureError("bad-argument", "not so");
+    };
+    inUse(15);
+    for (const at of [20, 21]) {
+      peer.anchors.add(url(at));
+      await rest();
+    }
+    inUse(16);
+    peer.anchors.remove(url(0));
+    await rest();
+    assert.throws(() => peer.anchors.add(url(22)), { code: "bad-argument", path: "url" });
+  });
+
+  test("says that it is offline at once, and afterwards what it hears, also that another tab has gone online", async () => {
+    const { engine, peer } = await setup();
+    const said = (): readonly unknown[] => [peer.status.current.state, peer.status.current.links.websocket];
+    engine.status("online");
+    peer.offline();
+    assert.deepEqual(said(), ["offline", 0]);
+    engine.status("online"); // told before the core has heard of it
+    assert.deepEqual(said(), ["offline", 0]);
+    peer.online();
+    assert.deepEqual(said(), ["online", 1]);
+    peer.offline();
+    engine.status("offline");
+    engine.status("connecting");
+    assert.equal(said()[0], "connecting");
+    peer.offline();
+    engine.inform({ onlines: 1 });
+    assert.equal(said()[0], "connecting");
+  });
+
+  test("gives of its anchors what belongs to its user", async () => {
+    const { peer } = await setup();
+    assert.deepEqual(Object.keys(peer.anchors).toSorted(), ["add", "list", "remove"]);
   });
 
   test("closes its topics with it, and then answers only that it is closed", async () => {
@@ -382,9 +478,11 @@ describe("openPeer", () => {
       [{ instance: "" }, "instance"],
       [{ anchors: "wss://a.example" }, "anchors"],
       [{ anchors: ["wss://a.example", "here"] }, "anchors[1]"],
+      [{ anchors: Array.from({ length: 17 }, (_, at) => `wss://a${at}.example`) }, "anchors"],
       [{ wasm: 5 }, "wasm"],
       [{ worker: 5 }, "worker"],
       [{ rtc: 5 }, "rtc"],
+      [{ rtc: null }, "rtc"],
       [{ storage: "disk" }, "storage"],
       [{ limits: { links: 0 } }, "limits.links"],
       [{ anchor: [] }, "anchor"],
@@ -399,5 +497,91 @@ describe("openPeer", () => {
       (error: Error) => /storage: "memory"/.test(error.message) && /file/.test(error.message),
     );
     assert.equal(engines.length, 0);
+  });
+
+  describe("of an rtc", () => {
+    const given = { app: "x", storage: "memory" };
+    /** What a page has, as far as it is asked; `refuses`: the name of what it throws. */
+    async function inPage(
+      story: (page: { made: unknown[]; refuses?: string; says: string }) => Promise<void>,
+    ): Promise<void> {
+      const page: { made: unknown[]; refuses?: string; says: string } = { made: [], says: "ICE server parsing failed" };
+      class Connection {
+        constructor(rtc: unknown) {
+          page.made.push(rtc);
+          if (page.refuses === "TypeError") throw new TypeError(page.says);
+          if (page.refuses !== undefined) throw new DOMException(page.says, page.refuses);
+        }
+        close(): void {
+          page.made.push("closed");
+        }
+      }
+      Object.assign(globalThis, { RTCPeerConnection: Connection });
+      try {
+        await story(page);
+      } finally {
+        Reflect.deleteProperty(globalThis, "RTCPeerConnection");
+      }
+    }
+
+    test("refuses what the browser refuses, with its reason, and nothing else", () =>
+      inPage(async page => {
+        const { open, engines } = opener();
+        for (const refuses of ["TypeError", "SyntaxError", "InvalidAccessError", "NotSupportedError"])
+          for (const [says, said] of [
+            ["no address", "no address. Write it as rtc: {"],
+            ["No address.", "No address. Write it as rtc: {"],
+          ] as const) {
+            Object.assign(page, { refuses, says });
+            await assert.rejects(open.open({ ...given, rtc: {} } as never), (error: unknown) => {
+              assert.ok(
+                error instanceof PerdureError && error.code === "bad-argument" && error.path === "rtc",
+                refuses,
+              );
+              assert.ok(error.message.includes(`with that rtc: ${said}`), error.message);
+              return true;
+            });
+          }
+        assert.equal(engines.length, 0);
+        page.refuses = "UnknownError"; // so many connections at once, say
+        await (await open.open({ ...given, rtc: {} } as never)).close();
+      }));
+
+    test("leaves to the browser what may stand in it, but says what it would take for nothing", () =>
+      inPage(async page => {
+        const { open } = opener();
+        for (const [rtc, path] of [
+          [{ urls: "stun:a.example" }, "rtc.urls"],
+          [{ iceServer: [] }, "rtc.iceServer"],
+        ] as const)
+          await assert.rejects(open.open({ ...given, rtc } as never), { code: "bad-argument", path });
+        for (const rtc of [
+          { iceServers: new Set([{ urls: new URL("stun:a.example") }]) },
+          { iceServers: [{ urls: "turn:a.example", username: "u", credential: 5 }] },
+        ]) {
+          page.made.length = 0;
+          await (await open.open({ ...given, rtc } as never)).close();
+          assert.deepEqual(page.made, [rtc, "closed"]);
+        }
+      }));
+
+    test("tries it once, and only when a peer opens by it", () =>
+      inPage(async page => {
+        const { open } = opener();
+        const peer = await open.open({ ...given, rtc: {} } as never);
+        await open.open({ ...given, rtc: {} } as never);
+        assert.deepEqual(page.made, [{}, "closed"]);
+        await assert.rejects(open.open({ app: "y", storage: "memory", rtc: {}, signal: AbortSignal.abort() }));
+        await open.open({ app: "y", storage: "memory", rtc: false });
+        await open.open({ app: "z", storage: "memory" });
+        assert.deepEqual(page.made, [{}, "closed"]);
+        await peer.close();
+      }));
+
+    test("does not look at it where no connections are made", async () => {
+      const { open } = opener();
+      for (const rtc of [{}, { urls: "stun:a.example" }, { iceServers: 5 }])
+        await (await open.open({ ...given, rtc } as never)).close();
+    });
   });
 });

@@ -337,7 +337,8 @@ describe("a value that cannot be stored", () => {
       "too-large",
       "",
     );
-    assert.throws(() => encodeValue("x".repeat(presenceMax), presenceMax), { code: "too-large" });
+    assert.equal(encodeValue("x".repeat(4 * 1024), presenceMax).length, presenceMax);
+    assert.throws(() => encodeValue("x".repeat(4 * 1024 + 1), presenceMax), { code: "too-large" });
   });
 
   test("counts as what is stored, also where a text was cut inside an emoji", () => {

@@ -15,6 +15,8 @@ async function setup(): Promise<{ engine: FakeEngine; frames: Frames; peer: Peer
   return { engine, frames, peer, topic: await peer.topic("lunch") };
 }
 
+const lunch = { topic: 1, id: "ff", name: "lunch", unread: 2, lastActivityMs: 9 };
+
 /** What a listener heard, in order. */
 function hearing<T>(): { heard: T[]; hear: (value: T) => void } {
   const heard: T[] = [];
@@ -89,7 +91,7 @@ describe("a view", () => {
       ],
     });
     engine.tell({ kind: "AnchorsNotice", anchors: [{ url: "wss://a.example", state: "refused", reason: "full" }] });
-    engine.tell({ kind: "TopicsNotice", topics: [{ id: "ff", name: "lunch", unread: 2, lastActivityMs: 9 }] });
+    engine.tell({ kind: "TopicsNotice", whole: true, topics: [lunch], ended: [] });
     const {
       state,
       links,
@@ -280,6 +282,45 @@ describe("a map's view", () => {
     view.subscribe(() => undefined);
     await frames.paint(2);
     assert.equal(view.current.get("a"), 2);
+  });
+});
+
+describe("what was said again, and got another time by that,", () => {
+  test("is shown with that time in a view of messages, and the others are the same as before", async () => {
+    const { engine, frames, topic } = await setup();
+    for (const id of ["a", "b"]) engine.arrive(id);
+    const view = topic.latest();
+    view.subscribe(() => undefined);
+    await frames.paint(2);
+    const [a, b] = view.current.messages;
+    engine.timeline = engine.timeline.map(message => (message.id === "b" ? { ...message, timeMs: 77 } : message));
+    engine.changed({ timeline: true });
+    await frames.paint(2);
+    assert.equal(view.current.messages[0], a);
+    assert.deepEqual(view.current.messages[1], { ...b, time: new Date(77) });
+  });
+
+  test("is shown with that time among conflicts", async () => {
+    const { engine, frames, topic } = await setup();
+    let timeMs = 5;
+    const version = (id: string, at: number) => ({ id, author: other, timeMs: at, value: encodeValue(id) });
+    engine.answers = body =>
+      body.kind === "MapConflicts"
+        ? {
+            kind: "ConflictPage",
+            conflicts: [{ key: "k", winner: version("v", timeMs), losers: [version("w", 3)] }],
+            more: false,
+          }
+        : undefined;
+    const view = topic.map.conflicts();
+    view.subscribe(() => undefined);
+    await frames.paint(2);
+    const loser = view.current[0]?.losers[0];
+    timeMs = 77;
+    engine.changed({ allKeys: true });
+    await frames.paint(2);
+    assert.deepEqual(view.current[0]?.winner.time, new Date(77));
+    assert.equal(view.current[0]?.losers[0], loser);
   });
 });
 

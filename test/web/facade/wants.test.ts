@@ -119,14 +119,14 @@ describe("being offline", () => {
     subscriptions.follows(engine);
     subscriptions.answered(allow("one", false), { kind: "Nothing" });
     subscriptions.follows({ ...engine, onlines: 0 });
-    const late = subscriptions.again();
+    const late = subscriptions.again([]);
     assert.deepEqual(late, [{ kind: "AllowLinks", allowed: false, holder: "one", onlines: 0 }]);
     const wants = new Wants();
     wants.allowLinks(allow("two", true));
     for (const call of late) if (call.kind === "AllowLinks") wants.allowLinks(call);
     assert.equal(wants.linksAllowed, true);
     subscriptions.informed({ ...engine, onlines: 1 });
-    assert.deepEqual(subscriptions.again(), []);
+    assert.deepEqual(subscriptions.again([]), []);
   });
 
   test("ends with a tab that is gone, even if it was gone before its question was answered", () => {

@@ -37,27 +37,23 @@ onPage("this browser moves data channels to workers", async page => {
   assert.equal(await page.evaluate(() => window.tools.canMoveChannels()), true);
 });
 
-for (const [how, first, second] of [
-  ["moved to the workers", true, true],
-  ["left in the page", false, false],
-  ["moved on one side only", true, false],
-] as const) {
+const ways = [
+  ["moved to the workers", [true, true]],
+  ["left in the page", [false, false]],
+  ["moved on one side only", [true, false]],
+] as const;
+for (const [how, moves] of ways) {
   describe(`a data channel ${how}`, () => {
     onPage("opens on both sides, the initiator as the dialler, and carries small messages both ways", async page => {
-      const { a, b } = await page.evaluate(
-        async ([x, y]) => {
-          const { TestLinks, connect } = window.tools;
-          const [a, b] = [new TestLinks({ move: x }), new TestLinks({ move: y })];
-          const [toB, toA] = await connect(a, b);
-          a.call("send", toB, Uint8Array.of(1, 2));
-          b.call("send", toA, Uint8Array.of(3));
-          a.call("send", toB, new Uint8Array());
-          await Promise.all([a.count("received", 1), b.count("received", 2)]);
-          const facts = (peer: typeof a): unknown[] => peer.reports.filter(([event]) => event !== "signal");
-          return { a: facts(a), b: facts(b) };
-        },
-        [first, second] as const,
-      );
+      const { a, b } = await page.evaluate(async given => {
+        const { a, b, toB, toA } = await window.tools.linked(given);
+        a.call("send", toB, Uint8Array.of(1, 2));
+        b.call("send", toA, Uint8Array.of(3));
+        a.call("send", toB, new Uint8Array());
+        await Promise.all([a.count("received", 1), b.count("received", 2)]);
+        const facts = (peer: typeof a): unknown[] => peer.reports.filter(([event]) => event !== "signal");
+        return { a: facts(a), b: facts(b) };
+      }, moves);
       assert.deepEqual(a, [
         ["opened", 1, "datachannel", true, { attempt: 11 }],
         ["received", 1, [3]],
@@ -70,50 +66,35 @@ for (const [how, first, second] of [
     });
 
     onPage("carries 32 MiB in order, and whoever waits for drained is never left waiting", async page => {
-      const waits = await page.evaluate(
-        async ([x, y]) => {
-          const { TestLinks, connect } = window.tools;
-          const [a, b] = [new TestLinks({ move: x }), new TestLinks({ move: y })];
-          const [toB] = await connect(a, b);
-          a.order({ kind: "blast", link: toB, count: 2000, size: 16 * 1024 });
-          const [blasted] = await Promise.all([a.until("blasted"), b.until("counted", 2000)]);
-          return blasted[1];
-        },
-        [first, second] as const,
-      );
+      const waits = await page.evaluate(async given => {
+        const { a, b, toB } = await window.tools.linked(given);
+        a.order({ kind: "blast", link: toB, count: 2000, size: 16 * 1024 });
+        const [blasted] = await Promise.all([a.until("blasted"), b.until("counted", 2000)]);
+        return blasted[1];
+      }, moves);
       assert.ok(Number(waits) > 10, `it waited ${String(waits)} times`);
     });
 
     onPage("lets out what was sent before it closes, and each side hears of the end once", async page => {
-      const [a, b] = await page.evaluate(
-        async ([x, y]) => {
-          const { TestLinks, connect } = window.tools;
-          const [a, b] = [new TestLinks({ move: x }), new TestLinks({ move: y })];
-          const [toB, toA] = await connect(a, b);
-          for (let n = 0; n < 100; n++)
-            a.call("send", toB, Uint8Array.of(0, 0, 0, n, ...new Array<number>(5000).fill(n)));
-          a.call("close", toB);
-          await Promise.all([a.until("closed", toB), b.until("counted", 100), b.until("closed", toA)]);
-          const ends = (peer: typeof a): number =>
-            peer.reports.filter(([event]) => event === "closed" || event === "rtcFailed").length;
-          return [ends(a), ends(b)];
-        },
-        [first, second] as const,
-      );
+      const [a, b] = await page.evaluate(async given => {
+        const { a, b, toB, toA } = await window.tools.linked(given);
+        for (let n = 0; n < 100; n++)
+          a.call("send", toB, Uint8Array.of(0, 0, 0, n, ...new Array<number>(5000).fill(n)));
+        a.call("close", toB);
+        await Promise.all([a.until("closed", toB), b.until("counted", 100), b.until("closed", toA)]);
+        const ends = (peer: typeof a): number =>
+          peer.reports.filter(([event]) => event === "closed" || event === "rtcFailed").length;
+        return [ends(a), ends(b)];
+      }, moves);
       assert.deepEqual([a, b], [1, 1]);
     });
 
     onPage("ends with its attempt", async page => {
-      await page.evaluate(
-        async ([x, y]) => {
-          const { TestLinks, connect } = window.tools;
-          const [a, b] = [new TestLinks({ move: x }), new TestLinks({ move: y })];
-          const [toB, toA] = await connect(a, b);
-          b.call("rtcClose", 22);
-          await Promise.all([a.until("closed", toB), b.until("closed", toA)]);
-        },
-        [first, second] as const,
-      );
+      await page.evaluate(async given => {
+        const { a, b, toB, toA } = await window.tools.linked(given);
+        b.call("rtcClose", 22);
+        await Promise.all([a.until("closed", toB), b.until("closed", toA)]);
+      }, moves);
     });
   });
 }

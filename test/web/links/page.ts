@@ -85,20 +85,24 @@ export class TestLinks {
   }
 }
 
-/** A data channel between two, and the numbers of its link on both sides. */
-async function connect(a: TestLinks, b: TestLinks): Promise<[number, number]> {
+/** Of each side whether its channels move to its worker. */
+type Moves = readonly [boolean, boolean];
+
+/** Two with a data channel between them, and the numbers of its link on both sides: `toB` is a's. */
+async function linked([moveA, moveB]: Moves): Promise<{ a: TestLinks; b: TestLinks; toB: number; toA: number }> {
+  const [a, b] = [new TestLinks({ move: moveA }), new TestLinks({ move: moveB })];
   a.signalTo(b, 22);
   b.signalTo(a, 11);
   b.call("rtcOpen", 22, false, []);
   a.call("rtcOpen", 11, true, []);
   const [first, second] = await Promise.all([a.until("opened"), b.until("opened")]);
-  return [Number(first[1]), Number(second[1])];
+  return { a, b, toB: Number(first[1]), toA: Number(second[1]) };
 }
 
 declare global {
   interface Window {
-    tools: { TestLinks: typeof TestLinks; connect: typeof connect; canMoveChannels: typeof canMoveChannels };
+    tools: { TestLinks: typeof TestLinks; linked: typeof linked; canMoveChannels: typeof canMoveChannels };
     links: TestLinks;
   }
 }
-window.tools = { TestLinks, connect, canMoveChannels };
+window.tools = { TestLinks, linked, canMoveChannels };

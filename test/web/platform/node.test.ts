@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { projectRoot, testRoot } from "../support/bundle.js";
 
@@ -156,4 +158,26 @@ test("a polyfill of `process` is no Node, and neither is the page of a desktop s
     ),
     outcome,
   );
+});
+
+test("an error that nobody caught fills no screen in Node: what runs there has short lines", async () => {
+  const dist = join(projectRoot, "dist");
+  const inPages = /^(worker|worker-opfs|inline)\.js$/;
+  const names = readdirSync(dist).filter(name => name.endsWith(".js") && !inPages.test(name));
+  assert.ok(names.length > 10);
+  for (const name of names)
+    for (const line of readFileSync(join(dist, name), "utf8").split("\n"))
+      assert.ok(line.length < 1500, `${name}: a line of ${line.length}`);
+  for (const [entry, wrong] of [
+    ["index", "openPeer({})"],
+    ["anchor", "startAnchor({})"],
+    ["testing", "createNetwork({ loss: 5 })"],
+  ]) {
+    const code = `import * as all from ${JSON.stringify(pathToFileURL(join(dist, `${entry}.js`)).href)}; await all.${wrong};`;
+    const crash = await execute(process.execPath, ["--input-type=module", "--eval", code]).catch(
+      (error: { stderr: string }) => error,
+    );
+    assert.match(crash.stderr, /PerdureError/);
+    assert.ok(crash.stderr.length < 4000, `${entry}: ${crash.stderr.length} characters`);
+  }
 });

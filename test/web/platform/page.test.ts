@@ -73,6 +73,16 @@ function inPage(page: Page, entry: string, options: Options = {}): Promise<strin
   );
 }
 
+test("an rtc with which the browser makes no connection is refused at once, and what it takes is taken", async () => {
+  await visit(async ({ page }) => {
+    const refused = /^bad-argument: No connection can be made with that rtc: .* leave it out/;
+    const tried = async (rtc: object): Promise<string> => inPage(page, "index", { storage: "memory", rtc });
+    assert.match(await tried({ iceTransportPolicy: "some" }), refused);
+    assert.match(await tried({ iceServers: [{ urls: "stun:a.example:port" }] }), refused);
+    assert.match(await tried({ iceTransportPolicy: "relay", iceServers: [{ urls: "stun:a.example" }] }), inMemory);
+  });
+});
+
 // ---- what may be missing -------------------------------------------------------------------------------------------------------
 
 const without = (name: string): string => {

@@ -293,6 +293,18 @@ export const cases: readonly Case[] = [
     },
   },
   {
+    name: "of two who put the same own value at once, where none was that stands, both are given the one that is there",
+    async run(disk) {
+      const isByte = (found: unknown): found is Uint8Array => found instanceof Uint8Array && found.length === 1;
+      const store = await disk.open();
+      await store.putOwn("seed", bytes(7, 7));
+      const both = await Promise.all([1, 2].map(n => store.putOwn("seed", bytes(n), isByte)));
+      same(both, [bytes(1), bytes(1)]);
+      same(await store.getOwn("seed"), bytes(1));
+      same(await store.putOwn("seed", bytes(3)), bytes(3));
+    },
+  },
+  {
     name: "rows of a newer version are not touched",
     async run(disk) {
       const store = await disk.open();

@@ -1,10 +1,10 @@
 // The stores that run in Node: memory and SQLite.
 
-import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, test } from "node:test";
 import Database from "better-sqlite3";
@@ -79,6 +79,27 @@ if (saver !== undefined) {
   }
 }
 
+// One of many processes that open a file at once: tells the seed it would run with, and whether the file is still its own.
+const racer = process.env["PERDURE_TEST_RACER"];
+if (racer !== undefined) {
+  const store = await openSqlite(racer);
+  const { bytes } = await plainSeed(store);
+  await new Promise(resolve => setTimeout(resolve, 200));
+  writeSync(1, `${await store.held()} ${Buffer.from(bytes).toString("hex")}\n`);
+  process.exit(0);
+}
+
+async function race(file: string): Promise<string> {
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url)], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, PERDURE_TEST_RACER: file },
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data: Buffer) => (said += data.toString()));
+  await once(child, "close");
+  return said;
+}
+
 for (const [kind, make] of [
   ["memory", memoryDisk],
   ["sqlite in Node", sqliteDisk],
@@ -128,6 +149,28 @@ describe("SQLite in Node", () => {
     await second.close();
   });
 
+  inFolder("of two who open a fresh file only the one that holds it makes the device's seed", async file => {
+    const [first, second] = [await openSqlite(file), await openSqlite(file)];
+    const [refused, seed] = await Promise.allSettled([plainSeed(first), plainSeed(second)]);
+    check(refused.status === "rejected" && String(refused.reason).includes("Another process has opened"), "told why");
+    check(seed.status === "fulfilled" && seed.value.fresh, "the other has made it");
+    same((await plainSeed(second)).bytes, seed.status === "fulfilled" ? seed.value.bytes : undefined);
+    await first.close();
+    await second.close();
+  });
+
+  inFolder(
+    "of processes that open a fresh file at once, the one that keeps it runs with the seed that lies in it",
+    async file => {
+      const said = (await Promise.all([race(file), race(file), race(file), race(file)])).join("");
+      const store = await openSqlite(file);
+      const { bytes, fresh } = await plainSeed(store);
+      check(!fresh && said.includes(`ok ${Buffer.from(bytes).toString("hex")}`), said);
+      check(!/database is locked|something else/.test(said), said);
+      await store.close();
+    },
+  );
+
   inFolder("its files are readable for their owner alone, even if the file was there before", async file => {
     writeFileSync(file, "", { mode: 0o644 });
     const store = await openSqlite(file);
@@ -139,13 +182,16 @@ describe("SQLite in Node", () => {
   inFolder(
     "a file that is no database, a foreign database and a missing folder are said to be so and left as they are",
     async file => {
-      writeFileSync(file, "these are not the rows you are looking for, by a long way, not at all");
+      writeFileSync(file, "these are not the rows you are looking for, by a long way, not at all", { mode: 0o644 });
       same(await refusal(openSqlite(file)), "storage-unavailable");
+      same(statSync(file).mode & 0o777, 0o644);
       rmSync(file);
       const foreign = new Database(file);
       foreign.exec("CREATE TABLE photos (name)");
       foreign.close();
+      chmodSync(file, 0o644);
       same(await refusal(openSqlite(file)), "storage-unavailable");
+      same([statSync(file).mode & 0o777, readdirSync(dirname(file)).length], [0o644, 1]);
       same(await refusal(openSqlite(join(file, "nowhere", "rows.db"))), "storage-unavailable");
     },
   );

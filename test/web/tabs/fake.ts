@@ -7,7 +7,9 @@ import type { LeadOptions } from "../../../web/src/tabs/lead.js";
 import { callEach, NoticeBoard } from "../../../web/src/engine/notices.js";
 import { openIndexedDb } from "../../../web/src/store/indexeddb.js";
 import { plainSeed } from "../../../web/src/store/seed.js";
+import type { Store } from "../../../web/src/store/store.js";
 import type { Lead, LeadEngine } from "../../../web/src/tabs/leading.js";
+import { topicNotice } from "../support/notices.js";
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, byte => byte.toString(16).padStart(2, "0")).join("");
 
@@ -23,55 +25,73 @@ function infoOf(id: string, kind: EngineInfo["storage"]["kind"]): EngineInfo {
 export async function takeFakeLead(options: LeadOptions, superseded: () => void): Promise<Lead> {
   const store = await openIndexedDb(`${options.peer.app}:${options.peer.instance ?? "default"}`);
   const seed = await plainSeed(store);
-  const board = new NoticeBoard();
-  const listeners = new Set<(info: EngineInfo) => void>();
-  const asked: string[] = [];
-  let info = infoOf(hex(seed.bytes), store.kind);
-  let ended = false;
+  const engine = new FakeCore(hex(seed.bytes), store, superseded);
+  options.hold.onEnd(() => engine.end());
+  return { engine, drop: () => engine.close() };
+}
 
-  const rows = () => store.range(Uint8Array.of(1), Uint8Array.of(2), 0, false);
+class FakeCore implements LeadEngine {
+  readonly #board = new NoticeBoard();
+  readonly #listeners = new Set<(info: EngineInfo) => void>();
+  readonly #asked: string[] = [];
+  #info: EngineInfo;
+  #ended = false;
 
-  async function answer(body: CallBody, signal: AbortSignal | undefined): Promise<ReplyBody> {
+  constructor(
+    readonly id: string,
+    readonly store: Store,
+    readonly superseded: () => void,
+  ) {
+    this.#info = infoOf(id, store.kind);
+  }
+
+  call(body: CallBody, { signal }: { signal?: AbortSignal } = {}): Promise<ReplyBody> {
+    if (this.#ended) return Promise.reject(closedError());
+    this.#asked.push(nameOf(body));
+    return this.#answer(body, signal);
+  }
+  onNotice(listener: (notice: Notice) => void): () => void {
+    return this.#board.listen(listener);
+  }
+  info(): EngineInfo {
+    return this.#info;
+  }
+  onInfo(listener: (info: EngineInfo) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+  network(online: boolean): void {
+    this.#asked.push(`network ${String(online)}`);
+    const { storage } = this.#info;
+    this.#info = { ...this.#info, storage: { ...storage, usedBytes: storage.usedBytes + 1 } };
+    callEach(this.#listeners, this.#info);
+  }
+  visibility(hidden: boolean): void {
+    this.#asked.push(`hidden ${String(hidden)}`);
+  }
+  goodbye(): void {
+    this.#asked.push("goodbye");
+  }
+  end(): void {
+    this.#ended = true;
+  }
+  close(): Promise<void> {
+    this.end();
+    return this.store.close();
+  }
+
+  async #answer(body: CallBody, signal: AbortSignal | undefined): Promise<ReplyBody> {
     switch (body.kind) {
       case "TopicNamed":
-        return { kind: "OpenedTopic", topic: 7, id: "00".repeat(32), name: body.name };
+        return { kind: "OpenedTopic", topic: 7, id: "00".repeat(32), name: body.name, invite: "invite of 7" };
       case "TopicCreate":
-        return { kind: "OpenedTopic", topic: 8, id: "11".repeat(32) };
+        return { kind: "OpenedTopic", topic: 8, id: "11".repeat(32), invite: "invite of 8" };
       case "TopicJoin":
-        return { kind: "OpenedTopic", topic: 8, id: "11".repeat(32) };
-      case "TopicInvite":
-        return { kind: "Text", text: `invite of ${body.topic}` };
-      case "Append": {
-        // Said twice with one tag, it is there once.
-        const outcome = await store.save({
-          puts: [[Uint8Array.of(1, ...body.tag), Uint8Array.of(1)]],
-          erases: [],
-          eraseRanges: [],
-        });
-        if (outcome === "superseded") superseded();
-        if (outcome !== "ok") return new Promise(() => undefined); // as a core that is over
-        const length = (await rows()).length;
-        board.tell({
-          kind: "TopicNotice",
-          topic: body.topic,
-          state: "live",
-          length,
-          unread: 0,
-          pending: 0,
-          behind: 0,
-          held: 0,
-          unreadable: 0,
-          peers: 0,
-          mapSize: 0,
-          timeline: true,
-          copies: false,
-          allKeys: false,
-          keys: [],
-        });
-        return { kind: "Appended", id: hex(body.tag) };
-      }
+        return { kind: "OpenedTopic", topic: 8, id: "11".repeat(32), invite: "invite of 8" };
+      case "Append":
+        return this.#append(body);
       case "ShowPresence":
-        board.tell({
+        this.#board.tell({
           kind: "PresenceNotice",
           topic: body.topic,
           device: "22".repeat(32),
@@ -79,60 +99,44 @@ export async function takeFakeLead(options: LeadOptions, superseded: () => void)
         });
         return { kind: "Nothing" };
       case "TopicLeave":
-        board.tell({ kind: "TopicEnded", topic: body.topic });
+        this.#board.tell({ kind: "TopicEnded", topic: body.topic });
         return { kind: "Nothing" };
       case "GetDigest":
-        return { kind: "Text", text: JSON.stringify({ asked, rows: (await rows()).length }) };
+        return { kind: "Text", text: JSON.stringify({ asked: this.#asked, rows: await this.#length() }) };
       case "TopicShortcode":
         throw new PerdureError("not-found", "as asked");
       case "WaitSynced":
-        return new Promise((_, reject) =>
-          signal?.addEventListener("abort", () => {
-            asked.push("aborted");
-            reject(signal.reason);
-          }),
-        );
+        return this.#aborted(signal);
       default:
         return { kind: "Nothing" };
     }
   }
 
-  const engine: LeadEngine = {
-    id: hex(seed.bytes),
-    call: (body, { signal } = {}) => {
-      if (ended) return Promise.reject(closedError());
-      asked.push(nameOf(body));
-      return answer(body, signal);
-    },
-    onNotice: (listener: (notice: Notice) => void) => board.listen(listener),
-    info: () => info,
-    onInfo: listener => {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-    network: online => {
-      asked.push(`network ${String(online)}`);
-      info = { ...info, storage: { ...info.storage, usedBytes: info.storage.usedBytes + 1 } };
-      callEach(listeners, info);
-    },
-    visibility: hidden => {
-      asked.push(`hidden ${String(hidden)}`);
-    },
-    goodbye: () => {
-      asked.push("goodbye");
-    },
-    close: async () => {
-      ended = true;
-      await store.close();
-    },
-  };
-  return {
-    engine,
-    drop: async () => {
-      ended = true;
-      await store.close();
-    },
-  };
+  /** Said twice with one tag, it is there once. */
+  async #append({ topic, tag }: Extract<CallBody, { kind: "Append" }>): Promise<ReplyBody> {
+    const outcome = await this.store.save({
+      puts: [[Uint8Array.of(1, ...tag), Uint8Array.of(1)]],
+      erases: [],
+      eraseRanges: [],
+    });
+    if (outcome === "superseded") this.superseded();
+    if (outcome !== "ok") return new Promise(() => undefined); // as a core that is over
+    this.#board.tell(topicNotice({ topic, length: await this.#length(), timeline: true }));
+    return { kind: "Appended", id: hex(tag) };
+  }
+
+  async #length(): Promise<number> {
+    return (await this.store.range(Uint8Array.of(1), Uint8Array.of(2), 0, false)).length;
+  }
+
+  #aborted(signal: AbortSignal | undefined): Promise<never> {
+    return new Promise((_, reject) =>
+      signal?.addEventListener("abort", () => {
+        this.#asked.push("aborted");
+        reject(signal.reason);
+      }),
+    );
+  }
 }
 
 function nameOf(body: CallBody): string {

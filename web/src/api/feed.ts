@@ -4,7 +4,7 @@ import type { Engine, Surroundings } from "../engine/engine.js";
 import { badArgument, closedError, PerdureError } from "../base/errors.js";
 import { callEach } from "../engine/notices.js";
 import type { Message, Receipt, Version } from "../base/types.js";
-import { checkCount, signalOf } from "../base/arguments.js";
+import { checkCount, checkOptions } from "../base/arguments.js";
 import { decodeValue } from "./values.js";
 
 /** All of one append, packed. */
@@ -140,11 +140,11 @@ export class Feed {
     return {
       id,
       replicated: async (copies, options = {}) => {
-        const signal = signalOf(options);
+        const { signal } = checkOptions("replicated", options, ["signal"]);
         signal?.throwIfAborted();
         if (checkCount("copies", copies) > 0) await wait(copies, false, signal);
       },
-      anchored: async (options = {}) => wait(0, true, signalOf(options)),
+      anchored: async (options = {}) => wait(0, true, checkOptions("anchored", options, ["signal"]).signal),
     };
   }
 
@@ -199,10 +199,22 @@ export class Bell {
   }
 }
 
-export function messageOf<M>({ id, author, timeMs, value, own }: MessageOut): Message<M> {
-  return { id, author, time: new Date(timeMs), value: decodeValue(value) as M, own };
+/** `known`: the one of that id that was told before. It is told once more unless it was said again meanwhile, which gave it another time. */
+export function messageOf<M>(out: MessageOut, known?: Message<M>): Message<M> {
+  const { id, author, timeMs, value, own } = out;
+  const time = new Date(timeMs);
+  return isOf(time, known) ? known : { id, author, time, value: decodeValue(value) as M, own };
 }
 
-export function versionOf<E>({ id, author, timeMs, value }: VersionOut): Version<E> {
-  return { id, author, time: new Date(timeMs), value: value === undefined ? undefined : (decodeValue(value) as E) };
+/** The same of a version. */
+export function versionOf<E>(out: VersionOut, known?: Version<E>): Version<E> {
+  const { id, author, timeMs, value } = out;
+  const time = new Date(timeMs);
+  return isOf(time, known)
+    ? known
+    : { id, author, time, value: value === undefined ? undefined : (decodeValue(value) as E) };
+}
+
+function isOf<T extends { readonly time: Date }>(time: Date, known: T | undefined): known is T {
+  return known !== undefined && Object.is(known.time.getTime(), time.getTime());
 }

@@ -1,6 +1,6 @@
 // A topic's map as its user holds it.
 import type { ConflictOut, EntryOut, NewOp, NoticeOf, VersionOut } from "../engine/boundary.js";
-import { checkBeginning, checkKey, checkLimit, checkList, checkObject, signalOf } from "../base/arguments.js";
+import { checkBeginning, checkKey, checkLimit, checkList, checkOptions } from "../base/arguments.js";
 import { compareText } from "../base/bytes.js";
 import { badArgument } from "../base/errors.js";
 import { versionOf } from "./feed.js";
@@ -17,12 +17,12 @@ const historySize = 64;
 const singlesMax = 128;
 
 export function setOp(key: string, value: unknown): NewOp {
-  checkEntry(key, value);
+  checkKey(key);
+  checkEntry(value);
   return { kind: "set", key, value: encodeValue(value) };
 }
 
-function checkEntry(key: string, value: unknown): void {
-  checkKey(key);
+function checkEntry(value: unknown): void {
   if (value === undefined) throw badArgument("undefined cannot be stored; delete(key) takes the key away.", "");
 }
 
@@ -59,7 +59,10 @@ export class MapHandle<E> implements TopicMap<E> {
       if (!Array.isArray(entry) || entry.length !== 2)
         throw badArgument(`At [${at}]: setAll takes pairs of a key and a value.`, `[${at}]`);
     }
-    for (const [key, value] of all) checkEntry(key, value);
+    for (const [at, [key, value]] of all.entries()) {
+      checkKey(key, `[${at}][0]`);
+      checkEntry(value);
+    }
     const keys = all.map(([key]) => key);
     const values = encodeValues(
       all.map(([, value]) => value),
@@ -78,11 +81,12 @@ export class MapHandle<E> implements TopicMap<E> {
   entries(
     options: { prefix?: string; after?: string; limit?: number; signal?: AbortSignal } = {},
   ): AsyncIterableIterator<[string, E]> {
-    return walk(signalOf(options), signal => readEntries<E>(this.#feed, options, signal));
+    const { signal: outer } = checkOptions("entries", options, ["prefix", "after", "limit", "signal"]);
+    return walk(outer, signal => readEntries<E>(this.#feed, options, signal));
   }
 
   view(options: { prefix?: string } = {}): View<ReadonlyMap<string, E>> {
-    const prefix = checkBeginning("prefix", checkObject("options", options).prefix);
+    const prefix = checkBeginning("prefix", checkOptions("view", options, ["prefix"]).prefix);
     const view =
       this.#views.get(prefix) ??
       new FetchedView<ReadonlyMap<string, E>>(new Entries<E>(this.#feed, prefix), this.#feed.surroundings.frame);
@@ -91,7 +95,7 @@ export class MapHandle<E> implements TopicMap<E> {
   }
 
   conflicts(options: { prefix?: string } = {}): View<readonly Conflict<E>[]> {
-    const prefix = checkBeginning("prefix", checkObject("options", options).prefix);
+    const prefix = checkBeginning("prefix", checkOptions("conflicts", options, ["prefix"]).prefix);
     const view = this.#conflicts.get(prefix) ?? conflictsOf<E>(this.#feed, prefix);
     this.#conflicts.set(prefix, view);
     return view;
@@ -228,7 +232,7 @@ function conflictOf<E>(out: ConflictOut, known: Conflict<E> | undefined): Confli
   const versions = new Map(
     (known === undefined ? [] : [known.winner, ...known.losers]).map(version => [version.id, version]),
   );
-  const make = (version: VersionOut): Version<E> => versions.get(version.id) ?? versionOf<E>(version);
+  const make = (version: VersionOut): Version<E> => versionOf<E>(version, versions.get(version.id));
   const winner = make(out.winner);
   const losers = out.losers.map(make);
   const same =

@@ -1,7 +1,8 @@
 // One engine per app, instance and place to keep them in a thread, shared by all that open it and closed with the last of them.
 import type { Engine, Surroundings } from "../engine/engine.js";
 import { surroundings } from "../engine/engine.js";
-import { checkOptions } from "./options.js";
+import { checkPeerOptions } from "./options.js";
+import { checkRtc } from "./rtc.js";
 import { anchorsOf } from "../base/arguments.js";
 import { PeerHandle } from "./peer.js";
 import { otherStorage } from "../engine/storage.js";
@@ -18,18 +19,26 @@ interface Shared {
 export class Opener {
   readonly #start: (options: PeerOptions) => Promise<Engine>;
   readonly #surroundings: Surroundings;
+  readonly #placeOf: (file: string) => Promise<string | undefined>;
   readonly #shared = new Map<string, Shared>();
 
-  constructor(start: (options: PeerOptions) => Promise<Engine>, around: Surroundings = surroundings) {
+  /** `placeOf`: the one true path of a file, if there is one. */
+  constructor(
+    start: (options: PeerOptions) => Promise<Engine>,
+    around: Surroundings = surroundings,
+    placeOf: (file: string) => Promise<string | undefined> = async file => file,
+  ) {
     this.#start = start;
     this.#surroundings = around;
+    this.#placeOf = placeOf;
   }
 
   async open(options: PeerOptions): Promise<Peer> {
-    checkOptions(options);
+    checkPeerOptions(options);
     const { signal } = options;
     signal?.throwIfAborted();
-    const key = keyOf(options);
+    const file = typeof options.storage === "object" ? options.storage.file : undefined;
+    const key = keyOf(options, file === undefined ? undefined : ((await this.#placeOf(file)) ?? file));
     let shared = this.#shared.get(key);
     while (shared?.closing !== undefined) {
       await shared.closing;
@@ -38,6 +47,7 @@ export class Opener {
     }
     const found = shared !== undefined;
     if (shared === undefined) {
+      checkRtc(options.rtc);
       shared = { engine: this.#start(options), users: 0, closing: undefined };
       this.#shared.set(key, shared);
     }
@@ -78,8 +88,8 @@ export class Opener {
 }
 
 // What is kept in memory, and each file, is a peer of its own.
-function keyOf({ app, instance = "default", storage }: PeerOptions): string {
-  return JSON.stringify([app, instance, typeof storage === "object" ? { file: storage.file } : storage === "memory"]);
+function keyOf({ app, instance = "default", storage }: PeerOptions, file: string | undefined): string {
+  return JSON.stringify([app, instance, file === undefined ? storage === "memory" : { file }]);
 }
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -1,5 +1,5 @@
 // What openPeer takes, checked before anything happens.
-import { checkOption, checkSpelling, signalOf } from "../base/arguments.js";
+import { checkOption, checkOptions } from "../base/arguments.js";
 import { edgeConfig } from "../engine/config.js";
 import { badArgument } from "../base/errors.js";
 import { inNode } from "../base/platform.js";
@@ -18,11 +18,9 @@ const known = [
   "signal",
 ] satisfies (keyof PeerOptions)[];
 
-/** Throws bad-argument for options that mean nothing here. */
-export function checkOptions(options: PeerOptions): void {
-  checkNames("openPeer", options);
-  checkSpelling("openPeer", options, known);
-  signalOf(options);
+/** Throws bad-argument for options that mean nothing here; what is in rtc is tried where connections are made. */
+export function checkPeerOptions(options: PeerOptions): void {
+  checkNames("openPeer", options, known);
   checkStorage(options.storage);
   if (options.rtc !== undefined && options.rtc !== false && (typeof options.rtc !== "object" || options.rtc === null))
     throw badArgument("rtc must be an RTCConfiguration or false.", "rtc");
@@ -32,10 +30,15 @@ export function checkOptions(options: PeerOptions): void {
   edgeConfig(options, none, none);
 }
 
-/** What a peer is known by, as the function `what` is given it. */
-export function checkNames(what: string, options: Pick<PeerOptions, "app" | "name" | "instance">): void {
+/** What a peer is known by, as the function `what` is given it, which knows those options. */
+export function checkNames<T extends Pick<PeerOptions, "app" | "name" | "instance">>(
+  what: string,
+  options: T,
+  names: readonly (keyof T & string)[],
+): void {
   if (typeof options !== "object" || options === null)
     throw badArgument(`${what} needs options: ${what}({ app: "the name of your app" }).`);
+  checkOptions(what, options, names);
   checkOption("app", options.app);
   if (options.name !== undefined && options.name !== "") checkOption("name", options.name);
   if (options.instance !== undefined) checkOption("instance", options.instance);

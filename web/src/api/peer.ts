@@ -1,13 +1,15 @@
 // A peer as its user holds it.
 import type { CallBody, NoticeOf } from "../engine/boundary.js";
-import { checkAnchor, checkInvite, checkObject, checkText, nameMax } from "../base/arguments.js";
+import { checkInvite, checkOptions, checkText, nameMax } from "../base/arguments.js";
 import type { Engine, Surroundings } from "../engine/engine.js";
 import { surroundings } from "../engine/engine.js";
 import { closedError, errorOf } from "../base/errors.js";
+import { Anchors } from "./anchors.js";
 import { ask, Feed } from "./feed.js";
 import { TopicHandle } from "./topic.js";
 import type { AnchorInfo, Peer, PeerInfo, PeerStatus, Shape, Topic, TopicInfo, View } from "../base/types.js";
 import { DerivedView } from "./view.js";
+import { TopicList } from "../engine/topiclist.js";
 import { newHolder } from "../engine/wants.js";
 
 export class PeerHandle implements Peer {
@@ -24,6 +26,9 @@ export class PeerHandle implements Peer {
   readonly #open = new Set<{ close(): Promise<void> }>();
   readonly #holder = newHolder();
   #wasOffline = false;
+  /** Said here and not heard of yet: how often somebody had asked to be online by then. */
+  #goesOffline = Number.POSITIVE_INFINITY;
+  readonly #statusChanged: () => void;
   #closed: Promise<void> | undefined;
 
   /** `release` is called once, when this handle has let go of all its topics; by default it closes the engine. */
@@ -41,26 +46,36 @@ export class PeerHandle implements Peer {
     let status: NoticeOf<"StatusNotice"> | undefined;
     let peers: NoticeOf<"PeersNotice">["peers"] = [];
     let anchors: NoticeOf<"AnchorsNotice">["anchors"] = [];
-    let topics: NoticeOf<"TopicsNotice">["topics"] = [];
-    const statusView = new DerivedView(() => statusOf(engine, status), around.frame);
+    const topics = new TopicList();
+    const statusView = new DerivedView(
+      () => statusOf(engine, status, this.#goesOffline < Number.POSITIVE_INFINITY),
+      around.frame,
+    );
+    this.#statusChanged = () => statusView.invalidate();
     const peersView = new DerivedView(() => peers.map(peerOf), around.frame);
     const anchorsView = new DerivedView(() => anchors.map(anchorOf), around.frame);
-    const topicsView = new DerivedView(() => topics.map(topicOf), around.frame);
+    const ours = new Anchors(anchorsView, change => this.#tell(change));
+    const topicsView = new DerivedView(() => topics.topics.map(topicOf), around.frame);
     this.#stops.push(
-      engine.onInfo(() => statusView.invalidate()),
+      engine.onInfo(({ onlines = 0 }) => {
+        if (onlines > this.#goesOffline) this.#says(true);
+        statusView.invalidate();
+      }),
       engine.onNotice(notice => {
         switch (notice.kind) {
           case "StatusNotice":
             status = notice;
+            if (notice.state === "offline") this.#says(true);
             return statusView.invalidate();
           case "PeersNotice":
             ({ peers } = notice);
             return peersView.invalidate();
           case "AnchorsNotice":
             ({ anchors } = notice);
+            ours.heard(anchors);
             return anchorsView.invalidate();
           case "TopicsNotice":
-            ({ topics } = notice);
+            topics.merge(notice);
             return topicsView.invalidate();
           default:
             return;
@@ -71,17 +86,14 @@ export class PeerHandle implements Peer {
         status = undefined;
         peers = [];
         anchors = [];
+        ours.heard([]);
         for (const view of [statusView, peersView, anchorsView]) view.invalidate();
       },
     );
     this.status = statusView;
     this.peers = peersView;
     this.topics = topicsView;
-    this.anchors = {
-      add: url => this.#tell({ kind: "AnchorAdd", url: checkAnchor(url) }),
-      remove: url => this.#tell({ kind: "AnchorRemove", url: checkAnchor(url) }),
-      list: anchorsView,
-    };
+    this.anchors = ours.api;
   }
 
   async topic<S extends Shape = Shape>(name: string): Promise<Topic<S>> {
@@ -89,7 +101,8 @@ export class PeerHandle implements Peer {
   }
 
   async create<S extends Shape = Shape>(options: { name?: string; shortcode?: boolean } = {}): Promise<Topic<S>> {
-    return this.#opened<S>({ kind: "TopicCreate", ...naming(options), shortcode: options.shortcode === true });
+    const { shortcode = false } = checkOptions("create", options, ["name"], ["shortcode"]);
+    return this.#opened<S>({ kind: "TopicCreate", ...naming(options), shortcode });
   }
 
   async join<S extends Shape = Shape>(invite: string | URL, options: { name?: string } = {}): Promise<Topic<S>> {
@@ -98,24 +111,32 @@ export class PeerHandle implements Peer {
       invite instanceof URL ? invite.href : invite,
       "Give what topic.invite() or topic.link() gave, or location.hash of such a link.",
     );
-    return this.#opened<S>({ kind: "TopicJoin", invite: text, ...naming(options) });
+    return this.#opened<S>({ kind: "TopicJoin", invite: text, ...naming(checkOptions("join", options, ["name"])) });
   }
 
   async joinCode<S extends Shape = Shape>(code: string, options: { name?: string } = {}): Promise<Topic<S>> {
     return this.#opened<S>({
       kind: "TopicJoinCode",
       code: checkInvite("A shortcode", code, "Type the 13 characters that topic.shortcode() gave."),
-      ...naming(options),
+      ...naming(checkOptions("joinCode", options, ["name"])),
     });
   }
 
   offline(): void {
-    this.#tell({ kind: "AllowLinks", allowed: false, holder: this.#holder });
+    void this.#tell({ kind: "AllowLinks", allowed: false, holder: this.#holder });
     this.#wasOffline = true;
+    this.#says(false);
   }
 
   online(): void {
-    this.#tell({ kind: "AllowLinks", allowed: true, holder: this.#holder });
+    void this.#tell({ kind: "AllowLinks", allowed: true, holder: this.#holder });
+    this.#says(true);
+  }
+
+  /** Its status tells at once that no links are wanted any more, and else what it hears. */
+  #says(online: boolean): void {
+    this.#goesOffline = online ? Number.POSITIVE_INFINITY : (this.#engine.info().onlines ?? 0);
+    this.#statusChanged();
   }
 
   close(): Promise<void> {
@@ -144,10 +165,11 @@ export class PeerHandle implements Peer {
     return topic;
   }
 
-  /** For what has no answer to wait for. */
-  #tell(body: CallBody): void {
+  /** For what has no answer to wait for. Resolves when it is answered, whatever. */
+  #tell(body: CallBody): Promise<void> {
     if (this.#closed !== undefined) throw closedError();
-    this.#engine.call(body).catch(() => undefined);
+    const nothing = (): void => undefined;
+    return this.#engine.call(body).then(nothing, nothing);
   }
 
   async #close(): Promise<void> {
@@ -158,22 +180,17 @@ export class PeerHandle implements Peer {
   }
 }
 
-function naming(options: { name?: string }): { name?: string } {
-  const { name } = checkObject("options", options);
+function naming({ name }: { name?: string }): { name?: string } {
   return name === undefined ? {} : { name: checkText("A topic's name", name, nameMax, "name") };
 }
 
-function statusOf(engine: Engine, notice: NoticeOf<"StatusNotice"> | undefined): PeerStatus {
+function statusOf(engine: Engine, notice: NoticeOf<"StatusNotice"> | undefined, goesOffline: boolean): PeerStatus {
   const { tab, storage, trouble } = engine.info();
+  const { state = "offline", webrtc = 0, websocket = 0, relayed = 0, local = 0 } = (!goesOffline && notice) || {};
   return {
-    state: notice?.state ?? "offline",
+    state,
     tab,
-    links: {
-      webrtc: notice?.webrtc ?? 0,
-      websocket: notice?.websocket ?? 0,
-      relayed: notice?.relayed ?? 0,
-      local: notice?.local ?? 0,
-    },
+    links: { webrtc, websocket, relayed, local },
     pending: notice?.pending ?? 0,
     storage,
     ...(notice?.skewMs === undefined ? {} : { clockSkewMs: notice.skewMs }),

@@ -1,15 +1,7 @@
 // A topic as its user holds it. Two handles on one topic are closed one by one.
 import type { MessageOut, NewOp } from "../engine/boundary.js";
-import {
-  checkId,
-  checkLimit,
-  checkList,
-  checkObject,
-  checkOptionalId,
-  checkPage,
-  signalOf,
-} from "../base/arguments.js";
-import { badArgument, closedError } from "../base/errors.js";
+import { checkId, checkLimit, checkList, checkOptionalId, checkOptions, checkPage } from "../base/arguments.js";
+import { badArgument, closedError, PerdureError } from "../base/errors.js";
 import { messageOf } from "./feed.js";
 import type { Bell, Feed } from "./feed.js";
 import { eraseOp, MapHandle, setOp } from "./map.js";
@@ -55,6 +47,7 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   readonly #holder = newHolder();
   #shown = false;
   #closed: Promise<void> | undefined;
+  #left = false;
 
   /** `onEnd` is called once, when it is closed or left. */
   constructor(feed: Feed, id: string, name: string | undefined, onEnd: () => void) {
@@ -134,7 +127,9 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   }
 
   messages(options: MessagesOptions = {}): AsyncIterableIterator<Message<Of<S, "message">>> {
-    return walk(signalOf(options), signal => readMessages(this.#feed, options, signal));
+    const flags = ["reverse", "live"] as const;
+    const { signal: outer } = checkOptions("messages", options, ["limit", "before", "after", "signal"], flags);
+    return walk(outer, signal => readMessages(this.#feed, options, signal));
   }
 
   async get(id: string): Promise<Message<Of<S, "message">> | undefined> {
@@ -170,7 +165,10 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   }
 
   async synced(options: { signal?: AbortSignal } = {}): Promise<void> {
-    await this.#feed.wait({ kind: "WaitSynced", topic: this.#feed.topic }, signalOf(options));
+    await this.#feed.wait(
+      { kind: "WaitSynced", topic: this.#feed.topic },
+      checkOptions("synced", options, ["signal"]).signal,
+    );
   }
 
   close(): Promise<void> {
@@ -179,14 +177,16 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
   }
 
   async leave(options: { forget?: boolean } = {}): Promise<void> {
+    if (this.#left) throw new PerdureError("closed", "This topic was left already.");
     if (this.#closed !== undefined) throw closedError("This topic");
     const left = this.#end({
       kind: "TopicLeave",
       topic: this.#feed.topic,
-      forget: checkObject("options", options).forget === true,
+      forget: checkOptions("leave", options, [], ["forget"]).forget === true,
     });
     this.#closed = left.catch(() => undefined);
     await left;
+    this.#left = true;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -242,7 +242,7 @@ function latestOf<M>(feed: Feed, limit: number): View<Page<M>> {
       fetch: async (previous, signal) => {
         const page = await feed.ask("MessagePage", { kind: "Latest", topic: feed.topic, limit }, signal);
         const known = new Map(previous.messages.map(message => [message.id, message]));
-        const messages = page.messages.map(out => known.get(out.id) ?? messageOf<M>(out));
+        const messages = page.messages.map(out => messageOf<M>(out, known.get(out.id)));
         const same =
           messages.length === previous.messages.length &&
           messages.every((message, at) => message === previous.messages[at]);

@@ -15,8 +15,8 @@ import { get } from "./unpacking.js";
 
 /** The largest value, packed: 256 KiB of text or of bytes, and five that say so. */
 export const valueMax = 256 * 1024 + 5;
-/** The largest presence, packed. */
-export const presenceMax = 4 * 1024;
+/** The largest presence, packed: 4 KiB of text or of bytes, and three that say so. */
+export const presenceMax = 4 * 1024 + 3;
 
 /** Packs a value into bytes of its caller's own. Throws `bad-argument` with the path for what cannot be stored or read, `too-large`
  *  past `max` bytes. `base` is where the value itself stands in what the caller was given. */

@@ -7,6 +7,9 @@ export const keyMax = 1024;
 /** The longest name of an app, a peer or a topic, in bytes of UTF-8. */
 export const nameMax = 256;
 
+/** So many anchors a peer uses at most, as the core counts them. */
+export const anchorsMax = 16;
+
 /** Longer than any invite and any page's address. */
 const inviteMax = 8_192;
 
@@ -46,17 +49,26 @@ export function checkObject<T extends object>(what: string, value: T): T {
   return value;
 }
 
-/** The signal among the options of a call. */
-export function signalOf(options: { readonly signal?: AbortSignal }): AbortSignal | undefined {
-  const { signal } = checkObject("options", options);
+/** The options of that call, which knows those names; `flags` are true or false. What else they hold is for the call to check. */
+export function checkOptions<T extends object>(
+  call: string,
+  options: T,
+  known: readonly (keyof T & string)[],
+  flags: readonly (keyof T & string)[] = [],
+): T {
+  checkSpelling(call, checkObject("options", options), [...known, ...flags]);
+  for (const flag of flags)
+    if (options[flag] !== undefined && typeof options[flag] !== "boolean")
+      throw badArgument(`${flag} must be true or false.`, flag);
+  const { signal } = options as { readonly signal?: AbortSignal };
   if (signal !== undefined && typeof signal?.throwIfAborted !== "function")
     throw badArgument("signal must be an AbortSignal.", "signal");
-  return signal;
+  return options;
 }
 
-/** A map key. Throws bad-argument, too-large. */
-export function checkKey(key: unknown): string {
-  return checkText("A key", key, keyMax);
+/** A map key; `path`: where it stands in what the caller was given. Throws bad-argument, too-large. */
+export function checkKey(key: unknown, path = "key"): string {
+  return checkText("A key", key, keyMax, path);
 }
 
 /** The option of that name, which is a map key or its beginning; may be empty. */
@@ -127,14 +139,21 @@ export function anchorsOf(anchors: unknown): string[] {
   if (anchors === undefined) return [];
   if (typeof anchors === "string" || typeof anchors !== "object" || anchors === null || !(Symbol.iterator in anchors))
     throw badArgument("anchors must be a list of addresses.", "anchors");
-  return [...new Set(Array.from(anchors as Iterable<unknown>, (url, at) => checkAnchor(url, `anchors[${at}]`)))];
+  const all = new Set(Array.from(anchors as Iterable<unknown>, (url, at) => checkAnchor(url, `anchors[${at}]`)));
+  if (all.size > anchorsMax)
+    throw badArgument(`anchors may be ${anchorsMax} at most; these are ${all.size}.`, "anchors");
+  return [...all];
 }
 
 export function checkPage(page: unknown): URL {
+  // A URL, of whichever realm, or a Location.
+  const text: unknown = typeof page === "object" && page !== null ? Reflect.get(page, "href") : page;
+  if (typeof text !== "string")
+    throw badArgument("link needs the address of a page, a text or a URL: topic.link(location.href).", "page");
   try {
-    return new URL(page instanceof URL ? page.href : String(page));
+    return new URL(text);
   } catch {
-    throw badArgument(`"${String(page)}" is no address of a page: give it whole, as location.href is.`);
+    throw badArgument(`"${text}" is no address of a page: give it whole, as location.href is.`, "page");
   }
 }
 

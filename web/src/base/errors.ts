@@ -1,5 +1,7 @@
 // What a caller can meet. Codes are numbered in include/perdure/result.hpp.
 
+import { wordsHere } from "./words.js";
+
 const codes = [
   "bad-invite",
   "bad-argument",
@@ -59,7 +61,7 @@ export function dataOf(error: PerdureError): ErrorData {
 }
 
 export function errorOf({ code, text, path }: ErrorData): PerdureError {
-  return new PerdureError(code, text, path === undefined ? undefined : { path });
+  return new PerdureError(code, wordsHere(text), path === undefined ? undefined : { path });
 }
 
 /** What is thrown at a caller is always this package's. */

@@ -14,18 +14,19 @@ type TrustedAddress = typeof globalThis extends { TrustedScriptURL: { prototype:
 export interface PeerOptions {
   /** Names the network and the local database. */
   app: string;
-  /** ws:// or wss://; more come with invites and later. None: local until an invite brings one. */
+  /** ws:// or wss://; more come with invites and later. None: local until an invite brings one. More than 16 are `bad-argument`. */
   anchors?: readonly (string | URL)[];
   /** What others see beside the id. */
   name?: string;
   /** Tells several peers of one app apart, on one origin or in one process of Node; "default" if not said. Without it two calls of openPeer are two
    *  handles on one peer. */
   instance?: string;
-  /** auto: IndexedDB. In Node say "memory" or a SQLite file. What is kept in memory is a peer of its own, in each tab another, in a page or process the
+  /** auto: IndexedDB. opfs: SQLite, in perdure/worker-opfs alone: not with worker: false, nor in perdure/inline. In Node say "memory" or a SQLite file. What is kept in memory is a peer of its own, in each tab another, in a page or process the
    *  same one for the same app and instance, as long as a handle on it is open. Handles and tabs that share a peer name the same storage, or else the
-   *  later one is `bad-argument`. */
+   *  later one is `bad-argument`. A file belongs to the app that opened it first; to all others it is `bad-argument`. */
   storage?: "auto" | "indexeddb" | "opfs" | "memory" | { file: string };
-  /** Default: host candidates, and STUN at the anchors that offer it. false: no WebRTC. */
+  /** Default: host candidates, and STUN at the anchors that offer it. false: no WebRTC. One that the browser's RTCPeerConnection refuses is `bad-argument`;
+   *  where there is none it does not count. */
   rtc?: RtcOptions | false;
   /** When a bundler loses perdure.wasm: its address, its bytes or the compiled module. */
   wasm?: string | URL | Bytes | WasmModule;
@@ -68,7 +69,7 @@ export interface Peer extends AsyncDisposable {
   readonly peers: View<readonly PeerInfo[]>;
   /** All topics this device has joined, open or not. */
   readonly topics: View<readonly TopicInfo[]>;
-  /** The topic this device calls so; made the first time. */
+  /** The topic this device calls so; made the first time. What another device calls so is another topic: it comes by an invite. */
   topic<S extends Shape = Shape>(name: string): Promise<Topic<S>>;
   /** Always a new one. shortcode: it can be entered by a spoken code. */
   create<S extends Shape = Shape>(options?: { name?: string; shortcode?: boolean }): Promise<Topic<S>>;
@@ -77,7 +78,7 @@ export interface Peer extends AsyncDisposable {
   /** Enters by a shortcode that create made; a typo is `bad-invite`; whoever guesses it is in, too. */
   joinCode<S extends Shape = Shape>(code: string, options?: { name?: string }): Promise<Topic<S>>;
   readonly anchors: {
-    /** Uses that anchor from now on. Throws `bad-argument` for what is no ws:// or wss:// address. */
+    /** Uses that anchor from now on. Throws `bad-argument` for what is no ws:// or wss:// address, and for more than 16 at once. */
     add(url: string | URL): void;
     remove(url: string | URL): void;
     readonly list: View<readonly AnchorInfo[]>;
@@ -108,7 +109,7 @@ export interface PeerStatus {
     readonly usedBytes: number;
     readonly quotaBytes?: number;
   };
-  /** Against the median of linked peers; absent while alone. */
+  /** How far the median of linked peers is ahead of this clock: negative if it is fast. Absent while alone. */
   readonly clockSkewMs?: number;
   /** What a user should be told now: storage-full, storage-lost, outdated … */
   readonly trouble: readonly PerdureError[];
@@ -119,7 +120,7 @@ export interface PeerInfo {
   readonly shortId: string;
   readonly name?: string;
   readonly state: "connected" | "connecting" | "away";
-  /** local: another instance on this origin. */
+  /** local: another instance on this origin; there is no WebRTC to it then. */
   readonly path: "webrtc" | "websocket" | "relayed" | "local";
   readonly roundTripMs?: number;
   readonly role: "edge" | "anchor";
@@ -185,11 +186,13 @@ export interface Topic<S extends Shape = Shape> extends AsyncDisposable {
   copies(id?: string): View<Copies>;
   /** Up to there, or to the newest; kept on this device. */
   markRead(id?: string): Promise<void>;
-  /** Resolves once all is here that one other peer or anchor held when asked. */
+  /** Resolves once all is here that one other peer or anchor held when asked. Who does not answer within 10 s is taken at its last word. What is
+   *  asked more than 30 times a minute, or four times at once, waits for the next time that may be asked. */
   synced(options?: { signal?: AbortSignal }): Promise<void>;
   /** Stops following it; it stays joined. Twice is harmless. */
   close(): Promise<void>;
-  /** Leaves it. forget: deletes it from this device. */
+  /** Leaves it, once what was accepted is stored. forget: deletes it from this device. Rejects with `storage-full` or `storage-unavailable` if
+   *  that cannot be stored: then nothing has changed. Appends that follow reject with `closed`. */
   leave(options?: { forget?: boolean }): Promise<void>;
 }
 
@@ -198,7 +201,8 @@ export interface TopicStatus {
   readonly length: number;
   readonly unread: number;
   readonly pending: number;
-  /** Ops that a linked peer has and this device has not yet, as far as they can be told before they are here. */
+  /** Ops that a linked peer has and this device has not yet, as far as they can be told before they are here. What it does not give when asked
+   *  does not count. */
   readonly behind: number;
   /** Dated ahead, shown when due. */
   readonly held: number;

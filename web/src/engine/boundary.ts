@@ -78,7 +78,7 @@ const trouble = struct({ code, text });
 const replies = {
   Error: [128, { code, text }],
   Nothing: [129, {}],
-  OpenedTopic: [130, { topic: number, id, name: named }],
+  OpenedTopic: [130, { topic: number, id, name: named, invite: text }],
   Text: [131, { text }],
   Appended: [132, { id: text }],
   MessagePage: [133, { messages: list(message), more: flag }],
@@ -108,7 +108,7 @@ const anchor = struct({
   id: optional(id),
   reason: text,
 });
-const topic = struct({ id, name: named, unread: number, lastActivityMs: optional(number) });
+const topic = struct({ topic: number, id, name: named, unread: number, lastActivityMs: optional(number) });
 const member = struct({ id, name: text, online: flag, lastSeenMs: optional(number), own: flag });
 
 const notices = {
@@ -127,7 +127,7 @@ const notices = {
   ],
   PeersNotice: [43, { peers: list(peer) }],
   AnchorsNotice: [44, { anchors: list(anchor) }],
-  TopicsNotice: [45, { topics: list(topic) }],
+  TopicsNotice: [45, { whole: flag, topics: list(topic), ended: list(number) }],
   TopicNotice: [
     46,
     {
@@ -159,7 +159,7 @@ const rtcSignal = [10, { attempt: number, signal: choice(1, "offer", "answer", "
 const event = union({
   Start: [1, { lostStore: flag }],
   RowsRead: [2, { read: number, ok: flag, rows: list(row) }],
-  Saved: [3, { save: number, outcome: choice(0, "ok", "full", "superseded", "failed", "unknown") }],
+  Saved: [3, { save: number, outcome: choice(0, "ok", "full", "superseded", "failed", "unknown", "lost") }],
   Reopened: [4, { outcome: choice(0, "ok", "superseded", "lost", "failed") }],
   LinkOpened: [
     5,

@@ -12,6 +12,7 @@ import { PerdureError } from "../base/errors.js";
 import { ShortIds } from "./shortids.js";
 import { importInNode } from "../base/node-import.js";
 import { baseUrl } from "../base/platform.js";
+import { wordsHere } from "../base/words.js";
 import type { PeerOptions } from "../base/types.js";
 
 /** What wasm/bindings.cpp exports, and what Emscripten adds. */
@@ -209,7 +210,9 @@ export class Core {
             : String(error);
       throw new PerdureError(
         "wasm-failed",
-        `Perdure's core has stopped. What was accepted is on disk: reload the page, and please report this. (${why})`,
+        wordsHere(
+          `Perdure's core has stopped. What was accepted is on disk: reload the page, and please report this. (${why})`,
+        ),
         { cause: error },
       );
     }

@@ -7,7 +7,7 @@
 //   running ── close() ──> closing ── everything accepted is on disk ──> ended
 //   any ── abandon(), end(), or the core fails ──> ended
 //
-// When a turn is taken: pace.ts.
+// When a turn is taken: pace.ts; what it takes: inbox.ts.
 import type { Action, CallBody, CoreCall, Event, ReplyBody, ShimCall } from "./boundary.js";
 import { isNotice } from "./boundary.js";
 import { Calls, type CallMessage } from "./calls.js";
@@ -17,9 +17,11 @@ import type { EngineInfo } from "./engine.js";
 import { closedError, dataOf, errorOf, PerdureError } from "../base/errors.js";
 import type { LinkEvents, Links } from "../links/types.js";
 import type { Reopening, SaveOutcome, Store } from "../store/store.js";
+import { Inbox } from "./inbox.js";
 import { Pace } from "./pace.js";
 import { TellingEngine } from "./telling.js";
 import { Wants } from "./wants.js";
+import { wordsHere } from "../base/words.js";
 
 export interface DriverConfig {
   /** This device had a store and now has none. */
@@ -28,11 +30,10 @@ export interface DriverConfig {
   readonly trouble?: EngineInfo["trouble"];
   /** Another core has taken the store over: this one can write nothing more. */
   readonly onSuperseded?: () => void;
+  /** Once it is aborted the core stops at once: the store is not its own any more. */
+  readonly until?: AbortSignal;
 }
 
-/** A turn takes so much at once, so that a flood does not hold the thread. */
-const eventsMax = 512;
-const bytesMax = 1 << 20;
 /** The storage's size is asked for at most so often. */
 const usageEveryMs = 2_000;
 
@@ -59,10 +60,15 @@ export class Driver extends TellingEngine {
   );
   /** How often each topic is open: several handles, several tabs. */
   readonly #opens = new Map<number, number>();
-  #events: Event[] = [];
+  readonly #inbox = new Inbox({
+    hold: (link, held) => this.#links.hold?.(link, held),
+    close: link => this.#links.close(link),
+  });
   readonly #pace: Pace;
   #usedAt = Number.NEGATIVE_INFINITY;
   #usageStale = true;
+  /** When the core wants its next turn. */
+  #deadlineMs: number | undefined;
   /** Of the machine, and of the user. */
   #online = true;
   readonly #wants = new Wants();
@@ -91,14 +97,19 @@ export class Driver extends TellingEngine {
     this.#clock = clock;
     this.#config = config;
     this.#pace = new Pace(clock, {
-      waiting: () => this.#events.length > 0,
-      turn: () => this.#turn(this.#batch()),
+      waiting: () => this.#inbox.waiting,
+      turn: () => this.#turn(this.#inbox.take()),
     });
     this.#links = makeLinks(this.#linkEvents());
+    config.until?.addEventListener("abort", () => this.abandon(), { once: true });
   }
 
   /** Starts the core. Resolves when it has read its rows, or cannot, and has told how things stand. */
   async start(): Promise<void> {
+    if (this.#config.until?.aborted === true) {
+      this.abandon();
+      throw closedError();
+    }
     const usage = this.#refreshUsage();
     this.#post({ kind: "Start", lostStore: this.#config.lostStore ?? false });
     // Of no topic: calls wait inside the core until then.
@@ -150,7 +161,7 @@ export class Driver extends TellingEngine {
   abandon(reason: PerdureError = closedError()): void {
     if (this.#life.kind === "ended") return;
     this.#life = { kind: "ended", reason };
-    this.#events = [];
+    this.#inbox.clear();
     this.#clock.wakeAt(undefined, () => undefined);
     this.#links.closeAll();
     this.#core.free();
@@ -161,13 +172,18 @@ export class Driver extends TellingEngine {
   end(reason: PerdureError): void {
     this.abandon(reason);
     void this.#store.close();
+    this.worry(reason);
+  }
+
+  /** A user should be told. */
+  worry(reason: PerdureError): void {
     this.setInfo({ ...this.info(), trouble: [...this.info().trouble, dataOf(reason)] });
   }
 
   // ---- turns -------------------------------------------------------------------------------------------------------------
   #post(event: Event): void {
     if (this.#life.kind === "ended") return;
-    this.#events.push(event);
+    this.#inbox.push(event);
     this.#pace.want(event.kind === "Saved");
   }
 
@@ -175,34 +191,39 @@ export class Driver extends TellingEngine {
     if (this.#life.kind !== "ended") this.#pace.run();
   }
 
-  #batch(): Event[] {
-    let size = 0;
-    let count = 0;
-    while (count < this.#events.length && count < eventsMax && size < bytesMax) size += sizeOf(this.#events[count++]);
-    return this.#events.splice(0, count);
-  }
-
   #turn(events: Event[]): void {
     try {
-      const { actions, deadlineMs } = this.#core.turn(
-        { steadyMs: this.#clock.steadyMs(), wallMs: this.#clock.wallMs() },
-        events,
-      );
+      const steadyMs = this.#clock.steadyMs();
+      const { actions, deadlineMs } = this.#core.turn({ steadyMs, wallMs: this.#clock.wallMs() }, events);
       for (const action of actions) this.#perform(action);
+      this.#inbox.took(this.#clock.steadyMs() - steadyMs);
+      this.#deadlineMs = deadlineMs;
       // A reply may have ended it.
-      if (this.#life.kind !== "ended") this.#clock.wakeAt(deadlineMs, () => this.#flush());
+      if (this.#life.kind !== "ended") this.#setAlarm();
     } catch (error) {
       this.#fail(error);
-      return;
     }
-    if (this.#usageStale && this.#clock.steadyMs() - this.#usedAt >= usageEveryMs) void this.#refreshUsage();
+  }
+
+  // For the core, and for the size of what was stored since it was asked for last: after the last save no turn may come for long.
+  #setAlarm(): void {
+    if (this.#usageStale && this.#usedAt + usageEveryMs <= this.#clock.steadyMs()) void this.#refreshUsage();
+    const deadline = this.#deadlineMs ?? Number.POSITIVE_INFINITY;
+    const next = this.#usageStale ? Math.min(deadline, this.#usedAt + usageEveryMs) : deadline;
+    this.#clock.wakeAt(Number.isFinite(next) ? next : undefined, () => this.#alarm());
+  }
+
+  #alarm(): void {
+    if (this.#life.kind === "ended") return;
+    if (this.#deadlineMs !== undefined && this.#deadlineMs <= this.#clock.steadyMs()) this.#flush();
+    else this.#setAlarm();
   }
 
   #fail(error: unknown): void {
     this.end(
       error instanceof PerdureError
         ? error
-        : new PerdureError("wasm-failed", "Perdure has stopped. Reload the page, and please report this.", {
+        : new PerdureError("wasm-failed", wordsHere("Perdure has stopped. Reload the page, and please report this."), {
             cause: error,
           }),
     );
@@ -356,13 +377,8 @@ export class Driver extends TellingEngine {
     this.#usageStale = false;
     this.#usedAt = this.#clock.steadyMs();
     const usage = await this.#store.usage().catch(() => undefined);
-    if (usage !== undefined && this.#life.kind !== "ended")
-      this.setInfo({ ...this.info(), storage: { kind: this.#store.kind, ...usage } });
+    if (usage === undefined || this.#life.kind === "ended") return;
+    const storage = { kind: this.#store.kind, ...usage };
+    if (JSON.stringify(storage) !== JSON.stringify(this.info().storage)) this.setInfo({ ...this.info(), storage });
   }
-}
-
-function sizeOf(event: Event | undefined): number {
-  if (event?.kind === "LinkReceived") return event.bytes.length;
-  if (event?.kind === "RowsRead") return event.rows.reduce((sum, [, value]) => sum + value.length, 0);
-  return 0;
 }

@@ -1,6 +1,7 @@
 // Who listens to notices, and the latest of each for whoever comes later.
 import type { Notice } from "./boundary.js";
 import type { Engine } from "./engine.js";
+import { TopicList } from "./topiclist.js";
 
 /** Calls each listener. One that throws keeps no other from hearing; its error is reported as an uncaught one. */
 export function callEach<T>(listeners: Iterable<(value: T) => void>, value: T): void {
@@ -15,13 +16,20 @@ export function callEach<T>(listeners: Iterable<(value: T) => void>, value: T): 
   }
 }
 
-/** Tells notices on, and keeps the latest of each kind, topic and device. */
+/** Tells notices on, and keeps the latest of each kind, topic and device; of the list of topics, of which only changes come, the whole. */
 export class NoticeBoard {
   readonly #listeners = new Set<(notice: Notice) => void>();
   readonly #latest = new Map<string, Notice>();
+  readonly #topics = new TopicList();
+
+  /** All that this device has joined, as far as it was told. */
+  get topics(): TopicList["topics"] {
+    return this.#topics.topics;
+  }
 
   tell(notice: Notice): void {
     const key = keyOf(notice);
+    if (notice.kind === "TopicsNotice") this.#topics.merge(notice);
     if (notice.kind === "TopicEnded") this.#forget(notice.topic);
     else if (notice.kind === "PresenceNotice" && notice.value === undefined) this.#latest.delete(key);
     else this.#latest.set(key, lasting(notice));
@@ -32,7 +40,8 @@ export class NoticeBoard {
   listen(listener: (notice: Notice) => void): () => void {
     // A function of its own: the same listener may be added twice.
     const own = (notice: Notice): void => listener(notice);
-    for (const notice of [...this.#latest.values()]) callEach([own], notice);
+    for (const notice of [...this.#latest.values()])
+      callEach([own], notice.kind === "TopicsNotice" ? this.#topics.whole() : notice);
     this.#listeners.add(own);
     return () => void this.#listeners.delete(own);
   }

@@ -7,6 +7,7 @@ import { edgeConfig } from "../engine/config.js";
 import { loadCoreInNode } from "../engine/core.js";
 import { Driver } from "../engine/driver.js";
 import type { Engine } from "../engine/engine.js";
+import { both } from "../base/both.js";
 import { badArgument, PerdureError } from "../base/errors.js";
 import { makeLinks } from "../links/links.js";
 import { messageBytesMax, type MakeWebSocket } from "../links/websocket.js";
@@ -14,7 +15,9 @@ import { importInNode } from "../base/node-import.js";
 import { randomBytes } from "../base/platform.js";
 import { openMemory } from "../store/memory.js";
 import { plainSeed } from "../store/seed.js";
+import { ownerKey, type Owner } from "../store/sql.js";
 import { openSqlite } from "../store/sqlite.js";
+import type { Held, Own } from "../store/store.js";
 import type { PeerOptions } from "../base/types.js";
 
 /** Resolves when calls can be answered. Rejects with `bad-argument` if it is not said where to keep things, or another peer of this
@@ -23,12 +26,18 @@ export async function nodeEngine(options: PeerOptions): Promise<Engine> {
   const { storage } = options;
   if (storage !== "memory" && typeof storage !== "object")
     throw badArgument('In Node say storage: "memory" or storage: { file: "peer.db" }.');
-  const [module, store] = await Promise.all([
+  let running: Driver | undefined;
+  let damaged = false;
+  const onDamage = (error: PerdureError): void => {
+    if (!damaged) running?.worry(error);
+    damaged = running !== undefined;
+  };
+  const [module, store] = await both(
     loadCoreInNode(options.wasm),
-    storage === "memory" ? openMemory(options.app) : openFile(storage.file),
-  ]);
+    storage === "memory" ? openMemory(options.app) : openFile(storage.file, options.app, onDamage),
+  );
   try {
-    const seed = await plainSeed(store);
+    const seed = await plainSeed(store, storage === "memory" ? undefined : storage.file);
     const config = edgeConfig({ ...options, rtc: false }, seed.bytes, randomBytes(32));
     const links = makeLinks({ webSocket: await nodeWebSocket() });
     // Rows whose key is gone are of another device: as good as lost.
@@ -36,7 +45,9 @@ export async function nodeEngine(options: PeerOptions): Promise<Engine> {
       lostStore: !store.wasEmpty && seed.fresh,
       onSuperseded: () => driver.end(takenOver(typeof storage === "object" ? storage.file : "its memory")),
     });
+    running = driver;
     await driver.start();
+    await claim(store, options.app);
     return driver;
   } catch (error) {
     await store.close();
@@ -47,27 +58,53 @@ export async function nodeEngine(options: PeerOptions): Promise<Engine> {
 /** Files that peers of this process have open, each by its one true path. */
 const held = new Set<string>();
 
-async function openFile(file: string): Promise<Awaited<ReturnType<typeof openSqlite>>> {
+async function openFile(
+  file: string,
+  app: string,
+  onDamage: (error: PerdureError) => void,
+): Promise<Awaited<ReturnType<typeof openSqlite>>> {
   const path = await truePath(file);
   if (path === undefined) return openSqlite(file);
   if (held.has(path)) {
     throw badArgument(
-      `Another peer of this process has ${file} open: a file is one peer's. Open it with the same app, instance and path to get a second handle on that peer, or name another file.`,
+      `Another peer of this process has ${file} open: a file is one peer's. Open it with the same app and instance to get a second handle on that peer, or name another file.`,
       "storage",
     );
   }
   held.add(path);
   const released = (): void => void held.delete(path);
   try {
-    return await openSqlite(file, { released });
+    return await openSqlite(file, { owner: ownerOf(file, app), onDamage, released });
   } catch (error) {
     released();
     throw error;
   }
 }
 
-/** None in memory, and where the folder is missing, as it is told to whoever opens the file. */
-async function truePath(file: string): Promise<string | undefined> {
+/** The file is that app's, whatever its instances: those only tell peers of one process apart. */
+function ownerOf(file: string, app: string): Owner {
+  return {
+    name: app,
+    refusal: found =>
+      badArgument(
+        `The file ${file} belongs to the app ${JSON.stringify(found)}. Open it under that name for what is in it. Else name another file, or move this one away: that makes a new device.`,
+        "storage",
+      ),
+  };
+}
+
+/** Makes the rows that app's, if they are nobody's. Only once its core runs: an open that fails leaves them to others. */
+async function claim(store: Own & Held, app: string): Promise<void> {
+  try {
+    // An open file that has no name any more can be written on and on.
+    if ((await store.held()) === "ok") await store.putOwn(ownerKey, app, found => typeof found === "string");
+  } catch {
+    /* There was no room for it, or the file is gone or another's: whoever opens it next claims it. */
+  }
+}
+
+/** A file's one true path. None in memory, and where the folder is missing, as it is told to whoever opens the file. */
+export async function truePath(file: string): Promise<string | undefined> {
   if (file === ":memory:") return undefined;
   const [{ realpathSync }, { basename, dirname, join }] = (await Promise.all([
     importInNode("node:fs"),

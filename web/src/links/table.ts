@@ -55,6 +55,10 @@ export class LinkTable {
     known?.pipe.close();
   }
 
+  hold(link: number, held: boolean): void {
+    this.#pipes.get(link)?.pipe.hold?.(held);
+  }
+
   #drained(link: number, buffered: number): void {
     const known = this.#pipes.get(link);
     if (known === undefined) return;

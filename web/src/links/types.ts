@@ -10,6 +10,8 @@ export interface Links {
   send(link: number, bytes: Uint8Array): void;
   /** Once what was sent is out, at most a second later. Nothing more is received from it; `closed` is told. */
   close(link: number): void;
+  /** true: it need not be read for now. Where the transport can do that. */
+  hold?(link: number, held: boolean): void;
   rtcOpen(attempt: number, initiator: boolean, ice: readonly string[]): void;
   rtcSignal(attempt: number, kind: SignalKind, text: string): void;
   /** Also closes its link. */
@@ -52,6 +54,8 @@ export interface Pipe {
   readonly buffered: number;
   /** Ends it once what was sent is out, at most a second later; then the transport says `closed`. */
   close(): void;
+  /** Reads nothing, or again. */
+  hold?(held: boolean): void;
 }
 
 /** What a transport tells of one pipe. */

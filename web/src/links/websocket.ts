@@ -12,6 +12,9 @@ export interface SocketLike {
   close(): void;
   /** `ws` only: at once. */
   terminate?(): void;
+  /** `ws` only. */
+  pause?(): void;
+  resume?(): void;
   addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
   addEventListener(type: "open" | "close" | "error", listener: () => void): void;
 }
@@ -115,6 +118,11 @@ class SocketPipe implements Pipe {
       end(this.#socket);
       this.#ended();
     }, closeMs);
+  }
+
+  hold(held: boolean): void {
+    if (held) this.#socket.pause?.();
+    else this.#socket.resume?.();
   }
 
   #poll(): void {

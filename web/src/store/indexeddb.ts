@@ -19,6 +19,7 @@ import {
   type Reopening,
   type Row,
   type SaveOutcome,
+  type Stands,
   type Store,
   type Usage,
 } from "./store.js";
@@ -210,9 +211,17 @@ class IndexedDbBackend implements Backend {
     return this.#open().get("own", key);
   }
 
-  async putOwn(key: string, value: unknown): Promise<void> {
+  async putOwn<T>(key: string, value: T, stands?: Stands<T>): Promise<T> {
     const writing = this.#write(this.#open());
-    await Promise.all([writing.objectStore("own").put(value, key), writing.done]);
+    const own = writing.objectStore("own");
+    const change = async (): Promise<T> => {
+      const found: unknown = await own.get(key);
+      if (stands?.(found) === true) return found;
+      await own.put(value, key);
+      return value;
+    };
+    const [there] = await Promise.all([change(), writing.done]);
+    return there;
   }
 
   close(): void {

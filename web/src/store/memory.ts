@@ -14,6 +14,7 @@ import {
   type Reopening,
   type Row,
   type SaveOutcome,
+  type Stands,
   type Store,
   type Usage,
 } from "./store.js";
@@ -146,8 +147,11 @@ export class MemoryBackend implements Backend {
   getOwn(key: string): unknown {
     return this.#disk.own.get(key);
   }
-  putOwn(key: string, value: unknown): void {
+  putOwn<T>(key: string, value: T, stands?: Stands<T>): T {
+    const found = this.getOwn(key);
+    if (stands?.(found) === true) return found;
     this.#disk.own.set(key, value);
+    return value;
   }
   close(): void {
     /* the disk stays */

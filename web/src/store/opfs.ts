@@ -35,6 +35,9 @@ export async function openOpfs(name: string, options: OpfsOptions = {}): Promise
     const taken = (pool = await takePool(sqlite, name, options.patienceMs ?? 0));
     const { backend, wasEmpty } = SqlBackend.takeOver({
       name: "The browser's database",
+      ifDamaged:
+        "What helps is to delete what the browser keeps for this site: that deletes all peers and all data of this origin. " +
+        "Topics come back only by their invites, to a new device, with what others hold.",
       connect: () => connect(new taken.OpfsSAHPoolDb("/rows.db")),
       pragmas: ["PRAGMA synchronous = FULL", "PRAGMA temp_store = MEMORY"],
       usage,

@@ -12,6 +12,7 @@ import {
   type Reopening,
   type Row,
   type SaveOutcome,
+  type Stands,
   type Store,
   type StoreKind,
   type Usage,
@@ -30,9 +31,12 @@ export interface Backend {
   held?(): Reopening | Promise<Reopening>;
   usage(): Usage | Promise<Usage>;
   getOwn(key: string): unknown;
-  putOwn(key: string, value: unknown): void | Promise<void>;
+  putOwn<T>(key: string, value: T, stands?: Stands<T>): T | Promise<T>;
   close(): void | Promise<void>;
 }
+
+/** A save that failed waits no longer than this for what the disk says then. */
+const lookMs = 1000;
 
 export class OrderedStore implements Store, Own, Held {
   readonly kind: StoreKind;
@@ -41,6 +45,7 @@ export class OrderedStore implements Store, Own, Held {
   #saves: Promise<unknown> = Promise.resolve(); // until the last save issued is done
   #all: Promise<unknown> = Promise.resolve(); // until everything issued is done
   #barrier = false;
+  #recovering: Promise<Reopening> | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(kind: StoreKind, wasEmpty: boolean, backend: Backend) {
@@ -63,20 +68,39 @@ export class OrderedStore implements Store, Own, Held {
     const kept = copyChange(change);
     return this.#writing(async () => {
       if (this.#barrier) return "failed";
-      const outcome = await attempt(() => this.#backend.commit(kept));
+      const outcome = await this.#commit(kept);
       this.#barrier = outcome !== "ok";
       return outcome;
     }, "failed");
   }
 
+  // A disk that was taken away only shows once it is looked at anew.
+  async #commit(change: Change): Promise<SaveOutcome> {
+    const outcome = await attempt(() => this.#backend.commit(change));
+    if (outcome !== "failed" && outcome !== "unknown") return outcome;
+    let late: ReturnType<typeof setTimeout> | undefined;
+    const patience = new Promise(resolve => (late = setTimeout(resolve, lookMs)));
+    const found = await Promise.race([this.#recover(), patience]);
+    clearTimeout(late);
+    return found === "lost" ? "lost" : outcome;
+  }
+
+  #recover(): Promise<Reopening> {
+    const asked = async (): Promise<Reopening> => {
+      try {
+        return await this.#backend.recover();
+      } catch {
+        return "failed"; // not to be had
+      } finally {
+        this.#recovering = undefined;
+      }
+    };
+    return (this.#recovering ??= asked());
+  }
+
   async reopen(): Promise<Reopening> {
     return this.#writing(async () => {
-      let outcome: Reopening = "failed";
-      try {
-        outcome = await this.#backend.recover();
-      } catch {
-        /* not to be had */
-      }
+      const outcome = await this.#recover();
       this.#barrier = outcome !== "ok";
       return outcome;
     }, "failed");
@@ -92,16 +116,17 @@ export class OrderedStore implements Store, Own, Held {
     return this.#reading(() => this.#backend.getOwn(key));
   }
 
-  async putOwn(key: string, value: unknown): Promise<void> {
-    const written = this.#writing(async () => {
-      await this.#backend.putOwn(key, value);
-      return true;
-    }, false);
-    if (!(await written)) throw closedStore();
+  async putOwn<T>(key: string, value: T, stands?: Stands<T>): Promise<T> {
+    const there = await this.#writing<{ readonly value: T } | undefined>(
+      async () => ({ value: await this.#backend.putOwn(key, value, stands) }),
+      undefined,
+    );
+    if (there === undefined) throw closedStore();
+    return there.value;
   }
 
   close(): Promise<void> {
-    return (this.#closed ??= this.#all.then(() => this.#backend.close()));
+    return (this.#closed ??= this.#all.then(() => this.#recovering).then(() => this.#backend.close()));
   }
 
   #reading<T>(run: () => T | Promise<T>): Promise<T> {

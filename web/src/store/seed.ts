@@ -6,7 +6,7 @@
 
 import { PerdureError } from "../base/errors.js";
 import { randomBytes } from "../base/platform.js";
-import type { Own } from "./store.js";
+import { compareBytes, type Own } from "./store.js";
 
 export interface Seed {
   readonly bytes: Uint8Array;
@@ -24,42 +24,54 @@ interface Wrapped {
  *  then another one. */
 export async function wrappedSeed(own: Own, crypto: Crypto = globalThis.crypto): Promise<Seed> {
   const kept = await own.getOwn("seed");
-  if (isWrapped(kept)) {
-    try {
-      const bytes = new Uint8Array(
-        await crypto.subtle.decrypt({ name: "AES-GCM", iv: kept.iv }, kept.key, kept.sealed),
-      );
-      if (bytes.length === 32) return { bytes, fresh: false };
-    } catch {
-      /* damaged */
-    }
-  }
+  const old = await unwrapped(kept, crypto);
+  if (old !== undefined) return { bytes: old, fresh: false };
   const bytes = crypto.getRandomValues(new Uint8Array(32));
   const key = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
   const iv = crypto.getRandomValues(new Uint8Array(12));
   const sealed = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv }, key, bytes));
   const wrapped: Wrapped = { key, iv, sealed };
-  await own.putOwn("seed", wrapped);
-  return { bytes, fresh: true };
+  // Another opener may have been quicker: then its seed is this device's.
+  const stands = (found: unknown): found is Wrapped =>
+    isWrapped(found) && !(isWrapped(kept) && compareBytes(found.sealed, kept.sealed) === 0);
+  const there = await own.putOwn("seed", wrapped, stands);
+  if (there === wrapped) return { bytes, fresh: true };
+  const theirs = await unwrapped(there, crypto);
+  return theirs === undefined ? wrappedSeed(own, crypto) : { bytes: theirs, fresh: false };
 }
 
-/** The seed of this file or memory. Rejects with `storage-unavailable` if it cannot be read or written. */
-export async function plainSeed(own: Own): Promise<Seed> {
+/** Undefined if there is none, or it is damaged. */
+async function unwrapped(kept: unknown, crypto: Crypto): Promise<Uint8Array | undefined> {
+  if (!isWrapped(kept)) return undefined;
+  try {
+    const bytes = await crypto.subtle.decrypt({ name: "AES-GCM", iv: kept.iv }, kept.key, kept.sealed);
+    return bytes.byteLength === 32 ? new Uint8Array(bytes) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The seed of this file or memory. `file`: where it is. Rejects with `storage-unavailable` if it cannot be read or written. */
+export async function plainSeed(own: Own, file?: string): Promise<Seed> {
   try {
     const kept = await own.getOwn("seed");
-    if (kept instanceof Uint8Array && kept.length === 32) return { bytes: kept, fresh: false };
-    const bytes = randomBytes(32);
-    await own.putOwn("seed", bytes);
-    return { bytes, fresh: true };
+    if (isSeed(kept)) return { bytes: kept, fresh: false };
+    const made = randomBytes(32);
+    const bytes = await own.putOwn("seed", made, isSeed);
+    return { bytes, fresh: bytes === made };
   } catch (error) {
     if (error instanceof PerdureError) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new PerdureError(
       "storage-unavailable",
-      `The key of this device cannot be read or stored: ${why}. Put back a copy of the file, or use another one: that makes a new device.`,
+      `The key of this device cannot be read or stored${file === undefined ? "" : ` in the file ${file}`}: ${why}. Put back a copy of the file, or use another one: that makes a new device.`,
       { cause: error },
     );
   }
+}
+
+function isSeed(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array && value.length === 32;
 }
 
 function isWrapped(value: unknown): value is Wrapped {

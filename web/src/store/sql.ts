@@ -1,7 +1,8 @@
 // Rows in SQLite, whichever one: `sqlite.ts` and `opfs.ts` bring the connection, the statements are here.
 
+import type { PerdureError } from "../base/errors.js";
 import type { Backend } from "./ordered.js";
-import { newerFormat, unavailable } from "./refusals.js";
+import { newerFormat, takenMeanwhile, unavailable } from "./refusals.js";
 import {
   reopening,
   storeFormat,
@@ -9,6 +10,7 @@ import {
   type Reopening,
   type Row,
   type SaveOutcome,
+  type Stands,
   type Usage,
 } from "./store.js";
 
@@ -25,6 +27,8 @@ export interface Sql {
 const full = 13;
 const ioError = 10;
 const ioErrorWrite = ioError | (3 << 8);
+const corrupt = 11;
+const notDatabase = 26;
 const schema = [
   "CREATE TABLE rows (key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
   "CREATE TABLE own (key TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID",
@@ -35,13 +39,27 @@ const schema = [
 
 export interface SqlOptions {
   readonly name: string; // in what users are told: "The file peer.db"
+  readonly ifDamaged: string; // what helps then, a sentence
+  readonly onDamage?: (error: PerdureError) => void; // each time that it shows while the rows are in use
+  readonly ours?: () => void; // before the first write to what is known not to be somebody else's
   readonly connect: () => Sql; // called again when the connection has to be made anew
   readonly pragmas: readonly string[]; // after the format is known to be ours
   readonly usage: (sql: Sql) => Usage | Promise<Usage>;
   readonly makeRoom?: (sql: Sql) => void; // on the disk, after a commit that did not fit
   readonly isFull?: (bytes: number) => Promise<boolean>; // where a full disk shows as an I/O error: was there no room for so much?
   readonly isThere?: () => boolean; // false: its file was taken away, or another one put in its place
+  readonly owner?: Owner; // none: anybody's may be opened
   readonly released?: () => void; // once the last connection is closed for good
+}
+
+/** The own value that says whose rows they are, a text. 0.1.0 asks for no such value, and leaves it as it is. */
+export const ownerKey = "owner";
+
+/** Who opens rows, and gets only its own or nobody's. To make them its own is another step. */
+export interface Owner {
+  readonly name: string;
+  /** What is told to it where the rows are another's. */
+  readonly refusal: (found: string) => PerdureError;
 }
 
 export class SqlBackend implements Backend {
@@ -63,21 +81,23 @@ export class SqlBackend implements Backend {
     } catch (error) {
       backend?.close();
       if (error instanceof Error && error.name === "PerdureError") throw error;
-      throw unavailable(`${options.name} cannot be opened and written.`, error);
+      throw isDamage(error)
+        ? damageOf(options, error)
+        : unavailable(`${options.name} cannot be opened and written.`, error);
     }
   }
 
   #takeOver(): boolean {
     const sql = this.#sql;
-    const format = numberIn(sql.all("PRAGMA user_version"), "user_version");
-    if (format > storeFormat) throw newerFormat();
-    if (format === 0 && sql.all("SELECT 1 FROM sqlite_master LIMIT 1").length > 0)
-      throw unavailable(`${this.#options.name} is a database of something else.`);
+    // Each look is at one state: another opener may be making the tables.
+    sql.run("BEGIN");
+    this.#isNew();
+    sql.run("COMMIT");
+    this.#options.ours?.();
     for (const pragma of this.#options.pragmas) sql.all(pragma);
     sql.run("BEGIN IMMEDIATE");
-    // Another opener may have made the tables in between.
-    if (numberIn(sql.all("PRAGMA user_version"), "user_version") === 0)
-      for (const statement of schema) sql.run(statement);
+    if (this.#isNew()) for (const statement of schema) sql.run(statement);
+    this.#checkOwner();
     sql.run("UPDATE generation SET value = value + 1");
     this.#generation = this.#stored();
     const wasEmpty = sql.all("SELECT 1 FROM rows LIMIT 1").length === 0;
@@ -85,18 +105,41 @@ export class SqlBackend implements Backend {
     return wasEmpty;
   }
 
+  // Throws if it is not ours.
+  #isNew(): boolean {
+    const format = numberIn(this.#sql.all("PRAGMA user_version"), "user_version");
+    if (format > storeFormat) throw newerFormat();
+    if (format === 0 && this.#sql.all("SELECT 1 FROM sqlite_master LIMIT 1").length > 0)
+      throw unavailable(
+        `${this.#options.name} is a database of something else, and is left as it is. Name another file.`,
+      );
+    return format === 0;
+  }
+
+  // In the transaction that takes it over: one that belongs to another is left as it is.
+  #checkOwner(): void {
+    const { owner } = this.#options;
+    if (owner === undefined) return;
+    const found = this.getOwn(ownerKey);
+    if (typeof found === "string" && found !== owner.name) throw owner.refusal(found);
+  }
+
   read(keys: readonly Uint8Array[]): Row[] {
-    return keys.flatMap(key =>
-      this.#sql.all("SELECT value FROM rows WHERE key = ?", key).map(({ value }) => [key, asBytes(value)] as const),
+    return this.#watched(() =>
+      keys.flatMap(key =>
+        this.#sql.all("SELECT value FROM rows WHERE key = ?", key).map(({ value }) => [key, asBytes(value)] as const),
+      ),
     );
   }
 
   range(from: Uint8Array, to: Uint8Array, limit: number, reverse: boolean): Row[] {
-    const rows = this.#sql.all(
-      `SELECT key, value FROM rows WHERE key >= ? AND key < ? ORDER BY key ${reverse ? "DESC" : "ASC"} LIMIT ?`,
-      from,
-      to,
-      limit === 0 ? -1 : limit,
+    const rows = this.#watched(() =>
+      this.#sql.all(
+        `SELECT key, value FROM rows WHERE key >= ? AND key < ? ORDER BY key ${reverse ? "DESC" : "ASC"} LIMIT ?`,
+        from,
+        to,
+        limit === 0 ? -1 : limit,
+      ),
     );
     return rows.map(({ key, value }) => [asBytes(key), asBytes(value)] as const);
   }
@@ -128,6 +171,7 @@ export class SqlBackend implements Backend {
       return "ok";
     } catch (error) {
       this.#rollBack();
+      this.#look(error);
       const code = resultCode(error);
       if (code === full) return "full";
       if ((code & 0xff) !== ioError) return "failed";
@@ -162,22 +206,51 @@ export class SqlBackend implements Backend {
     return ArrayBuffer.isView(value) ? asBytes(value) : (value ?? undefined);
   }
 
-  putOwn(key: string, value: unknown): void {
+  putOwn<T>(key: string, value: T, stands?: Stands<T>): T {
     if (!(value instanceof Uint8Array || typeof value === "string" || typeof value === "number"))
       throw new TypeError(`own value ${key} is not bytes, text or a number`);
-    const put = (): void =>
-      this.#sql.run("INSERT INTO own VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
+    const put = (): T => this.#putOwn(key, value, stands);
     try {
-      put();
+      return put();
     } catch (error) {
       if (resultCode(error) !== full || !this.#makeRoom()) throw error;
       try {
-        put();
+        return put();
       } catch (again) {
         this.#makeRoom();
         throw again;
       }
     }
+  }
+
+  #putOwn<T>(key: string, value: T & SqlValue, stands: Stands<T> | undefined): T {
+    const sql = this.#sql;
+    try {
+      sql.run("BEGIN IMMEDIATE");
+      if (this.#stored() !== this.#generation) throw takenMeanwhile(this.#options.name);
+      const found = this.getOwn(key);
+      const there = stands?.(found) === true ? found : value;
+      if (there === value)
+        sql.run("INSERT INTO own VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
+      sql.run("COMMIT");
+      return there;
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+  }
+
+  #watched<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      this.#look(error);
+      throw error;
+    }
+  }
+
+  #look(error: unknown): void {
+    if (isDamage(error)) this.#options.onDamage?.(damageOf(this.#options, error));
   }
 
   close(): void {
@@ -235,7 +308,20 @@ function resultCode(error: unknown): number {
   const name: unknown = Reflect.get(error, "code");
   if (typeof name !== "string") return 0;
   if (name === "SQLITE_IOERR_WRITE") return ioErrorWrite;
-  return name === "SQLITE_FULL" ? full : name.startsWith("SQLITE_IOERR") ? ioError : 0;
+  const named = { SQLITE_FULL: full, SQLITE_IOERR: ioError, SQLITE_CORRUPT: corrupt, SQLITE_NOTADB: notDatabase };
+  return Object.entries(named).find(([prefix]) => name.startsWith(prefix))?.[1] ?? 0;
+}
+
+/** It is no database, or not a whole one. */
+function isDamage(error: unknown): boolean {
+  const code = resultCode(error) & 0xff;
+  return code === notDatabase || code === corrupt;
+}
+
+function damageOf({ name, ifDamaged }: SqlOptions, error: unknown): PerdureError {
+  const is =
+    (resultCode(error) & 0xff) === notDatabase ? "is no SQLite database, or its beginning is damaged" : "is damaged";
+  return unavailable(`${name} ${is}. ${ifDamaged}`, error);
 }
 
 function sizeOf(change: Change): number {

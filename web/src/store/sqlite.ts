@@ -7,31 +7,43 @@ import { PerdureError } from "../base/errors.js";
 import { importInNode } from "../base/node-import.js";
 import { OrderedStore } from "./ordered.js";
 import { unavailable } from "./refusals.js";
-import { pageBytes, SqlBackend, type Sql, type SqlValue } from "./sql.js";
+import { pageBytes, SqlBackend, type Owner, type Sql, type SqlOptions, type SqlValue } from "./sql.js";
 import type { Held, Own, Store } from "./store.js";
 
 export interface SqliteOptions {
   /** Saves that would make the file larger end as "full". Default: no bound but the disk's. */
   readonly maxBytes?: number;
+  /** Who opens it. Default: nobody in particular, and it is not asked whose it is. */
+  readonly owner?: Owner;
+  /** Told each time that the file shows itself damaged while it is in use. */
+  readonly onDamage?: (error: PerdureError) => void;
   /** Told once the file is let go. */
   readonly released?: () => void;
 }
 
 /** Opens the file, or ":memory:", and takes it over; made with mode 0600 if it is missing. Rejects with `storage-unavailable` if
  *  there is no SQLite for Node, if the path cannot be written, or if the file is something else or damaged; with `outdated` if a
- *  newer package has written it. */
+ *  newer package has written it; as its owner says if it is another's. */
 export async function openSqlite(file: string, options: SqliteOptions = {}): Promise<Store & Own & Held> {
   const connect = await findLibrary();
   // SQLite would take "file:…" for an address, which may lead to another file than the one that was made private.
-  const open = (): Sql => connect(file.startsWith("file:") ? `./${file}` : file);
-  const isThere = file === ":memory:" ? undefined : await makePrivate(file);
+  const open = (): Sql => {
+    const sql = connect(file.startsWith("file:") ? `./${file}` : file);
+    // Before anything is read: another opener may be making the file.
+    sql.all("PRAGMA busy_timeout = 5000");
+    return sql;
+  };
+  const place = file === ":memory:" ? undefined : await made(file);
   const { maxBytes } = options;
   const { backend, wasEmpty } = SqlBackend.takeOver({
     name: file === ":memory:" ? "The database in memory" : `The file ${file}`,
-    ...(isThere === undefined ? {} : { isThere }),
+    ifDamaged:
+      "Put back a copy of it, after removing the -wal and -shm beside it, or begin anew without it: that makes a new device.",
+    onDamage: error => options.onDamage?.(error),
+    ...place,
+    ...(options.owner === undefined ? {} : { owner: options.owner }),
     connect: open,
     pragmas: [
-      "PRAGMA busy_timeout = 5000",
       "PRAGMA journal_mode = WAL",
       "PRAGMA synchronous = FULL",
       ...(maxBytes === undefined ? [] : [`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / 4096))}`]),
@@ -128,23 +140,27 @@ function connected(database: Database): Sql {
   };
 }
 
-/** Makes the file if it is missing. Returns whether it still stands where it stood. */
-async function makePrivate(file: string): Promise<() => boolean> {
+/** Makes the file if it is missing. `isThere`: whether it still stands where it stood; `ours`: takes it from all others' eyes. */
+async function made(file: string): Promise<Pick<SqlOptions, "isThere" | "ours">> {
   const { chmodSync, closeSync, openSync, statSync } = (await importInNode("node:fs")) as typeof import("node:fs");
   const { resolve } = (await importInNode("node:path")) as typeof import("node:path");
   // The process may go to another folder.
   const path = resolve(file);
   try {
     closeSync(openSync(path, "a", 0o600));
-    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
     const { dev, ino } = statSync(path, { bigint: true });
-    return () => {
-      try {
-        const now = statSync(path, { bigint: true });
-        return now.dev === dev && now.ino === ino;
-      } catch (error) {
-        return !isMissing(error);
-      }
+    return {
+      isThere: () => {
+        try {
+          const now = statSync(path, { bigint: true });
+          return now.dev === dev && now.ino === ino;
+        } catch (error) {
+          return !isMissing(error);
+        }
+      },
+      ours: () => {
+        if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+      },
     };
   } catch (error) {
     throw unavailable(`The file ${file} cannot be written.${isMissing(error) ? " Make its folder first." : ""}`, error);

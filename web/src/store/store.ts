@@ -18,8 +18,8 @@ export interface Change {
 }
 
 /** ok: durable. full, failed: nothing of it was written. superseded: another opener has taken the store over, nothing was
- *  written and nothing ever will be. unknown: it may or may not have been written. */
-export type SaveOutcome = "ok" | "full" | "superseded" | "failed" | "unknown";
+ *  written and nothing ever will be. unknown: it may or may not have been written. lost: its rows are gone. */
+export type SaveOutcome = "ok" | "full" | "superseded" | "failed" | "unknown" | "lost";
 
 /** superseded: another opener has taken the store over. lost: its rows are gone. Neither ever changes. failed: it cannot be opened now. */
 export type Reopening = "ok" | "superseded" | "lost" | "failed";
@@ -51,11 +51,15 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Whether what was found in a value's place, or undefined, is to stay there. */
+export type Stands<T> = (found: unknown) => found is T;
+
 /** The shim's own few values beside the core's rows: the device seed, the format. They are not part of any save. */
 export interface Own {
   getOwn(key: string): Promise<unknown>;
-  /** Resolves when durable, rejects if it cannot be written. In SQLite a value is bytes, text or a number. */
-  putOwn(key: string, value: unknown): Promise<void>;
+  /** What is there stays if it `stands`, by default nothing does; else the value is put, in one step. Resolves with what is there then,
+   *  durably. Rejects if it cannot be written. In SQLite a value is bytes, text or a number, and only who holds the store writes any. */
+  putOwn<T>(key: string, value: T, stands?: Stands<T>): Promise<T>;
 }
 
 /** A store that can be asked whether it still belongs to its opener. */

@@ -69,7 +69,7 @@ export class Bus {
     channel.postMessage({ ...message, from: this.id, version: this.#version });
   }
 
-  /** That tab is gone. */
+  /** That tab is gone, or is told nothing for now. */
   forget(tab: string): void {
     this.#others.get(tab)?.close();
     this.#others.delete(tab);

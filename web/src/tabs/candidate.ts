@@ -6,6 +6,7 @@
 //     await live;                                      // before anybody hears of this tab: locks are had in the order in which they are asked for
 
 import { leaderLockOf, tabLockOf } from "../base/names.js";
+import { Hold } from "./hold.js";
 import type { OlderTabs } from "./older.js";
 
 export interface CandidateOptions {
@@ -13,9 +14,9 @@ export interface CandidateOptions {
   /** Tabs of one name are one peer. */
   readonly name: string;
   readonly tab: string;
-  readonly older: Pick<OlderTabs, "takeLead" | "release">;
-  /** Resolves with false if it could not: then somebody else may try first. The lock is kept until release(). */
-  readonly lead: () => Promise<boolean>;
+  readonly older: Pick<OlderTabs, "takeLead">;
+  /** Leads for as long as the hold stands. Resolves with false if it could not: then somebody else may try first. */
+  readonly lead: (hold: Hold) => Promise<boolean>;
 }
 
 /** After a failed takeover someone else may be luckier; then it is tried again. */
@@ -26,9 +27,9 @@ const renewMs = 3000;
 export class Candidate {
   readonly #options: CandidateOptions;
   #awake = new AbortController(); // aborted while the tab sleeps, and in the end: it holds no lock then
+  #living: Promise<void> | undefined; // it waits for the lock by which they know that it lives, or has it
   #stands = false; // it waits for the lock or has it
-  #leads = false; // it has it
-  #release: () => void = () => undefined;
+  #hold: Hold | undefined; // while it has the lock: what listens to one is a whole core
 
   constructor(options: CandidateOptions) {
     this.#options = options;
@@ -39,7 +40,7 @@ export class Candidate {
   }
   /** The lock is this tab's. */
   get leads(): boolean {
-    return this.#leads;
+    return this.#hold?.stands === true;
   }
 
   /** Calls `gone` when that tab lives no longer, unless the signal is aborted first: who gets its lock knows. */
@@ -48,18 +49,28 @@ export class Candidate {
     locks.request(tabLockOf(name, tab), { signal }, gone).catch(() => undefined);
   }
 
-  /** Resolves when it has that lock. */
+  /** Resolves when it has that lock, which it asks for unless it has it. */
   live(): Promise<void> {
+    return (this.#living ??= this.#live(this.#awake.signal));
+  }
+
+  #live(signal: AbortSignal): Promise<void> {
     const { locks, name, tab } = this.#options;
     return new Promise((resolve, reject) => {
-      const { signal } = this.#awake;
       const hold = (): Promise<void> => {
         resolve();
         return new Promise(done => {
+          if (signal.aborted) done();
           signal.addEventListener("abort", () => done());
         });
       };
-      locks.request(tabLockOf(name, tab), { signal }, hold).catch(reject);
+      locks
+        .request(tabLockOf(name, tab), { signal }, hold)
+        .catch(reject)
+        .finally(() => {
+          // It was refused, or taken away; if this tab has slept since, what is asked for now is another one.
+          if (signal === this.#awake.signal) this.#living = undefined;
+        });
     });
   }
 
@@ -72,15 +83,11 @@ export class Candidate {
     });
   }
 
-  /** Gives the lock back, if it has it. */
-  release(): void {
-    this.#release();
-  }
-
   /** Lets go of everything, within this task. */
   sleep(): void {
+    this.#hold?.end();
     this.#awake.abort();
-    this.#release();
+    this.#living = undefined;
   }
 
   wake(): void {
@@ -102,6 +109,7 @@ export class Candidate {
   async #compete(): Promise<boolean> {
     const { locks, name } = this.#options;
     const attempt = new AbortController();
+    const hold = new Hold();
     const end = (): void => attempt.abort();
     const renewal = setTimeout(end, renewMs);
     const { signal } = this.#awake;
@@ -109,33 +117,32 @@ export class Candidate {
     try {
       return await locks.request(leaderLockOf(name), { signal: attempt.signal }, () => {
         clearTimeout(renewal);
-        return this.#leadWhileAllowed();
+        if (signal.aborted) return false; // it was given just when this tab fell asleep
+        return this.#leadWhile(hold);
       });
     } catch {
       return attempt.signal.aborted;
     } finally {
+      hold.end(); // it may have been taken away
+      if (this.#hold === hold) this.#hold = undefined;
       clearTimeout(renewal);
       signal.removeEventListener("abort", end);
     }
   }
 
-  async #leadWhileAllowed(): Promise<boolean> {
-    const { older, lead } = this.#options;
-    const released = new Promise<void>(resolve => {
-      this.#release = () => {
-        older.release();
-        resolve();
+  // Resolves when the hold ends, whatever is under way: then the lock is let go.
+  #leadWhile(hold: Hold): Promise<boolean> {
+    this.#hold = hold;
+    return new Promise(resolve => {
+      let led = false;
+      hold.onEnd(() => resolve(led));
+      const attempt = async (): Promise<void> => {
+        const { older, lead } = this.#options;
+        await older.takeLead(hold);
+        led = hold.stands && (await lead(hold));
+        if (!led) hold.end();
       };
+      attempt().catch(() => hold.end());
     });
-    this.#leads = true;
-    try {
-      await older.takeLead();
-      if (!this.awake || !(await lead())) return false;
-      await released;
-      return true;
-    } finally {
-      this.#leads = false;
-      older.release();
-    }
   }
 }

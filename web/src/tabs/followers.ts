@@ -77,11 +77,18 @@ export class Followers {
   end(): void {
     this.#leaving = true;
     this.#quiet();
-    for (const follower of this.#followers.values()) {
+    for (const [tab, follower] of this.#followers) {
       follower.deaf();
       follower.gone.abort();
+      this.#options.bus.forget(tab);
     }
     this.#followers.clear();
+  }
+
+  /** The same, and they look for another leader at once: this tab lives on. */
+  lose(): void {
+    for (const tab of this.#followers.keys()) this.#options.bus.tell(tab, { kind: "lost" });
+    this.end();
   }
 
   #greet(tab: string, hidden: boolean): void {

@@ -4,7 +4,8 @@ import { SystemClock } from "../engine/clock.js";
 import { edgeConfig } from "../engine/config.js";
 import { loadCore } from "../engine/core.js";
 import { Driver } from "../engine/driver.js";
-import { PerdureError, type ErrorData } from "../base/errors.js";
+import { both } from "../base/both.js";
+import { closedError, PerdureError, type ErrorData } from "../base/errors.js";
 import { makeLinks } from "../links/links.js";
 import type { RtcPort } from "../links/rtc.js";
 import { canBroadcast } from "../base/platform.js";
@@ -16,9 +17,12 @@ import { openMemory } from "../store/memory.js";
 import { unavailable } from "../store/refusals.js";
 import { plainSeed, wrappedSeed, type Seed } from "../store/seed.js";
 import type { Own, Store } from "../store/store.js";
+import type { Hold } from "./hold.js";
 import type { Lead } from "./leading.js";
 
 export interface LeadOptions extends StartOptions {
+  /** While it stands the storage is this tab's. */
+  readonly hold: Hold;
   /** perdure.wasm, if the page has compiled it. */
   readonly compiled: Promise<WebAssembly.Module | undefined>;
   /** Only the worker that was started for it has SQLite in it. */
@@ -40,7 +44,8 @@ interface Opened {
   close(): Promise<void>;
 }
 
-/** Rejects with `storage-unavailable`, `outdated`, `wasm-blocked` or `wasm-failed`; then the storage is let go again. */
+/** Rejects with `storage-unavailable`, `outdated`, `wasm-blocked` or `wasm-failed`, or with whatever else if the hold has ended; then the storage is
+ *  let go again. */
 export async function takeLead(options: LeadOptions, superseded: () => void): Promise<Lead> {
   const { peer } = options;
   const [module, opened] = await both(
@@ -69,6 +74,8 @@ export async function takeLead(options: LeadOptions, superseded: () => void): Pr
       lostStore,
       trouble,
       onSuperseded: superseded,
+      // What is in memory is nobody else's.
+      ...(store.kind === "memory" ? {} : { until: options.hold.signal }),
     });
     await driver.start();
     return {
@@ -89,12 +96,14 @@ async function openStorage(options: LeadOptions): Promise<Opened> {
   const { storage = "auto" } = peer;
   if (storage === "memory") return inMemory(peer.app, []);
   const name = options.refused === undefined ? await storeNameOf(peer) : peerName(peer);
+  // To open it is to take it over.
+  if (!options.hold.stands) throw closedError();
   if (storage === "opfs" && options.refused === undefined) {
     const { openOpfs } = options;
     if (openOpfs === undefined) {
       throw unavailable(
-        'There is no SQLite here. Where openPeer({ worker }) is given, storage: "opfs" needs the address of perdure/worker-opfs; perdure/inline has none. ' +
-          'Or leave the option storage at "auto".',
+        'There is no SQLite here. storage: "opfs" needs perdure/worker-opfs: not worker: false, not perdure/inline; a worker that is named must be that one. ' +
+          'Or leave storage at "auto".',
       );
     }
     const own = await openIndexedDbOwn(name);
@@ -157,17 +166,4 @@ function tellFirstSave(store: Store, told: () => void): Store {
     usage: () => store.usage(),
     close: () => store.close(),
   };
-}
-
-// If one fails, what the other opened is closed again.
-async function both<T, S extends { close(): Promise<void> }>(one: Promise<T>, other: Promise<S>): Promise<[T, S]> {
-  try {
-    return await Promise.all([one, other]);
-  } catch (error) {
-    await other.then(
-      opened => opened.close(),
-      () => undefined,
-    );
-    throw error;
-  }
 }

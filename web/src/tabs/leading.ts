@@ -1,13 +1,15 @@
 // A tab's time of leading: its core, and the other tabs that it serves.
 //
-//     const leading = new Leading({ lead, others, hidden, onNotice, onInfo });
+//     const leading = new Leading({ lead, hold, others, hidden, onNotice, onInfo });
 //     leading.hear(message);                           // what other tabs say to who leads
+//     await leading.engine.call(body);                 // what its own tab asks
 //     await leading.resign();                          // or end(), where nothing can be written any more
 
 import type { Notice } from "../engine/boundary.js";
 import type { Engine, EngineInfo } from "../engine/engine.js";
 import type { TabMessage } from "./bus.js";
 import { Followers } from "./followers.js";
+import type { Hold } from "./hold.js";
 import type { Others } from "./others.js";
 
 /** A running core, with what only its own tab can tell it. A Driver is one. */
@@ -25,6 +27,7 @@ export interface Lead {
 
 export interface LeadingOptions {
   readonly lead: Lead;
+  readonly hold: Hold;
   /** How they are reached. None: it is alone. */
   readonly others: Pick<Others, "bus" | "candidate"> | undefined;
   /** Whether its own page is. */
@@ -35,14 +38,16 @@ export interface LeadingOptions {
 
 export class Leading {
   readonly lead: Lead;
+  readonly hold: Hold;
   /** Names this time of leading. */
   readonly term: string;
   readonly #hidden: () => boolean;
   readonly #followers: Followers | undefined;
   readonly #stops: readonly (() => void)[];
 
-  constructor({ lead, others, hidden, onNotice, onInfo }: LeadingOptions) {
+  constructor({ lead, hold, others, hidden, onNotice, onInfo }: LeadingOptions) {
     this.lead = lead;
+    this.hold = hold;
     this.term = `${others?.bus.id ?? ""}-${performance.now()}`;
     this.#hidden = hidden;
     const { engine } = lead;
@@ -72,10 +77,10 @@ export class Leading {
     this.engine.visibility(this.#hidden() && (this.#followers?.allHidden ?? true));
   }
 
-  /** Nobody is served any more, and nothing of the core is heard; what becomes of that is for its caller. */
+  /** Nobody is served any more, who is learns of it, and nothing of the core is heard; what becomes of that is for its caller. */
   end(): void {
     this.#deaf();
-    this.#followers?.end();
+    this.#followers?.lose();
   }
 
   /** Closes the core: everything accepted is on disk afterwards. */

@@ -5,6 +5,7 @@
 import type { TabMessage } from "./bus.js";
 import { oldLeaderLockOf, oldTabLocksOf, oldTabsChannelOf, type PeerParts, oldPeerName } from "../base/names.js";
 import { compareVersions } from "../base/version.js";
+import type { Hold } from "./hold.js";
 
 export interface OlderOptions {
   readonly peer: PeerParts;
@@ -20,7 +21,6 @@ export class OlderTabs {
   readonly #options: OlderOptions;
   readonly #peer: string;
   readonly #channel: BroadcastChannel | undefined;
-  #lead = new AbortController(); // aborted when the lead is given back
 
   constructor(options: OlderOptions) {
     this.#options = options;
@@ -36,25 +36,17 @@ export class OlderTabs {
     this.#channel?.postMessage(this.#said("hello"));
   }
 
-  /** Resolves when none of them leads, or could not be moved in time. None begins to until `release`. */
-  async takeLead(): Promise<void> {
-    const { locks, patienceMs = 5000 } = this.#options;
-    this.release();
-    const { signal } = (this.#lead = new AbortController());
-    const taken = new Promise<void>(resolve => {
-      const hold = (): Promise<void> => {
-        resolve();
-        return new Promise(done => {
-          signal.addEventListener("abort", () => done());
-        });
-      };
-      locks.request(oldLeaderLockOf(this.#peer), { signal }, hold).catch(() => resolve());
-    });
+  /** Resolves when none of them leads, or could not be moved in time, or the hold has ended. None begins to while it stands. */
+  async takeLead(hold: Hold): Promise<void> {
+    const { patienceMs = 5000 } = this.#options;
+    const ended = new Promise<void>(resolve => hold.onEnd(resolve));
+    const taken = this.#take(hold, ended);
     if (!(await this.#anyLives())) return; // whoever has it is none of them
     this.hello();
     let timer: ReturnType<typeof setTimeout> | undefined;
     await Promise.race([
       taken,
+      ended,
       new Promise<void>(resolve => {
         timer = setTimeout(resolve, patienceMs);
       }),
@@ -62,13 +54,25 @@ export class OlderTabs {
     clearTimeout(timer);
   }
 
-  release(): void {
-    this.#lead.abort();
+  close(): void {
+    this.#channel?.close();
   }
 
-  close(): void {
-    this.release();
-    this.#channel?.close();
+  // Resolves when it has their lock, or never will. Taken away, it is asked for again: one of them may wait for it.
+  async #take(hold: Hold, ended: Promise<void>): Promise<void> {
+    const { locks } = this.#options;
+    await new Promise<void>(resolve => {
+      let had = false;
+      const held = (): Promise<void> => {
+        had = true;
+        resolve();
+        return ended;
+      };
+      locks.request(oldLeaderLockOf(this.#peer), { signal: hold.signal }, held).catch(() => {
+        resolve();
+        if (had && hold.stands) void this.#take(hold, ended);
+      });
+    });
   }
 
   async #anyLives(): Promise<boolean> {

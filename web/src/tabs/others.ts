@@ -8,6 +8,7 @@ import { peerName, type PeerParts } from "../base/names.js";
 import { Asking } from "./asking.js";
 import { Bus, type TabMessage } from "./bus.js";
 import { Candidate } from "./candidate.js";
+import type { Hold } from "./hold.js";
 import { OlderTabs } from "./older.js";
 
 export interface OthersOptions {
@@ -21,8 +22,8 @@ export interface OthersOptions {
   /** Whether this tab neither leads nor follows. */
   readonly waits: () => boolean;
   readonly hear: (message: TabMessage) => void;
-  /** The lock is this tab's. Resolves with false if it could not lead: then somebody else may try first. */
-  readonly lead: () => Promise<boolean>;
+  /** The lock is this tab's for as long as the hold stands. Resolves with false if it could not lead: then somebody else may try first. */
+  readonly lead: (hold: Hold) => Promise<boolean>;
   /** Nobody answers who waits. */
   readonly silent: () => void;
 }
@@ -34,6 +35,7 @@ export class Others {
   readonly #asking: Asking;
   readonly #hidden: () => boolean;
   #watch = new AbortController(); // of the leader that is followed
+  #watched: string | undefined; // that leader
 
   constructor({ locks, peer, version, askMs, hidden, waits, hear, lead, silent }: OthersOptions) {
     const name = peerName(peer);
@@ -79,7 +81,7 @@ export class Others {
     this.#asking.begin();
   }
 
-  /** Somebody has the lock and will lead. */
+  /** Somebody has the lock and will lead, maybe this tab. */
   answered(): void {
     this.#asking.answered();
   }
@@ -88,6 +90,7 @@ export class Others {
   watch(leader: string, gone: () => void): void {
     this.unwatch();
     const { signal } = (this.#watch = new AbortController());
+    this.#watched = leader;
     this.candidate.watch(leader, signal, () => {
       if (!signal.aborted) gone();
     });
@@ -95,6 +98,8 @@ export class Others {
 
   unwatch(): void {
     this.#watch.abort();
+    if (this.#watched !== undefined) this.bus.forget(this.#watched);
+    this.#watched = undefined;
   }
 
   /** Says goodbye, and lets go of everything. */

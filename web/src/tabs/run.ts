@@ -4,7 +4,8 @@ import { PerdureError } from "../base/errors.js";
 import type { RtcPort } from "../links/rtc.js";
 import { canBroadcast, isOriginless } from "../base/platform.js";
 import type { Lead } from "./leading.js";
-import { Tab, type TabOptions } from "./tab.js";
+import type { TabOptions } from "./options.js";
+import { Tab } from "./tab.js";
 import type { LeadOptions } from "./lead.js";
 import type { StartOptions } from "./start.js";
 import { unavailable } from "../store/refusals.js";
@@ -48,7 +49,7 @@ export async function runTab(
     storage: peer.storage === "opfs" ? "opfs" : peer.storage === "indexeddb" ? "indexeddb" : "auto",
     // What one tab has in memory no other can take over: each is a peer of its own.
     locks: inMemory || refused !== undefined ? undefined : locks,
-    lead: superseded => takeLead({ ...options, compiled, rtcPort, onStored, refused }, superseded),
+    lead: (hold, superseded) => takeLead({ ...options, compiled, rtcPort, onStored, refused, hold }, superseded),
   });
   if (options.hidden) tab.visibility(true);
   return tab;

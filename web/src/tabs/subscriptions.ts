@@ -1,18 +1,20 @@
 // What a tab has standing with whoever leads: topics that it holds open, presence that its handles show, and which of them have
 // gone offline. A new leader knows nothing of them; it is told again.
 //
-// Topics keep their numbers from leader to leader, because they are rows. A topic is opened again as it was the first time; one
-// that was made, or entered by a code, is opened by its invite, which is fetched for that while there is a leader to ask.
+// Topics keep their numbers from leader to leader, because they are rows. A topic is opened again by its name while that is its alone, else
+// by its invite, which the core tells with it: that brings anchors back, too, which may have been taken away since.
 
-import type { CallBody, Notice, ReplyBody } from "../engine/boundary.js";
+import type { CallBody, Notice, ReplyBody, ReplyOf } from "../engine/boundary.js";
 import type { EngineInfo } from "../engine/engine.js";
+import type { TopicList } from "../engine/topiclist.js";
 
-type Ask = (body: CallBody) => Promise<ReplyBody>;
 type Show = Extract<CallBody, { readonly kind: "ShowPresence" }>;
 
 interface OpenTopic {
+  readonly id: string;
   opens: number;
-  again?: CallBody;
+  named?: CallBody & { readonly kind: "TopicNamed" };
+  invited?: CallBody;
 }
 
 export class TabSubscriptions {
@@ -30,9 +32,9 @@ export class TabSubscriptions {
     if (body.kind === "AllowLinks" && body.holder !== undefined) this.#holders.add(body.holder);
   }
 
-  /** A call of this tab was answered. `ask` is used to prepare for another leader. */
-  answered(body: CallBody, reply: ReplyBody, ask?: Ask): void {
-    if (reply.kind === "OpenedTopic") return this.#opened(body, reply.topic, ask);
+  /** A call of this tab was answered. */
+  answered(body: CallBody, reply: ReplyBody): void {
+    if (reply.kind === "OpenedTopic") return this.#opened(body, reply);
     this.asking(body);
     if (body.kind === "AllowLinks") {
       if (body.allowed) this.#offline.clear();
@@ -68,11 +70,13 @@ export class TabSubscriptions {
     this.#onlines = onlines;
   }
 
-  /** What to tell a new leader, in this order, before anything else. Each may fail without harm to the others. */
-  again(): CallBody[] {
-    const topics = [...this.#topics.values()].flatMap(({ opens, again }) =>
-      again === undefined ? [] : new Array<CallBody>(opens).fill(again),
-    );
+  /** What to tell a new leader, in this order, before anything else. Each may fail without harm to the others. `joined` is all that this
+   *  device has joined. */
+  again(joined: TopicList["topics"]): CallBody[] {
+    const topics = [...this.#topics.values()].flatMap(topic => {
+      const body = isItsName(topic, joined) ? topic.named : (topic.invited ?? topic.named);
+      return body === undefined ? [] : new Array<CallBody>(topic.opens).fill(body);
+    });
     const offline = [...this.#offline].map(
       holder => ({ kind: "AllowLinks", allowed: false, holder, onlines: this.#onlines }) as const,
     );
@@ -88,27 +92,23 @@ export class TabSubscriptions {
     return [...wants, ...topics];
   }
 
-  #opened(body: CallBody, topic: number, ask: Ask | undefined): void {
-    const known = this.#topics.get(topic);
-    if (known !== undefined) {
-      known.opens++;
-      return;
-    }
-    const open: OpenTopic = { opens: 1 };
+  #opened(body: CallBody, { topic, id, invite }: ReplyOf<"OpenedTopic">): void {
+    const open: OpenTopic = this.#topics.get(topic) ?? { id, opens: 0 };
     this.#topics.set(topic, open);
-    if (body.kind === "TopicNamed") open.again = body;
-    else if (body.kind === "TopicJoin") open.again = { kind: "TopicJoin", invite: body.invite };
-    else
-      ask?.({ kind: "TopicInvite", topic }).then(
-        reply => {
-          if (reply.kind === "Text") open.again = { kind: "TopicJoin", invite: reply.text };
-        },
-        () => undefined,
-      );
+    open.opens++;
+    if (body.kind === "TopicNamed") open.named = body;
+    if (body.kind === "TopicJoin") open.invited ??= { kind: "TopicJoin", invite: body.invite };
+    else open.invited ??= { kind: "TopicJoin", invite };
   }
 
   #forget(topic: number): void {
     this.#topics.delete(topic);
     for (const [holder, show] of this.#presence) if (show.topic === topic) this.#presence.delete(holder);
   }
+}
+
+// Others may have been given it, and this one another.
+function isItsName({ id, named }: OpenTopic, joined: TopicList["topics"]): boolean {
+  const called = joined.filter(({ name }) => named !== undefined && name === named.name);
+  return called.length === 1 && called[0]?.id === id;
 }

@@ -5,7 +5,7 @@
 //     const tab = await Tab.open({ peer: { app: "talkbox" }, version, lead, … });   // leads, or follows who does
 //     await tab.call({ kind: "TopicNamed", name: "lunch" });                       // the same in either case
 //
-//   waiting ── gets the lock, opens the store ──> leader ── superseded, put to sleep ──> waiting
+//   waiting ── gets the lock, opens the store ──> leader ── superseded, its lock is gone ──> waiting
 //   waiting ── welcomed by a leader ──> follower ── gets the lock ──> leader        any ── a newer version is there ──> ended
 //
 // Who waits asks again and again. Whoever holds the lock answers, also while it opens the store; if nobody does, waiting is told to have
@@ -16,30 +16,16 @@ import { Calls, isWriting, type CallMessage } from "../engine/calls.js";
 import type { TabMessage } from "./bus.js";
 import type { EngineInfo } from "../engine/engine.js";
 import { closedError, dataOf, type PerdureError } from "../base/errors.js";
-import { Leading, type Lead } from "./leading.js";
-import type { PeerParts } from "../base/names.js";
+import { Hold } from "./hold.js";
+import { Hope } from "./hope.js";
+import { Leading } from "./leading.js";
 import { TellingEngine } from "../engine/telling.js";
+import type { TabOptions } from "./options.js";
 import { Others } from "./others.js";
 import { couldNotLead, outdated, silent } from "./refusals.js";
 import { TabSubscriptions } from "./subscriptions.js";
 import { otherStorage } from "../engine/storage.js";
 import { compareVersions } from "../base/version.js";
-
-export interface TabOptions {
-  /** Tabs of one app and instance are one peer. */
-  readonly peer: PeerParts;
-  readonly version: string;
-  /** What the peer is to be kept in; auto is IndexedDB, or memory where there is none. All its tabs have to mean the same. */
-  readonly storage: "auto" | "indexeddb" | "opfs";
-  /** Opens the store and starts the core. `superseded`: to be called when a save was told so. */
-  readonly lead: (superseded: () => void) => Promise<Lead>;
-  /** Told to whoever leads in our place. */
-  readonly anchors?: readonly string[];
-  /** None: alone, as with storage that other tabs cannot see. */
-  readonly locks: LockManager | undefined;
-  /** Who waits asks so often. Default: every 2 s. */
-  readonly askMs?: number;
-}
 
 type Role =
   | { readonly kind: "waiting" }
@@ -53,7 +39,7 @@ export class Tab extends TellingEngine {
   readonly #subscriptions = new TabSubscriptions();
   readonly #calls = new Calls(
     (message, signal) => this.#send(message, signal),
-    (body, reply) => this.#subscriptions.answered(body, reply, inner => this.call(inner)),
+    (body, reply) => this.#subscriptions.answered(body, reply),
   );
   #role: Role = { kind: "waiting" };
   #id = "";
@@ -61,7 +47,8 @@ export class Tab extends TellingEngine {
   #hidden = false;
   #ready: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
   #closed: Promise<void> | undefined;
-  #silent: () => void = () => undefined; // nobody has answered
+  readonly #hope = new Hope();
+  #before: Promise<unknown> = Promise.resolve(); // until what led last has let its storage go
 
   /** Resolves when calls can be answered: this tab leads or follows. Rejects as `lead` does, with `outdated`, with
    *  `bad-argument` if the peer has another storage, or with `storage-unavailable` if who leads is silent. */
@@ -84,9 +71,9 @@ export class Tab extends TellingEngine {
       hidden: () => this.#hidden,
       waits: () => this.#role.kind === "waiting",
       hear: message => this.#hear(message),
-      lead: () => this.#lead(),
+      lead: hold => this.#lead(hold),
       silent: () => {
-        this.#silent();
+        this.#hope.silent();
         this.#unable(silent());
       },
     });
@@ -130,7 +117,6 @@ export class Tab extends TellingEngine {
     // Within this task: it may be the last one. What the store still writes is kept from harm by its generation.
     this.#others.candidate.sleep();
     if (kind === "follower") this.#others.bus.say({ kind: "bye" });
-    if (kind === "leader") this.#stepDown();
   }
 
   /** It begins anew, and follows whoever leads by now. */
@@ -146,7 +132,7 @@ export class Tab extends TellingEngine {
   // ---- who leads -----------------------------------------------------------------------------------------------------------
   async #start(): Promise<void> {
     if (this.#others === undefined) {
-      await this.#takeLead();
+      await this.#takeLead(new Hold());
       return;
     }
     const ready = new Promise<void>((resolve, reject) => {
@@ -172,19 +158,34 @@ export class Tab extends TellingEngine {
   #lost(): void {
     if (this.#role.kind !== "follower") return;
     this.#wait();
-    this.#others?.reenter(); // its lock may have been taken away
+    this.#others?.reenter(); // its lock may have been taken away: then it is asked for anew
   }
 
-  // False if it could not: then somebody else may try first.
-  async #lead(): Promise<boolean> {
+  // False if it could not: then somebody else may try first. One attempt after the other: each opens the storage.
+  #lead(hold: Hold): Promise<boolean> {
+    this.#stirred();
+    const led = this.#before.then(() => this.#tryToLead(hold));
+    this.#before = led;
+    return led;
+  }
+
+  async #tryToLead(hold: Hold): Promise<boolean> {
     try {
-      return !this.#over() && (await this.#takeLead());
+      return !this.#over() && hold.stands && (await this.#takeLead(hold));
     } catch (error) {
+      if (!hold.stands) return false; // why it could not matters no more
       const refusal = couldNotLead(error);
       if (refusal.code === "outdated") this.#end(refusal);
+      this.#hope.refused();
       this.#unable(refusal);
       return false;
     }
+  }
+
+  // This tab or another has the lock: from here on it is waited for as long again.
+  #stirred(): void {
+    this.#others?.answered();
+    this.#hope.stirred();
   }
 
   // It can neither lead nor follow, for now.
@@ -193,15 +194,15 @@ export class Tab extends TellingEngine {
     if (!this.#over()) this.setInfo({ ...this.info(), trouble: [dataOf(refusal)] });
   }
 
-  // False if another opener was quicker.
-  async #takeLead(): Promise<boolean> {
+  // False if another opener was quicker, or the lock is gone.
+  async #takeLead(hold: Hold): Promise<boolean> {
     let superseded = false;
     this.#others?.bus.say({ kind: "starting" });
-    const lead = await this.#options.lead(() => {
+    const lead = await this.#options.lead(hold, () => {
       superseded = true;
       if (this.#role.kind === "leader" && this.#role.leading.lead === lead) this.#stepDown();
     });
-    if (this.#over() || superseded || this.#others?.candidate.awake === false) {
+    if (this.#over() || superseded || !hold.stands) {
       await lead.drop();
       return false;
     }
@@ -215,6 +216,7 @@ export class Tab extends TellingEngine {
     this.board.dropPresence();
     const leading = new Leading({
       lead,
+      hold,
       others,
       hidden: () => this.#hidden,
       onNotice: notice => this.#told(notice),
@@ -222,8 +224,8 @@ export class Tab extends TellingEngine {
     });
     others?.unwatch();
     this.#role = { kind: "leader", leading };
-    this.#id = engine.id;
-    this.#subscriptions.follows(engine.info());
+    if (others !== undefined) hold.onEnd(() => this.#stepDown());
+    this.#answered(engine.id, engine.info());
     this.setInfo({ ...engine.info(), tab: "leader" });
     if (!this.#online) engine.network(false);
     if (this.#hidden) leading.tellVisibility();
@@ -240,13 +242,12 @@ export class Tab extends TellingEngine {
     this.#wait();
     leading.end();
     this.setInfo({ ...this.info(), tab: "follower" });
-    void leading.lead
-      .drop()
-      .catch(() => undefined)
-      .then(() => {
-        this.#others?.candidate.release();
-        if (this.#others?.candidate.awake === true) this.#others.hello();
-      });
+    const dropped = leading.lead.drop().catch(() => undefined);
+    this.#before = this.#before.then(() => dropped);
+    void dropped.then(() => {
+      leading.hold.end();
+      if (this.#others?.candidate.awake === true) this.#others.hello();
+    });
   }
 
   #hear(message: TabMessage): void {
@@ -257,7 +258,7 @@ export class Tab extends TellingEngine {
     const role = this.#role;
     switch (message.kind) {
       case "starting":
-        this.#others?.answered();
+        this.#stirred();
         break;
       case "leading":
         if (role.kind !== "leader") this.#others?.hello();
@@ -306,8 +307,7 @@ export class Tab extends TellingEngine {
       this.#wait();
       this.#others?.hello();
     });
-    this.#id = id;
-    this.#subscriptions.follows(info);
+    this.#answered(id, info);
     for (const notice of notices) this.#told(notice);
     this.setInfo({ ...info, tab: "follower" });
     for (const url of this.#options.anchors ?? []) this.#quietly({ kind: "AnchorAdd", url });
@@ -334,12 +334,7 @@ export class Tab extends TellingEngine {
   async #close(): Promise<void> {
     // Whoever leads meanwhile answers calls that write, which may be this tab; where nobody can, it is not waited for. Nor is for the rest.
     if (this.#role.kind === "follower" || this.#role.kind === "waiting")
-      await Promise.race([
-        this.#calls.none(isWriting),
-        new Promise<void>(resolve => {
-          this.#silent = resolve;
-        }),
-      ]);
+      await Promise.race([this.#calls.none(isWriting), this.#hope.lost()]);
     this.#others?.unwatch();
     if (this.#role.kind === "leader") await this.#role.leading.resign();
     if (this.#role.kind !== "ended") this.#role = { kind: "ended", reason: closedError() };
@@ -365,7 +360,7 @@ export class Tab extends TellingEngine {
 
   // To a new leader: first what stands, then what was not answered, each in its old order.
   #resend(): void {
-    for (const body of this.#subscriptions.again()) this.#quietly(body);
+    for (const body of this.#subscriptions.again(this.board.topics)) this.#quietly(body);
     this.#calls.again();
   }
 
@@ -375,6 +370,13 @@ export class Tab extends TellingEngine {
     if (role.kind === "follower")
       this.#others?.bus.tell(role.leader, { kind: "call", call: -this.#calls.number(), body });
     if (role.kind === "leader") role.leading.engine.call(body).catch(() => undefined);
+  }
+
+  // By a leader that was not known yet.
+  #answered(id: string, info: EngineInfo): void {
+    this.#id = id;
+    this.#hope.answered();
+    this.#subscriptions.follows(info);
   }
 
   // ---- what is told ----------------------------------------------------------------------------------------------------------

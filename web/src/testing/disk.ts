@@ -64,7 +64,7 @@ class TestStore implements Store {
   }
 
   save(change: Change): Promise<SaveOutcome> {
-    return this.#lost ? Promise.resolve("failed") : this.#inner.save(change);
+    return this.#lost ? Promise.resolve("lost") : this.#inner.save(change);
   }
 
   reopen(): Promise<Reopening> {

@@ -19,7 +19,7 @@ export type { TestAnchor, TestNetwork, TestPeer } from "./types.js";
 export type TestPeerOptions = Pick<PeerOptions, "app" | "name" | "instance">;
 
 /** A network without peers. The same seed, default 1, gives the same run. latencyMs: one way, default 30. loss: the part of
- *  messages, 0 to 1, that are late by a retransmission, default 0. */
+ *  messages, from 0 to below 1, that are late by a retransmission, default 0. */
 export function createNetwork(options: { seed?: number; latencyMs?: number; loss?: number } = {}): TestNetwork {
   return new Network(options);
 }

@@ -1,7 +1,7 @@
 // The peers of a test network, who can reach whom, and when they agree.
 import { loadCoreInNode } from "../engine/core.js";
 import type { CoreModule, WasmSource } from "../engine/core.js";
-import { checkObject } from "../base/arguments.js";
+import { checkOptions } from "../base/arguments.js";
 import { badArgument, closedError, PerdureError } from "../base/errors.js";
 import { checkNames } from "../api/options.js";
 import { PeerHandle } from "../api/peer.js";
@@ -31,7 +31,12 @@ export class Network implements TestNetwork {
   #closed: Promise<void> | undefined;
 
   constructor(options: { seed?: number; latencyMs?: number; loss?: number; wasm?: WasmSource }) {
-    const { seed = 1, latencyMs = 30, loss = 0, wasm } = checkObject("options", options);
+    const {
+      seed = 1,
+      latencyMs = 30,
+      loss = 0,
+      wasm,
+    } = checkOptions("createNetwork", options, ["seed", "latencyMs", "loss", "wasm"]);
     if (!Number.isSafeInteger(seed) || seed < 0) throw badArgument("seed must be a whole number from 0 on.", "seed");
     checkTime("latencyMs", latencyMs, "latencyMs");
     if (!Number.isFinite(loss) || loss < 0 || loss >= 1)
@@ -53,7 +58,7 @@ export class Network implements TestNetwork {
 
   open(options: Pick<PeerOptions, "app" | "name" | "instance">): Promise<TestPeer> {
     return this.#telling(async () => {
-      checkNames("open", options);
+      checkNames("open", options, ["app", "name", "instance"]);
       const { app, name = "", instance = "default" } = options;
       const label = name === "" ? `peer ${++this.#peers}${instance === "default" ? "" : ` (${instance})`}` : name;
       const station = await this.#station({ label, app, name });
@@ -89,7 +94,9 @@ export class Network implements TestNetwork {
         id: station.id,
         crash: () => station.crash(),
         restart: (options = {}) =>
-          this.#telling(() => restart(station, this.#time, checkObject("options", options).empty === true)),
+          this.#telling(() =>
+            restart(station, this.#time, checkOptions("restart", options, [], ["empty"]).empty === true),
+          ),
       };
       this.#stations.set(anchor, station);
       for (const other of this.#stations.values()) {
@@ -132,7 +139,7 @@ export class Network implements TestNetwork {
 
   settle(options: { withinMs?: number } = {}): Promise<number> {
     return this.#telling(async () => {
-      const { withinMs = 60_000 } = checkObject("options", options);
+      const { withinMs = 60_000 } = checkOptions("settle", options, ["withinMs"]);
       checkTime("withinMs", withinMs, "withinMs");
       const began = this.#time.now;
       for (;;) {
