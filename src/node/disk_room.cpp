@@ -9,6 +9,7 @@ namespace perdure {
 
 u64 DiskRoom::failed(u64 bytes, u64 now_ms) {
   most_ = std::min(most_.value_or(bytes / 2), bytes / 2);
+  if (now_ms > again_ms_ + pause_ms_) pause_ms_ = 0;  // it was well for longer than it was waited for
   pause_ms_ = std::clamp(2 * pause_ms_, params::room_pause_ms, params::room_pause_ms_max);
   again_ms_ = now_ms + pause_ms_;
   return *most_ / 2;

@@ -277,7 +277,7 @@ class Node::Impl final : public sync::SyncHost {
 
   // ---- presence.cpp
   void on_presence(peers::Link&, const TopicPtr&, const wire::Frame&);
-  void pass_on(peers::Link& from, const TopicPtr&, const wire::Presence&);
+  void pass_on(peers::Link& from, const TopicPtr&, const wire::Presence&), pass_on_names(const TopicPtr&, TopicExtra&);
   void announce(const TopicPtr&, u8 kind, const std::optional<Bytes>& value, std::optional<LinkId> only);
   void announce_to_newcomer(peers::Link&, const TopicPtr&), announce_anew();
   void presence_time(const TopicPtr&, TopicExtra&);

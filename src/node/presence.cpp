@@ -14,8 +14,6 @@ using peers::Link;
 
 namespace {
 
-constexpr u8 kind_presence = 1;
-constexpr u8 kind_profile = 2;
 constexpr std::size_t name_max = 256;
 
 Bytes context(const Topic& topic, const DeviceId& device, u8 kind, u64 sequence) {
@@ -113,20 +111,6 @@ void Node::Impl::announce_anew() {
     if (!config_.name.empty()) announce(topic, kind_profile, own(view(config_.name)), std::nullopt);
     extra(topic).own_presence_due |= extra(topic).own_presence.has_value();
   }
-}
-
-// To all others who are here: as much as may be passed on. Beyond that they see the next one, at the latest when it is said again.
-void Node::Impl::pass_on(Link& link, const TopicPtr& topic, const wire::Presence& said) {
-  const auto links = sync_.links(topic);
-  const u64 work = links.size() * wire::work_per_presence(said.sealed.size()), now = now_.steady_ms;
-  if (presences_.left_at(now, wire::presences_passed) > now ||
-      link.shared->presences.left_at(now, wire::presences_passed_by) > now)
-    return void(metrics_["presences_over"] += 1);
-  presences_.charge(now, wire::presences_passed, work);
-  link.shared->presences.charge(now, wire::presences_passed_by, work);
-  for (LinkId id : links)
-    if (auto other = links_.find(id); other != links_.end() && id != link.id)
-      send_on(*other->second, said, other->second->aliases[topic->no]);
 }
 
 void Node::Impl::on_presence(Link& link, const TopicPtr& topic, const wire::Frame& frame) {
@@ -324,6 +308,7 @@ void Node::Impl::keep_frame(Heard& said, Bytes frame) {
 }
 
 void Node::Impl::presence_time(const TopicPtr& topic, TopicExtra& e) {
+  if (e.names_at && *e.names_at <= now_.steady_ms) pass_on_names(topic, e);
   const bool again = e.own_presence &&
                      e.own_presence_at + idle_ms(params::presence_again_ms, params::presence_again_ms_max) <=
                          now_.steady_ms;

@@ -23,9 +23,10 @@ Bytes Purses::name(const LinkOpened& event) {
 }
 
 std::shared_ptr<peers::Spent> Purses::join(const Bytes& name, u64 now_ms) {
-  if (of_.size() >= params::addresses_max)
+  const bool fresh = !of_.contains(name);
+  if (fresh && of_.size() >= params::addresses_max)
     std::erase_if(of_, [&](auto& a) { return a.second.links == 0 && untouched(*a.second.spent, now_ms); });
-  for (auto a = of_.begin(); a != of_.end() && of_.size() >= params::addresses_max;)
+  for (auto a = of_.begin(); fresh && a != of_.end() && of_.size() >= params::addresses_max;)
     a = a->second.links == 0 ? of_.erase(a) : std::next(a);
   Purse& purse = of_[name];
   if (!purse.spent) purse.spent = std::make_shared<peers::Spent>();

@@ -38,11 +38,13 @@ struct Ending {
   u32 call = 0;
 };
 
+inline constexpr u8 kind_presence = 1, kind_profile = 2;
 struct Heard {  // a presence or profile, the newest of its device
   u64 sequence = 0;
-  u64 heard_ms = 0;  // steady
-  Budget budget;     // anchors: how often it is passed on
-  Bytes frame;       // as it came, for who enters later
+  u64 heard_ms = 0;   // steady
+  Budget budget;      // how often it is heard; anchors: passed on
+  Bytes frame;        // as it came, for who enters later
+  bool owed = false;  // anchors: a name that those who are here have not been told
   std::optional<Bytes> value;
 };
 
@@ -85,22 +87,23 @@ struct TopicExtra {
   std::optional<Error> unusable;        // … too often: what its calls are told, until it is loaded after all
   u64 rebuild_at = 0;                   // when to try again to index it anew; 0: no need
   bool rebuild_wanted = false;          // an index could not be read
-  bool own_unreadable = false;          // a batch of our own is opaque
   bool arrivals_lost = false;           // … that of the order of arrival
+  bool own_unreadable = false;          // a batch of our own is opaque
   u64 rebuilt_ms = 0;                   // when it was last indexed anew
   u64 back_at = 0;                      // when it is again, with what has come back meanwhile; 0: no need
   std::vector<Resumed> retries;         // calls that met damaged indexes
   std::map<LogNo, u64> searched;        // logs of which a row was missed, until when they are not looked through again
   sync::Missing missing, missed;        // what the indexes are without; … while they are being made
   std::map<LogNo, u64> holes_given_up;  // own logs that end in a hole for others: what is behind it is appended again
+  std::map<LogNo, bool> searching;      // logs that are being looked through for lost rows; true: once more after that
   std::map<OpId, OpId> renamed;         // receipts of this life whose ids another branch has: what they speak of now
-  std::map<LogNo, bool> searching;      // … that are being looked through; true: once more after that
   TopicNotice pending_notice;           // keys and flags gathered since the last notice
   TopicNotice last_notice;
   Budget epochs;  // begun because a backup was put back
   bool dirty = false;
   bool members_dirty = false;
   std::optional<u64> members_at;  // when to tell of members, steady
+  std::optional<u64> names_at;    // … and, at an anchor, to pass on names that are owed
   std::vector<MemberOut> last_members;
 };
 

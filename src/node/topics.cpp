@@ -328,7 +328,7 @@ void Node::Impl::drop_topic(const TopicPtr& topic) {
 void Node::Impl::erase_topic(const TopicPtr& topic, store::Transactions::Done done) {
   if (!topic->written) return done(SaveOutcome::ok);
   std::vector<std::pair<Bytes, Bytes>> ranges;
-  for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'V', 'K', 'C', 'W', 'E', 'O'}) {
+  for (char kind : {'T', 'L', 'B', 'N', 'I', 'X', 'V', 'F', 'K', 'C', 'W', 'E', 'O'}) {
     ranges.emplace_back(store::key(kind, topic->no), store::key(kind, topic->no + 1));
   }
   auto then = std::make_shared<store::Transactions::Done>(std::move(done));

@@ -117,6 +117,7 @@ std::optional<u64> Node::Impl::deadline_of(const Topic& topic, const TopicExtra&
   if (!topic.loaded) return at;
   if (topic.open && e.back_at != 0) take(e.back_at);
   if (e.members_at && !config_.anchor) take(*e.members_at);
+  if (e.names_at) take(*e.names_at);
   if (e.own_presence)
     take(e.own_presence_at + (e.own_presence_due ? params::presence_interval_ms
                                                  : idle_ms(params::presence_again_ms, params::presence_again_ms_max)));

@@ -70,9 +70,9 @@ struct Link {
   std::map<wire::Mac, ShownTopic> unmatched;  // topics that only the peer has open
   std::map<store::TopicNo, Greeted> hellos;   // said with the MAC, until both know the topic
   struct Introduced {
-    std::map<DeviceId, bool> devices;
+    std::map<DeviceId, bool> devices;  // true: can make DataChannels
     Budget budget;
-  };  // true: can make DataChannels
+  };
   std::map<store::TopicNo, Introduced> introduced;  // whom the peer said it is linked to, by topic
   bool choked = false;                              // it does not take what is sent to it: to be closed
   Spent spent;

@@ -11,6 +11,7 @@
 //                            without (sync/missing.hpp)
 //     X topic tree page      a page of an index                                          (store/index.hpp)
 //     V topic log            which batches of an own voided log were appended again      (sync/reappended.hpp)
+//     F topic log            that its author signed two histories of it: the proof       (sync/branches.cpp)
 //     K topic acker          how far a peer has acknowledged our logs                    (sync)
 //     C topic peer           where we left off in that peer's arrival order              (sync)
 //     C topic                at an anchor: of which peers there are such rows            (sync)

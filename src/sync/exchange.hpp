@@ -15,8 +15,8 @@ namespace perdure::sync {
 // Parameters, each with its reason.
 inline constexpr u64 push_bytes_max = 64 * 1024;   // unasked, in answer to a greeting: one page's worth
 inline constexpr u64 want_bytes_max = 512 * 1024;  // one want: half a second of a slow home uplink
-inline constexpr u64 window_bytes = 1024 * 1024;   // wanted and not yet arrived, per link
-inline constexpr std::size_t pulls_max = 8;        // wants under way, per link
+inline constexpr u64 window_bytes = 1024 * 1024;   // wanted and not yet arrived, per link and topic
+inline constexpr std::size_t pulls_max = 8;        // wants under way, likewise
 inline constexpr std::size_t serves_max = 64;      // wants that a peer may have under way with us; more closes the link
 inline constexpr std::size_t theirs_max = 65'536;  // logs a peer may speak of; more closes the link
 inline constexpr u64 queued_bytes_max = 3 * 1024 * 1024;  // pages waiting for storage, per link; more closes the link
@@ -91,6 +91,7 @@ struct Serve {  // a page that we owe, or the end of an answer
 struct ForkSearch {
   bool by_page = false;  // their page did not fit: if the trees agree, they lied
   bool proved = false;   // their head is signed over the tree that we descend
+  bool parted = false;   // the first leaf that differs is found; their tree is asked for as it goes on behind it
   u64 length = 0;        // of their branch
   Hash root;             // … and its root
   u32 level = 0;         // node under comparison
@@ -182,6 +183,7 @@ struct Exchange {
   std::optional<u64> announce_at;
   u64 check_at = 0;
   std::map<wire::LogTag, ForkSearch> fork_searches;  // at most fork_searches_max
+  std::set<wire::LogTag> shown;                      // logs whose fork was proved to them, or by them
   std::set<wire::LogTag> suspects;                   // fork_searches to open once nothing is being fetched
   std::map<wire::LogTag, u64> parted;                // where their history of a log was seen to leave ours
   std::map<wire::LogTag, std::array<u8, 4>> looked;  // own voided logs that were asked about, by what was said of them

@@ -64,8 +64,9 @@ void Sync::on_ask_proof(TopicSync& t, Exchange& e, const wire::AskProof& ask) {
 void Sync::on_proof(TopicSync& t, Exchange& e, const wire::Proof& proof) {
   auto search = e.fork_searches.find(proof.log);
   auto known = e.tags.find(proof.log);
-  // of an search that is closed
-  if (search == e.fork_searches.end() || known == e.tags.end() || search->second.proved) return;
+  // of a search that is closed
+  if (search == e.fork_searches.end() || known == e.tags.end()) return;
+  if (search->second.proved && !search->second.parted) return;
   const LogEntry& entry = t.topic->logs[known->second];
   if (proof.size == 0 || proof.size > entry.durable.length || proof.length < proof.size ||
       proof.peaks.size() != static_cast<std::size_t>(std::popcount(proof.size)))
@@ -76,6 +77,7 @@ void Sync::on_proof(TopicSync& t, Exchange& e, const wire::Proof& proof) {
   if (!root ||
       !log::verify_head(t.topic->network, t.topic->id, entry.pending.device, entry.pending.incarnation, *root, head))
     return host_.fault(e.link, Fault::forged);
+  if (search->second.parted) return prove_fork(t, e, proof);
   search->second.proved = true;
   search->second.length = proof.length;
   search->second.root = *root;
@@ -111,6 +113,7 @@ void Sync::compare(const TopicPtr& topic, Exchange& e, const wire::LogTag& tag, 
         }
         ForkSearch closed = search;
         ex->fork_searches.erase(tag);
+        if (plead(topic, no)) return;
         const Durable& held = topic->logs[no].durable;
         const u64 at = std::min(proof.size, held.cut);
         bool behind = is_own(*topic, no) && held.cut < held.length && closed.length > at;
@@ -123,9 +126,15 @@ void Sync::compare(const TopicPtr& topic, Exchange& e, const wire::LogTag& tag, 
 void Sync::descend(TopicSync& t, Exchange& e, const wire::LogTag& tag) {
   ForkSearch& search = e.fork_searches[tag];
   if (search.level > 0) return send(e, wire::AskNodes{tag, search.level, search.index});
+  e.parted[tag] = search.index;
+  const store::LogNo no = e.tags[tag];
+  if (!is_own(*t.topic, no) && search.index < t.topic->logs[no].durable.forked) {
+    search.parted = true;
+    return send(e, wire::AskProof{tag, search.index + 1});
+  }
   ForkSearch closed = search;
   e.fork_searches.erase(tag);
-  diverged(t.topic, e.link, tag, e.tags[tag], closed.index, closed);
+  if (is_own(*t.topic, no)) begin_branch_fetch(t.topic, e.link, tag, no, closed.index, closed);
 }
 
 void Sync::on_ask_nodes(TopicSync& t, Exchange& e, const wire::AskNodes& ask) {

@@ -88,6 +88,7 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
   e.unpushed.clear();
   e.wants_owed = 0;
   e.fork_searches.clear();
+  e.shown.clear();
   e.openings.clear();
   e.asked.clear();
   e.suspects.clear();
@@ -275,6 +276,7 @@ void Sync::note_theirs(TopicSync& t, Exchange& e, const wire::LogTag& tag, const
   e.theirs[tag] = their;
   if (their.length > ours(*t.topic, e, tag) && limit(*t.topic, e, tag) > ours(*t.topic, e, tag)) e.behind.insert(tag);
   else e.level(tag);
+  show_fork(t, e, tag);
 }
 
 // Counts what a link says that it holds and we do not know: it is kept as long as the link stands. False if that is more than one may.

@@ -139,6 +139,8 @@ void Sync::on_frame(Instant now, const TopicPtr& topic, LinkId link, const wire:
     case wire::Tag::ask_nodes:
       return handle.template operator()<wire::AskNodes>([&](auto& m) { on_ask_nodes(t, *e, m); });
     case wire::Tag::nodes: return handle.template operator()<wire::Nodes>([&](auto& m) { on_nodes(t, *e, m); });
+    case wire::Tag::fork_proof:
+      return handle.template operator()<wire::ForkProof>([&](auto& m) { on_fork_proof(t, *e, m); });
     default: return host_.fault(link, Fault::malformed);
   }
 }

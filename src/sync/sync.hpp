@@ -161,6 +161,8 @@ class Sync {
     Budget ask_budget;
     // of batches of ours that we have lost and not taken back yet, by who brought them
     std::map<LinkId, std::vector<wire::Ack>> early_acks;
+    std::map<store::LogNo, wire::Fork>
+        accused;  // own logs: forks that were proved to us and of which nobody has the other branch
   };
   struct Incoming {  // a page that has come, and of which log it is
     wire::Page page;
@@ -269,7 +271,11 @@ class Sync {
   // branches.cpp
   bool is_own(const Topic&, store::LogNo) const;
   void probe_beyond_void(TopicSync&, Exchange&, const wire::LogTag&);
-  void diverged(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, const ForkSearch&);
+  void prove_fork(TopicSync&, Exchange&, const wire::Proof&);
+  void convict(const TopicPtr&, store::LogNo, const wire::Fork&);
+  void show_fork(TopicSync&, Exchange&, const wire::LogTag&);
+  void on_fork_proof(TopicSync&, Exchange&, const wire::ForkProof&);
+  bool plead(const TopicPtr&, store::LogNo);
   void begin_branch_fetch(const TopicPtr&, LinkId, wire::LogTag, store::LogNo, u64 at, const ForkSearch&);
   void end_branch_fetch(Exchange&, const wire::LogTag&);
   void want_branch(Exchange&, const wire::LogTag&);

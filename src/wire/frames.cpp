@@ -42,7 +42,8 @@ bool known(Tag tag) {
     case Tag::relay:
     case Tag::unreachable:
     case Tag::presence:
-    case Tag::abilities: return true;
+    case Tag::abilities:
+    case Tag::fork_proof: return true;
   }
   return false;
 }

@@ -32,6 +32,7 @@ enum class Tag : u8 {
   introduce = 40, signal = 41, relay = 42, unreachable = 43,
   presence = 50,
   abilities = 128,
+  fork_proof = 129,
 };
 
 using LogTag = std::array<u8, 8>;
@@ -251,6 +252,26 @@ struct Nodes {
   u64 index = 0;
   Hash left, right;
   template <class F> void fields(F& f) { f(log); f(level); f(index); f(left); f(right); }
+};
+
+struct Branch {                                    // one of two histories of a log, from where they part
+  Hash leaf;                                       // the first that is its own
+  std::vector<Hash> completion;                    // from behind it to the head
+  u64 length = 0, ops = 0, time = 0;
+  Signature signature;
+  template <class F> void fields(F& f) { f(leaf); f.list(completion, 64); f(length); f(ops); f(time); f(signature); }
+};
+struct Fork {                                      // whoever reads it knows that the author signed both; so it stands in a row, too
+  u64 at = 0;                                      // leaves that both begin with
+  std::vector<Hash> peaks;                         // of these
+  Branch one, other;
+  template <class F> void fields(F& f) { f(at); f.list(peaks, 64); f(one); f(other); }
+};
+struct ForkProof {                                 // unasked, to who speaks of more of that log than counts
+  static constexpr Tag tag = Tag::fork_proof;
+  LogTag log{};
+  Fork fork;
+  template <class F> void fields(F& f) { f(log); f(fork); }
 };
 
 // ---- peers -------------------------------------------------------------------------------------------------------------

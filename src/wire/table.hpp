@@ -47,7 +47,7 @@ inline constexpr u32 frontier_bytes_max = 4u << 20;  // 65,536 logs, each of the
 inline constexpr u32 small = 256;                    // a frame that answers
 
 // clang-format off: a table
-inline constexpr std::array<Price, 26> prices{{
+inline constexpr std::array<Price, 27> prices{{
     // A sign of life is said every five seconds, and a dozen of them at once after a pause.
     {Tag::ping, Owner::links, 5 + 10, small, 5, 0, {256, 240}, Purse::link, Over::skip},
     {Tag::pong, Owner::links, 5 + 10, 0, 5, 0, {256, 240}, Purse::link, Over::skip},
@@ -76,6 +76,8 @@ inline constexpr std::array<Price, 26> prices{{
     {Tag::proof, Owner::sync, 8 + 10 + 2 * (1 + 64 * 32) + 30 + 64, small, 300, 0, {1'024, 3'840}, Purse::link, Over::close},
     {Tag::ask_nodes, Owner::sync, 8 + 5 + 10, small, 50, 0, {1'024, 3'840}, Purse::link, Over::close},
     {Tag::nodes, Owner::sync, 8 + 5 + 10 + 64, small, 50, 0, {1'024, 3'840}, Purse::link, Over::close},
+    // Two signatures; once for each log that its author forked, whoever that is.
+    {Tag::fork_proof, Owner::sync, 8 + 10 + (1 + 64 * 32) + 2 * (32 + (1 + 64 * 32) + 30 + 64), 5 * 1024, 400, 0, {1'024, 1'024}, Purse::link, Over::drop},
     // Those that come and go are told of every 200 ms in each topic.
     {Tag::introduce, Owner::peers, 4 + 128 * 33 + 128 * 32, 8 * 1024, 20, 60, {4'096, 12'000}, Purse::link, Over::drop},
     {Tag::signal, Owner::peers, 32 + 32 + 2 + signal_max, 8 * 1024, 150, 10, {500, 3'000}, Purse::link, Over::drop},
@@ -83,7 +85,7 @@ inline constexpr std::array<Price, 26> prices{{
     {Tag::relay, Owner::peers, 32 + 1 + 3 + 17 * 1024, 18 * 1024, 20, 4, {4'096, 60'000}, Purse::link, Over::refuse},
     {Tag::unreachable, Owner::peers, 32, 0, 20, 0, {512, 3'000}, Purse::link, Over::drop},
     // Twice what an honest device says, of each kind, in each topic.
-    {Tag::presence, Owner::presence, 32 + 1 + 10 + 2 + 4096 + 256, 0, 100, 10, {30, 1'200}, Purse::member, Over::skip},
+    {Tag::presence, Owner::presence, 32 + 1 + 10 + 2 + 4096 + 256, 0, 100, 10, {30, 1'200}, Purse::member, Over::drop},
     // What is not known here and may be skipped has its price, too; it stands for all of those.
     {Tag{255}, Owner::links, 64 * 1024, 0, 5, 1, {1'024, 6'000}, Purse::link, Over::close},
 }};
@@ -104,9 +106,7 @@ constexpr bool waits(Tag tag) {
 }
 
 // Of these a peer may say more than it allows others: it says them for others.
-constexpr bool passed_on(Tag tag) {
-  return price_of(tag).over == Over::drop || tag == Tag::relay || tag == Tag::presence;
-}
+constexpr bool passed_on(Tag tag) { return price_of(tag).over == Over::drop || tag == Tag::relay; }
 
 // ---- the same in work, and of what a frame carries -------------------------------------------------------------------------------
 

@@ -65,6 +65,11 @@ void each_message(F use) {
             filled<Signature>(4)});
   use(AskNodes{filled<wire::LogTag>(1), 6, 2});
   use(Nodes{filled<wire::LogTag>(1), 6, 2, filled<Hash>(1), filled<Hash>(2)});
+  use(ForkProof{filled<wire::LogTag>(1),
+                {3,
+                 {filled<Hash>(1), filled<Hash>(2)},
+                 {filled<Hash>(3), {filled<Hash>(4)}, 5, 5, 6, filled<Signature>(7)},
+                 {filled<Hash>(8), {}, 4, 4, 7, filled<Signature>(9)}}});
   use(Introduce{{{a, true}, {b, false}}, {b}});
   use(Signal{a, b, Bytes(200, 7)});
   use(Relay{a, true, Bytes(300, 8)});

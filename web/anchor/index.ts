@@ -31,7 +31,7 @@ export type { AnchorOptions } from "./options.js";
 /** A running anchor. */
 export interface Anchor extends AsyncDisposable {
   /** Where it is reached: publicUrl, or else ws:// or wss:// with the port it has. Without a path there is no slash at its end, as in AnchorInfo,
-   *  however it was written; with a token it ends in /?token=… */
+   *  however it was written; with a token ?token=… follows */
   readonly url: string;
   /** Its public key, 64 hex digits. */
   readonly id: string;

@@ -100,13 +100,34 @@ TEST_CASE(
       anchor.turn({LinkDrained{ada.link, 0}});
     }
   ada.listen();
-  const u64 each = 41 * wire::work_per_presence(4'000);
+  const u64 each = 40 * wire::work_per_presence(4'000);
   CHECK(ada.all<wire::Presence>().size() == wire::presences_passed_by.burst / each + 1);
   crowd.front().listen();
   crowd.front().heard.clear();
   ada.say(wire::Presence{ada.identity.id(), 1, 1, Bytes(40, 1)}, 1);
   crowd.front().listen();
   CHECK(crowd.front().all<wire::Presence>().size() == 1);
+}
+
+TEST_CASE("names for which an anchor has no time just now are told to those who are here later, all of them") {
+  Solo anchor("anchor", anchor_config());
+  std::deque<Stranger> crowd;
+  for (u32 n = 0; n < 80; ++n) {
+    crowd.emplace_back(anchor, "one " + std::to_string(n),
+                       Stranger::Options{.kind = LinkKind::websocket, .address = {9, 9, 9, 9}});
+    crowd.back().enter(secret);
+  }
+  for (Stranger& one : crowd) one.say(wire::Presence{one.identity.id(), 2, 1, Bytes(40, 1)}, 1);
+  const auto names = [&] {
+    std::set<DeviceId> told;
+    crowd.front().listen();
+    for (const wire::Presence& said : crowd.front().all<wire::Presence>())
+      if (said.kind == 2) told.insert(said.device);
+    return told.size();
+  };
+  CHECK(names() < 79);
+  crowd.front().pass(5'000);
+  CHECK(names() == 79);
 }
 
 TEST_CASE("who answers what was asked of one log with the absence of another is no peer of ours") {

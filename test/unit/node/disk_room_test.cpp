@@ -28,6 +28,12 @@ TEST_CASE("whether there is room is tried after ever longer pauses, and soon aga
   room.again(now);
   room.failed(1'000, now);
   CHECK(room.deadline() == now + 2 * params::room_pause_ms);
+  now = *room.deadline();
+  room.again(now);
+  now += 3 * params::room_pause_ms;  // it was well for longer than that pause
+  room.failed(1'000, now);
+  CHECK(room.deadline() == now + params::room_pause_ms);
+  room.failed(1'000, now);
   room.again(now + 1);  // before its time: by the host's word
   room.failed(1'000, now + 1);
   CHECK(room.deadline() == now + 1 + params::room_pause_ms);

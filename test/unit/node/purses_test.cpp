@@ -36,6 +36,19 @@ TEST_CASE("who goes and comes again owes what it owed, until that has come back"
   CHECK(purses.join(name, 1'000'000'000) != spent);
 }
 
+TEST_CASE("who comes again owes what it owed, also where no more addresses are remembered") {
+  Purses purses;
+  const auto name = [](u32 i) { return Purses::name(link_of(1, {1, static_cast<u8>(i >> 8), static_cast<u8>(i)})); };
+  std::shared_ptr<peers::Spent> first;
+  for (u32 i = 0; i < params::addresses_max; ++i) {
+    auto spent = purses.join(name(i), 0);
+    spent->work.charge(0, wire::address_work, much);
+    purses.leave(name(i), 0);
+    if (i == 0) first = spent;
+  }
+  CHECK(purses.join(name(0), 0) == first);
+}
+
 TEST_CASE("who is linked keeps its purse however many addresses come and go") {
   Purses purses;
   const Bytes stays = Purses::name(link_of(1, {0}));

@@ -40,6 +40,8 @@ TEST_CASE("the longest honest message of each kind is within its bound") {
   CHECK(fits(Proof{{}, most, std::vector<Hash>(64), std::vector<Hash>(64), most, most, most, {}}));
   CHECK(fits(AskNodes{{}, ~u32{0}, most}));
   CHECK(fits(Nodes{{}, ~u32{0}, most, {}, {}}));
+  const Branch branch{{}, std::vector<Hash>(64), most, most, most, {}};
+  CHECK(fits(ForkProof{{}, {most, std::vector<Hash>(64), branch, branch}}));
   CHECK(fits(Introduce{std::vector<Introduced>(128), std::vector<DeviceId>(128)}));
   CHECK(fits(Signal{{}, {}, Bytes(signal_max)}));
   CHECK(fits(Relay{{}, true, Bytes(17 * 1024)}));

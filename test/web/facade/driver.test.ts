@@ -75,6 +75,7 @@ async function setup(
       dial: note("dial"),
       send: note("send"),
       close: note("close"),
+      hold: note("hold"),
       rtcOpen: note("rtcOpen"),
       rtcSignal: note("rtcSignal"),
       rtcClose: note("rtcClose"),

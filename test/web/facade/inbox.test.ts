@@ -112,4 +112,15 @@ describe("what waits for the core", () => {
     for (let index = 0; index < 200; index += 1) inbox.push(frame(1, 60_000));
     assert.equal(told[1], "close 1");
   });
+
+  test("of a link that was closed for what it brought nothing more is worked off", () => {
+    const { inbox, told } = scene();
+    while (!told.includes("close 1")) inbox.push(frame(1, 60_000));
+    inbox.push({ kind: "LinkClosed", link: 1 });
+    assert.deepEqual(
+      inbox.take().map(event => event.kind),
+      ["LinkClosed"],
+    );
+    assert.equal(inbox.waiting, false);
+  });
 });

@@ -437,6 +437,15 @@ describe("openPeer", () => {
     await assert.rejects(open.open({ app: "x", storage: "memory", signal: AbortSignal.abort(reason) }), reason);
   });
 
+  test("rejects with the signal's reason also while it looks for its file, and opens nothing", async () => {
+    const { open, engines } = opener();
+    const end = new AbortController();
+    const opening = open.open({ app: "x", storage: { file: "x.db" }, signal: end.signal });
+    end.abort(new Error("enough"));
+    await assert.rejects(opening, /enough/);
+    assert.equal(engines.length, 0);
+  });
+
   test("opens anew after an opening that failed", async () => {
     let fail = true;
     const open = new Opener(async () => {

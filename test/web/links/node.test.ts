@@ -129,6 +129,23 @@ test("a sender that filled the buffer is told when it has drained", async () => 
   await listener.until("closed", 1);
 });
 
+test("a link that is held is not read until it is let go", async () => {
+  const { listener, links } = open();
+  links.dial(url, "00");
+  await listener.until("opened", 1);
+  links.hold(1, true);
+  links.send(1, Uint8Array.of(1));
+  const other = open();
+  other.links.dial(url, "00");
+  await other.listener.until("opened", 1);
+  other.links.send(1, Uint8Array.of(2));
+  await other.listener.until("received");
+  assert.equal(listener.reports.filter(([event]) => event === "received").length, 0);
+  links.hold(1, false);
+  assert.deepEqual(await listener.until("received"), ["received", 1, [1]]);
+  for (const each of [links, other.links]) each.closeAll();
+});
+
 test("an accepted socket is a link that names the network it was asked for", async () => {
   const listener = new Listener();
   const table = new LinkTable(listener.events);

@@ -39,6 +39,7 @@ export class Opener {
     signal?.throwIfAborted();
     const file = typeof options.storage === "object" ? options.storage.file : undefined;
     const key = keyOf(options, file === undefined ? undefined : ((await this.#placeOf(file)) ?? file));
+    signal?.throwIfAborted();
     let shared = this.#shared.get(key);
     while (shared?.closing !== undefined) {
       await shared.closing;

@@ -61,7 +61,7 @@ export class Driver extends TellingEngine {
   /** How often each topic is open: several handles, several tabs. */
   readonly #opens = new Map<number, number>();
   readonly #inbox = new Inbox({
-    hold: (link, held) => this.#links.hold?.(link, held),
+    hold: (link, held) => this.#links.hold(link, held),
     close: link => this.#links.close(link),
   });
   readonly #pace: Pace;

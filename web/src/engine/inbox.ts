@@ -22,7 +22,7 @@ const keptBytesMax = 64 << 20;
 const eventBytes = 128;
 
 interface Lane {
-  readonly events: Event[];
+  readonly events: Row;
   bytes: number;
   /** As far as they take memory. */
   kept: number;
@@ -85,17 +85,24 @@ export class Inbox {
 
   #came(event: Event & { readonly link: number }): void {
     let lane = this.#lanes.get(event.link);
-    if (lane === undefined) this.#lanes.set(event.link, (lane = { events: [], bytes: 0, kept: 0, held: false }));
+    if (lane === undefined) this.#lanes.set(event.link, (lane = { events: new Row(), bytes: 0, kept: 0, held: false }));
     const size = sizeOf(event);
     lane.events.push(event);
     lane.bytes += size;
     lane.kept += keptOf(event);
     this.#laneBytes += size;
-    if (lane.kept > keptBytesMax) this.#links.close(event.link);
+    if (lane.kept > keptBytesMax) this.#close(event.link, lane);
     else if (!lane.held && lane.bytes > (this.#laneBytes > crowdedBytes ? crowdedHeldBytes : heldBytes)) {
       lane.held = true;
       this.#links.hold(event.link, true);
     }
+  }
+
+  /** What it has said is let be: nothing will be answered. */
+  #close(link: number, lane: Lane): void {
+    this.#laneBytes -= lane.bytes;
+    this.#lanes.delete(link);
+    this.#links.close(link);
   }
 
   #takeOfLinks(events: Event[]): void {
@@ -123,6 +130,27 @@ export class Inbox {
         this.#links.hold(link, false);
       }
     }
+  }
+}
+
+/** First come, first served; taking one costs the same however many wait. */
+class Row {
+  #events: Event[] = [];
+  #taken = 0;
+
+  get length(): number {
+    return this.#events.length - this.#taken;
+  }
+  push(event: Event): void {
+    this.#events.push(event);
+  }
+  shift(): Event | undefined {
+    const event = this.#events[this.#taken];
+    if (event !== undefined && ++this.#taken * 2 > this.#events.length) {
+      this.#events = this.#events.slice(this.#taken);
+      this.#taken = 0;
+    }
+    return event;
   }
 }
 

@@ -31,6 +31,7 @@ export function makeLinks(options: LinksOptions): (events: LinkEvents) => Links 
       dial: (url, network) => webSockets.dial(url, network),
       send: (link, bytes) => table.send(link, bytes),
       close: link => table.close(link),
+      hold: (link, held) => table.hold(link, held),
       rtcOpen: (attempt, initiator, ice) =>
         rtc === undefined ? events.rtcFailed(attempt) : rtc.open(attempt, initiator, ice),
       rtcSignal: (attempt, kind, text) => rtc?.signal(attempt, kind, text),

@@ -11,7 +11,7 @@ export interface Links {
   /** Once what was sent is out, at most a second later. Nothing more is received from it; `closed` is told. */
   close(link: number): void;
   /** true: it need not be read for now. Where the transport can do that. */
-  hold?(link: number, held: boolean): void;
+  hold(link: number, held: boolean): void;
   rtcOpen(attempt: number, initiator: boolean, ice: readonly string[]): void;
   rtcSignal(attempt: number, kind: SignalKind, text: string): void;
   /** Also closes its link. */
