@@ -27,6 +27,13 @@ struct AnchorEntry {
   std::optional<LinkId> through;  // to the same anchor by another address: this one is not dialled meanwhile
   bool dialling = false;
   std::map<TopicNo, u8> refusing;  // why it stores nothing more of these, until it holds what we hold
+  void unlinked() {
+    link.reset();
+    if (refusing.empty()) return;
+    refusing.clear();  // they were but some topics
+    reason.clear();
+    state = AnchorState::connecting;
+  }
 };
 
 // Somebody who shares a topic with us and whom we might link to.

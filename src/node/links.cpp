@@ -326,7 +326,7 @@ void Node::Impl::link_closed(LinkId id, bool told) {
   }
   if (auto a = anchors_.find(link->url); a != anchors_.end() && a->second.link == id) {
     AnchorEntry& anchor = a->second;
-    anchor.link.reset();
+    anchor.unlinked();
     if (anchor.state != AnchorState::refused)
       anchor.state = link->greeted ? AnchorState::connecting : AnchorState::unreachable;
     if (!link->greeted && anchor.reason.empty())

@@ -19,7 +19,7 @@ Node::Impl::Impl(Config config)
       static_key_(session::make_static_key(*identity_, random_)),
       transactions_(config_.cache_bytes),
       sync_(transactions_, *identity_, config_.anchor,
-            {memory_.queued, memory_.claims, memory_.link_claims, memory_.passed}, *this) {
+            {memory_.queued, memory_.claims, memory_.link_claims, memory_.kept, memory_.passed}, *this) {
   served_.insert(config_.topics.begin(), config_.topics.end());
   transactions_.on_failure = [this](SaveOutcome outcome) { storage_failed(outcome); };
   transactions_.on_reopened = [this](Reopening outcome) { carry_on(storage_.reopened(now_.steady_ms, outcome)); };

@@ -1,5 +1,6 @@
 // What the app is told: at most one notice of each kind a turn, and only what differs from the last one.
 #include <algorithm>
+#include <ranges>
 
 #include "node/impl.hpp"
 
@@ -23,6 +24,23 @@ bool same(const std::vector<MemberOut>& a, const std::vector<MemberOut>& b) {
 std::string lasting(i64 ms) {
   const i64 minutes = ms / 60'000;
   return minutes < 120 ? std::to_string(minutes) + " minutes" : std::to_string(minutes / 60) + " hours";
+}
+
+std::string named(const auto& numbers, const auto& topics) {
+  std::string names;
+  for (TopicNo no : numbers) {
+    const auto topic = topics.find(no);
+    if (topic == topics.end()) continue;
+    names += (names.empty() ? "" : ", ") +
+             (topic->second->name ? "\"" + *topic->second->name + "\"" : "a topic without a name");
+  }
+  return names;
+}
+
+// With the topics that it is about.
+std::string reason_of(const AnchorEntry& anchor, const auto& topics) {
+  const std::string names = named(std::views::keys(anchor.refusing), topics);
+  return names.empty() ? anchor.reason : anchor.reason + " (" + names + ")";
 }
 
 // A long list is told after a while, with all that has changed by then.
@@ -55,16 +73,11 @@ StatusNotice Node::Impl::status() {
     s.trouble.push_back(
         {Code::not_allowed, "This device's clock is " + lasting(fast) +
                                 " ahead of others: what is said here shows there only when it is due. Set the clock."});
-  std::string newer;
-  for (TopicNo no : tallies_.newer()) {
-    const TopicPtr& topic = topics_.at(no);
-    newer += (newer.empty() ? "" : ", ") + (topic->name ? "\"" + *topic->name + "\"" : "a topic without a name");
-  }
-  if (!newer.empty())
+  if (const std::string newer = named(tallies_.newer(), topics_); !newer.empty())
     s.trouble.push_back({Code::outdated, "A newer version of this app has written what this one cannot read, in " +
                                              newer + ". It is kept and passed on; reload to run the newer version."});
   for (const auto& [url, a] : anchors_)
-    if (a.state == AnchorState::refused) s.trouble.push_back({Code::not_allowed, url + ": " + a.reason});
+    if (a.state == AnchorState::refused) s.trouble.push_back({Code::not_allowed, url + ": " + reason_of(a, topics_)});
   return s;
 }
 
@@ -154,7 +167,7 @@ void Node::Impl::notices() {
   }
   if (std::exchange(anchors_dirty_, false)) {
     AnchorsNotice notice;
-    for (const auto& [url, a] : anchors_) notice.anchors.push_back({url, a.state, a.pinned, a.reason});
+    for (const auto& [url, a] : anchors_) notice.anchors.push_back({url, a.state, a.pinned, reason_of(a, topics_)});
     actions_.push_back(std::move(notice));
   }
   if (topic_list_.told())

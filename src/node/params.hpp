@@ -68,6 +68,7 @@ struct Memory {
   u64 unfinished;                                                // frames of which pieces are missing, or that wait: then the link goes of which most is here
   u64 queued;                                                    // pages that wait for storage: more are noted, and fetched later
   u64 claims, link_claims;                                       // logs that peers say they hold and we do not: of all, of one link
+  u64 kept;                                                      // logs of topics, for each link that has entered: then the link goes for which most is
   u64 passed;                                                    // acknowledgements that were passed on: more may be passed on again
   u64 said;                                                      // at an anchor, presences for who enters later: without them he hears those that are said next
   u64 shared;                                                    // topics of links (not bytes): at an anchor more of those in which nothing was said are refused, twice as many of others
@@ -75,7 +76,7 @@ struct Memory {
 inline constexpr u64 shared_bytes = 2'048;                       // that a topic costs for each link that has entered it
 constexpr Memory memory(u64 bytes) {
   const u64 all = bytes == 0 ? memory_bytes : bytes;
-  return {all / 8, all / 16, all / 16, all / 8, all / 32, all / 32, all / 32, all / 8 / shared_bytes};
+  return {all / 8, all / 16, all / 16, all / 8, all / 32, all / 4, all / 32, all / 32, all / 8 / shared_bytes};
 }
 inline constexpr u64 presence_unsent_max = 256 * 1024;           // waiting on one link: then what is said now would come too late
 inline constexpr u64 unsent_untold = 128 * 1024;                 // of one link, of which the host need not say that they are out: they do not count

@@ -12,8 +12,13 @@ void Node::Impl::pass_on(Link& link, const TopicPtr& topic, const wire::Presence
   const auto links = sync_.links(topic);
   const u64 others = links.size() - 1, work = others * wire::work_per_presence(said.sealed.size());
   const u64 now = now_.steady_ms;
-  const u64 at = std::max(presences_.left_at(now, wire::presences_passed),
-                          link.shared->presences.left_at(now, wire::presences_passed_by));
+  peers::Spent& spent = *link.shared;
+  const u64 own = spent.presences.left_at(now, wire::presences_passed_by);
+  u64 at = std::max(presences_.left_at(now, wire::presences_passed), own);
+  if (at > now && own <= now && spent.presences_kept.left_at(now, wire::presences_kept) <= now) {
+    spent.presences_kept.charge(now, wire::presences_kept, work);
+    at = now;
+  }
   if (at > now) {
     TopicExtra& e = extra(topic);
     if (said.kind != kind_profile) return void(metrics_["presences_over"] += 1);
@@ -22,7 +27,7 @@ void Node::Impl::pass_on(Link& link, const TopicPtr& topic, const wire::Presence
     return;
   }
   presences_.charge(now, wire::presences_passed, work);
-  link.shared->presences.charge(now, wire::presences_passed_by, work);
+  spent.presences.charge(now, wire::presences_passed_by, work);
   for (LinkId id : links)
     if (auto other = links_.find(id); other != links_.end() && id != link.id)
       send_on(*other->second, said, other->second->aliases[topic->no]);

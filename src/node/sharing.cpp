@@ -174,8 +174,8 @@ void Node::Impl::anchor_refused(Link& link, u8 reason, TopicNo topic) {
   a->second.state = AnchorState::refused;
   a->second.reason = why;
   if (topic != 0) a->second.refusing[topic] = reason;
-  // Room is made any time.
-  if (reason != static_cast<u8>(wire::Refusal::too_many_links))
+  // Room is made any time; of a topic it hears at once.
+  else if (reason != static_cast<u8>(wire::Refusal::too_many_links))
     a->second.next_dial_ms = now_.steady_ms + params::anchor_retry_ms_max;
   anchors_dirty_ = status_dirty_ = true;
 }

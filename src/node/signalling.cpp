@@ -129,7 +129,8 @@ void Node::Impl::on_relay(Link& link, const wire::Relay& relay) {
     // Only for two that are in a topic together, here: nobody is sent anything by strangers.
     const bool carried = target && !full && target->kind != LinkKind::relayed && both_in(link, *target) &&
                          link.relays_passed.take(now_.steady_ms, wire::relays_passed) &&
-                         target->relays_passed_to.take(now_.steady_ms, wire::relays_passed_to);
+                         (target->relays_passed_to.take(now_.steady_ms, wire::relays_passed_to) ||
+                          link.relays_kept.take(now_.steady_ms, wire::relays_kept));
     if (!carried) return send_on(link, wire::Unreachable{relay.other});
     metrics_["relayed_bytes"] += relay.bytes.size();
     return send_on(*target, wire::Relay{link.peer, true, relay.bytes});

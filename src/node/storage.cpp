@@ -12,7 +12,7 @@ constexpr char
 constexpr char superseded_text
     [] = "Another tab or process of this device has taken its store over; this one neither reads nor writes any more. Go on there, or reload to take it back.";
 constexpr char taken_text
-    [] = "This device's store was taken away while it was in use. Reload the page, or close the peer and open it again; what others hold is fetched again.";
+    [] = "This device's store was taken away while it was in use. Reload the page, or close the peer and open it again, and each topic by its invite: what others hold of it is fetched again.";
 constexpr char unopened_text[] = "The store could not be opened again; that is tried on. Reload the page if it lasts.";
 constexpr char failing_text[] = "The store fails again and again; it is given time. Reload the page if it lasts.";
 }  // namespace

@@ -109,7 +109,8 @@ struct TopicExtra {
 
 inline constexpr std::size_t asked_again_max = 64;  // of one append, with its tag: each time a tab began to lead
 
-inline constexpr char gone_text[] = "This device's store is gone. Stay online: what others hold is fetched again.";
+inline constexpr char gone_text
+    [] = "This device's store is gone: it is a new device now. Open each topic again by its invite, and what others hold of it is fetched again.";
 inline constexpr char unreadable_text
     [] = "Something that this device had said was lost here, and what others hold of it cannot be read. Say it again where it matters.";
 

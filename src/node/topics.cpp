@@ -16,10 +16,19 @@ std::string invite_to(const Topic& topic, std::vector<std::string> anchors) {
   return identity::encode_invite(invite);
 }
 
+// One that is linked and has no room for more of it, or not for another topic, still brings people together.
+bool serves(const AnchorEntry& anchor, TopicNo topic) {
+  if (anchor.state != AnchorState::refused) return true;
+  const auto refused = anchor.refusing.find(topic);
+  if (anchor.refusing.empty() || refused == anchor.refusing.end()) return !anchor.refusing.empty();
+  const auto why = static_cast<wire::Refusal>(refused->second);
+  return why != wire::Refusal::not_served && why != wire::Refusal::not_proved;
+}
+
 std::string full_invite(const Topic& topic, const auto& anchors) {
   std::vector<std::string> urls;
   for (const auto& [url, a] : anchors)
-    if (urls.size() < 3 && a.state != AnchorState::refused && url.size() <= 200) urls.push_back(url);
+    if (urls.size() < 3 && serves(a, topic.no) && url.size() <= 200) urls.push_back(url);
   return invite_to(topic, std::move(urls));
 }
 

@@ -30,7 +30,7 @@ inline constexpr std::size_t unmatched_max = 256;  // topics that only the peer 
 // What a link has spent of what wire/table.hpp allows, or all links of an address together.
 struct Spent {
   std::array<Budget, wire::prices.size()> frames;
-  Budget work, skipped, crowding, presences;
+  Budget work, skipped, crowding, presences, presences_kept;
 };
 
 struct Link {
@@ -81,7 +81,7 @@ struct Link {
   Bytes purse;                    // whose: its address, or itself where that is not known; empty: relayed
   std::shared_ptr<Spent> shared;  // with the other links of its address
   // passed on for the peer; … and to it; acknowledgements of ours that go there
-  Budget signals_passed, relays_passed, acks_passed;
+  Budget signals_passed, relays_passed, relays_kept, acks_passed;
   Budget signals_passed_to, relays_passed_to, acks_passed_to, acks_said;
   Budget relayed_sessions, offers;  // begun with us through it
 };

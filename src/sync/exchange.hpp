@@ -23,9 +23,10 @@ inline constexpr u64 queued_bytes_max = 3 * 1024 * 1024;  // pages waiting for s
 inline constexpr u64 buffered_bytes_max = 512 * 1024;     // in the host's buffer before we stop serving
 // … before we answer another greeting; the host says of every 128 KiB that they are out
 inline constexpr u64 unsent_answer_max = 256 * 1024;
-inline constexpr u64 claim_bytes = 200;                // of memory, for each log that a peer says it holds
-inline constexpr u64 announce_delay_ms = 100;          // gathers announcements
-inline constexpr u64 check_interval_ms = 30'000;       // anti-entropy
+inline constexpr u64 claim_bytes = 200;           // of memory, for each log that a peer says it holds
+inline constexpr u64 kept_bytes = 64;             // … for each log that it is remembered to have, or to be asked of
+inline constexpr u64 announce_delay_ms = 100;     // gathers announcements
+inline constexpr u64 check_interval_ms = 30'000;  // anti-entropy
 inline constexpr u64 check_interval_ms_max = 600'000;  // … spread out: what was pushed and announced is rarely amiss
 inline constexpr u64 check_bytes = 40;                 // sealed
 inline constexpr u64 ack_interval_ms = 200;            // at most 5 a second and log
@@ -165,6 +166,7 @@ struct Exchange {
   u64 level_at = 0;      // version of our frontier that they hold all of, as far as `theirs` says; 0: none
   u64 compared_at = 0;   // … in which nothing was found that they lack
   u64 claimed = 0;       // of `theirs`, beyond what we know: as counted for the link
+  u64 kept = 0;          // logs in `tags` and `theirs`, likewise
   bool refused = false;  // they store nothing more of ours
   std::optional<wire::Cursor> offered;  // kept once nothing is behind
   bool told_back = false;               // … or shown what was kept: it had more before

@@ -281,6 +281,7 @@ void Sync::note_theirs(TopicSync& t, Exchange& e, const wire::LogTag& tag, const
 
 // Counts what a link says that it holds and we do not know: it is kept as long as the link stands. False if that is more than one may.
 bool Sync::claim(Exchange& e) {
+  keep(e, e.tags.size() + e.theirs.size());
   const u64 now = e.theirs.size() > e.tags.size() ? e.theirs.size() - e.tags.size() : 0;
   u64& link = claims_[e.link];
   link += now - e.claimed;
@@ -297,7 +298,19 @@ bool Sync::claim(Exchange& e) {
   return true;
 }
 
+// Of a topic with many logs each link that enters it takes as much as the topic itself.
+void Sync::keep(Exchange& e, u64 logs) {
+  u64& link = kept_[e.link];
+  link += logs - e.kept;
+  kept_all_ += logs - e.kept;
+  e.kept = logs;
+  if (link == 0) kept_.erase(e.link);
+  if (kept_all_ * kept_bytes <= limits_.kept || kept_.empty()) return;
+  overdrawn_.insert(std::ranges::max_element(kept_, {}, [](const auto& k) { return k.second; })->first);
+}
+
 void Sync::unclaim(Exchange& e) {
+  keep(e, 0);
   if (e.claimed == 0) return;
   claims_all_ -= e.claimed;
   if (auto c = claims_.find(e.link); c != claims_.end() && (c->second -= e.claimed) == 0) claims_.erase(c);

@@ -142,6 +142,7 @@ void Sync::spread(const TopicPtr& topic, store::LogNo no, std::optional<LinkId> 
   if (!found || no >= topic->logs.size()) return;
   TopicSync& t = *found;
   const LogEntry& entry = topic->logs[no];
+  u64 pushed = 0;
   for (auto& [link, e] : t.exchanges) {
     e.tags.emplace(tag_of(e.session, entry.pending.id), no);
     if ((source && link == *source) || !e.hello_got || e.refused) continue;
@@ -154,11 +155,13 @@ void Sync::spread(const TopicPtr& topic, store::LogNo no, std::optional<LinkId> 
       if (queued != e.serves.end()) queued->to = lack.to;
       else if (e.serves.size() < logs_max) e.serves.push_back({Serve::Kind::push, 0, tag, lack.from, lack.to, 0});
       serve(t, e);
+      ++pushed;
     } else {
       e.announce.insert(no);
       if (!e.announce_at) e.announce_at = now_.steady_ms + announce_delay_ms;
     }
   }
+  if (source) host_.charge(*source, pushed * wire::work_per_push);
 }
 
 void Sync::announce(TopicSync& t, Exchange& e) {

@@ -29,6 +29,7 @@ void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, const
   voided_epoch(topic, a.peer, a.epoch, false);
   auto [it, fresh] = t.exchanges.insert_or_assign(a.link, std::move(e));
   shared_ += fresh;
+  keep(it->second, it->second.tags.size());
   it->second.unanswered = said.has_value();
   if (said) it->second.ask = said->asked;
   if (topic->loaded && (!said || said->frontier != fingerprint(t, it->second)))

@@ -92,7 +92,7 @@ struct Attachment {
 class Sync {
  public:
   // bytes, of all links together; link_claims: of one
-  struct Limits { u64 queued = 0, claims = 0, link_claims = 0, passed = 0; };
+  struct Limits { u64 queued = 0, claims = 0, link_claims = 0, kept = 0, passed = 0; };
   Sync(store::Transactions& transactions, const identity::Identity& self, bool anchor, Limits limits, SyncHost& host)
       : transactions_(transactions), self_(self), anchor_(anchor), limits_(limits), host_(host) {}
 
@@ -228,6 +228,7 @@ class Sync {
   bool given(const Topic&, const DeviceId& peer, const wire::Cursor& shown) const;  // by us, to that peer
   bool claim(Exchange&);
   void unclaim(Exchange&);
+  void keep(Exchange&, u64 logs);
   void note_passed(Exchange& to, const AckKey&, const wire::Ack&);
   void forget_passed(Exchange&);
   // pull.cpp
@@ -297,6 +298,8 @@ class Sync {
   u64 queued_ = 0;                // bytes of pages that wait for storage, of all links
   std::map<LinkId, u64> claims_;  // logs
   u64 claims_all_ = 0;
+  std::map<LinkId, u64> kept_;  // … and of how many each link is remembered, known or not
+  u64 kept_all_ = 0;
   std::set<LinkId> overdrawn_;  // who claims the most, where all is too much: to be closed with the next flush
   std::map<LinkId, std::size_t> passed_;  // acknowledgements that it is remembered of, of each link that has any
   std::size_t passed_all_ = 0;

@@ -123,6 +123,7 @@ inline constexpr u64 work_per_log = 2;           // of a frontier that is told o
 inline constexpr u64 work_per_page_taken = 200;  // a signature, some rows
 inline constexpr u64 work_per_batch = 2;         // … and of each batch in it: hashed, unsealed, merged
 inline constexpr u64 work_per_page = 60;         // read, or passed on to one link
+inline constexpr u64 work_per_push = 25;         // … owed by who brought it
 inline constexpr u64 work_per_signature = 150;   // checked
 inline constexpr u64 work_per_kib_given = 4;     // of pages and presences that go to one link: read, sealed, sent
 constexpr u64 work_given(u64 bytes) { return 1 + bytes * work_per_kib_given / 1024; }
@@ -130,12 +131,16 @@ constexpr u64 work_given(u64 bytes) { return 1 + bytes * work_per_kib_given / 10
 // Presences that an anchor passes on, in work: each costs as many sendings as there are others. In all a quarter of a core, so that
 // everything else goes on; for one address less.
 inline constexpr Budget::Rate presences_passed{100'000, 15'000'000}, presences_passed_by{80'000, 12'000'000};
+// … and so much for each address however much others have taken: a presence in a few seconds
+inline constexpr Budget::Rate presences_kept{8'000, 120'000};
 constexpr u64 work_per_presence(u64 bytes) { return 40 + bytes * 10 / 1024; }
 
 // What is passed on, for one source and to one target: to a target less than it hears of us, whoever sends it.
 inline constexpr Budget::Rate signals_passed{20, 30},
     signals_passed_to{300, 2'000};  // an offer and its candidates, a few times
 inline constexpr Budget::Rate relays_passed{2'048, 30'000}, relays_passed_to{3'072, 45'000};
+// … and so much for each source however much others send to that target: its session goes on
+inline constexpr Budget::Rate relays_kept{64, 600};
 inline constexpr Budget::Rate acks_passed{2'048, 9'000}, acks_passed_to{2'048, 18'000};
 // … and our own, which with those are fewer than are heard
 inline constexpr Budget::Rate acks_said{2'048, 9'000};

@@ -37,7 +37,7 @@ void answers(Stranger& who, const std::optional<wire::Page>& shows, int rounds) 
 }  // namespace
 
 TEST_CASE(
-    "with a batch that nobody holds, own or of others, the indexes are made anew once, not again and again and not by each life") {
+    "with a batch that nobody holds, own or of others, the indexes are made anew once at most, not again and again and not by each life") {
   for (bool own : {true, false}) {
     CAPTURE(own);
     Solo ada("ada");
@@ -80,7 +80,7 @@ TEST_CASE(
       answers(bob, {}, 60);
       CHECK(bob.linked());
       CHECK(ada.messages(topic) == Words{"0", "2"});
-      CHECK(rebuilds.count == before + 1);
+      CHECK(rebuilds.count == before + (own ? 1 : 0));
       bob.close();
     }
     before = rebuilds.count;

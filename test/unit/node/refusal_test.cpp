@@ -1,4 +1,5 @@
 #include "catch_amalgamated.hpp"
+#include "identity/invite.hpp"
 #include "support/solo.hpp"
 
 using namespace perdure;
@@ -94,4 +95,25 @@ TEST_CASE("an anchor tells in its greeting whom it does not serve, and for whom 
   CHECK(refusal(bob) == wire::Refusal::too_many_links);
   CHECK_FALSE(bob.linked());
   CHECK(ada.linked());
+}
+
+TEST_CASE(
+    "an anchor that refuses a topic is named with that topic, and stands in the invites of all that it does serve") {
+  for (auto why : {wire::Refusal::topic_quota, wire::Refusal::not_served}) {
+    Solo ada("ada", with_anchor());
+    const u32 lunch = ada.ask<OpenedTopic>(TopicNamed{"lunch"}).topic, other = ada.join(named_secret("other"));
+    Stranger anchor(ada, "anchor", at_a);
+    anchor.say(wire::Refused{static_cast<u8>(why)}, 1);
+    REQUIRE(ada.anchors.at(0).state == AnchorState::refused);
+    CHECK(ada.anchors.at(0).reason.ends_with(" (\"lunch\")"));
+    const auto has_anchor = [&](u32 topic) {
+      const auto invite = identity::decode_invite(ada.ask<Text>(TopicInvite{topic}).text);
+      return invite && !invite->anchors.empty();
+    };
+    CHECK(has_anchor(other));
+    CHECK(has_anchor(lunch) == (why == wire::Refusal::topic_quota));
+    anchor.close();
+    CHECK(ada.anchors.at(0).state == AnchorState::connecting);
+    CHECK(ada.status.trouble.empty());
+  }
 }

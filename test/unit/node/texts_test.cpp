@@ -188,8 +188,9 @@ TEST_CASE("text: an anchor that is not to be had, and why") {
     CHECK(trouble_of(ada, Code::not_allowed) == std::string("ws://ab: ") + text);
   }
   anchor.say(wire::Refused{1}, 1);
-  CHECK(reason() ==
-        "This anchor does not serve this topic; ask who runs it to add the topic, or for an address with a token.");
+  CHECK(
+      reason() ==
+      "This anchor does not serve this topic; ask who runs it to add the topic, or for an address with a token. (a topic without a name)");
   anchor.close();
   Stranger another(ada, "another", at_anchor);
   CHECK(
@@ -296,7 +297,7 @@ TEST_CASE("text: a store that is another's, newer, gone or damaged") {
     (void)s.ada.call(Append{s.topic, {}, {Solo::message("x")}});
     CHECK(
         trouble_of(s.ada, Code::storage_lost) ==
-        "This device's store was taken away while it was in use. Reload the page, or close the peer and open it again; what others hold is fetched again.");
+        "This device's store was taken away while it was in use. Reload the page, or close the peer and open it again, and each topic by its invite: what others hold of it is fetched again.");
   }
   {
     Scene s;
@@ -310,8 +311,9 @@ TEST_CASE("text: a store that is another's, newer, gone or damaged") {
   {
     Solo ada("ada");
     ada.turn({Start{true}});
-    CHECK(trouble_of(ada, Code::storage_lost) ==
-          "This device's store is gone. Stay online: what others hold is fetched again.");
+    CHECK(
+        trouble_of(ada, Code::storage_lost) ==
+        "This device's store is gone: it is a new device now. Open each topic again by its invite, and what others hold of it is fetched again.");
   }
   {
     Scene s;

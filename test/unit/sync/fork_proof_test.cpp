@@ -175,7 +175,7 @@ TEST_CASE("who shows a proof that proves nothing loses its link, and nothing is 
     if (harm == 4) fork.peaks.pop_back();
     if (harm == 5) fork.one.completion.push_back({});
     if (harm == 6) fork.one.length = fork.at;
-    if (harm == 7) fork.at = ~u64{0}, fork.peaks.resize(64);
+    if (harm == 7) fork.at = log::batches_max, fork.peaks.resize(32);
     if (harm == 8) {  // two heads of one history
       Ledger longer{f.eve, f.keys};
       for (const Bytes& batch : f.one.batches()) longer.add_sealed(batch);
