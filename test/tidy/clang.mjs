@@ -34,7 +34,7 @@ const all = () =>
 /** What it says of the file; nothing where there was no time for it. */
 function look(file, until) {
   return new Promise(resolve => {
-    const child = spawn(program, ["-p", "build/native", "--quiet", file], {
+    const child = spawn(program, ["-p", "build/native", "--quiet", "--extra-arg=-Wno-unknown-warning-option", file], {
       stdio: ["ignore", "pipe", "ignore"],
       timeout: Math.max(1, until - Date.now()),
       killSignal: "SIGKILL",
