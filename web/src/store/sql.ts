@@ -2,6 +2,7 @@
 
 import type { PerdureError } from "../base/errors.js";
 import type { Backend } from "./ordered.js";
+import { checkOwner, ownerKey, type Owner } from "./owner.js";
 import { newerFormat, takenMeanwhile, unavailable } from "./refusals.js";
 import {
   reopening,
@@ -50,16 +51,6 @@ export interface SqlOptions {
   readonly isThere?: () => boolean; // false: its file was taken away, or another one put in its place
   readonly owner?: Owner; // none: anybody's may be opened
   readonly released?: () => void; // once the last connection is closed for good
-}
-
-/** The own value that says whose rows they are, a text. 0.1.0 asks for no such value, and leaves it as it is. */
-export const ownerKey = "owner";
-
-/** Who opens rows, and gets only its own or nobody's. To make them its own is another step. */
-export interface Owner {
-  readonly name: string;
-  /** What is told to it where the rows are another's. */
-  readonly refusal: (found: string) => PerdureError;
 }
 
 export class SqlBackend implements Backend {
@@ -120,8 +111,11 @@ export class SqlBackend implements Backend {
   #checkOwner(): void {
     const { owner } = this.#options;
     if (owner === undefined) return;
-    const found = this.getOwn(ownerKey);
-    if (typeof found === "string" && found !== owner.name) throw owner.refusal(found);
+    checkOwner(
+      owner,
+      this.getOwn(ownerKey),
+      () => this.range(Uint8Array.of(0x54), Uint8Array.of(0x55), 1, false)[0]?.[1],
+    );
   }
 
   read(keys: readonly Uint8Array[]): Row[] {

@@ -6,8 +6,9 @@
 import { PerdureError } from "../base/errors.js";
 import { importInNode } from "../base/node-import.js";
 import { OrderedStore } from "./ordered.js";
+import type { Owner } from "./owner.js";
 import { unavailable } from "./refusals.js";
-import { pageBytes, SqlBackend, type Owner, type Sql, type SqlOptions, type SqlValue } from "./sql.js";
+import { pageBytes, SqlBackend, type Sql, type SqlOptions, type SqlValue } from "./sql.js";
 import type { Held, Own, Store } from "./store.js";
 
 export interface SqliteOptions {
