@@ -20,7 +20,7 @@ import { openSqlite } from "../store/sqlite.js";
 import type { PeerOptions } from "../base/types.js";
 
 /** Resolves when calls can be answered. Rejects with `bad-argument` if it is not said where to keep things, or another peer of this
- *  process keeps them there, `storage-unavailable`, `outdated` or `wasm-failed`. */
+ *  process keeps them there, `storage-unavailable`, `storage-full`, `outdated` or `wasm-failed`. */
 export async function nodeEngine(options: PeerOptions): Promise<Engine> {
   const { storage } = options;
   if (storage !== "memory" && typeof storage !== "object")

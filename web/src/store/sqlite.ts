@@ -22,8 +22,8 @@ export interface SqliteOptions {
   readonly released?: () => void;
 }
 
-/** Opens the file, or ":memory:", and takes it over; made with mode 0600 if it is missing. Rejects with `storage-unavailable` if
- *  there is no SQLite for Node, if the path cannot be written, or if the file is something else or damaged; with `outdated` if a
+/** Opens the file, or ":memory:", and takes it over; made with mode 0600 if it is missing. On a full disk what is there can be read and saves end
+ *  as "full". Rejects with `storage-full` if nothing is there yet, or another has it open; with `storage-unavailable` if there is no SQLite for Node, if the path cannot be written, or if the file is something else or damaged; with `outdated` if a
  *  newer package has written it; as its owner says if it is another's. */
 export async function openSqlite(file: string, options: SqliteOptions = {}): Promise<Store & Own & Held> {
   const connect = await findLibrary();
