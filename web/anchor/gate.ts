@@ -1,30 +1,62 @@
-// Who stands at the other end, how often one address may knock, and whether it brings a token.
+// Who stands at the other end, how often one address may knock or ask for a page, and whether it brings a token.
 //
-// Each handshake costs the core public-key work, so an address has a bucket of tokens that fills slowly. Addresses of one IPv6
-// network (/64) share it: whoever has one address there has all of them. How often this machine itself knocks is not counted.
+// Each handshake costs the core public-key work, and each page the processor, so an address has a bucket of tokens that fills slowly.
+// Addresses of one IPv6 network (/64) share it: whoever has one address there has all of them. How often this machine itself comes is
+// not counted, unless a proxy stands here that may not have said for whom it asks.
 import { createHash, timingSafeEqual } from "node:crypto";
 
+/** How many at once, and how many a second from then on. */
+export interface Allowance {
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
 /** Reloads of a few tabs behind one address fit in; a loop does not. */
-const burst = 40;
-const perSecond = 4;
+const handshakes: Allowance = { burst: 40, perSecond: 4 };
+/** A page is some 15 files, and the 25 of a classroom open it together, behind one router. A file costs the processor a millisecond: they
+ *  cost half a second then, and a twentieth of it from then on. */
+const pages: Allowance = { burst: 400, perSecond: 50 };
+/** From all addresses together: a second of the processor, and a quarter of it from then on, is what pages may take from the links. */
+const allPages: Allowance = { burst: 1_000, perSecond: 200 };
+/** Of what watches over the anchor: a few of them, each several times a second. */
+const looks: Allowance = { burst: 60, perSecond: 10 };
 /** Beyond so many, the one not seen for longest is forgotten. */
 const addressesMax = 10_000;
 
-interface Bucket {
-  tokens: number;
-  atMs: number;
+class Bucket {
+  readonly #allowance: Allowance;
+  #tokens: number;
+  #atMs: number;
+
+  constructor(allowance: Allowance, nowMs: number) {
+    this.#allowance = allowance;
+    this.#tokens = allowance.burst;
+    this.#atMs = nowMs;
+  }
+
+  take(nowMs: number): boolean {
+    const { burst, perSecond } = this.#allowance;
+    this.#tokens = Math.min(burst, this.#tokens + ((nowMs - this.#atMs) / 1000) * perSecond);
+    this.#atMs = nowMs;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
 }
 
 export class Gate {
+  readonly #allowance: Allowance;
   readonly #buckets = new Map<string, Bucket>();
+
+  constructor(allowance = handshakes) {
+    this.#allowance = allowance;
+  }
 
   /** False if that address comes too often. `nowMs` is steady time. */
   admits(address: string, nowMs: number): boolean {
     const key = networkOf(address);
     if (key === thisMachine) return true;
-    const bucket = this.#buckets.get(key) ?? { tokens: burst, atMs: nowMs };
-    bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
-    bucket.atMs = nowMs;
+    const bucket = this.#buckets.get(key) ?? new Bucket(this.#allowance, nowMs);
     // At the end again, so that the first is the one not seen for longest.
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
@@ -33,9 +65,27 @@ export class Gate {
         this.#buckets.delete(oldest);
         break;
       }
-    if (bucket.tokens < 1) return false;
-    bucket.tokens -= 1;
-    return true;
+    return bucket.take(nowMs);
+  }
+}
+
+/** Who may ask for a page. What asks for the health is not kept from it by those who ask for pages, be they at its own address. */
+export class Desk {
+  readonly #behindProxy: boolean;
+  readonly #pages = new Gate(pages);
+  readonly #looks = new Gate(looks);
+  #all: Bucket | undefined;
+
+  constructor(behindProxy: boolean) {
+    this.#behindProxy = behindProxy;
+  }
+
+  admits(address: string, path: string, nowMs: number): boolean {
+    if (path === "/healthz") return this.#looks.admits(address, nowMs);
+    if (!this.#pages.admits(address, nowMs)) return false;
+    if (networkOf(address) === thisMachine && !this.#behindProxy) return true;
+    this.#all ??= new Bucket(allPages, nowMs);
+    return this.#all.take(nowMs);
   }
 }
 

@@ -12,6 +12,7 @@ import { Driver } from "../src/engine/driver.js";
 import { badArgument, PerdureError } from "../src/base/errors.js";
 import { randomBytes } from "../src/base/platform.js";
 import { openMemory, type MemoryDisk } from "../src/store/memory.js";
+import { anchorName, claim, type Owner } from "../src/store/owner.js";
 import { plainSeed, type Seed } from "../src/store/seed.js";
 import { noSqlite, openSqlite } from "../src/store/sqlite.js";
 import type { Held, Own, Store } from "../src/store/store.js";
@@ -49,8 +50,8 @@ const cacheBytesMax = 512 * MiB;
 /** What is still to be written has so long. */
 const closeMs = 10_000;
 
-/** Starts an anchor in this process. Rejects with `bad-argument` (the port is taken, a file is missing, the data file or the key lies
- *  in the folder that is served), `storage-unavailable` (the file cannot be written, or there is no SQLite) or `outdated` (a newer version has written the file). */
+/** Starts an anchor in this process. Rejects with `bad-argument` (the port is taken, a file is missing, the data file is a peer's,
+ *  it or the key lies in the folder that is served), `storage-unavailable` (the file cannot be written, or there is no SQLite) or `outdated` (a newer version has written the file). */
 export function startAnchor(options: AnchorOptions): Promise<Anchor>;
 /** @internal In memory that is still there when it is started the next time. */
 export function startAnchor(options: AnchorOptions, disk: MemoryDisk): Promise<Anchor>;
@@ -141,6 +142,7 @@ class Running implements Anchor {
         stun,
       );
       await running.#open(settings, store, links);
+      await claim(rows, anchorName);
       return running;
     } catch (error) {
       stun?.close();
@@ -230,7 +232,19 @@ class Running implements Anchor {
 async function openRows({ data, disk }: Settings): Promise<Store & Own & Held> {
   return disk !== undefined || (data === ":memory:" && (await noSqlite()) !== undefined)
     ? openMemory("anchor", disk)
-    : openSqlite(data);
+    : openSqlite(data, { owner: ownerOf(data) });
+}
+
+/** What has it open goes on. */
+function ownerOf(data: string): Owner {
+  return {
+    name: anchorName,
+    refusal: app =>
+      badArgument(
+        `${placeOf(data)} is not an anchor's: it belongs to a peer${app === undefined ? "" : ` of the app ${JSON.stringify(app)}`}. Name another file with --data: it is made if it is not there.`,
+        "data",
+      ),
+  };
 }
 
 /** What must not be served along with the files. */

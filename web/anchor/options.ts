@@ -1,5 +1,5 @@
 // What startAnchor takes, checked before anything happens.
-import { checkCount, checkObject, checkOption, checkSpelling, checkText, nameMax } from "../src/base/arguments.js";
+import { checkCount, checkObject, checkOption, checkKnown, checkText, nameMax } from "../src/base/arguments.js";
 import { isWellFormed } from "../src/base/bytes.js";
 import { badArgument } from "../src/base/errors.js";
 import type { MemoryDisk } from "../src/store/memory.js";
@@ -80,8 +80,8 @@ export function settingsOf(options: AnchorOptions): Settings {
   if (typeof options !== "object" || options === null)
     throw badArgument('startAnchor needs options: startAnchor({ data: "anchor.db" }).');
   const { tls, publicUrl, apps = [], serve, quotas = {} } = options;
-  if (tls !== undefined) checkObject("tls", tls);
-  checkSpelling("startAnchor", options, [
+  if (tls !== undefined) checkKnown("tls", checkObject("tls", tls), ["cert", "key"], "tls.");
+  checkKnown("startAnchor", options, [
     "data",
     "port",
     "host",
@@ -95,7 +95,7 @@ export function settingsOf(options: AnchorOptions): Settings {
     "tokens",
     "memoryMB",
   ] satisfies (keyof AnchorOptions)[]);
-  checkSpelling(
+  checkKnown(
     "quotas",
     checkObject("quotas", quotas),
     ["totalMB", "topicMB", "deviceMB", "links", "leaseDays", "addressMB"] satisfies (keyof Quotas)[],

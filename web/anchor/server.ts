@@ -18,7 +18,7 @@ import { WebSocketServer, type WebSocket } from "ws";
 import { badArgument, PerdureError } from "../src/base/errors.js";
 import { targetOf, type StaticFiles } from "./files.js";
 import { Crowd } from "./crowd.js";
-import { addressBytes, addressOf, Gate, networkOf, Tokens } from "./gate.js";
+import { addressBytes, addressOf, Desk, Gate, networkOf, Tokens } from "./gate.js";
 import type { Settings } from "./options.js";
 
 /** Where a link comes from, in bytes, and whether it has brought a token. */
@@ -45,6 +45,8 @@ const tryAgainLater = 1013;
 /** Links beyond the quota that get as far as the core, which tells them why it does not let them in, or has others make room for them:
  *  more than it keeps of both kinds, so that it is the core that chooses who goes. */
 const toldLinks = 96;
+/** How old the text of /metrics may be. */
+const figuresMs = 1_000;
 /** Of these and of half the quota the larger is for one address: the rest is for others. */
 const addressLinksMin = 64;
 
@@ -66,8 +68,12 @@ export class AnchorServer {
   readonly #raw = new Map<WebSocket, Socket>();
   readonly #crowd: Crowd<string>;
   readonly #gate = new Gate();
+  readonly #desk: Desk;
+  /** Those that have asked too often: nothing more is read from them. */
+  readonly #dismissed = new WeakSet<Socket>();
   readonly #tokens: Tokens;
   readonly #watch = setInterval(() => this.#look(), 1_000);
+  #figures: { readonly atMs: number; readonly text: Promise<string> } | undefined;
   #doors: Doors | undefined;
   #bytes = { in: 0, out: 0 };
 
@@ -76,6 +82,7 @@ export class AnchorServer {
     this.#settings = settings;
     this.#files = files;
     this.#refused = refused;
+    this.#desk = new Desk(settings.publicUrl !== undefined);
     this.#tokens = new Tokens(settings.tokens);
     this.#crowd = new Crowd(() => refused("connections"));
     // Whoever sends nothing, or a byte now and then, keeps no connection for long.
@@ -157,14 +164,30 @@ export class AnchorServer {
 
   // ---- requests ----------------------------------------------------------------------------------------------------------
   #request(request: IncomingMessage, response: ServerResponse): void {
-    this.#answer(request, response).catch(() => response.destroy());
+    // What it had sent before it was told.
+    if (this.#dismissed.has(request.socket)) return;
+    const { path } = targetOf(request);
+    const [address, now] = [this.#addressOf(request), performance.now()];
+    if (!this.#desk.admits(address, path, now)) return this.#dismiss(request.socket, response);
+    this.#crowd.asked(keyOf(request.socket), networkOf(address), now);
+    this.#answer(request, response, path).catch(() => response.destroy());
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  #dismiss(socket: Socket, response: ServerResponse): void {
+    this.#refused("requests");
+    this.#dismissed.add(socket);
+    socket.pause();
+    const text = "Too many requests. Try again in a few seconds.\n";
+    response
+      .writeHead(429, { connection: "close", "retry-after": "5", "content-type": "text/plain; charset=utf-8" })
+      .end(text);
+    setTimeout(() => socket.destroy(), 1_000).unref();
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
     response.setHeader("x-content-type-options", "nosniff");
     request.resume();
     const connection = keyOf(request.socket);
-    this.#crowd.asked(connection, networkOf(this.#addressOf(request)), performance.now());
     response.on("close", () => this.#crowd.answered(connection, performance.now()));
     if (request.method !== "GET" && request.method !== "HEAD") {
       response
@@ -172,13 +195,13 @@ export class AnchorServer {
         .end("Only GET and HEAD.\n");
       return;
     }
-    const { path } = targetOf(request);
     if (path === "/healthz") return this.#health(response);
     if (path === "/metrics") {
       if (this.#doors === undefined) return waitALittle(response);
+      const text = await this.#figuresOf(this.#doors);
       response
         .writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" })
-        .end(await this.#doors.metrics());
+        .end(text);
     } else if (this.#files !== undefined) {
       await this.#files.answer(request, response);
     } else {
@@ -193,6 +216,17 @@ export class AnchorServer {
     }
   }
 
+  /** Made once a second, however many ask. */
+  #figuresOf(doors: Doors): Promise<string> {
+    const now = performance.now();
+    if (this.#figures === undefined || this.#figures.atMs + figuresMs <= now) {
+      const text = doors.metrics();
+      this.#figures = { atMs: now, text };
+      text.catch(() => (this.#figures = undefined));
+    }
+    return this.#figures.text;
+  }
+
   async #health(response: ServerResponse): Promise<void> {
     const trouble = this.#doors === undefined ? "The anchor is starting or stopping." : await this.#doors.health();
     response
@@ -205,6 +239,7 @@ export class AnchorServer {
   // ---- links -------------------------------------------------------------------------------------------------------------
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => socket.destroy());
+    if (this.#dismissed.has(request.socket)) return void socket.destroy();
     const doors = this.#doors;
     const address = this.#addressOf(request);
     const query = new URLSearchParams(/\?(.*)$/s.exec(request.url ?? "")?.[1] ?? "");

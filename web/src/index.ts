@@ -56,7 +56,7 @@ let opener: Opener | undefined;
  *  twice in one page or process gives two handles on one peer, which closes with the last of them: only the anchors of the later call
  *  are added; its name, rtc, limits, wasm and worker do not count. Say `instance` for a second peer. What is kept in memory, or in another
  *  file, is another peer. A worker that opens it has it in its own thread, without WebRTC. Rejects with `bad-argument`,
- *  `storage-unavailable`, `outdated`, `insecure-context`, `wasm-blocked` or `wasm-failed`, or with the signal's reason. */
+ *  `storage-unavailable`, `storage-full`, `outdated`, `insecure-context`, `wasm-blocked` or `wasm-failed`, or with the signal's reason. */
 export async function openPeer(options: PeerOptions): Promise<Peer> {
   opener ??= new Opener(start, undefined, placeOf);
   return opener.open(options);

@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
 import { WebSocket } from "ws";
 import { Crowd } from "../../../web/anchor/crowd.js";
-import { addressBytes, addressOf, Gate, networkOf, Tokens } from "../../../web/anchor/gate.js";
+import { addressBytes, addressOf, Desk, Gate, networkOf, Tokens } from "../../../web/anchor/gate.js";
 import { Metrics } from "../../../web/anchor/metrics.js";
 import { check, same } from "../support/check.js";
 import { ask, dial, network, run } from "./port.js";
@@ -158,6 +158,78 @@ describe("the gate", () => {
     same(addressOf("127.0.0.1", "203.0.113.5", false), "127.0.0.1");
     same(addressOf("198.51.100.1", "203.0.113.5", true), "198.51.100.1");
     same(addressOf("127.0.0.1", undefined, true), "127.0.0.1");
+  });
+});
+
+describe("whoever asks for pages", () => {
+  const proxied = { publicUrl: "wss://anchor.example" };
+  const from = (address: string) => ({ "x-forwarded-for": address });
+
+  /** Asks so often at once, on one connection, and hears what comes until it ends. */
+  async function pipelined(port: number, path: string, count: number, address: string): Promise<string> {
+    const socket = connect(port, "127.0.0.1");
+    let heard = "";
+    socket.on("data", (data: Buffer) => (heard += data.toString("latin1"))).on("error", () => undefined);
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: here\r\nX-Forwarded-For: ${address}\r\n\r\n`.repeat(count));
+    await once(socket, "close");
+    return heard;
+  }
+  const statuses = (heard: string): string[] =>
+    [...heard.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status = ""]) => status);
+
+  test("may open a page with a whole classroom, and is told to wait and cut off when it goes on and on", async () => {
+    await using anchor = await run(proxied);
+    const heard = await pipelined(anchor.port, "/", 2_000, "203.0.113.5");
+    const answers = statuses(heard);
+    same(
+      [answers.filter(status => status === "429").length, answers.at(-1)],
+      [1, "429"],
+      "one word, and it is the last",
+    );
+    check(answers.length >= 401 && answers.length < 600, `${answers.length} answers`);
+    const [, last = ""] = heard.split("HTTP/1.1 429");
+    check(/^connection: close\r$/im.test(last) && /^retry-after: \d+\r$/im.test(last), last);
+    same(anchor.refusals, ["requests"], "what it had sent before it was told costs nothing");
+    const again = statuses(await pipelined(anchor.port, "/", 300, "203.0.113.5"));
+    check(again.length < 200 && again.at(-1) === "429", "on another connection, too");
+    same((await ask(anchor.port, "/", from("203.0.113.6"))).status, 200, "its neighbour is served");
+    await dial(anchor.port, `?network=${network}`, from("203.0.113.5"));
+  });
+
+  test("keeps nobody from asking for the health, not even at its own address", async () => {
+    await using anchor = await run(proxied);
+    await pipelined(anchor.port, "/metrics", 600, "203.0.113.5");
+    for (let at = 0; at < 20; at++) same((await ask(anchor.port, "/healthz", from("203.0.113.5"))).status, 200);
+    const answers = statuses(await pipelined(anchor.port, "/healthz", 600, "203.0.113.7"));
+    check(answers.length < 100 && answers.at(-1) === "429", "but the health has its price as well");
+    same((await ask(anchor.port, "/healthz", from("203.0.113.8"))).status, 200);
+  });
+
+  test("from a thousand addresses costs no more than a second of work, and the health is still told", () => {
+    const desk = new Desk(true);
+    let admitted = 0;
+    for (let at = 0; at < 4_000; at++)
+      if (desk.admits(`10.1.${(at >> 2) >> 8}.${(at >> 2) & 255}`, "/", 1_000)) admitted++;
+    check(admitted >= 500 && admitted <= 1_000, `${admitted} at once`);
+    check(!desk.admits("203.0.113.5", "/", 1_000) && !desk.admits("127.0.0.1", "/", 1_000), "no page for others");
+    check(desk.admits("203.0.113.5", "/healthz", 1_000), "the health");
+    check(desk.admits("203.0.113.5", "/", 2_000), "a second later");
+  });
+
+  test("on this machine may do so as often as it likes, where no proxy stands", () => {
+    const desk = new Desk(false);
+    for (let at = 0; at < 5_000; at++)
+      check(desk.admits("127.0.0.1", "/", 1_000) && desk.admits("::1", "/healthz", 1_000), `at ${at}`);
+  });
+
+  test("for the figures gets those of this second, made once", async () => {
+    let made = 0;
+    await using anchor = await run({}, { metrics: async () => `figures ${++made}\n` });
+    const texts = await Promise.all(Array.from({ length: 50 }, async () => (await ask(anchor.port, "/metrics")).body));
+    check(made <= 2 && texts.every(text => /^figures [12]\n$/.test(text)), `made ${made} times`);
+    await new Promise(resolve => setTimeout(resolve, 1_050));
+    const before = made;
+    same((await ask(anchor.port, "/metrics")).body, `figures ${before + 1}\n`, "and new ones later");
   });
 });
 

@@ -22,7 +22,7 @@ import { PerdureError } from "../../../web/src/base/errors.js";
 import { nodeEngine, truePath } from "../../../web/src/host/node.js";
 import { Opener } from "../../../web/src/api/open.js";
 import { plainSeed } from "../../../web/src/store/seed.js";
-import { ownerKey, type Owner } from "../../../web/src/store/sql.js";
+import { ownerKey, type Owner } from "../../../web/src/store/owner.js";
 import { openSqlite } from "../../../web/src/store/sqlite.js";
 import type { Peer, Topic } from "../../../web/src/base/types.js";
 

@@ -147,6 +147,35 @@ describe("a view", () => {
   });
 });
 
+test("nobody who reads a view changes what others see in it, and what is read on its own is the reader's", async () => {
+  const { engine, frames, peer, topic } = await setup();
+  const value = { text: "a", tags: ["x"], bytes: Uint8Array.of(1), at: new Date(1) };
+  engine.arrive("a", value);
+  engine.put("card", value);
+  engine.tell({ kind: "PresenceNotice", topic: 1, device: other, value: encodeValue(value) });
+  const [latest, map, { others }] = [topic.latest(3), topic.map.view(), topic.presence];
+  for (const view of [latest, map, topic.map.conflicts()]) view.subscribe(() => undefined);
+  await frames.paint(3);
+  const values = [latest.current.messages[0]?.value, map.current.get("card"), others.current.get(other)] as object[];
+  for (const shown of values) {
+    assert.throws(() => Object.assign(shown, { text: "b" }), TypeError);
+    assert.throws(() => (shown as typeof value).tags.push("y"), TypeError);
+    assert.deepEqual(shown, value);
+    assert.deepEqual(structuredClone(shown), value, "a copy can be made, and changed");
+  }
+  assert.throws(() => (latest.current.messages as unknown[]).pop(), TypeError);
+  for (const shown of [map.current, others.current] as Map<string, unknown>[]) {
+    for (const change of [() => shown.set("b", 1), () => shown.delete("card"), () => shown.clear()])
+      assert.throws(change, { name: "TypeError", message: /read-only/ });
+    assert.deepEqual(shown, new Map(shown));
+  }
+  for (const view of [peer.status, peer.peers, peer.topics, topic.status, topic.members])
+    assert.ok(Object.isFrozen(view.current));
+  const read = [(await topic.get("a"))?.value, await topic.map.get("card")] as (typeof value)[];
+  for (const one of read) one.tags.push("mine");
+  assert.deepEqual(values[0], value);
+});
+
 describe("latest", () => {
   test("asks for nothing until somebody listens, and for nothing after the last has gone", async () => {
     const { engine, frames, topic } = await setup();

@@ -6,6 +6,7 @@ import { callEach } from "../engine/notices.js";
 import type { Message, Receipt, Version } from "../base/types.js";
 import { checkCount, checkOptions } from "../base/arguments.js";
 import { decodeValue } from "./values.js";
+import { frozen } from "./view.js";
 
 /** All of one append, packed. */
 const appendMax = 16 * 1024 * 1024;
@@ -63,7 +64,7 @@ export class Feed {
         this.end();
       } else {
         if (notice.value === undefined) this.#presence.delete(notice.device);
-        else this.#presence.set(notice.device, decodeValue(notice.value));
+        else this.#presence.set(notice.device, frozen(decodeValue(notice.value)));
         this.onPresence();
       }
     });

@@ -7,7 +7,7 @@ import { versionOf } from "./feed.js";
 import type { Feed } from "./feed.js";
 import type { Conflict, Receipt, TopicMap, Version, View } from "../base/types.js";
 import { decodeValue, encodeValue, encodeValues } from "./values.js";
-import { FetchedView } from "./view.js";
+import { FetchedView, frozen } from "./view.js";
 import { walk } from "./walk.js";
 
 /** Entries asked for at once. */
@@ -318,7 +318,7 @@ class Entries<E> {
       } else if (this.#versions.get(key) !== version.id) {
         grown ||= !next.has(key);
         different = true;
-        next.set(key, decodeValue(version.value) as E);
+        next.set(key, frozen(decodeValue(version.value) as E));
         this.#versions.set(key, version.id);
       }
     }
@@ -328,6 +328,6 @@ class Entries<E> {
 
   #value(previous: ReadonlyMap<string, E>, key: string, id: string, bytes: Uint8Array): E {
     const old = previous.get(key);
-    return old !== undefined && this.#versions.get(key) === id ? old : (decodeValue(bytes) as E);
+    return old !== undefined && this.#versions.get(key) === id ? old : frozen(decodeValue(bytes) as E);
   }
 }

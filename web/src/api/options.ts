@@ -1,9 +1,9 @@
 // What openPeer takes, checked before anything happens.
-import { checkOption, checkOptions } from "../base/arguments.js";
+import { checkKnown, checkOption, checkOptions } from "../base/arguments.js";
 import { edgeConfig } from "../engine/config.js";
 import { badArgument } from "../base/errors.js";
 import { inNode } from "../base/platform.js";
-import type { PeerOptions } from "../base/types.js";
+import type { Limits, PeerOptions } from "../base/types.js";
 
 const known = [
   "app",
@@ -18,6 +18,8 @@ const known = [
   "signal",
 ] satisfies (keyof PeerOptions)[];
 
+const limits = ["memoryMB", "storageMB", "links", "idleBytesPerSecond"] satisfies (keyof Limits)[];
+
 /** Throws bad-argument for options that mean nothing here; what is in rtc is tried where connections are made. */
 export function checkPeerOptions(options: PeerOptions): void {
   checkNames("openPeer", options, known);
@@ -28,6 +30,7 @@ export function checkPeerOptions(options: PeerOptions): void {
   checkWasm(options.wasm);
   const none = new Uint8Array(32);
   edgeConfig(options, none, none);
+  checkKnown("limits", options.limits ?? {}, limits, "limits.");
 }
 
 /** What a peer is known by, as the function `what` is given it, which knows those options. */
@@ -78,6 +81,7 @@ function checkStorage(storage: PeerOptions["storage"] = "auto"): void {
       "storage",
     );
   }
+  if (file) checkKnown("storage", storage, ["file"], "storage.");
   if (!inNode && file)
     throw badArgument('storage: { file } is for Node; a page has "auto", "indexeddb", "opfs" and "memory".', "storage");
 }

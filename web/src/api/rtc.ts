@@ -1,7 +1,7 @@
 // What openPeer takes as `rtc`, tried before anything happens: else all connections fail later, one by one and unseen. What may stand there the
 // browser knows best. Where no connections are made, as in Node and in workers, it is not looked at.
 
-import { checkSpelling } from "../base/arguments.js";
+import { checkKnown } from "../base/arguments.js";
 import { badArgument } from "../base/errors.js";
 import type { PeerOptions } from "../base/types.js";
 
@@ -21,7 +21,7 @@ const refusals = ["TypeError", "SyntaxError", "InvalidAccessError", "NotSupporte
 /** Throws bad-argument if no connections can be made with that. */
 export function checkRtc(rtc: PeerOptions["rtc"] = false): void {
   if (rtc === false || typeof RTCPeerConnection === "undefined") return;
-  checkKnown(rtc); // the constructor takes what it does not know for nothing
+  checkFields(rtc); // the constructor takes what it does not know for nothing
   try {
     new RTCPeerConnection(rtc as RTCConfiguration).close();
   } catch (cause) {
@@ -35,8 +35,8 @@ export function checkRtc(rtc: PeerOptions["rtc"] = false): void {
   }
 }
 
-function checkKnown(rtc: object): void {
-  checkSpelling("rtc", rtc, known, "rtc.");
+function checkFields(rtc: object): void {
+  checkKnown("rtc", rtc, known, "rtc.", true);
   for (const field of ["urls", "username", "credential"])
     if (field in rtc) throw badArgument(`rtc.${field} belongs into a server: ${example}.`, `rtc.${field}`);
 }

@@ -67,7 +67,7 @@ export class DerivedView<T> implements View<T> {
   get current(): T {
     if (this.#value === undefined || this.#stale) {
       const next = this.#compute();
-      this.#value = { it: this.#value === undefined ? next : sharing(this.#value.it, next) };
+      this.#value = { it: frozen(this.#value === undefined ? next : sharing(this.#value.it, next)) };
       this.#stale = false;
     }
     return this.#value.it;
@@ -101,7 +101,7 @@ export class FetchedView<T> implements View<T> {
   constructor(fetching: Fetching<T>, frame: Surroundings["frame"]) {
     this.#fetching = fetching;
     this.#frame = frame;
-    this.#value = fetching.first;
+    this.#value = frozen(fetching.first);
     this.#audience = new Audience(() => this.#value, frame);
     this.subscribe = listener => this.#subscribe(listener);
   }
@@ -141,7 +141,7 @@ export class FetchedView<T> implements View<T> {
         value => {
           if (end.signal.aborted) return;
           if (value !== this.#value) {
-            this.#value = value;
+            this.#value = frozen(value);
             this.#audience.changed();
           }
           rest();
@@ -157,6 +157,22 @@ export class FetchedView<T> implements View<T> {
       end.abort();
     };
   }
+}
+
+/** Made such that nobody changes it for the others who see it. Bytes, dates and errors stay as they are: nothing makes them so. What is frozen
+ *  is so throughout; what is put into a map is frozen by whoever puts it, as few of many change at a time. */
+export function frozen<T>(value: T): T {
+  if (Object.isFrozen(value)) return value;
+  if (value instanceof Map)
+    for (const change of ["set", "delete", "clear"]) Object.defineProperty(value, change, { value: refuse });
+  else if (Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype)
+    for (const item of Object.values(value as object)) frozen(item);
+  else return value;
+  return Object.freeze(value);
+}
+
+function refuse(): never {
+  throw new TypeError("What a view shows is read-only. Copy it to change it.");
 }
 
 /** `next`, in which every part that equals the same part of `old` is that part. Knows plain data, Date, Map and PerdureError. */

@@ -24,29 +24,44 @@ export function checkOption(option: string, text: unknown, max = nameMax): strin
   return checkText(option, text, max, option);
 }
 
-/** Of options that nobody knows, those that are one letter from a known one are told; others may be of a newer version. `path`: where they stand. */
-export function checkSpelling(of: string, options: object, known: readonly string[], path = ""): void {
+/** Refuses an option that nobody knows, and says which one was meant where it is one letter away. `path`: where they stand. `others`: there may be
+ *  more than are known here. */
+export function checkKnown(of: string, options: object, known: readonly string[], path = "", others = false): void {
   for (const [name, value] of Object.entries(options)) {
-    const meant =
-      value === undefined || known.includes(name)
-        ? undefined
-        : known.find(other => isAlike(name.toLowerCase(), other.toLowerCase()));
-    if (meant !== undefined) throw badArgument(`${of} has no "${name}". Did you mean "${meant}"?`, path + name);
+    if (value === undefined || known.includes(name)) continue;
+    const meant = known.find(other => isAlike(name.toLowerCase(), other.toLowerCase()));
+    if (meant === undefined && others) continue;
+    const help = meant === undefined ? `It has ${known.join(", ")}.` : `Did you mean "${meant}"?`;
+    throw badArgument(`${of} has no "${name}". ${help}`, path + name);
   }
 }
 
-/** At most one letter is more, less or another. */
+/** At most one letter is more, less or another, or two neighbours have changed places. */
 function isAlike(a: string, b: string): boolean {
   let at = 0;
   while (at < a.length && a[at] === b[at]) at++;
   const [left, right] = [a.slice(at), b.slice(at)];
-  return left.slice(1) === right.slice(1) || left.slice(1) === right || left === right.slice(1);
+  return (
+    left.slice(1) === right.slice(1) ||
+    left.slice(1) === right ||
+    left === right.slice(1) ||
+    (left[0] === right[1] && left[1] === right[0] && left.slice(2) === right.slice(2))
+  );
 }
 
 /** What holds other values, as options do. */
 export function checkObject<T extends object>(what: string, value: T): T {
   if (typeof value !== "object" || value === null) throw badArgument(`${what} must be an object.`);
   return value;
+}
+
+/** Options as they are written, { name: value }: of a class, as a signal is, what is meant would be passed over. */
+function checkNamed(call: string, options: object, known: readonly string[]): void {
+  const kind: unknown = Object.getPrototypeOf(checkObject("options", options));
+  const isPlain = kind === null || Object.getPrototypeOf(kind) === null;
+  if (!isPlain && !known.some(name => name in options))
+    throw badArgument(`${call} takes options by name: write { ${known.includes("signal") ? "signal" : known[0]} }.`);
+  checkKnown(call, options, known);
 }
 
 /** The options of that call, which knows those names; `flags` are true or false. What else they hold is for the call to check. */
@@ -56,7 +71,7 @@ export function checkOptions<T extends object>(
   known: readonly (keyof T & string)[],
   flags: readonly (keyof T & string)[] = [],
 ): T {
-  checkSpelling(call, checkObject("options", options), [...known, ...flags]);
+  checkNamed(call, options, [...known, ...flags]);
   for (const flag of flags)
     if (options[flag] !== undefined && typeof options[flag] !== "boolean")
       throw badArgument(`${flag} must be true or false.`, flag);

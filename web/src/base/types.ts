@@ -52,7 +52,8 @@ export interface Limits {
 
 /** Something that changes. `subscribe` calls at once, then after each change, at most once per frame; `current` keeps its
  *  identity until it changes; both are bound. So it is a Svelte store as it is, and React's
- *  useSyncExternalStore(view.subscribe, () => view.current, () => view.current). It costs nothing while nobody subscribes. */
+ *  useSyncExternalStore(view.subscribe, () => view.current, () => view.current). It costs nothing while nobody subscribes. All who read a view
+ *  see the same objects, so these are frozen, but for Uint8Array and Date: structuredClone(value) is a copy to change. */
 export interface View<T> {
   /** Of latest(), copies(), map.view() and map.conflicts() it is kept up only while somebody is subscribed, and empty before. */
   readonly current: T;
@@ -155,7 +156,7 @@ export interface Shape {
 export type Of<S, K extends keyof Shape> = (S & Shape)[K];
 
 /** Messages and a map that its members share. Values are what JSON can say, plus `Uint8Array` and `Date`, at most 256 KiB each;
- *  what you read is your own copy. A value that another program wrote and this one cannot read is shown as `null`. */
+ *  what you read is your own copy, and frozen where a view shows it to many. A value that another program wrote and this one cannot read is shown as `null`. */
 export interface Topic<S extends Shape = Shape> extends AsyncDisposable {
   readonly id: string;
   readonly name?: string;

@@ -1,6 +1,6 @@
 // From what an app asks for to what the core is told.
 import type { CoreConfig } from "./boundary.js";
-import { anchorsOf, checkSpelling } from "../base/arguments.js";
+import { anchorsOf } from "../base/arguments.js";
 import { badArgument } from "../base/errors.js";
 import type { Limits, PeerOptions } from "../base/types.js";
 import { version } from "../base/version.js";
@@ -41,12 +41,6 @@ export function edgeConfig(options: PeerOptions, deviceSeed: Uint8Array, randomS
 function limitsOf(limits: unknown = {}): Partial<Limits> {
   if (typeof limits !== "object" || limits === null)
     throw badArgument("limits must be an object of numbers.", "limits");
-  checkSpelling(
-    "limits",
-    limits,
-    ["memoryMB", "storageMB", "links", "idleBytesPerSecond"] satisfies (keyof Limits)[],
-    "limits.",
-  );
   return limits;
 }
 

@@ -14,14 +14,13 @@ import { messageBytesMax, type MakeWebSocket } from "../links/websocket.js";
 import { importInNode } from "../base/node-import.js";
 import { randomBytes } from "../base/platform.js";
 import { openMemory } from "../store/memory.js";
+import { anchorName, claim, type Owner } from "../store/owner.js";
 import { plainSeed } from "../store/seed.js";
-import { ownerKey, type Owner } from "../store/sql.js";
 import { openSqlite } from "../store/sqlite.js";
-import type { Held, Own } from "../store/store.js";
 import type { PeerOptions } from "../base/types.js";
 
 /** Resolves when calls can be answered. Rejects with `bad-argument` if it is not said where to keep things, or another peer of this
- *  process keeps them there, `storage-unavailable`, `outdated` or `wasm-failed`. */
+ *  process keeps them there, `storage-unavailable`, `storage-full`, `outdated` or `wasm-failed`. */
 export async function nodeEngine(options: PeerOptions): Promise<Engine> {
   const { storage } = options;
   if (storage !== "memory" && typeof storage !== "object")
@@ -87,20 +86,12 @@ function ownerOf(file: string, app: string): Owner {
     name: app,
     refusal: found =>
       badArgument(
-        `The file ${file} belongs to the app ${JSON.stringify(found)}. Open it under that name for what is in it. Else name another file, or move this one away: that makes a new device.`,
+        found === anchorName
+          ? `The file ${file} is an anchor's database. Name another file for this peer.`
+          : `The file ${file} belongs to the app ${JSON.stringify(found)}. Open it under that name for what is in it. Else name another file, or move this one away: that makes a new device.`,
         "storage",
       ),
   };
-}
-
-/** Makes the rows that app's, if they are nobody's. Only once its core runs: an open that fails leaves them to others. */
-async function claim(store: Own & Held, app: string): Promise<void> {
-  try {
-    // An open file that has no name any more can be written on and on.
-    if ((await store.held()) === "ok") await store.putOwn(ownerKey, app, found => typeof found === "string");
-  } catch {
-    /* There was no room for it, or the file is gone or another's: whoever opens it next claims it. */
-  }
 }
 
 /** A file's one true path. None in memory, and where the folder is missing, as it is told to whoever opens the file. */

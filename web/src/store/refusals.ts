@@ -20,6 +20,14 @@ export function takenMeanwhile(name: string): PerdureError {
 
 /** There is no store to be had; `why` is a sentence, `cause` what the platform said. */
 export function unavailable(why: string, cause?: unknown): PerdureError {
-  const said = cause instanceof Error && cause.message !== "" ? ` (${cause.name}: ${cause.message})` : "";
-  return new PerdureError("storage-unavailable", why + said);
+  return new PerdureError("storage-unavailable", why + saidBy(cause));
+}
+
+/** The same for want of room. */
+export function noRoom(why: string, cause?: unknown): PerdureError {
+  return new PerdureError("storage-full", `${why} Free some space and open it again.${saidBy(cause)}`);
+}
+
+function saidBy(cause: unknown): string {
+  return cause instanceof Error && cause.message !== "" ? ` (${cause.name}: ${cause.message})` : "";
 }

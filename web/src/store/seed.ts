@@ -6,6 +6,8 @@
 
 import { PerdureError } from "../base/errors.js";
 import { randomBytes } from "../base/platform.js";
+import { isFull } from "./codes.js";
+import { noRoom } from "./refusals.js";
 import { compareBytes, type Own } from "./store.js";
 
 export interface Seed {
@@ -51,7 +53,7 @@ async function unwrapped(kept: unknown, crypto: Crypto): Promise<Uint8Array | un
   }
 }
 
-/** The seed of this file or memory. `file`: where it is. Rejects with `storage-unavailable` if it cannot be read or written. */
+/** The seed of this file or memory. `file`: where it is. Rejects with `storage-unavailable` if it cannot be read or written, `storage-full` for want of room. */
 export async function plainSeed(own: Own, file?: string): Promise<Seed> {
   try {
     const kept = await own.getOwn("seed");
@@ -61,6 +63,7 @@ export async function plainSeed(own: Own, file?: string): Promise<Seed> {
     return { bytes, fresh: bytes === made };
   } catch (error) {
     if (error instanceof PerdureError) throw error;
+    if (isFull(error)) throw noRoom("There is no room for the key of this device.", error);
     const why = error instanceof Error ? error.message : String(error);
     throw new PerdureError(
       "storage-unavailable",

@@ -2,7 +2,9 @@
 
 import type { PerdureError } from "../base/errors.js";
 import type { Backend } from "./ordered.js";
-import { newerFormat, takenMeanwhile, unavailable } from "./refusals.js";
+import { checkOwner, ownerKey, type Owner } from "./owner.js";
+import { full, ioError, ioErrorWrite, isDamage, isFull, notDatabase, resultCode } from "./codes.js";
+import { newerFormat, noRoom, takenMeanwhile, unavailable } from "./refusals.js";
 import {
   reopening,
   storeFormat,
@@ -23,12 +25,6 @@ export interface Sql {
   close(): void;
 }
 
-// SQLite's result codes, https://www.sqlite.org/rescode.html
-const full = 13;
-const ioError = 10;
-const ioErrorWrite = ioError | (3 << 8);
-const corrupt = 11;
-const notDatabase = 26;
 const schema = [
   "CREATE TABLE rows (key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
   "CREATE TABLE own (key TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID",
@@ -52,39 +48,55 @@ export interface SqlOptions {
   readonly released?: () => void; // once the last connection is closed for good
 }
 
-/** The own value that says whose rows they are, a text. 0.1.0 asks for no such value, and leaves it as it is. */
-export const ownerKey = "owner";
-
-/** Who opens rows, and gets only its own or nobody's. To make them its own is another step. */
-export interface Owner {
-  readonly name: string;
-  /** What is told to it where the rows are another's. */
-  readonly refusal: (found: string) => PerdureError;
-}
-
 export class SqlBackend implements Backend {
   readonly #options: SqlOptions;
   #sql: Sql;
   #generation = 0;
+  #isBorrowed = false;
 
   private constructor(options: SqlOptions) {
     this.#options = options;
     this.#sql = options.connect();
   }
 
-  /** Takes the database over; makes the tables the first time. Throws PerdureError. */
+  /** Takes the database over; makes the tables the first time. Where there is no room for that it is opened for reading, and the first save
+   *  that fits takes it over. Throws PerdureError. */
   static takeOver(options: SqlOptions): { backend: SqlBackend; wasEmpty: boolean } {
     let backend: SqlBackend | undefined;
     try {
       backend = new SqlBackend(options);
-      return { backend, wasEmpty: backend.#takeOver() };
+      return { backend, wasEmpty: backend.#open() };
     } catch (error) {
       backend?.close();
       if (error instanceof Error && error.name === "PerdureError") throw error;
+      if (isFull(error)) throw noRoom(`${options.name} cannot be opened: there is no room for it.`, error);
       throw isDamage(error)
         ? damageOf(options, error)
         : unavailable(`${options.name} cannot be opened and written.`, error);
     }
+  }
+
+  #open(): boolean {
+    try {
+      return this.#takeOver();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      try {
+        return this.#borrow();
+      } catch (why) {
+        throw why instanceof Error && why.name === "PerdureError" ? why : error;
+      }
+    }
+  }
+
+  // Its lock keeps all others out, as the generation does that cannot be raised; and SQLite needs no file for it.
+  #borrow(): boolean {
+    this.#connect(true);
+    if (this.#isNew()) throw noRoom(`${this.#options.name} cannot be made.`);
+    this.#checkOwner();
+    this.#generation = this.#stored();
+    this.#isBorrowed = true;
+    return this.#isEmpty();
   }
 
   #takeOver(): boolean {
@@ -100,9 +112,13 @@ export class SqlBackend implements Backend {
     this.#checkOwner();
     sql.run("UPDATE generation SET value = value + 1");
     this.#generation = this.#stored();
-    const wasEmpty = sql.all("SELECT 1 FROM rows LIMIT 1").length === 0;
+    const wasEmpty = this.#isEmpty();
     sql.run("COMMIT");
     return wasEmpty;
+  }
+
+  #isEmpty(): boolean {
+    return this.#sql.all("SELECT 1 FROM rows LIMIT 1").length === 0;
   }
 
   // Throws if it is not ours.
@@ -120,8 +136,11 @@ export class SqlBackend implements Backend {
   #checkOwner(): void {
     const { owner } = this.#options;
     if (owner === undefined) return;
-    const found = this.getOwn(ownerKey);
-    if (typeof found === "string" && found !== owner.name) throw owner.refusal(found);
+    checkOwner(
+      owner,
+      this.getOwn(ownerKey),
+      () => this.range(Uint8Array.of(0x54), Uint8Array.of(0x55), 1, false)[0]?.[1],
+    );
   }
 
   read(keys: readonly Uint8Array[]): Row[] {
@@ -157,8 +176,7 @@ export class SqlBackend implements Backend {
     const sql = this.#sql;
     let committing = false;
     try {
-      sql.run("BEGIN IMMEDIATE");
-      if (this.#stored() !== this.#generation) {
+      if (!this.#begin()) {
         this.#rollBack();
         return "superseded";
       }
@@ -168,6 +186,7 @@ export class SqlBackend implements Backend {
         sql.run("INSERT INTO rows VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
       committing = true;
       sql.run("COMMIT");
+      this.#committed();
       return "ok";
     } catch (error) {
       this.#rollBack();
@@ -181,6 +200,29 @@ export class SqlBackend implements Backend {
     }
   }
 
+  // False if it is not ours any more.
+  #begin(): boolean {
+    this.#sql.run("BEGIN IMMEDIATE");
+    if (this.#stored() !== this.#generation) return false;
+    if (this.#isBorrowed) this.#sql.run("UPDATE generation SET value = value + 1");
+    return true;
+  }
+
+  #committed(): void {
+    if (!this.#isBorrowed) return;
+    this.#isBorrowed = false;
+    this.#generation++;
+    // Whoever opens it next may take it over, as always; unless there is no room for that yet.
+    for (const alone of [false, true])
+      try {
+        this.#connect(alone);
+        this.#stored();
+        return;
+      } catch {
+        /* what comes next says so */
+      }
+  }
+
   held(): Reopening {
     return this.#isGone() ? "lost" : reopening(this.#stored(), this.#generation);
   }
@@ -190,11 +232,16 @@ export class SqlBackend implements Backend {
     try {
       return reopening(this.#stored(), this.#generation);
     } catch {
-      this.#disconnect();
-      this.#sql = this.#options.connect();
-      for (const pragma of this.#options.pragmas) this.#sql.all(pragma);
+      this.#connect(this.#isBorrowed);
       return reopening(this.#stored(), this.#generation);
     }
+  }
+
+  #connect(alone: boolean): void {
+    this.#disconnect();
+    this.#sql = this.#options.connect();
+    if (alone) this.#sql.all("PRAGMA locking_mode = EXCLUSIVE");
+    for (const pragma of this.#options.pragmas) this.#sql.all(pragma);
   }
 
   usage(): Usage | Promise<Usage> {
@@ -226,13 +273,13 @@ export class SqlBackend implements Backend {
   #putOwn<T>(key: string, value: T & SqlValue, stands: Stands<T> | undefined): T {
     const sql = this.#sql;
     try {
-      sql.run("BEGIN IMMEDIATE");
-      if (this.#stored() !== this.#generation) throw takenMeanwhile(this.#options.name);
+      if (!this.#begin()) throw takenMeanwhile(this.#options.name);
       const found = this.getOwn(key);
       const there = stands?.(found) === true ? found : value;
       if (there === value)
         sql.run("INSERT INTO own VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
       sql.run("COMMIT");
+      this.#committed();
       return there;
     } catch (error) {
       this.#rollBack();
@@ -296,26 +343,6 @@ export class SqlBackend implements Backend {
 /** The bytes that the database takes, for stores that stand in a file of their own. */
 export function pageBytes(sql: Sql): number {
   return numberIn(sql.all("PRAGMA page_count"), "page_count") * numberIn(sql.all("PRAGMA page_size"), "page_size");
-}
-
-// Each library tells SQLite's result code in its own way: `errcode` (Node), `resultCode` (wasm), `code: "SQLITE_FULL"`.
-function resultCode(error: unknown): number {
-  if (typeof error !== "object" || error === null) return 0;
-  for (const field of ["errcode", "resultCode"]) {
-    const code: unknown = Reflect.get(error, field);
-    if (typeof code === "number") return code;
-  }
-  const name: unknown = Reflect.get(error, "code");
-  if (typeof name !== "string") return 0;
-  if (name === "SQLITE_IOERR_WRITE") return ioErrorWrite;
-  const named = { SQLITE_FULL: full, SQLITE_IOERR: ioError, SQLITE_CORRUPT: corrupt, SQLITE_NOTADB: notDatabase };
-  return Object.entries(named).find(([prefix]) => name.startsWith(prefix))?.[1] ?? 0;
-}
-
-/** It is no database, or not a whole one. */
-function isDamage(error: unknown): boolean {
-  const code = resultCode(error) & 0xff;
-  return code === notDatabase || code === corrupt;
 }
 
 function damageOf({ name, ifDamaged }: SqlOptions, error: unknown): PerdureError {

@@ -6,8 +6,9 @@
 import { PerdureError } from "../base/errors.js";
 import { importInNode } from "../base/node-import.js";
 import { OrderedStore } from "./ordered.js";
+import type { Owner } from "./owner.js";
 import { unavailable } from "./refusals.js";
-import { pageBytes, SqlBackend, type Owner, type Sql, type SqlOptions, type SqlValue } from "./sql.js";
+import { pageBytes, SqlBackend, type Sql, type SqlOptions, type SqlValue } from "./sql.js";
 import type { Held, Own, Store } from "./store.js";
 
 export interface SqliteOptions {
@@ -21,8 +22,8 @@ export interface SqliteOptions {
   readonly released?: () => void;
 }
 
-/** Opens the file, or ":memory:", and takes it over; made with mode 0600 if it is missing. Rejects with `storage-unavailable` if
- *  there is no SQLite for Node, if the path cannot be written, or if the file is something else or damaged; with `outdated` if a
+/** Opens the file, or ":memory:", and takes it over; made with mode 0600 if it is missing. On a full disk what is there can be read and saves end
+ *  as "full". Rejects with `storage-full` if nothing is there yet, or another has it open; with `storage-unavailable` if there is no SQLite for Node, if the path cannot be written, or if the file is something else or damaged; with `outdated` if a
  *  newer package has written it; as its owner says if it is another's. */
 export async function openSqlite(file: string, options: SqliteOptions = {}): Promise<Store & Own & Held> {
   const connect = await findLibrary();

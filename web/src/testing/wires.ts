@@ -100,6 +100,9 @@ export class Port implements Links {
     });
   }
 
+  /** What is on a wire is held nowhere else: it comes when it is due. */
+  hold(): void {}
+
   send(link: number, bytes: Uint8Array): void {
     const { wire, near, far } = this.#wires.get(link) ?? {};
     if (wire === undefined || near === undefined || far === undefined) return;
