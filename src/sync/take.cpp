@@ -116,7 +116,10 @@ void Sync::take_in(TopicSync& t, Exchange& e, const Incoming& in) {
       [this, topic, came = Came{e.link, e.generation, in.request, in.page.last, in.tag, in.size}](SaveOutcome saved,
                                                                                                   const Taken& result) {
         queued_ -= came.size;
-        if (Exchange* ex = find(topic, came.link); ex && ex->generation == came.generation) ex->queued_bytes -= came.size;
+        if (Exchange* ex = find(topic, came.link); ex && ex->generation == came.generation) {
+          ex->queued_bytes -= came.size;
+          ex->openings.erase(came.tag);  // whatever became of it
+        }
         taken(topic, came, result, saved);
       });
 }
@@ -222,7 +225,6 @@ void Sync::taken(const TopicPtr& topic, const Came& came, const Taken& result, S
   if (accepted) topic->counters = result.counters;
   if (e && (accepted || result.verdict == log::Verdict::known) && !result.refused) {
     e->tags.emplace(came.tag, result.no);
-    e->openings.erase(came.tag);
     if (accepted) e->withheld.erase(came.tag);
     Their& their = e->theirs[came.tag];
     note_theirs(
