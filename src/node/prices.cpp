@@ -26,6 +26,11 @@ Budget* Node::Impl::acks(LinkId id, sync::AckWay way) {
 }
 
 u64 Node::Impl::rested_at(LinkId id) const {
+u64* Node::Impl::told_ms(LinkId id) {
+  auto link = links_.find(id);
+  return link == links_.end() ? nullptr : &link->second->shared->told_ms;
+}
+
   auto link = links_.find(id);
   if (link == links_.end()) return now_.steady_ms;
   return std::max(link->second->spent.work.left_at(now_.steady_ms, wire::link_work),

@@ -31,6 +31,7 @@ inline constexpr std::size_t unmatched_max = 256;  // topics that only the peer 
 struct Spent {
   std::array<Budget, wire::prices.size()> frames;
   Budget work, skipped, crowding, presences;
+  u64 told_ms = 0;  // when one of them was told which logs there are in a large topic, steady; 0: never
 };
 
 struct Link {

@@ -123,6 +123,7 @@ void Sync::answer_waiting(TopicSync& t, Exchange& e) {
   if (large) {
     answers_.charge(now_.steady_ms, wire::answers_work, logs * wire::work_per_log);
     answered_ = {topic.no, e.link};
+    if (u64* told = host_.told_ms(e.link)) *told = std::max<u64>(now_.steady_ms, 1);
   }
   answer(t, e, *std::exchange(e.waiting, std::nullopt));
 }

@@ -236,9 +236,14 @@ bool Sync::unsettled(const TopicSync& t) const {
   });
 }
 
-// By turns, so that nobody is told again before all that wait were told; and not from within the tables, from which an answer may take a link.
+// By turns, so that nobody is told again before all that wait were told: whose address was told least lately comes first, however many links
+// another has. And not from within the tables, from which an answer may take a link.
 void Sync::answer_those(std::vector<Key> waiting) {
   std::ranges::rotate(waiting, std::ranges::upper_bound(waiting, answered_));
+  std::map<LinkId, u64> told;
+  for (const auto& [no, link] : waiting)
+    if (const u64* at = host_.told_ms(link)) told[link] = *at;
+  std::ranges::stable_sort(waiting, {}, [&](const Key& one) { return told[one.second]; });
   for (const auto& [no, link] : waiting) {
     auto t = topics_.find(no);
     if (t == topics_.end()) continue;

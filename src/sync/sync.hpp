@@ -50,6 +50,8 @@ class SyncHost {
   virtual void charge(LinkId, u64 work) = 0;
   virtual u64 rested_at(LinkId) const = 0;   // when it owes nothing more, steady; now or earlier: it owes nothing
   virtual Budget* acks(LinkId, AckWay) = 0;  // what it may still carry; null: it is gone
+  // when its address was told last which logs there are in a large topic, steady; null: it is gone
+  virtual u64* told_ms(LinkId) = 0;
   virtual void fault(LinkId, Fault) = 0;
   virtual u64 corrected_now_ms() const = 0;
   // how long to wait before saying again what is said while nothing happens

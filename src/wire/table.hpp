@@ -116,6 +116,7 @@ inline constexpr Budget::Rate link_work{100'000, 18'000'000};
 inline constexpr Budget::Rate address_work{300'000, 30'000'000};
 // greetings of large topics, of all links together: the others go on meanwhile
 inline constexpr Budget::Rate answers_work{500'000, 18'000'000};
+inline constexpr u64 told_ms_max = 60'000;  // so long an address's place among those that wait for it is remembered
 inline constexpr Budget::Rate skipped_rate{16'384, 16'384};  // frames of one link that were not heard; more close it
 
 inline constexpr u64 work_unheard = 5;           // of a frame that is dropped: unsealed, and no more
