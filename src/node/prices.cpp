@@ -21,16 +21,17 @@ Budget* Node::Impl::acks(LinkId id, sync::AckWay way) {
     case sync::AckWay::own: return &link->second->acks_said;
     case sync::AckWay::passed: return &link->second->acks_passed;
     case sync::AckWay::passed_to: return &link->second->acks_passed_to;
+    case sync::AckWay::kept: return &link->second->acks_kept;
   }
   return nullptr;
 }
 
-u64 Node::Impl::rested_at(LinkId id) const {
 u64* Node::Impl::told_ms(LinkId id) {
   auto link = links_.find(id);
   return link == links_.end() ? nullptr : &link->second->shared->told_ms;
 }
 
+u64 Node::Impl::rested_at(LinkId id) const {
   auto link = links_.find(id);
   if (link == links_.end()) return now_.steady_ms;
   return std::max(link->second->spent.work.left_at(now_.steady_ms, wire::link_work),

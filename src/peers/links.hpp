@@ -81,8 +81,8 @@ struct Link {
   u64 waiting_bytes = 0;
   Bytes purse;                    // whose: its address, or itself where that is not known; empty: relayed
   std::shared_ptr<Spent> shared;  // with the other links of its address
-  // passed on for the peer; … and to it; acknowledgements of ours that go there
-  Budget signals_passed, relays_passed, acks_passed;
+  // passed on for the peer (acks_kept: to who is passed too many already); … and to it; acknowledgements of ours that go there
+  Budget signals_passed, relays_passed, acks_passed, acks_kept;
   Budget signals_passed_to, relays_passed_to, acks_passed_to, acks_said;
   Budget relayed_sessions, offers;  // begun with us through it
 };

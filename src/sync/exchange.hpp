@@ -184,6 +184,8 @@ struct Exchange {
   bool serving = false;              // a page is being read
   u64 queued_bytes = 0;
   std::map<std::pair<DeviceId, store::LogNo>, std::pair<wire::Epoch, u64>> passed;  // acknowledgements, to it
+  std::optional<wire::Epoch> acked_in;  // in which it acknowledged last what others said
+  Budget acked_anew;
   std::size_t steps = 0;  // that answers to frames of this kind wait for: at most steps_max
   std::set<store::LogNo> announce;
   std::optional<u64> announce_at;

@@ -278,13 +278,13 @@ std::optional<u64> Sync::deadline_of(const TopicSync& t) const {
       if (const TopicSync::Turn* turn = turn_of(t, e, request); turn && !turn->over) take(turn->ends_ms());
     }
   }
+  for (const auto& [log, sought] : t.sought)
+    if (sought.since_ms + turn_ms_max > now_.steady_ms) take(sought.since_ms + turn_ms_max);
   if (t.paused_until != 0) take(t.paused_until);
   if (!t.asks.empty()) take(t.asks.front().until_ms);
   if (t.ask_at != 0 && t.asks.size() < asks_max) take(t.ask_at);
   for (const auto& [log, due] : t.ack_due) take(due);
   return at;
-  for (const auto& [log, sought] : t.sought)
-    if (sought.since_ms + turn_ms_max > now_.steady_ms) take(sought.since_ms + turn_ms_max);
 }
 
 // ---- what the façade asks ------------------------------------------------------------------------------------------------

@@ -37,8 +37,8 @@ struct Acker {
 // it has shown an anchor of ours that it knows the topic; it is linked to us, or an anchor of ours itself.
 enum class Nearness : u8 { away, told, entered, near };
 
-// Acknowledgements on a link: ours to it; another's, from it; … to it.
-enum class AckWay : u8 { own, passed, passed_to };
+// Acknowledgements on a link: ours to it; another's, from it; … to it; from it, to who is passed too many.
+enum class AckWay : u8 { own, passed, passed_to, kept };
 
 // What sync asks of whoever owns the links and tells whoever faces the app.
 class SyncHost {
@@ -206,9 +206,9 @@ class Sync {
     bool fresh = false;  // the log was not known before
     u64 before = 0;      // batches that we held
     u64 end = 0;         // batches the sender holds at least
+    u64 given = 0;       // bytes of the page's batches
     std::vector<LogUpdate> updates;
     crdt::Changes changes;
-    u64 given = 0;       // bytes of the page's batches
     Counters counters;
     u64 bytes = 0;
   };
@@ -256,14 +256,12 @@ class Sync {
   void forget_passed(Exchange&);
   // pull.cpp
   void pull(TopicSync&, Exchange&);
-  void drained(TopicSync&, Exchange&);
-  void ask_for_lost(TopicSync&, Exchange&);
   Lack lacking(const Topic&, const Exchange&, const wire::LogTag&) const;  // here, of what they hold
   bool to_be_asked(const Topic&, const Exchange&, const wire::LogTag&) const;
+  void drained(TopicSync&, Exchange&);
+  void ask_for_lost(TopicSync&, Exchange&);
   void end_pull(TopicSync&, Exchange&, u32 request);
   void on_no_page(TopicSync&, Exchange&, u32 request, const wire::LogTag&);
-  // serve.cpp
-  void serve(TopicSync&, Exchange&);
   // turns.cpp
   bool take_turn(TopicSync&, const Exchange&, store::LogNo, u32 request);
   std::optional<LinkId> next_in_turn(const TopicSync&, store::LogNo, LinkId after) const;
@@ -276,6 +274,8 @@ class Sync {
   void give_up_late(TopicSync&, Exchange&);
   void end_turns(TopicSync&, Exchange&);
   void ask_next(TopicSync&);
+  // serve.cpp
+  void serve(TopicSync&, Exchange&);
   void served(const TopicPtr&, LinkId, u32 generation, Serve, const std::optional<log::Page>&);
   void announce(TopicSync&, Exchange&);
   // take.cpp

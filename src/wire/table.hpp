@@ -137,9 +137,12 @@ constexpr u64 work_per_presence(u64 bytes) { return 40 + bytes * 10 / 1024; }
 inline constexpr Budget::Rate signals_passed{20, 30},
     signals_passed_to{300, 2'000};  // an offer and its candidates, a few times
 inline constexpr Budget::Rate relays_passed{2'048, 30'000}, relays_passed_to{3'072, 45'000};
-inline constexpr Budget::Rate acks_passed{2'048, 9'000}, acks_passed_to{2'048, 18'000};
-// … and our own, which with those are fewer than are heard
-inline constexpr Budget::Rate acks_said{2'048, 9'000};
+inline constexpr Budget::Rate acks_passed{2'048, 9'000}, acks_passed_to{1'536, 15'000};
+// … and our own, which with those are fewer than are heard. What is left is for those who say little, a share for each source: so nobody's
+// is lost for what others say.
+inline constexpr Budget::Rate acks_said{2'048, 9'000}, acks_kept{16, 60};
+// epochs in which one peer acknowledges in one topic: each makes all that it has acknowledged new, and a store begins one when it is put back
+inline constexpr Budget::Rate acks_anew{4, 4};
 // that all logs of an author are acknowledged again because somebody has told of it
 inline constexpr Budget::Rate acks_again{2, 4};
 // devices told of by one peer in one topic: twice as many as are remembered, all coming back within a minute
