@@ -303,9 +303,9 @@ class Node::Impl final : public sync::SyncHost {
 
   // ---- what sync asks
   void send(LinkId, Bytes frame) override;
-  u64 buffered(LinkId) const override;
+  u64 buffered(LinkId) const override, rested_at(LinkId) const override;
   void charge(LinkId, u64 work) override;
-  u64 rested_at(LinkId) const override;
+  u64* told_ms(LinkId) override;
   Budget* acks(LinkId, sync::AckWay) override;
   void fault(LinkId, sync::Fault) override;
   u64 corrected_now_ms() const override { return clock::corrected(now_.wall_ms, agreement_.offset()); }

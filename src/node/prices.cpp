@@ -21,8 +21,14 @@ Budget* Node::Impl::acks(LinkId id, sync::AckWay way) {
     case sync::AckWay::own: return &link->second->acks_said;
     case sync::AckWay::passed: return &link->second->acks_passed;
     case sync::AckWay::passed_to: return &link->second->acks_passed_to;
+    case sync::AckWay::kept: return &link->second->acks_kept;
   }
   return nullptr;
+}
+
+u64* Node::Impl::told_ms(LinkId id) {
+  auto link = links_.find(id);
+  return link == links_.end() ? nullptr : &link->second->shared->told_ms;
 }
 
 u64 Node::Impl::rested_at(LinkId id) const {

@@ -12,6 +12,7 @@ bool untouched(peers::Spent& spent, u64 now_ms) {
   return spent.work.untouched(now_ms, wire::address_work) && spent.crowding.untouched(now_ms, wire::crowding) &&
          spent.presences.untouched(now_ms, wire::presences_passed_by) &&
          spent.presences_kept.untouched(now_ms, wire::presences_kept) &&
+         (spent.told_ms == 0 || spent.told_ms + wire::told_ms_max <= now_ms) &&
          spent.frames[wire::price_index(wire::Tag::enter)].untouched(now_ms, wire::price_of(wire::Tag::enter).rate);
 }
 }  // namespace

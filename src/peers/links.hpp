@@ -31,6 +31,7 @@ inline constexpr std::size_t unmatched_max = 256;  // topics that only the peer 
 struct Spent {
   std::array<Budget, wire::prices.size()> frames;
   Budget work, skipped, crowding, presences, presences_kept;
+  u64 told_ms = 0;  // when one of them was told which logs there are in a large topic, steady; 0: never
 };
 
 struct Link {
@@ -80,8 +81,8 @@ struct Link {
   u64 waiting_bytes = 0;
   Bytes purse;                    // whose: its address, or itself where that is not known; empty: relayed
   std::shared_ptr<Spent> shared;  // with the other links of its address
-  // passed on for the peer; … and to it; acknowledgements of ours that go there
-  Budget signals_passed, relays_passed, relays_kept, acks_passed;
+  // passed on for the peer (kept: to who is passed too many already); … and to it; acknowledgements of ours that go there
+  Budget signals_passed, relays_passed, relays_kept, acks_passed, acks_kept;
   Budget signals_passed_to, relays_passed_to, acks_passed_to, acks_said;
   Budget relayed_sessions, offers;  // begun with us through it
 };

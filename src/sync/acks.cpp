@@ -177,7 +177,10 @@ void Sync::pass_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
     return other.second.peer == ack.author && other.first != e.link && !heard(other.second);
   });
   Budget* source = host_.acks(e.link, AckWay::passed);
-  if (!news || !source || !source->take(now_.steady_ms, wire::acks_passed)) return;
+  if (!news || !source) return;
+  if (e.acked_in != ack.epoch && !e.acked_anew.take(now_.steady_ms, wire::acks_anew)) return;
+  e.acked_in = ack.epoch;
+  if (!source->take(now_.steady_ms, wire::acks_passed)) return;
   host_.charge(e.link, wire::work_per_signature);
   respond<bool>(
       topic, e,
@@ -198,7 +201,11 @@ void Sync::pass_ack(TopicSync& t, Exchange& e, const wire::Ack& ack) {
         for (auto& [link, other] : found->second.exchanges) {
           if (other.peer != ack.author || link == from || heard(other)) continue;
           Budget* room = host_.acks(link, AckWay::passed_to);
-          if (!room || !room->take(now_.steady_ms, wire::acks_passed_to)) continue;
+          if (!room) continue;
+          if (!room->take(now_.steady_ms, wire::acks_passed_to)) {
+            Budget* kept = host_.acks(from, AckWay::kept);
+            if (!kept || !kept->take(now_.steady_ms, wire::acks_kept)) continue;
+          }
           note_passed(other, {ack.acker, no}, ack);
           send(other, ack);
         }

@@ -189,8 +189,8 @@ void Sync::want_branch(Exchange& e, const wire::LogTag& tag) {
   if (r == e.branch_fetches.end()) return;
   for (const auto& [request, pull] : e.pulls)
     if (pull.log == tag) return;
-  u32 request = e.next_request++;
-  e.pulls.emplace(request, Pull{tag, r->second.peaks.size, want_bytes_max, now_.steady_ms});
+  u32 request = r->second.request = e.next_request++;
+  e.pulls.emplace(request, Pull{tag, r->second.peaks.size, r->second.length, want_bytes_max, now_.steady_ms});
   e.pull_bytes += want_bytes_max;
   send(e, wire::Want{tag, r->second.peaks.size, r->second.length, want_bytes_max}, request);
 }
@@ -199,8 +199,15 @@ void Sync::want_branch(Exchange& e, const wire::LogTag& tag) {
 bool Sync::on_branch_page(TopicSync& t, Exchange& e, const wire::LogTag& tag, u32 request, const wire::Page& page) {
   auto found = e.branch_fetches.find(tag);
   if (found == e.branch_fetches.end()) return false;
+  host_.charge(e.link, wire::work_per_page_taken + page.batches.size() * wire::work_per_batch);
+  const bool goes_on = page.from == found->second.peaks.size;  // else it was asked for before the fetch began
+  const bool of_fetch = request != 0 && request == found->second.request;
   if (!extend_branch(t, e, tag, found->second, page)) return host_.fault(e.link, Fault::forged), true;
+  auto asked = e.pulls.find(request);
+  if (goes_on && asked != e.pulls.end()) asked->second.heard_ms = now_.steady_ms, asked->second.got = true;
+  const bool in_vain = of_fetch && page.last && asked != e.pulls.end() && !asked->second.got;
   if (page.last) end_pull(t, e, request);
+  if (in_vain) end_branch_fetch(e, tag);
   want_branch(e, tag);
   return true;
 }

@@ -40,8 +40,11 @@ inline constexpr std::size_t steps_max = 256;
 inline constexpr u64 passed_bytes = 160;
 // … in one topic; beyond that all are forgotten
 inline constexpr std::size_t passed_max = 4'096;
-inline constexpr u64 hole_ms_max = 10'000;            // for what we have lost: then it is taken for not to be had there
-inline constexpr u64 want_ms_max = 20'000;            // without a page: then another peer is asked
+inline constexpr u64 hole_ms_max = 10'000;  // for what we have lost: then it is taken for not to be had there
+inline constexpr u64 want_ms_max = 20'000;  // without a page that proves right: then another peer is asked
+// For each want's worth of a log that is given, while others hold more of it, too: anybody else is hardly slower. What is lost here is
+// waited for as long.
+inline constexpr u64 turn_ms_max = 120'000;
 inline constexpr std::size_t openings_max = 1024;     // logs whose first pages are under way
 inline constexpr std::size_t fork_searches_max = 16;  // forks are rare; a peer with more waits for the next greeting
 // bytes of a lost branch that are appended again at once: one appendAll
@@ -75,10 +78,12 @@ struct Lack {  // what a peer would take of a log that we hold
 
 struct Pull {  // a want of ours under way
   wire::LogTag log{};
-  u64 next = 0;  // batch that the answer goes on with
+  u64 next = 0, to = 0;  // batches that are still to come
   u64 bytes = 0;
-  u64 heard_ms = 0;          // when it was sent or last went on, steady
-  u64 ms_max = want_ms_max;  // … and how long that may be ago
+  u64 heard_ms = 0;                    // when it was sent or something of it proved right, steady
+  u64 ms_max = want_ms_max;            // … and how long that may be ago
+  std::optional<store::LogNo> turn{};  // of which log nobody else is asked meanwhile
+  bool got = false;                    // something of it has come and proved right
 };
 
 struct Serve {  // a page that we owe, or the end of an answer
@@ -115,6 +120,7 @@ struct BranchFetch {
   u64 length = 0;    // of their branch
   log::Peaks peaks;  // of what was fetched so far
   std::size_t bytes = 0;
+  u32 request = 0;  // the last want
 };
 
 // Epochs of one store begin alike; those of its topics differ behind that once a backup of it was put back.
@@ -180,6 +186,8 @@ struct Exchange {
   bool serving = false;              // a page is being read
   u64 queued_bytes = 0;
   std::map<std::pair<DeviceId, store::LogNo>, std::pair<wire::Epoch, u64>> passed;  // acknowledgements, to it
+  std::optional<wire::Epoch> acked_in;  // in which it acknowledged last what others said
+  Budget acked_anew;
   std::size_t steps = 0;  // that answers to frames of this kind wait for: at most steps_max
   std::set<store::LogNo> announce;
   std::optional<u64> announce_at;

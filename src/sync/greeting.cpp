@@ -82,6 +82,7 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
   e.generation = next_generation_++;
   e.refused = e.answering = e.serving = false;
   e.stuck.clear();
+  free_turns(t, e);
   e.pulls.clear();
   e.pull_bytes = e.queued_bytes = 0;
   e.serves.clear();
@@ -97,7 +98,6 @@ void Sync::forget_asked(TopicSync& t, Exchange& e) {
   e.branch_fetches.clear();
   forget_passed(e);
   e.offered.reset();
-  std::erase_if(t.pulling, [&](const auto& p) { return p.second == e.link; });
 }
 
 void Sync::on_hello(TopicSync& t, Exchange& e, const wire::Hello& hello) {
@@ -123,6 +123,7 @@ void Sync::answer_waiting(TopicSync& t, Exchange& e) {
   if (large) {
     answers_.charge(now_.steady_ms, wire::answers_work, logs * wire::work_per_log);
     answered_ = {topic.no, e.link};
+    if (u64* told = host_.told_ms(e.link)) *told = std::max<u64>(now_.steady_ms, 1);
   }
   answer(t, e, *std::exchange(e.waiting, std::nullopt));
 }

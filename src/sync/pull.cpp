@@ -1,4 +1,4 @@
-// Fetching what the peer holds and we do not: wants under a byte window, one link a log.
+// Fetching what the peer holds and we do not: wants under a byte window, one link a log (turns.cpp).
 #include "sync/sync.hpp"
 
 #include "clock/hybrid.hpp"
@@ -56,6 +56,21 @@ u64 Sync::limit(const Topic& topic, const Exchange& e, const wire::LogTag& tag) 
   return std::min(most, allowed);
 }
 
+Lack Sync::lacking(const Topic& topic, const Exchange& e, const wire::LogTag& tag) const {
+  auto their = e.theirs.find(tag);
+  if (their == e.theirs.end()) return {};
+  return {ours(topic, e, tag), std::min(their->second.length, limit(topic, e, tag))};
+}
+
+// Not for what they could not give, nor twice, nor for too much that is dated ahead.
+bool Sync::to_be_asked(const Topic& topic, const Exchange& e, const wire::LogTag& tag) const {
+  if (e.stuck.contains(tag) || std::ranges::any_of(e.pulls, [&](const auto& p) { return p.second.log == tag; }))
+    return false;
+  auto their = e.theirs.find(tag);
+  bool ahead = their != e.theirs.end() && their->second.time_s * 1000 > host_.corrected_now_ms() + clock::hold_back_ms;
+  return !ahead || topic.counters.held_bytes <= held_back_pull_max;
+}
+
 void Sync::pull(TopicSync& t, Exchange& e) {
   Topic& topic = *t.topic;
   // Its logs may just be read anew, and the tags are of those before.
@@ -65,26 +80,24 @@ void Sync::pull(TopicSync& t, Exchange& e) {
   for (auto it = e.behind.begin(); it != e.behind.end() && e.pulls.size() < pulls_max && e.pull_bytes < window_bytes;) {
     ++looked;
     wire::LogTag tag = *it;
-    const Their& their = e.theirs[tag];
-    u64 from = ours(topic, e, tag);
-    u64 to = std::min(their.length, limit(topic, e, tag));
+    const Lack lack = lacking(topic, e, tag);
     ++it;
-    if (from >= to) {
+    const auto known = e.tags.find(tag);
+    if (!lack) {
       e.level(tag);
+      if (known != e.tags.end()) all_given(t, e, known->second);
       continue;
     }
-    if (e.stuck.contains(tag)) continue;
-    bool asked = std::any_of(e.pulls.begin(), e.pulls.end(), [&](const auto& p) { return p.second.log == tag; });
-    if (asked) continue;
-    bool ahead = their.time_s * 1000 > host_.corrected_now_ms() + clock::hold_back_ms;
-    if (ahead && topic.counters.held_bytes > held_back_pull_max) continue;
-    if (auto known = e.tags.find(tag); known != e.tags.end()) {
-      if (!t.pulling.emplace(known->second, e.link).second) continue;  // another link brings it
+    if (!to_be_asked(topic, e, tag)) continue;
+    Pull pull{tag, lack.from, lack.to, want_bytes_max, now_.steady_ms};
+    if (known != e.tags.end()) {
+      if (!take_turn(t, e, known->second, e.next_request)) continue;  // another link brings it
+      pull.turn = known->second;
     }
     u32 request = e.next_request++;
-    e.pulls.emplace(request, Pull{tag, from, want_bytes_max, now_.steady_ms});
+    e.pulls.emplace(request, pull);
     e.pull_bytes += want_bytes_max;
-    send(e, wire::Want{tag, from, to, want_bytes_max}, request);
+    send(e, wire::Want{tag, lack.from, lack.to, want_bytes_max}, request);
   }
   host_.charge(e.link, looked / 8);
   drained(t, e);
@@ -94,10 +107,7 @@ void Sync::end_pull(TopicSync& t, Exchange& e, u32 request) {
   auto it = e.pulls.find(request);
   if (it == e.pulls.end()) return;
   e.pull_bytes -= it->second.bytes;
-  if (auto known = e.tags.find(it->second.log); known != e.tags.end()) {
-    auto p = t.pulling.find(known->second);
-    if (p != t.pulling.end() && p->second == e.link) t.pulling.erase(p);
-  }
+  free_turn(t, e, request);
   e.pulls.erase(it);
   host_.progressed(t.topic);
 }
@@ -111,11 +121,6 @@ void Sync::on_no_page(TopicSync& t, Exchange& e, u32 request, const wire::LogTag
   e.withhold(tag);
   end_branch_fetch(e, tag);
   pull(t, e);
-  const auto known = e.tags.find(tag);
-  if (known == e.tags.end()) return;
-  const LogId id = t.topic->logs[known->second].pending.id;
-  for (auto& [link, other] : t.exchanges)  // whoever else says that he holds it
-    if (link != e.link && other.behind.contains(tag_of(other.session, id))) pull(t, other);
 }
 
 // Nobody may speak of the log of which we have lost a batch: whoever greets from a cursor does not. So all are asked by name, once each; who
@@ -133,7 +138,8 @@ void Sync::ask_for_lost(TopicSync& t, Exchange& e) {
     const u32 request = e.next_request++;
     e.asked[no] = {entry.durable.hole, request};
     const auto tag = tag_of(e.session, entry.pending.id);
-    e.pulls.emplace(request, Pull{tag, entry.durable.hole, 0, now_.steady_ms, hole_ms_max});
+    t.sought.try_emplace(no, TopicSync::Sought{now_.steady_ms});
+    e.pulls.emplace(request, Pull{tag, entry.durable.hole, entry.durable.length, 0, now_.steady_ms, hole_ms_max});
     send(e, wire::Want{tag, entry.durable.hole, entry.durable.length, want_bytes_max}, request);
   }
 }
@@ -141,26 +147,16 @@ void Sync::ask_for_lost(TopicSync& t, Exchange& e) {
 bool Sync::is_lost(const TopicPtr& topic, store::LogNo no) const {
   auto t = topics_.find(topic->no);
   if (t == topics_.end() || t->second.exchanges.empty() || t->second.paused_until != 0) return false;
+  // However often somebody begins to give it, or comes anew: that has an end.
+  if (auto sought = t->second.sought.find(no);
+      sought != t->second.sought.end() && sought->second.since_ms + turn_ms_max <= now_.steady_ms)
+    return true;
   const u64 hole = topic->logs[no].durable.hole;
   return std::ranges::all_of(t->second.exchanges, [&](const auto& other) {
     const auto asked = other.second.asked.find(no);
     return asked != other.second.asked.end() && asked->second.hole == hole &&
            !other.second.pulls.contains(asked->second.request) && other.second.queued_bytes == 0;
   });
-}
-
-// Who does not answer keeps nobody else from being asked.
-void Sync::give_up_late(TopicSync& t, Exchange& e) {
-  std::vector<u32> late;
-  for (const auto& [request, p] : e.pulls)
-    if (p.heard_ms + p.ms_max <= now_.steady_ms) late.push_back(request);
-  if (late.empty()) return;
-  for (u32 request : late) {
-    e.withhold(e.pulls[request].log);
-    end_branch_fetch(e, e.pulls[request].log);
-    end_pull(t, e, request);
-  }
-  for (auto& [link, other] : t.exchanges) pull(t, other);
 }
 
 // Once nothing is behind we know all that the peer had when it said `done`: next time it can begin from there. Who had more before has

@@ -25,6 +25,7 @@ void Sync::attach(const TopicPtr& topic, const Attachment& a, Instant now, const
     e.unsure = before->second.unanswered;
     unclaim(before->second);
     forget_passed(before->second);
+    free_turns(t, before->second);
   }
   voided_epoch(topic, a.peer, a.epoch, false);
   auto [it, fresh] = t.exchanges.insert_or_assign(a.link, std::move(e));
@@ -49,8 +50,8 @@ void Sync::detach(const TopicPtr& topic, LinkId link) {
   --shared_;
   t.early_acks.erase(link);
   if (auto acker = t.ackers.find(gone.mapped().peer); acker != t.ackers.end()) acker->second = {now_.wall_ms, true};
-  std::erase_if(t.pulling, [&](const auto& p) { return p.second == link; });
-  for (auto& [other, e] : t.exchanges) pull(t, e);
+  free_turns(t, gone.mapped());
+  if (t.exchanges.empty()) t.sought.clear();
   host_.progressed(topic);
 }
 
@@ -164,7 +165,7 @@ void Sync::refused(const TopicPtr& topic, LinkId link) {
 void Sync::reload(const TopicPtr& topic, Instant now, bool failed) {
   now_ = now;
   TopicSync& t = of(topic);
-  t.pulling.clear();
+  t.turns.clear();
   t.paused_until = failed ? now.steady_ms + failed_pause_ms : 0;
   std::vector<std::pair<Attachment, bool>> again;
   for (auto& [link, e] : t.exchanges)
@@ -215,6 +216,8 @@ void Sync::flush_topic(TopicSync& t) {
     for (auto& [link, e] : t.exchanges) pull(t, e);
     hear_early_acks(t);
   }
+  std::erase_if(t.sought, [&](const auto& s) { return !t.topic->holed.contains(s.first); });
+  ask_next(t);
   settle_asks(t);
   std::vector<store::LogNo> due;
   for (const auto& [log, at] : t.ack_due)
@@ -234,9 +237,14 @@ bool Sync::unsettled(const TopicSync& t) const {
   });
 }
 
-// By turns, so that nobody is told again before all that wait were told; and not from within the tables, from which an answer may take a link.
+// By turns, so that nobody is told again before all that wait were told: whose address was told least lately comes first, however many links
+// another has. And not from within the tables, from which an answer may take a link.
 void Sync::answer_those(std::vector<Key> waiting) {
   std::ranges::rotate(waiting, std::ranges::upper_bound(waiting, answered_));
+  std::map<LinkId, u64> told;
+  for (const auto& [no, link] : waiting)
+    if (const u64* at = host_.told_ms(link)) told[link] = *at;
+  std::ranges::stable_sort(waiting, {}, [&](const Key& one) { return told[one.second]; });
   for (const auto& [no, link] : waiting) {
     auto t = topics_.find(no);
     if (t == topics_.end()) continue;
@@ -266,8 +274,13 @@ std::optional<u64> Sync::deadline_of(const TopicSync& t) const {
     take(e.check_at);
     if (e.announce_at) take(*e.announce_at);
     if (e.resume_at != 0) take(e.resume_at);
-    for (const auto& [request, pull] : e.pulls) take(pull.heard_ms + pull.ms_max);
+    for (const auto& [request, pull] : e.pulls) {
+      take(pull.heard_ms + pull.ms_max);
+      if (const TopicSync::Turn* turn = turn_of(t, e, request); turn && !turn->over) take(turn->ends_ms());
+    }
   }
+  for (const auto& [log, sought] : t.sought)
+    if (sought.since_ms + turn_ms_max > now_.steady_ms) take(sought.since_ms + turn_ms_max);
   if (t.paused_until != 0) take(t.paused_until);
   if (!t.asks.empty()) take(t.asks.front().until_ms);
   if (t.ask_at != 0 && t.asks.size() < asks_max) take(t.ask_at);

@@ -37,8 +37,8 @@ struct Acker {
 // it has shown an anchor of ours that it knows the topic; it is linked to us, or an anchor of ours itself.
 enum class Nearness : u8 { away, told, entered, near };
 
-// Acknowledgements on a link: ours to it; another's, from it; … to it.
-enum class AckWay : u8 { own, passed, passed_to };
+// Acknowledgements on a link: ours to it; another's, from it; … to it; from it, to who is passed too many.
+enum class AckWay : u8 { own, passed, passed_to, kept };
 
 // What sync asks of whoever owns the links and tells whoever faces the app.
 class SyncHost {
@@ -50,6 +50,8 @@ class SyncHost {
   virtual void charge(LinkId, u64 work) = 0;
   virtual u64 rested_at(LinkId) const = 0;   // when it owes nothing more, steady; now or earlier: it owes nothing
   virtual Budget* acks(LinkId, AckWay) = 0;  // what it may still carry; null: it is gone
+  // when its address was told last which logs there are in a large topic, steady; null: it is gone
+  virtual u64* told_ms(LinkId) = 0;
   virtual void fault(LinkId, Fault) = 0;
   virtual u64 corrected_now_ms() const = 0;
   // how long to wait before saying again what is said while nothing happens
@@ -144,7 +146,21 @@ class Sync {
   struct TopicSync {
     TopicPtr topic;
     std::map<LinkId, Exchange> exchanges;
-    std::map<store::LogNo, LinkId> pulling;
+    struct Turn {
+      LinkId link;
+      u32 request = 0;   // the want of it under way, to the exclusion of others; 0: none is
+      u64 asked_ms = 0;  // when that was sent, steady
+      u64 used_ms = 0;   // by those before
+      u64 bytes = 0;     // given meanwhile
+      bool over = false;
+      u64 ends_ms() const { return asked_ms + turn_ms_max - std::min(used_ms, turn_ms_max); }
+    };
+    std::map<store::LogNo, Turn> turns;  // who was asked last for a log
+    bool freed = false;                  // somebody may be asked for what another was asked for until now
+    struct Sought {
+      u64 since_ms = 0, bytes = 0;  // steady; what came back since
+    };
+    std::map<store::LogNo, Sought> sought;  // logs of which we have lost something
     std::map<AckKey, AckMark> acks;
     std::map<DeviceId, Acker> ackers;     // whose they are
     std::map<store::LogNo, u64> ack_due;  // when to acknowledge; steady ms
@@ -172,7 +188,15 @@ class Sync {
     u64 size = 0;                         // bytes of its frame
     u64 end() const { return page.from + page.batches.size(); }
   };
-  struct Taken {  // what became of a page
+  struct Came {  // … while it is being taken in
+    LinkId link;
+    u32 generation = 0, request = 0;
+    bool last = false;
+    wire::LogTag tag{};
+    u64 size = 0;
+  };
+  enum class Answer : u8 { none, ended, in_vain };  // in vain: nothing of it proved right
+  struct Taken {                                    // what became of a page
     log::Verdict verdict = log::Verdict::malformed;
     Damage damage;
     bool restored = false;  // it filled a hole
@@ -182,6 +206,7 @@ class Sync {
     bool fresh = false;  // the log was not known before
     u64 before = 0;      // batches that we held
     u64 end = 0;         // batches the sender holds at least
+    u64 given = 0;       // bytes of the page's batches
     std::vector<LogUpdate> updates;
     crdt::Changes changes;
     Counters counters;
@@ -205,7 +230,6 @@ class Sync {
 
   // greeting.cpp, asks.cpp
   void hello(TopicSync&, Exchange&, u8 again);
-  void give_up_late(TopicSync&, Exchange&);
   void on_check(TopicSync&, Exchange&, const wire::Fingerprint&);
   void on_hello(TopicSync&, Exchange&, const wire::Hello&);
   void answer_waiting(TopicSync&, Exchange&);
@@ -233,10 +257,24 @@ class Sync {
   void forget_passed(Exchange&);
   // pull.cpp
   void pull(TopicSync&, Exchange&);
+  Lack lacking(const Topic&, const Exchange&, const wire::LogTag&) const;  // here, of what they hold
+  bool to_be_asked(const Topic&, const Exchange&, const wire::LogTag&) const;
   void drained(TopicSync&, Exchange&);
   void ask_for_lost(TopicSync&, Exchange&);
   void end_pull(TopicSync&, Exchange&, u32 request);
   void on_no_page(TopicSync&, Exchange&, u32 request, const wire::LogTag&);
+  // turns.cpp
+  bool take_turn(TopicSync&, const Exchange&, store::LogNo, u32 request);
+  std::optional<LinkId> next_in_turn(const TopicSync&, store::LogNo, LinkId after) const;
+  void free_turn(TopicSync&, const Exchange&, u32 request);
+  void free_turns(TopicSync&, const Exchange&);
+  static const TopicSync::Turn* turn_of(const TopicSync&, const Exchange&, u32 request);
+  static TopicSync::Turn* turn_of(TopicSync&, const Exchange&, u32 request);
+  void all_given(TopicSync&, const Exchange&, store::LogNo);
+  void went_on(TopicSync&, Exchange&, const Came&, const Taken&);
+  void give_up_late(TopicSync&, Exchange&);
+  void end_turns(TopicSync&, Exchange&);
+  void ask_next(TopicSync&);
   // serve.cpp
   void serve(TopicSync&, Exchange&);
   void served(const TopicPtr&, LinkId, u32 generation, Serve, const std::optional<log::Page>&);
@@ -250,7 +288,9 @@ class Sync {
   void take_in(TopicSync&, Exchange&, const Incoming&);
   bool is_linked(const Topic&, const DeviceId&) const;
   void take(store::Rows&, Topic&, log::Page&, const log::Opening*, store::LogNo, const Bytes& from, Taken&);
-  void taken(const TopicPtr&, LinkId, u32 generation, u32 request, wire::LogTag, const Taken&, SaveOutcome);
+  void taken(const TopicPtr&, const Came&, const Taken&, SaveOutcome);
+  Answer answer_with(TopicSync&, Exchange&, const Came&, const Taken&);
+  void judge(TopicSync&, Exchange&, const Came&, const Taken&, Answer);
   // acks.cpp
   void acknowledge(const TopicPtr&, store::LogNo);
   void due(TopicSync&, store::LogNo, u64 at) const;

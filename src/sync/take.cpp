@@ -55,10 +55,6 @@ void Sync::on_page(TopicSync& t, Exchange& e, const wire::Frame& frame) {
   if (in.request != 0 && (in.request >= e.next_request || (asked != e.pulls.end() && asked->second.log != in.tag)))
     return host_.fault(e.link, Fault::unasked);
   if (on_branch_page(t, e, in.tag, in.request, in.page)) return;
-  if (asked != e.pulls.end() && in.page.from == asked->second.next) {
-    asked->second.heard_ms = now_.steady_ms;
-    asked->second.next += in.page.batches.size();
-  }
   if (put_off(t, e, in)) return;
   if (e.queued_bytes + in.size > queued_bytes_max) return host_.fault(e.link, Fault::too_much);
   if (pass_over(t, e, in)) return;
@@ -89,6 +85,7 @@ bool Sync::pass_over(TopicSync& t, Exchange& e, const Incoming& in) {
   const bool beyond = !unknown && t.topic->pull_limited && in.end() > limit(*t.topic, e, in.tag);
   if (!unknown && !beyond) return false;
   if (beyond) note_page(t, e, in.tag, in.page);
+  if (unknown && in.page.last && e.pulls.contains(in.request)) e.withhold(in.tag);
   if (in.page.last) end_pull(t, e, in.request);
   pull(t, e);
   return true;
@@ -116,14 +113,14 @@ void Sync::take_in(TopicSync& t, Exchange& e, const Incoming& in) {
         if (result.bytes != 0 && topic->open) host_.grew(rows, topic, result.bytes, from);
         return result;
       },
-      [this, topic, link = e.link, generation = e.generation, request = in.request, last = in.page.last, tag = in.tag,
-       size = in.size](SaveOutcome saved, const Taken& result) {
-        queued_ -= size;
-        if (Exchange* ex = find(topic, link); ex && ex->generation == generation) {
-          ex->queued_bytes -= size;
-          if (last && saved == SaveOutcome::ok) end_pull(topics_[topic->no], *ex, request);
+      [this, topic, came = Came{e.link, e.generation, in.request, in.page.last, in.tag, in.size}](SaveOutcome saved,
+                                                                                                  const Taken& result) {
+        queued_ -= came.size;
+        if (Exchange* ex = find(topic, came.link); ex && ex->generation == came.generation) {
+          ex->queued_bytes -= came.size;
+          ex->openings.erase(came.tag);  // whatever became of it
         }
-        taken(topic, link, generation, request, tag, result, saved);
+        taken(topic, came, result, saved);
       });
 }
 
@@ -165,8 +162,9 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
     state = std::move(*stored);
   }
   if (!opening) page.opening = state.opening;
-  u64 size = out.fresh ? log_bytes : 0;
-  for (const Bytes& b : page.batches) size += b.size();
+  out.given = 0;
+  for (const Bytes& b : page.batches) out.given += b.size();
+  const u64 size = out.given + (out.fresh ? log_bytes : 0);
   if (const wire::Refusal* why = host_.quota(topic, entry.pending.device, size, from)) {
     out.refused = true;
     out.refusal = *why;
@@ -209,26 +207,28 @@ void Sync::take(store::Rows& rows, Topic& topic, log::Page& page, const log::Ope
   topic.grew(no, state);
 }
 
-void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request, wire::LogTag tag, const Taken& result,
-                 SaveOutcome saved) {
+void Sync::taken(const TopicPtr& topic, const Came& came, const Taken& result, SaveOutcome saved) {
   // everything is read again, and the peer asked again; or it is forgotten
-  if (saved != SaveOutcome::ok || !topic->open) return;
+  if (saved != SaveOutcome::ok) return;
+  Exchange* e = find(topic, came.link);
+  if (e && e->generation != came.generation) e = nullptr;
+  const Answer answer = e ? answer_with(topics_[topic->no], *e, came, result) : Answer::none;
+  if (!topic->open) return;
   if (result.damage) host_.damaged(topic, result.damage);
   if (result.damage.indexes) return;  // and so here, once they are mended
-  Exchange* e = find(topic, link);
-  if (e && e->generation != generation) e = nullptr;
-  bool accepted = result.verdict == log::Verdict::accepted;
+  e = find(topic, came.link);
+  if (e && e->generation != came.generation) e = nullptr;
+  const bool accepted = result.verdict == log::Verdict::accepted;
   if (accepted || result.restored)
     for (const LogUpdate& update : result.updates) topic->apply(update);
   if (result.restored) host_.restored(topic, result.no);
   if (accepted) topic->counters = result.counters;
   if (e && (accepted || result.verdict == log::Verdict::known) && !result.refused) {
-    e->tags.emplace(tag, result.no);
-    e->openings.erase(tag);
-    if (accepted) e->withheld.erase(tag);
-    Their& their = e->theirs[tag];
+    e->tags.emplace(came.tag, result.no);
+    if (accepted) e->withheld.erase(came.tag);
+    Their& their = e->theirs[came.tag];
     note_theirs(
-        topics_[topic->no], *e, tag,
+        topics_[topic->no], *e, came.tag,
         {std::max(their.length, result.end), std::max(their.ops, accepted ? topic->logs[result.no].durable.ops : 0),
          their.time_s, their.root, their.cut, std::max(their.said, result.end)});
   }
@@ -239,38 +239,53 @@ void Sync::taken(const TopicPtr& topic, LinkId link, u32 generation, u32 request
       due(*t, result.no, std::max(now_.steady_ms, earliest));
     }
     host_.stored(topic, result.changes);
-    spread(topic, result.no, link);
+    spread(topic, result.no, came.link);
     for (const LogUpdate& update : result.updates)
       if (update.no != result.no && is_own(*topic, update.no)) host_.voided_own(topic, update.no);
     if (is_own(*topic, result.no)) host_.own_came(topic, result.no, result.before);
   }
-  if (!e) return;
-  TopicSync& t = topics_[topic->no];
+  if (e) judge(topics_[topic->no], *e, came, result, answer);
+}
+
+// What this page makes of the answer that it is a part of.
+Sync::Answer Sync::answer_with(TopicSync& t, Exchange& e, const Came& came, const Taken& result) {
+  went_on(t, e, came, result);
+  if (came.request == 0) return Answer::none;
+  const bool fresh = result.verdict == log::Verdict::accepted || result.restored;
+  auto asked = e.pulls.find(came.request);
+  if (asked == e.pulls.end()) return fresh ? Answer::ended : Answer::none;  // late
+  if (!came.last) return Answer::none;
+  const bool in_vain = !asked->second.got && !result.refused && !result.damage;
+  end_pull(t, e, came.request);
+  return in_vain ? Answer::in_vain : Answer::ended;
+}
+
+// What follows for the peer that sent it.
+void Sync::judge(TopicSync& t, Exchange& e, const Came& came, const Taken& result, Answer answer) {
+  TopicPtr topic = t.topic;
+  const bool accepted = result.verdict == log::Verdict::accepted;
   if (accepted && topic->logs[result.no].pending.device == self_.id()) hear_early_acks(t);
   if (result.refused) {
-    e->stick(tag);
+    e.stick(came.tag);
     host_.refused(result.refusal);
-    send(*e, wire::Refused{static_cast<u8>(result.refusal)});
+    send(e, wire::Refused{static_cast<u8>(result.refusal)});
   }
   switch (result.verdict) {
-    case log::Verdict::not_opened: return host_.fault(link, Fault::not_opened);
-    case log::Verdict::malformed: return host_.fault(link, Fault::malformed);
+    case log::Verdict::not_opened: return host_.fault(came.link, Fault::not_opened);
+    case log::Verdict::malformed: return host_.fault(came.link, Fault::malformed);
     case log::Verdict::mismatch:
-      e->stick(tag);
-      if (e->tags.contains(tag)) begin_fork_search(t, *e, tag, true);
-      else return host_.fault(link, Fault::forged);  // nothing of ours that it could contradict
+      e.stick(came.tag);
+      if (e.tags.contains(came.tag)) begin_fork_search(t, e, came.tag, true);
+      else return host_.fault(came.link, Fault::forged);  // nothing of ours that it could contradict
       break;
     case log::Verdict::gap:
     case log::Verdict::known:
     case log::Verdict::accepted: break;
   }
-  if (request != 0 && !e->pulls.contains(request)) e->stuck.erase(tag);
-  if (result.verdict == log::Verdict::mismatch || result.refused) e->stick(tag);
-  if (request != 0 || e->queued_bytes == 0) pull(t, *e);  // what was pushed comes in numbers
-  // Others are not behind any more in what this one brought.
-  if (request != 0 && !e->pulls.contains(request))
-    for (auto& [other, exchange] : t.exchanges)
-      if (other != link) pull(t, exchange);
+  if (answer == Answer::in_vain) e.withhold(came.tag);
+  if (answer == Answer::ended) e.stuck.erase(came.tag), t.freed = true;
+  if (result.verdict == log::Verdict::mismatch || result.refused) e.stick(came.tag);
+  if (came.request != 0 || e.queued_bytes == 0) pull(t, e);  // what was pushed comes in numbers
   host_.progressed(topic);
 }
 

@@ -116,6 +116,7 @@ inline constexpr Budget::Rate link_work{100'000, 18'000'000};
 inline constexpr Budget::Rate address_work{300'000, 30'000'000};
 // greetings of large topics, of all links together: the others go on meanwhile
 inline constexpr Budget::Rate answers_work{500'000, 18'000'000};
+inline constexpr u64 told_ms_max = 60'000;  // so long an address's place among those that wait for it is remembered
 inline constexpr Budget::Rate skipped_rate{16'384, 16'384};  // frames of one link that were not heard; more close it
 
 inline constexpr u64 work_unheard = 5;           // of a frame that is dropped: unsealed, and no more
@@ -141,9 +142,12 @@ inline constexpr Budget::Rate signals_passed{20, 30},
 inline constexpr Budget::Rate relays_passed{2'048, 30'000}, relays_passed_to{3'072, 45'000};
 // … and so much for each source however much others send to that target: its session goes on
 inline constexpr Budget::Rate relays_kept{64, 600};
-inline constexpr Budget::Rate acks_passed{2'048, 9'000}, acks_passed_to{2'048, 18'000};
-// … and our own, which with those are fewer than are heard
-inline constexpr Budget::Rate acks_said{2'048, 9'000};
+inline constexpr Budget::Rate acks_passed{2'048, 9'000}, acks_passed_to{1'536, 15'000};
+// … and our own, which with those are fewer than are heard. What is left is for those who say little, a share for each source: so nobody's
+// is lost for what others say.
+inline constexpr Budget::Rate acks_said{2'048, 9'000}, acks_kept{16, 60};
+// epochs in which one peer acknowledges in one topic: each makes all that it has acknowledged new, and a store begins one when it is put back
+inline constexpr Budget::Rate acks_anew{4, 4};
 // that all logs of an author are acknowledged again because somebody has told of it
 inline constexpr Budget::Rate acks_again{2, 4};
 // devices told of by one peer in one topic: twice as many as are remembered, all coming back within a minute

@@ -20,6 +20,7 @@ class Host final : public sync::SyncHost {
   void charge(LinkId, u64) override {}
   u64 rested_at(LinkId) const override { return 0; }
   Budget* acks(LinkId, sync::AckWay) override { return nullptr; }
+  u64* told_ms(LinkId) override { return nullptr; }
   void stored(const sync::TopicPtr&, const crdt::Changes&) override {}
   void progressed(const sync::TopicPtr&) override {}
   void acked(const sync::TopicPtr&) override {}

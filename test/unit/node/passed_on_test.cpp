@@ -133,9 +133,19 @@ TEST_CASE(
 
 TEST_CASE("of acknowledgements that are ever new so many are passed on for one peer") {
   Signed s;
-  for (u32 n = 0; n < 3'000; ++n) {
-    const wire::Epoch epoch{1, 0, 0, 0, static_cast<u8>(n >> 8), static_cast<u8>(n)};
-    s.bob.say(ack_by(s.bob.identity, *s.bob.keys, s.page, 1, epoch), 1);
+  constexpr u64 more = 3'000, page_of = 200;
+  Ledger ledger(s.ada.identity, *s.ada.keys, 6);
+  for (u64 n = 0; n < more; ++n) ledger.add_sealed(Bytes(26, static_cast<u8>(n)));
+  for (u64 n = 0; n < more; n += page_of) {
+    wire::Page page = ledger.page(n, n + page_of);
+    if (n > 0) page.log = s.ada.tag(ledger.id());
+    s.ada.say(page, 1);
+    s.ada.pass(100);
+  }
+  log::Peaks peaks;
+  for (u32 n = 0; n < more; ++n) {
+    peaks.append(log::leaf_hash(ledger.batches()[n]));
+    s.bob.say(ack_over(s.bob.identity, *s.bob.keys, ledger.page(0, 1), peaks), 1);
     if (n % 100 == 0) s.bob.pass(100);
     if (n % 1'000 == 0) s.ada.say(wire::Ping{1, s.anchor.wall_ms});
     s.anchor.turn({LinkDrained{s.ada.link, 0}});
@@ -144,6 +154,52 @@ TEST_CASE("of acknowledgements that are ever new so many are passed on for one p
   CHECK(s.passed() > 1'000);
   CHECK(static_cast<u64>(s.passed()) <= most);
   CHECK(s.bob.linked());
+}
+
+TEST_CASE("who acknowledges the same in ever new lives of its store is passed on some times a minute") {
+  Signed s;
+  for (u32 n = 0; n < 1'200; ++n) {
+    const wire::Epoch epoch{1, 0, 0, 0, static_cast<u8>(n >> 8), static_cast<u8>(n)};
+    s.bob.say(ack_by(s.bob.identity, *s.bob.keys, s.page, 1, epoch), 1);
+    s.bob.pass(100);
+    if (n % 100 == 0) s.ada.say(wire::Ping{1, s.anchor.wall_ms});
+  }
+  CHECK(s.passed() >= 4);
+  CHECK(static_cast<u64>(s.passed()) <= wire::acks_anew.burst + 2 * wire::acks_anew.per_minute);
+  CHECK(s.bob.linked());
+  CHECK(s.ada.linked());
+}
+
+TEST_CASE("who says little is passed on to an author to whom others say all that may be passed on to it") {
+  Config config = anchor_config();
+  config.links_max = 512;
+  Solo anchor("anchor", config);
+  auto from = [](u8 last) { return Stranger::Options{.kind = LinkKind::websocket, .address = {203, 0, 113, last}}; };
+  Stranger ada(anchor, "ada", from(1)), carol(anchor, "carol", from(2));
+  ada.enter(secret), carol.enter(secret);
+  std::vector<wire::Page> pages;
+  for (u64 n = 1; n <= 400; ++n) {
+    Ledger tiny(ada.identity, *ada.keys, n);
+    tiny.add_sealed(Bytes(26, 1));
+    ada.say(pages.emplace_back(tiny.page()), 1);
+    if (n % 100 == 0) ada.pass(1'000);
+  }
+  std::deque<Stranger> eves;
+  for (u8 n = 0; n < 6; ++n) eves.emplace_back(anchor, "eve " + std::to_string(n), from(3 + n)).enter(secret);
+  ada.heard.clear();
+  for (const wire::Page& page : pages)
+    for (Stranger& eve : eves) {
+      eve.say(ack_by(eve.identity, *eve.keys, page, 1), 1);
+      anchor.turn({LinkDrained{ada.link, 0}});
+    }
+  for (u64 n = 0; n < 10; ++n) carol.say(ack_by(carol.identity, *carol.keys, pages[n], 1), 1);
+  ada.listen();
+  const auto acks = ada.all<wire::Ack>();
+  CHECK(std::ranges::count(acks, carol.identity.id(), &wire::Ack::acker) == 10);
+  CHECK(acks.size() >= wire::acks_passed_to.burst);
+  CHECK(acks.size() <= wire::acks_passed_to.burst + 6 * wire::acks_kept.burst + 10);
+  CHECK(acks.size() + wire::acks_said.burst <= wire::price_of(wire::Tag::ack).rate.burst);
+  CHECK(ada.linked());
 }
 
 TEST_CASE(

@@ -204,6 +204,56 @@ TEST_CASE("greetings in a topic of many logs are answered as far as there is tim
   CHECK(eve.all<wire::Done>().size() == 1);
 }
 
+TEST_CASE(
+    "who enters a room of some more logs is told of them at once, however many links of one address ask of a larger one") {
+  Config config = anchor_config();
+  config.links_max = 512;
+  Solo anchor("anchor", config);
+  auto from = [](u8 last) { return Stranger::Options{.kind = LinkKind::websocket, .address = {203, 0, 113, last}}; };
+  auto fill = [&](std::string_view topic, u64 logs) {
+    Stranger writer(anchor, "writer", from(1));
+    writer.enter(named_secret(topic));
+    for (u64 n = 1; n <= logs; ++n) {
+      Ledger tiny(writer.identity, *writer.keys, n);
+      tiny.add_sealed(Bytes(26, 1));
+      writer.say(tiny.page(), 1);
+      if (n % 64 == 0) writer.pass(1'000), writer.say(wire::Ping{1, anchor.wall_ms});
+    }
+    writer.pass(1'000);
+    writer.close();
+  };
+  fill("large", 2'048);
+  fill("a room", 70);
+  std::deque<Stranger> eves;
+  for (u32 n = 0; n < 240; ++n) {
+    Stranger& eve = eves.emplace_back(anchor, "eve " + std::to_string(n), from(2));
+    eve.enter(named_secret("large"), false);
+    if (n % 20 == 0) eve.pass(50);
+  }
+  auto besiege = [&](u32 rounds, const std::function<bool()>& over) {
+    for (u32 round = 0; round < rounds && !over(); ++round) {
+      std::vector<Event> events;
+      for (Stranger& eve : eves) {
+        events.push_back(LinkDrained{eve.link, 0});
+        const wire::Hello hello{{static_cast<u8>(round)}, 2'048, {}, {}};
+        for (Bytes& bytes : eve.session->send(wire::encode({1, 0}, hello)))
+          events.push_back(LinkReceived{eve.link, std::move(bytes)});
+      }
+      anchor.turn(std::move(events));
+      for (Stranger& eve : eves) anchor.sent.erase(eve.link.value);  // unread
+      anchor.pass(100);
+    }
+  };
+  anchor.pass(5'000);  // what it cost to let them in is made up for
+  besiege(24, [] { return false; });
+  Stranger bob(anchor, "bob", from(3));
+  bob.enter(named_secret("a room"));
+  const u64 entered = anchor.steady_ms;
+  besiege(40, [&] { return bob.listen(), !bob.all<wire::Done>().empty(); });
+  CHECK(bob.all<wire::Done>().size() == 1);
+  CHECK(anchor.steady_ms - entered <= 500);
+}
+
 TEST_CASE("pages that are pushed by who owes are noted, and fetched once it does not") {
   Solo anchor("anchor", anchor_config());
   Stranger eve(anchor, "eve", on_websocket);

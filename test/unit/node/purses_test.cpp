@@ -36,6 +36,16 @@ TEST_CASE("who goes and comes again owes what it owed, until that has come back"
   CHECK(purses.join(name, 1'000'000'000) != spent);
 }
 
+TEST_CASE("when an address was told of a large topic is remembered while that says when it is told again") {
+  Purses purses;
+  const Bytes name = Purses::name(link_of(1, {1}));
+  purses.join(name, 0)->told_ms = 1'000;
+  purses.leave(name, 1'000);
+  CHECK(purses.join(name, 2'000)->told_ms == 1'000);
+  purses.leave(name, 1'000 + wire::told_ms_max);
+  CHECK(purses.join(name, 1'000 + wire::told_ms_max)->told_ms == 0);
+}
+
 TEST_CASE("who comes again owes what it owed, also where no more addresses are remembered") {
   Purses purses;
   const auto name = [](u32 i) { return Purses::name(link_of(1, {1, static_cast<u8>(i >> 8), static_cast<u8>(i)})); };

@@ -14,16 +14,14 @@ namespace perdure::test {
 
 inline identity::Identity made_up(u32 n) { return {"solo", named_seed("made up " + std::to_string(n))}; }
 
-// What a device signs once it holds the first `length` batches of the log that the page opens.
-inline wire::Ack ack_by(const identity::Identity& acker, const identity::TopicKeys& keys, const wire::Page& page,
-                        u64 length, wire::Epoch epoch = {1}) {
-  log::Peaks peaks;
-  for (u64 i = 0; i < length; ++i) peaks.append(log::leaf_hash(page.batches.at(i)));
+// What a device signs once it holds batches of the log that the page opens, with that root.
+inline wire::Ack ack_over(const identity::Identity& acker, const identity::TopicKeys& keys, const wire::Page& page,
+                          const log::Peaks& peaks, wire::Epoch epoch = {1}) {
   wire::Ack ack;
   ack.author = page.opening->device;
   ack.incarnation = page.opening->incarnation;
   ack.acker = acker.id();
-  ack.length = length;
+  ack.length = peaks.size;
   ack.epoch = epoch;
   u64 incarnation = 0;
   for (u8 b : ack.incarnation) incarnation = incarnation << 8 | b;
@@ -32,9 +30,17 @@ inline wire::Ack ack_by(const identity::Identity& acker, const identity::TopicKe
       .fixed(acker.network())
       .fixed(keys.id)
       .fixed(identity::log_id(acker.network(), keys.id, ack.author, incarnation));
-  w.be64(0).be64(length).fixed(peaks.root()).fixed(acker.id()).raw(ack.epoch);
+  w.be64(0).be64(ack.length).fixed(peaks.root()).fixed(acker.id()).raw(ack.epoch);
   ack.signature = crypto::sign(acker.key(), {w.peek()});
   return ack;
+}
+
+// … the first `length` batches of it.
+inline wire::Ack ack_by(const identity::Identity& acker, const identity::TopicKeys& keys, const wire::Page& page,
+                        u64 length, wire::Epoch epoch = {1}) {
+  log::Peaks peaks;
+  for (u64 i = 0; i < length; ++i) peaks.append(log::leaf_hash(page.batches.at(i)));
+  return ack_over(acker, keys, page, peaks, epoch);
 }
 
 inline constexpr u8 presence_kind = 1, profile_kind = 2;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "catch_amalgamated.hpp"
+#include "sync/exchange.hpp"
 #include "unit/support/scene.hpp"
 
 using namespace perdure;
@@ -30,6 +31,40 @@ TEST_CASE("a topic that is shown again and again is shared once, under the alias
   eve.close();
   CHECK(s.ada.topics[s.topic].peers == 0);
   CHECK(s.intact());
+}
+
+TEST_CASE("logs that are refused take nobody's place among those whose first pages are under way") {
+  Solo anchor("anchor", anchor_config({.device_bytes = 3 * sync::log_bytes}));
+  Stranger eve(anchor, "eve", {.kind = LinkKind::websocket});
+  eve.enter(secret);
+  for (u64 n = 0; n < sync::openings_max + 10; ++n) {
+    Ledger tiny(eve.identity, *eve.keys, 100 + n);
+    tiny.add_sealed(Bytes(26, 1));
+    eve.say(tiny.page(), 1);
+    if (n % 64 != 0) continue;
+    eve.pass(500);
+    eve.say(wire::Ping{1, anchor.wall_ms});
+    anchor.turn({LinkDrained{eve.link, 0}});
+  }
+  CHECK(eve.all<wire::Refused>().size() > sync::openings_max);
+  eve.pass(5'000);
+  const identity::Identity bob("solo", named_seed("bob"));
+  Ledger ledger(bob, *eve.keys);
+  for (int n = 0; n < 2; ++n) ledger.add_sealed(Bytes(26, 2));
+  wire::Page second = ledger.page(1, 2);
+  second.log = eve.tag(ledger.id());
+  anchor.answers_saves = false;  // the first page is still on its way to the disk
+  eve.say(ledger.page(0, 1), 1);
+  eve.say(second, 1);
+  anchor.answers_saves = true;
+  eve.pass(1'000);
+  Stranger dave(anchor, "dave", {.kind = LinkKind::websocket});
+  dave.enter(secret);
+  const auto hello = dave.last<wire::Hello>();
+  REQUIRE(hello);
+  const auto item = std::ranges::find(hello->items, dave.tag(ledger.id()), &wire::Item::log);
+  REQUIRE(item != hello->items.end());
+  CHECK(item->length == 2);
 }
 
 TEST_CASE("questions without end cost the link, those of an honest peer do not") {
