@@ -15,7 +15,7 @@ import { openPeer } from "../src/index.js";
 import { MemoryDisk } from "../src/store/memory.js";
 import { noSqlite } from "../src/store/sqlite.js";
 import type { PeerOptions } from "../src/base/types.js";
-import { fillRoom } from "./history.js";
+import { checkHistory, fillRoom } from "./history.js";
 import { startAnchor, type Anchor } from "./index.js";
 import { DemoServer, type Switched } from "./demo-server.js";
 import { Secrets, sqliteBesides } from "./secrets.js";
@@ -44,6 +44,7 @@ export interface Demo {
 
 /** Resolves when the page can be opened; the room is filled meanwhile. */
 export async function startDemo({ data, history, port, tell }: DemoOptions): Promise<Demo> {
+  if (history !== undefined) await checkHistory(history);
   const trouble = await noSqlite();
   const kept = trouble === undefined;
   if (!kept) tell(`The anchor keeps everything in memory, until the demo stops: ${trouble.message}`);

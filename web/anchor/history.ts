@@ -5,6 +5,7 @@
 
 import { spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { createGunzip } from "node:zlib";
 import type { Topic } from "../src/base/types.js";
@@ -25,6 +26,27 @@ const countKey = "history/count";
 /** Oldest first: of a clone, or of a *.jsonl.gz with { author, time, text, paths } on each line. */
 export function readHistory(source: string): AsyncGenerator<Commit> {
   return source.endsWith(".jsonl.gz") ? readLines(source) : readClone(source);
+}
+
+/** Rejects if there is no history to be read there, and says why. */
+export async function checkHistory(source: string): Promise<void> {
+  const found = await stat(source).catch(() => undefined);
+  if (found === undefined) throw new Error(`There is no ${source}. --history takes the folder of a git clone.`);
+  if (source.endsWith(".jsonl.gz")) return;
+  // One commit of it says as much as all of them.
+  const git = spawn("git", ["-C", source, "log", "--max-count=1", "--format=%H"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let complaint = "";
+  git.stderr.setEncoding("utf8").on("data", (text: string) => (complaint += text));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    git.once("close", resolve).once("error", error => reject(new Error(`git cannot be run: ${error.message}`)));
+  });
+  if (code !== 0) throw new Error(untold(source, complaint));
+}
+
+function untold(source: string, complaint: string): string {
+  return `git could not tell the history of ${source}: ${complaint.trim().split("\n")[0] ?? ""}`;
 }
 
 /** Appends the commits that the room does not hold yet, and sets each file's entry to its last change. Stopped in between, it goes
@@ -91,6 +113,5 @@ async function* readClone(folder: string): AsyncGenerator<Commit> {
     commit = { author, timeMs: Number(time) * 1_000, text: text.slice(0, textMax), paths: [] };
   }
   if (commit !== undefined) yield commit;
-  if ((await ended) !== 0)
-    throw new Error(`git could not tell the history of ${folder}: ${complaint.trim().split("\n")[0] ?? ""}`);
+  if ((await ended) !== 0) throw new Error(untold(folder, complaint));
 }

@@ -205,6 +205,33 @@ describe("what an anchor does not let in", { timeout: 60_000 }, () => {
   });
 });
 
+test("over TLS that a peer in Node does not trust, or where there is none, the peer is told what is wrong with it", {
+  timeout: 30_000,
+}, async () => {
+  using folder = scratch();
+  const { cert, key } = selfSigned("nobody");
+  writeFileSync(folder.file("cert.pem"), cert);
+  writeFileSync(folder.file("key.pem"), key);
+  const tls = { cert: folder.file("cert.pem"), key: folder.file("key.pem") };
+  await using secret = await startAnchor({ data: ":memory:", port: 0, tls });
+  await using plain = await startAnchor({ data: ":memory:", port: 0 });
+  const [untrusted, wrong] = [secret.url, plain.url.replace("ws:", "wss:")];
+  await using peer = await open(untrusted, wrong);
+  const reason = (url: string): string => peer.anchors.list.current.find(one => one.url === url)?.reason ?? "";
+  await until(() => reason(untrusted) !== "" && reason(wrong) !== "", "both are told");
+  check(
+    /certificate of this address is not trusted \(self.signed certificate; DEPTH_ZERO_SELF_SIGNED_CERT\).*NODE_EXTRA_CA_CERTS/.test(
+      reason(untrusted),
+    ),
+    reason(untrusted),
+  );
+  check(/^There is no TLS with this address .*ws:\/\//.test(reason(wrong)), reason(wrong));
+  await plain.close();
+  peer.anchors.remove(wrong);
+  peer.anchors.add(wrong);
+  await until(() => /^Nobody answers/.test(reason(wrong)), "what is over is not told any more");
+});
+
 test("over TLS, with the certificate read again on SIGHUP", { timeout: 30_000 }, async () => {
   using folder = scratch();
   const write = (name: string): void => {

@@ -104,8 +104,21 @@ describe("the demo", { timeout: 120_000 }, () => {
       same(texts, ["first", "second", "third"].slice(0, count));
       same(((await room.map.get("file/b")) as { changes: number; text: string }).changes, 2);
     }
-    await using broken = await runDemo(folder.file("other"), ["--history", folder.file("nowhere")]);
-    await until(() => /git could not tell the history/.test(broken.said()), "a word about what is wrong");
+  });
+
+  test("whose history is none ends before it begins, and says what is wrong", async () => {
+    using folder = scratch();
+    mkdirSync(folder.file("empty"));
+    execFileSync("git", ["-C", folder.file("empty"), "init", "--quiet"]);
+    for (const [history, said] of [
+      [folder.file("nowhere"), /^perdure: There is no .*nowhere\. --history takes the folder of a git clone\.\n$/],
+      [folder.file("nowhere.jsonl.gz"), /^perdure: There is no .*nowhere\.jsonl\.gz/],
+      [folder.file("empty"), /^perdure: git could not tell the history of .*empty: fatal: /],
+    ] as const) {
+      const { code, out, err } = await cli(["demo", "--data", folder.file("data"), "--history", history]);
+      same([code, out, existsSync(folder.file("data"))], [1, "", false], err);
+      check(said.test(err), err);
+    }
   });
 
   test("without a SQLite keeps the anchor in memory, says so in one line, and works as ever", async () => {

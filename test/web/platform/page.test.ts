@@ -502,3 +502,26 @@ test("where a part of the package is missing on the host, that is what the error
     );
   });
 });
+
+test("where Vite has bundled the package without its files, what mends that is said first", async () => {
+  const deps = "/node_modules/.vite/deps/";
+  const page = "<!doctype html><p>the page in place of the file";
+  const more = {
+    [deps]: { folder: join(projectRoot, "dist") },
+    [`${deps}worker.js`]: page,
+    [`${deps}perdure.wasm`]: page,
+  };
+  await visit(
+    async ({ page }) => {
+      for (const [worker, told] of [
+        [
+          undefined,
+          /^wasm-failed: Perdure's worker could not be started\. Vite .*optimizeDeps: \{ exclude: \["perdure"\] \}/,
+        ],
+        [false, /^wasm-failed: The server sent something else .* Vite .*optimizeDeps: \{ exclude: \["perdure"\] \}/],
+      ] as const)
+        assert.match(await inPage(page, `..${deps}index`, worker === undefined ? {} : { worker }), told);
+    },
+    { more },
+  );
+});

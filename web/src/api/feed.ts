@@ -1,7 +1,7 @@
 // What the objects of one topic share: its calls, its notices, and whether it is still open.
 import type { CallBody, MessageOut, NewOp, NoticeOf, ReplyBody, ReplyOf, VersionOut } from "../engine/boundary.js";
 import type { Engine, Surroundings } from "../engine/engine.js";
-import { badArgument, closedError, PerdureError } from "../base/errors.js";
+import { badArgument, closedError, leftError, PerdureError } from "../base/errors.js";
 import { callEach } from "../engine/notices.js";
 import type { Message, Receipt, Version } from "../base/types.js";
 import { checkCount, checkOptions } from "../base/arguments.js";
@@ -36,11 +36,14 @@ export class Feed {
   readonly #waits = new Set<AbortController>();
   readonly #stop: () => void;
   #open = true;
+  #left = false;
 
   /** Told when status, members or presence changed. */
   onStatus: () => void = () => undefined;
   onMembers: () => void = () => undefined;
   onPresence: () => void = () => undefined;
+  /** Told when one more waits for an anchor, or one less. */
+  onAwaiting: (change: number) => void = () => undefined;
 
   constructor(engine: Engine, topic: number, surroundings: Surroundings) {
     this.engine = engine;
@@ -61,6 +64,7 @@ export class Feed {
         this.#presence.clear();
         this.onStatus();
         this.onPresence();
+        this.left();
         this.end();
       } else {
         if (notice.value === undefined) this.#presence.delete(notice.device);
@@ -72,6 +76,11 @@ export class Feed {
 
   get open(): boolean {
     return this.#open;
+  }
+
+  /** What calls are refused with once it is not. */
+  get ended(): PerdureError {
+    return this.#left ? leftError() : closedError("This topic");
   }
 
   get latest(): NoticeOf<"TopicNotice"> | undefined {
@@ -105,7 +114,7 @@ export class Feed {
 
   /** Asks about this topic; rejects with `closed` once it is. */
   ask<K extends ReplyBody["kind"]>(kind: K, body: CallBody, signal?: AbortSignal): Promise<ReplyOf<K>> {
-    if (!this.#open) return Promise.reject(closedError("This topic"));
+    if (!this.#open) return Promise.reject(this.ended);
     return ask(this.engine, kind, body, signal);
   }
 
@@ -136,17 +145,29 @@ export class Feed {
       tag: this.surroundings.random(16),
       ops,
     });
-    const wait = (copies: number, anchored: boolean, signal?: AbortSignal): Promise<void> =>
-      this.wait({ kind: "WaitCopies", topic: this.topic, id, copies, anchored }, signal);
+    const waits = { kind: "WaitCopies", topic: this.topic, id } as const;
     return {
       id,
       replicated: async (copies, options = {}) => {
         const { signal } = checkOptions("replicated", options, ["signal"]);
         signal?.throwIfAborted();
-        if (checkCount("copies", copies) > 0) await wait(copies, false, signal);
+        if (checkCount("copies", copies) > 0) await this.wait({ ...waits, copies, anchored: false }, signal);
       },
-      anchored: async (options = {}) => wait(0, true, checkOptions("anchored", options, ["signal"]).signal),
+      anchored: async (options = {}) => {
+        const { signal } = checkOptions("anchored", options, ["signal"]);
+        this.onAwaiting(1);
+        try {
+          await this.wait({ ...waits, copies: 0, anchored: true }, signal);
+        } finally {
+          this.onAwaiting(-1);
+        }
+      },
     };
+  }
+
+  /** It is not this device's any more. */
+  left(): void {
+    this.#left = true;
   }
 
   /** Hears nothing more. Whoever waits is woken, and finds it closed. */
@@ -155,7 +176,7 @@ export class Feed {
     this.#stop();
     this.#listeners.clear();
     for (const bell of [...this.#bells]) bell.ring();
-    for (const wait of [...this.#waits]) wait.abort(closedError("This topic"));
+    for (const wait of [...this.#waits]) wait.abort(this.ended);
   }
 }
 

@@ -3,7 +3,7 @@ import type { CallBody, NoticeOf } from "../engine/boundary.js";
 import { checkInvite, checkOptions, checkText, nameMax } from "../base/arguments.js";
 import type { Engine, Surroundings } from "../engine/engine.js";
 import { surroundings } from "../engine/engine.js";
-import { closedError, errorOf } from "../base/errors.js";
+import { badArgument, closedError, errorOf } from "../base/errors.js";
 import { Anchors } from "./anchors.js";
 import { ask, Feed } from "./feed.js";
 import { TopicHandle } from "./topic.js";
@@ -11,6 +11,9 @@ import type { AnchorInfo, Peer, PeerInfo, PeerStatus, Shape, Topic, TopicInfo, V
 import { DerivedView } from "./view.js";
 import { TopicList } from "../engine/topiclist.js";
 import { newHolder } from "../engine/wants.js";
+
+/** Alone, or in a link: it holds a secret of 32 bytes, which no name of a topic is to show. */
+const isInvite = /(^|#)\s*perdure-[\w-]{43}/;
 
 export class PeerHandle implements Peer {
   readonly id: string;
@@ -23,6 +26,8 @@ export class PeerHandle implements Peer {
   readonly #surroundings: Surroundings;
   readonly #release: () => Promise<void>;
   readonly #stops: (() => void)[] = [];
+  /** How many wait until an anchor holds something. */
+  #awaiting = 0;
   readonly #open = new Set<{ close(): Promise<void> }>();
   readonly #holder = newHolder();
   #wasOffline = false;
@@ -47,10 +52,7 @@ export class PeerHandle implements Peer {
     let peers: NoticeOf<"PeersNotice">["peers"] = [];
     let anchors: NoticeOf<"AnchorsNotice">["anchors"] = [];
     const topics = new TopicList();
-    const statusView = new DerivedView(
-      () => statusOf(engine, status, this.#goesOffline < Number.POSITIVE_INFINITY),
-      around.frame,
-    );
+    const statusView = new DerivedView(() => this.#statusOf(status, anchors.length > 0), around.frame);
     this.#statusChanged = () => statusView.invalidate();
     const peersView = new DerivedView(() => peers.map(peerOf), around.frame);
     const anchorsView = new DerivedView(() => anchors.map(anchorOf), around.frame);
@@ -73,6 +75,7 @@ export class PeerHandle implements Peer {
           case "AnchorsNotice":
             ({ anchors } = notice);
             ours.heard(anchors);
+            statusView.invalidate();
             return anchorsView.invalidate();
           case "TopicsNotice":
             topics.merge(notice);
@@ -97,6 +100,8 @@ export class PeerHandle implements Peer {
   }
 
   async topic<S extends Shape = Shape>(name: string): Promise<Topic<S>> {
+    if (typeof name === "string" && isInvite.test(name))
+      throw badArgument("This is an invite, and no name of a topic. Did you mean peer.join(invite)?", "name");
     return this.#opened<S>({ kind: "TopicNamed", name: checkText("A topic's name", name) });
   }
 
@@ -139,6 +144,22 @@ export class PeerHandle implements Peer {
     this.#statusChanged();
   }
 
+  #statusOf(notice: NoticeOf<"StatusNotice"> | undefined, hasAnchors: boolean): PeerStatus {
+    const { tab, storage, trouble } = this.#engine.info();
+    const goesOffline = this.#goesOffline < Number.POSITIVE_INFINITY;
+    const { state = "offline", webrtc = 0, websocket = 0, relayed = 0, local = 0 } = (!goesOffline && notice) || {};
+    const ours = this.#awaiting > 0 && !hasAnchors ? [noAnchor] : [];
+    return {
+      state,
+      tab,
+      links: { webrtc, websocket, relayed, local },
+      pending: notice?.pending ?? 0,
+      storage,
+      ...(notice?.skewMs === undefined ? {} : { clockSkewMs: notice.skewMs }),
+      trouble: [...trouble, ...(notice?.trouble ?? []), ...ours].map(errorOf),
+    };
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -151,12 +172,12 @@ export class PeerHandle implements Peer {
   async #opened<S extends Shape>(body: CallBody): Promise<Topic<S>> {
     if (this.#closed !== undefined) throw closedError();
     const { topic: number, id, name } = await ask(this.#engine, "OpenedTopic", body);
-    const topic: TopicHandle<S> = new TopicHandle<S>(
-      new Feed(this.#engine, number, this.#surroundings),
-      id,
-      name,
-      () => void this.#open.delete(topic),
-    );
+    const feed = new Feed(this.#engine, number, this.#surroundings);
+    feed.onAwaiting = change => {
+      this.#awaiting += change;
+      this.#statusChanged();
+    };
+    const topic: TopicHandle<S> = new TopicHandle<S>(feed, id, name, () => void this.#open.delete(topic));
     if (this.#closed !== undefined) {
       await topic.close();
       throw closedError();
@@ -184,19 +205,11 @@ function naming({ name }: { name?: string }): { name?: string } {
   return name === undefined ? {} : { name: checkText("A topic's name", name, nameMax, "name") };
 }
 
-function statusOf(engine: Engine, notice: NoticeOf<"StatusNotice"> | undefined, goesOffline: boolean): PeerStatus {
-  const { tab, storage, trouble } = engine.info();
-  const { state = "offline", webrtc = 0, websocket = 0, relayed = 0, local = 0 } = (!goesOffline && notice) || {};
-  return {
-    state,
-    tab,
-    links: { webrtc, websocket, relayed, local },
-    pending: notice?.pending ?? 0,
-    storage,
-    ...(notice?.skewMs === undefined ? {} : { clockSkewMs: notice.skewMs }),
-    trouble: [...trouble, ...(notice?.trouble ?? [])].map(errorOf),
-  };
-}
+/** What anchored() waits for does not come by itself. */
+const noAnchor = {
+  code: "not-found",
+  text: "Something waits to be held by an anchor, and there is none. Add one: openPeer({ anchors }), or peer.anchors.add().",
+} as const;
 
 function peerOf({
   id,

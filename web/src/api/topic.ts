@@ -187,6 +187,7 @@ export class TopicHandle<S extends Shape> implements Topic<S> {
     this.#closed = left.catch(() => undefined);
     await left;
     this.#left = true;
+    this.#feed.left();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -283,7 +284,7 @@ function presenceOf<P>(feed: Feed, holder: string, onSet: () => void): Presence<
     set: value => {
       // Whoever cleans up after closing has nothing left to clear.
       if (!feed.open && value === undefined) return;
-      if (!feed.open) throw closedError("This topic");
+      if (!feed.open) throw feed.ended;
       const packed = value === undefined ? {} : { value: encodeValue(value, presenceMax) };
       onSet();
       // Nobody waits for what is not kept.

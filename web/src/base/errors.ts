@@ -77,6 +77,11 @@ export function closedError(what = "This peer"): PerdureError {
   return new PerdureError("closed", `${what} is closed. Open it again to go on.`);
 }
 
+/** For every call on a topic that was left. */
+export function leftError(): PerdureError {
+  return new PerdureError("closed", "This topic was left. To go on in it, join() it again with its invite.");
+}
+
 export function badArgument(text: string, path?: string): PerdureError {
   return new PerdureError("bad-argument", text, path === undefined ? undefined : { path });
 }

@@ -271,7 +271,8 @@ export interface Receipt {
   readonly id: string;
   /** Resolves with signed acknowledgements of so many other keys (not people), anchors included, this device not. */
   replicated(copies: number, options?: { signal?: AbortSignal }): Promise<void>;
-  /** Resolves with an acknowledgement of at least one configured anchor. */
+  /** Resolves with an acknowledgement of at least one configured anchor. While none is configured, `status.trouble` of
+   *  the peer says so. */
   anchored(options?: { signal?: AbortSignal }): Promise<void>;
 }
 

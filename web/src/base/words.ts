@@ -11,6 +11,13 @@ const inNodeWords: readonly (readonly [said: RegExp, meant: string])[] = [
   [/another tab or process/gi, "another process"],
 ];
 
+/** What helps first where a script came from what Vite bundles ahead, without the files that lie beside it. `url`: of the script or the file. */
+export function viteWords(url = ""): string {
+  return url.includes("/.vite/")
+    ? 'Vite has bundled this package without its files: say optimizeDeps: { exclude: ["perdure"] } in vite.config.js. '
+    : "";
+}
+
 /** The same in the words of Node, if this is Node. */
 export function wordsHere(text: string, node = inNode): string {
   if (!node) return text;

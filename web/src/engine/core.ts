@@ -12,7 +12,7 @@ import { PerdureError } from "../base/errors.js";
 import { ShortIds } from "./shortids.js";
 import { importInNode } from "../base/node-import.js";
 import { baseUrl } from "../base/platform.js";
-import { wordsHere } from "../base/words.js";
+import { viteWords, wordsHere } from "../base/words.js";
 import type { PeerOptions } from "../base/types.js";
 
 /** What wasm/bindings.cpp exports, and what Emscripten adds. */
@@ -62,8 +62,7 @@ export interface CoreModule {
 /** Compiles and instantiates perdure.wasm: the one that is given, or else the package's own, which lies at `url` unless it is inside the bundle. For pages
  *  and workers. Rejects with `wasm-blocked` if the page's content security policy forbids it, else with `wasm-failed`; the message says what helps. */
 export function loadCore(wasm?: WasmSource, url?: string): Promise<CoreModule> {
-  const helps =
-    "Copy it from the package (perdure/perdure.wasm) to your static files and give its address in openPeer({ wasm }).";
+  const helps = `${viteWords(url)}Copy it from the package (perdure/perdure.wasm) to your static files and give its address in openPeer({ wasm }).`;
   return load(
     async () => {
       const source = wasm ?? (await ownWasm());

@@ -9,7 +9,7 @@
 //
 // When a turn is taken: pace.ts; what it takes: inbox.ts.
 import type { Action, CallBody, CoreCall, Event, ReplyBody, ShimCall } from "./boundary.js";
-import { isNotice } from "./boundary.js";
+import { isNotice, type Notice } from "./boundary.js";
 import { Calls, type CallMessage } from "./calls.js";
 import type { Clock } from "./clock.js";
 import type { Core } from "./core.js";
@@ -28,6 +28,8 @@ export interface DriverConfig {
   readonly lostStore?: boolean;
   /** What the host has to tell about the storage or the tab, beside what the core tells. */
   readonly trouble?: EngineInfo["trouble"];
+  /** A notice, with what the host knows better than the core. */
+  readonly explain?: (notice: Notice) => Notice;
   /** Another core has taken the store over: this one can write nothing more. */
   readonly onSuperseded?: () => void;
   /** Once it is aborted the core stops at once: the store is not its own any more. */
@@ -231,7 +233,7 @@ export class Driver extends TellingEngine {
 
   // ---- actions -----------------------------------------------------------------------------------------------------------
   #perform(action: Action): void {
-    if (isNotice(action)) return this.board.tell(action);
+    if (isNotice(action)) return this.board.tell(this.#config.explain?.(action) ?? action);
     switch (action.kind) {
       case "Read":
         return this.#rows(action.read, this.#store.read(action.keys));

@@ -7,6 +7,7 @@ import { ownWorker } from "../beside/worker.js";
 import { badArgument, PerdureError } from "../base/errors.js";
 import { baseUrl, isOriginless } from "../base/platform.js";
 import type { PeerOptions } from "../base/types.js";
+import { viteWords } from "../base/words.js";
 
 /** A page that requires Trusted Types allows this policy by its name. It vouches for the package's own scripts alone. */
 const policyName = "perdure#worker";
@@ -69,7 +70,7 @@ export function workerFault(alive: boolean, said: string | undefined): PerdureEr
     : "";
   return new PerdureError(
     "wasm-failed",
-    `Perdure's worker could not be started. ${sandbox}If the page has a Content-Security-Policy, allow the script in worker-src; where the package comes ` +
+    `Perdure's worker could not be started. ${sandbox}${viteWords(import.meta.url)}If the page has a Content-Security-Policy, allow the script in worker-src; where the package comes ` +
       "from another origin, or is perdure/inline, the worker starts from a Blob: then worker-src needs blob:, too, and that origin. If a bundler has lost the file, copy perdure/worker to " +
       `your static files and give its address in openPeer({ worker }). Or say worker: false to run in the page.${detail}`,
   );

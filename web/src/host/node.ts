@@ -18,6 +18,7 @@ import { anchorName, claim, type Owner } from "../store/owner.js";
 import { plainSeed } from "../store/seed.js";
 import { openSqlite } from "../store/sqlite.js";
 import type { PeerOptions } from "../base/types.js";
+import { TlsFaults } from "./tls.js";
 
 /** Resolves when calls can be answered. Rejects with `bad-argument` if it is not said where to keep things, or another peer of this
  *  process keeps them there, `storage-unavailable`, `storage-full`, `outdated` or `wasm-failed`. */
@@ -38,10 +39,12 @@ export async function nodeEngine(options: PeerOptions): Promise<Engine> {
   try {
     const seed = await plainSeed(store, storage === "memory" ? undefined : storage.file);
     const config = edgeConfig({ ...options, rtc: false }, seed.bytes, randomBytes(32));
-    const links = makeLinks({ webSocket: await nodeWebSocket() });
+    const faults = new TlsFaults();
+    const links = makeLinks({ webSocket: await nodeWebSocket(faults) });
     // Rows whose key is gone are of another device: as good as lost.
     const driver: Driver = new Driver(module.create(config), store, links, new SystemClock(), {
       lostStore: !store.wasEmpty && seed.fresh,
+      explain: notice => faults.explain(notice),
       onSuperseded: () => driver.end(takenOver(typeof storage === "object" ? storage.file : "its memory")),
     });
     running = driver;
@@ -122,7 +125,10 @@ function takenOver(file: string): PerdureError {
 }
 
 /** WebSockets of the package `ws`. */
-export async function nodeWebSocket(): Promise<MakeWebSocket> {
+export async function nodeWebSocket(faults = new TlsFaults()): Promise<MakeWebSocket> {
   const { WebSocket } = (await importInNode("ws")) as typeof import("ws");
-  return url => new WebSocket(url, { perMessageDeflate: false, maxPayload: messageBytesMax });
+  return url =>
+    new WebSocket(url, { perMessageDeflate: false, maxPayload: messageBytesMax })
+      .on("error", error => faults.failed(url, error))
+      .on("open", () => faults.opened(url));
 }
