@@ -26,7 +26,8 @@ perdure anchor runs an anchor: it stores what members of a topic bring, sealed, 
                      served); its own data, key and certificate must lie elsewhere
   --cert FILE        certificate and key, for wss:// and https://; read again on SIGHUP
   --key FILE
-  --public-url URL   the wss:// address that others use, if it stands behind a proxy
+  --public-url URL   the wss:// address that others use, if it stands behind a proxy, which is to say X-Forwarded-For: what one address may
+                     do is bounded
   --app NAME         serve this app only; may be given several times (default: any app)
   --invite TEXT      serve the topic of this invite; it keeps the topic's id alone    } each may be given several times; whoever one of
   --topic ID         serve the topic with this id                                     } them fits is served (default, where there are

@@ -10,6 +10,7 @@ import type { BigIntStats } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
+import { Lanes } from "./lanes.js";
 
 export type Coding = "br" | "gzip";
 
@@ -38,11 +39,10 @@ interface Copy {
 
 export class Compressed {
   readonly #copies = new Map<string, Copy>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #lanes = new Lanes(lanes);
   readonly #keptBytesMax: number;
   readonly #pruneEveryMs: number;
   #kept = 0;
-  #running = 0;
   #prunedAt = -Infinity;
 
   constructor(bytes = keptBytesMax, everyMs = pruneEveryMs) {
@@ -66,7 +66,7 @@ export class Compressed {
     const known = this.#copies.get(name);
     if (known?.version === version) return known.bytes;
     this.#forget(name);
-    if (this.#isFull || this.#waiting.length >= waitingMax) return undefined;
+    if (this.#isFull || this.#lanes.waiting >= waitingMax) return undefined;
     const copy: Copy = {
       version,
       size: 0,
@@ -85,18 +85,12 @@ export class Compressed {
   }
 
   async #make(file: string, version: string, coding: Coding): Promise<Buffer | undefined> {
-    if (this.#running < lanes) this.#running++;
-    else await new Promise<void>(resolve => this.#waiting.push(resolve));
-    try {
+    return this.#lanes.run(async () => {
       const bytes = await readWhole(file, version);
       if (bytes === undefined) return undefined;
       const made = await compress(bytes, coding);
       return made.length < bytes.length ? made : undefined;
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running--;
-      else next();
-    }
+    });
   }
 
   /** It stays if there is room for it, or else the fact that there is none. */

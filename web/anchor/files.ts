@@ -12,17 +12,22 @@ import { isAbsolute, join, relative, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import send from "@fastify/send";
 import { badArgument } from "../src/base/errors.js";
-import { codingOf, Compressed } from "./compressed.js";
+import { codingOf, Compressed, type Coding } from "./compressed.js";
+import { Lanes } from "./lanes.js";
 import type { Secrets } from "./secrets.js";
 
 /** Of what is compressed before anybody asks for it: a page and its package. */
 const warmBytesMax = 8 << 20;
 const warmEntriesMax = 2_000;
+/** Files that are looked for and opened at the same time: between them the links have their turn, however many are asked for at once. As many
+ *  as Node has threads for it. */
+const looking = 4;
 
 export class StaticFiles {
   readonly #root: string;
   readonly #secrets: Secrets;
   readonly #compressed = new Compressed();
+  readonly #lanes = new Lanes(looking);
   #closed = false;
 
   private constructor(root: string, secrets: Secrets) {
@@ -72,39 +77,10 @@ export class StaticFiles {
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { path, query } = targetOf(request);
-    const file = await this.find(path);
-    if (file === undefined) return notFound(response);
-    if (file === "folder") {
-      // One slash: two would name another host.
-      response.writeHead(308, { location: `${path.replace(/^\/+/, "/")}/${query}` }).end();
-      return;
-    }
-    const type = typeOf(file);
-    const taken = shrinks(type) ? codingOf(request.headers["accept-encoding"]) : undefined;
-    const since = request.headers["if-range"];
-    // Who goes on with what may have come compressed, or by a tag, which is weak here (RFC 9110, 13.1.5), gets all of it once more.
-    if (since !== undefined && (taken !== undefined || since.includes('"'))) delete request.headers.range;
-    // Parts are parts of the file as it is.
-    const coding = request.headers.range === undefined ? taken : undefined;
-    const found = await send(request, urlOf(relative(this.#root, file)), {
-      root: this.#root,
-      index: false,
-      dotfiles: "allow",
-      cacheControl: false,
-      contentType: false,
-    });
+    const opened = await this.#lanes.run(() => this.#open(request, response));
+    if (opened === undefined) return;
+    const { file, found, type, coding } = opened;
     const { statusCode, stream } = found;
-    if (found.type !== "file" && statusCode !== 412 && statusCode !== 416) return notFound(response);
-    // A file that may not be read is none; nothing is promised before.
-    if (
-      stream instanceof ReadStream &&
-      !(await once(stream, "open").then(
-        () => true,
-        () => false,
-      ))
-    )
-      return notFound(response);
     const headers: OutgoingHttpHeaders = found.headers;
     if (found.type === "file") {
       // Kept, but asked about each time: names stay the same from one version to the next.
@@ -131,6 +107,46 @@ export class StaticFiles {
     if (stream instanceof ReadStream && stream.bytesRead < Number(headers["Content-Length"])) request.socket.destroy();
   }
 
+  /** What is to be sent; undefined if there is nothing, which is told. */
+  async #open(request: IncomingMessage, response: ServerResponse): Promise<Opened | undefined> {
+    // Whoever asked has gone while it waited.
+    if (request.socket.destroyed) return undefined;
+    const { path, query } = targetOf(request);
+    const file = await this.find(path);
+    if (file === undefined) return notFound(response);
+    if (file === "folder") {
+      // One slash: two would name another host.
+      response.writeHead(308, { location: `${path.replace(/^\/+/, "/")}/${query}` }).end();
+      return undefined;
+    }
+    const type = typeOf(file);
+    const taken = shrinks(type) ? codingOf(request.headers["accept-encoding"]) : undefined;
+    const since = request.headers["if-range"];
+    // Who goes on with what may have come compressed, or by a tag, which is weak here (RFC 9110, 13.1.5), gets all of it once more.
+    if (since !== undefined && (taken !== undefined || since.includes('"'))) delete request.headers.range;
+    // Parts are parts of the file as it is.
+    const coding = request.headers.range === undefined ? taken : undefined;
+    const found = await send(request, urlOf(relative(this.#root, file)), {
+      root: this.#root,
+      index: false,
+      dotfiles: "allow",
+      cacheControl: false,
+      contentType: false,
+    });
+    const { statusCode, stream } = found;
+    if (found.type !== "file" && statusCode !== 412 && statusCode !== 416) return notFound(response);
+    // A file that may not be read is none; nothing is promised before.
+    if (
+      stream instanceof ReadStream &&
+      !(await once(stream, "open").then(
+        () => true,
+        () => false,
+      ))
+    )
+      return notFound(response);
+    return { file, found, type, coding };
+  }
+
   /** The file that a path names, still encoded and without its query: where it is in truth. */
   async find(path: string): Promise<string | "folder" | undefined> {
     const parts = partsOf(path);
@@ -147,6 +163,13 @@ export class StaticFiles {
       return undefined;
     }
   }
+}
+
+interface Opened {
+  readonly file: string;
+  readonly found: Awaited<ReturnType<typeof send>>;
+  readonly type: string;
+  readonly coding: Coding | undefined;
 }
 
 /** What a request asks for: the path as it is written, and the query with its question mark. */
@@ -188,6 +211,6 @@ function shrinks(type: string): boolean {
   return /^text\/|[/+](json|xml|wasm)$|^font\/[ot]tf$|^image\/(bmp|vnd\.microsoft\.icon)$/.test(type);
 }
 
-function notFound(response: ServerResponse): void {
+function notFound(response: ServerResponse): undefined {
   response.writeHead(404, { "content-type": "text/plain; charset=utf-8" }).end("Not found.\n");
 }
