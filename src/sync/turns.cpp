@@ -11,7 +11,7 @@ bool Sync::take_turn(TopicSync& t, const Exchange& e, store::LogNo no, u32 reque
   TopicSync::Turn& turn = at->second;
   if (turn.request != 0 && !turn.over) return false;
   if (!fresh && (turn.link != e.link || turn.over)) {
-    if (next_in_turn(t, no, turn.link) != e.link) return false;
+    if (next_in_turn(t, no, turn.link) != e.link) return t.freed = true, false;  // and that one is asked
     turn = {e.link};
   }
   turn.request = request;
@@ -114,6 +114,7 @@ void Sync::end_turns(TopicSync& t, Exchange& e) {
 void Sync::ask_next(TopicSync& t) {
   if (!std::exchange(t.freed, false)) return;
   for (auto& [link, e] : t.exchanges) pull(t, e);
+  t.freed = false;  // all that could be was given out
 }
 
 }  // namespace perdure::sync

@@ -231,6 +231,31 @@ TEST_CASE("two that claim a log again and again, and give nothing, do not take t
   CHECK(s.here() == s.all);
 }
 
+TEST_CASE("whose turn it is by his claims, and who says nothing more, keeps nobody from being asked") {
+  Two s(10);
+  Stranger dave(s.ada, "dave", {.kind = LinkKind::websocket});
+  dave.enter(secret);
+  for (Stranger* who : {&s.eve, &s.bob, &s.eve}) {
+    s.claim(*who, 1u << 20);
+    Asked asked;
+    REQUIRE(asked.hear(*who));
+    who->say(wire::NoPage{who->tag(s.ledger.id())}, 1, asked.request);
+  }
+  s.bob.say(wire::Hello{{7}, 5, {}, {}}, 1);  // what he could not give may be asked of him again
+  s.claim(dave, s.all);
+  std::size_t wants = 0;
+  for (u32 seconds = 0; seconds < 30; ++seconds) {
+    s.second({&dave});
+    for (const wire::Want& want : dave.all<wire::Want>()) {
+      ++wants;
+      s.give(dave, want.from, s.all, true, dave.request<wire::Want>());
+    }
+    dave.heard.clear();
+  }
+  CHECK(wants == 1);
+  CHECK(s.here() == s.all);
+}
+
 namespace {
 
 // An author that has lost its second batch, and asks everybody for it. What eve does about that, each second; how many of its logs bob has
