@@ -11,7 +11,10 @@ bool Sync::take_turn(TopicSync& t, const Exchange& e, store::LogNo no, u32 reque
   TopicSync::Turn& turn = at->second;
   if (turn.request != 0 && !turn.over) return false;
   if (!fresh && (turn.link != e.link || turn.over)) {
-    if (next_in_turn(t, no, turn.link) != e.link) return t.freed = true, false;  // and that one is asked
+    if (next_in_turn(t, no, turn.link) != e.link) {
+      t.freed = true;  // and that one is asked
+      return false;
+    }
     turn = {e.link};
   }
   turn.request = request;
