@@ -107,10 +107,11 @@ void Sync::convict(const TopicPtr& topic, store::LogNo no, const wire::Fork& for
 // They speak of more of a log than counts since its fork is known: they have not heard of that.
 void Sync::show_fork(TopicSync& t, Exchange& e, const wire::LogTag& tag) {
   const auto known = e.tags.find(tag);
-  const auto their = e.theirs.find(tag);
-  if (known == e.tags.end() || their == e.theirs.end()) return;
+  if (known == e.tags.end()) return;
   const Durable& held = t.topic->logs[known->second].durable;
-  if (held.forked == log::no_cut || (their->second.cut <= held.forked && their->second.length <= held.spoken())) return;
+  if (held.forked == log::no_cut) return;
+  const auto their = e.theirs.find(tag);
+  if (their == e.theirs.end() || (their->second.cut <= held.forked && their->second.length <= held.spoken())) return;
   if (!e.shown.insert(tag).second) return;
   TopicPtr topic = t.topic;
   using Kept = std::optional<wire::Fork>;

@@ -52,9 +52,9 @@ Sync::TopicSync::Turn* Sync::turn_of(TopicSync& t, const Exchange& e, u32 reques
 }
 
 void Sync::free_turn(TopicSync& t, const Exchange& e, u32 request) {
-  t.freed = true;  // nor are others behind any more in what this one brought
   TopicSync::Turn* turn = turn_of(t, e, request);
-  if (!turn) return;
+  if (!turn) return;  // nobody waited for that one
+  t.freed = true;
   turn->request = 0;
   turn->used_ms += now_.steady_ms - turn->asked_ms;
 }
