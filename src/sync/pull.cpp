@@ -59,6 +59,8 @@ u64 Sync::limit(const Topic& topic, const Exchange& e, const wire::LogTag& tag) 
 Lack Sync::lacking(const Topic& topic, const Exchange& e, const wire::LogTag& tag) const {
   auto their = e.theirs.find(tag);
   if (their == e.theirs.end()) return {};
+  // There is no end to what they may call a log.
+  if (!topic.pull_limited && !e.tags.contains(tag)) return {0, their->second.length};
   return {ours(topic, e, tag), std::min(their->second.length, limit(topic, e, tag))};
 }
 
