@@ -101,7 +101,7 @@ void Sync::pull(TopicSync& t, Exchange& e) {
     e.pull_bytes += want_bytes_max;
     send(e, wire::Want{tag, lack.from, lack.to, want_bytes_max}, request);
   }
-  host_.charge(e.link, looked / 8);
+  host_.charge(e.link, looked / 2);
   drained(t, e);
 }
 
