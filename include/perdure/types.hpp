@@ -6,9 +6,11 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,14 +34,31 @@ struct Fixed {
   std::array<u8, N> bytes{};
 
   ByteView view() const { return bytes; }
-  auto operator<=>(const Fixed&) const = default;
-  bool operator==(const Fixed&) const = default;
+  // Word by word: what stands in trees by the ten thousand is looked for among them all the time.
+  std::strong_ordering operator<=>(const Fixed& other) const {
+    for (std::size_t at = 0; at < N; at += sizeof(u64)) {
+      const u64 a = word(at), b = other.word(at);
+      if (a == b) continue;
+      const int first = std::countr_zero(a ^ b) / 8 * 8;
+      return static_cast<u8>(a >> first) <=> static_cast<u8>(b >> first);
+    }
+    return std::strong_ordering::equal;
+  }
+  bool operator==(const Fixed& other) const { return (*this <=> other) == 0; }
   bool is_zero() const { return *this == Fixed{}; }
   // v must hold at least N bytes; the first N are taken.
   static Fixed from(ByteView v) {
     Fixed f;
     for (std::size_t i = 0; i < N; ++i) f.bytes[i] = v[i];
     return f;
+  }
+
+ private:
+  static_assert(N % sizeof(u64) == 0 && std::endian::native == std::endian::little);
+  u64 word(std::size_t at) const {
+    u64 out;
+    std::memcpy(&out, bytes.data() + at, sizeof out);
+    return out;
   }
 };
 

@@ -97,7 +97,7 @@ void Sync::convict(const TopicPtr& topic, store::LogNo no, const wire::Fork& for
         if (found == topics_.end()) return;
         for (auto& [other, e] : found->second.exchanges) {
           for (const LogUpdate& update : result.updates)
-            send(e, wire::Items{{item_of(e.session, topic->logs[update.no])}});
+            send(e, wire::Items{{item_of(tag_of(e.session, topic->logs[update.no].pending.id), update.durable)}});
           const auto tag = tag_of(e.session, topic->logs[no].pending.id);
           if (e.shown.insert(tag).second) send(e, wire::ForkProof{tag, fork});
         }

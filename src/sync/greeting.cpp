@@ -47,8 +47,8 @@ void Sync::on_check(TopicSync& t, Exchange& e, const wire::Fingerprint& theirs) 
               !e.branch_fetches.empty();
   if (!news && e.compared_at != e.ours.version) {
     host_.charge(e.link, t.topic->frontier().count * wire::work_per_log);
-    for (const auto& [id, no] : t.topic->numbers)
-      news = news || e.lack(tag_of(e.session, id), t.topic->logs[no].durable);
+    news = std::ranges::any_of(
+        e.tags, [&](const auto& known) { return bool(e.lack(known.first, t.topic->logs[known.second].durable)); });
     e.compared_at = e.ours.version;
   }
   e.compared = compared;
@@ -149,16 +149,16 @@ void Sync::answer(TopicSync& t, Exchange& e, const wire::Hello& hello) {
   e.compared = {own, hello.fingerprint};
   if (hello.fingerprint == own) {
     if (std::exchange(e.level_at, e.ours.version) != e.ours.version) {
-      for (const auto& [id, no] : topic.numbers) {
+      for (const auto& [tag, no] : e.tags) {
         const Durable& held = topic.logs[no].durable;
         if (held.spoken() > 0)
-          e.theirs[tag_of(e.session, id)] = {
-              held.spoken(), held.ops, held.time.ms() / 1000, log::root_tag(held.root), held.cut, held.spoken()};
+          e.theirs[tag] = {held.spoken(), held.ops,     held.time.ms() / 1000, log::root_tag(held.root),
+                           held.cut,      held.spoken()};
       }
       e.behind.clear();
       e.withheld.clear();
       claim(e);
-      for (const auto& [id, no] : topic.numbers) probe_beyond_void(t, e, tag_of(e.session, id));
+      for (const auto& [tag, no] : e.tags) probe_beyond_void(t, e, tag);
     }
     e.done_got = true;
     // they may have seen us differ, if their greeting crossed a page of theirs
@@ -212,7 +212,8 @@ void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) 
         wire::Items news;
         for (store::LogNo no : found.logs) {
           if (no >= topic->logs.size() || topic->logs[no].durable.spoken() == 0) continue;
-          news.items.push_back(item_of(e->session, topic->logs[no]));
+          const LogEntry& entry = topic->logs[no];
+          news.items.push_back(item_of(tag_of(e->session, entry.pending.id), entry.durable));
           if (news.items.size() == wire::items_max) send(*e, std::exchange(news, {}));
         }
         if (!news.items.empty()) send(*e, news);
@@ -224,22 +225,19 @@ void Sync::answer_since(const TopicPtr& topic, LinkId link, wire::Cursor since) 
 // Steps 1 and 3: what the peer lacks, by what it said or else by all that we hold; small things are pushed at once.
 void Sync::answer_all(TopicSync& t, Exchange& e) {
   Topic& topic = *t.topic;
-  std::size_t count = 0;
-  for (const auto& [id, no] : topic.numbers) count += topic.logs[no].durable.spoken() > 0;
-  bool told = count <= wire::hello_items_max;  // our own hello holds them all
+  const bool told = topic.frontier().count <= wire::hello_items_max;  // our own hello holds them all
   wire::Items news;
-  for (const auto& [id, no] : topic.numbers) {
-    const LogEntry& entry = topic.logs[no];
-    if (entry.durable.spoken() == 0) continue;
-    auto tag = tag_of(e.session, id);
+  for (const auto& [tag, no] : e.tags) {
+    const Durable& held = topic.logs[no].durable;
+    if (held.spoken() == 0) continue;
     if (told) {
-      const Lack lack = e.lack(tag, entry.durable);
+      const Lack lack = e.lack(tag, held);
       if (lack && !e.refused && e.serves.size() < logs_max)
         e.serves.push_back({Serve::Kind::push, 0, tag, lack.from, lack.to, 0});
       // They may have been told of it before it was cut off.
-      if (auto their = e.theirs.find(tag); their == e.theirs.end() || their->second.cut <= entry.durable.cut) continue;
+      if (auto their = e.theirs.find(tag); their == e.theirs.end() || their->second.cut <= held.cut) continue;
     }
-    news.items.push_back(item_of(e.session, entry));
+    news.items.push_back(item_of(tag, held));
     if (news.items.size() == wire::items_max) send(e, std::exchange(news, {}));
   }
   if (!news.items.empty()) send(e, news);

@@ -111,7 +111,7 @@ void Sync::served(const TopicPtr& topic, LinkId link, u32 generation, Serve s, c
   u64 end = page->from + page->batches.size();
   std::size_t size = bytes_of(*page);
   if (s.kind == Serve::Kind::push && e->answering && size > e->push_left) {
-    if (known != e->tags.end()) e->unpushed.push_back(item_of(e->session, topic->logs[known->second]));
+    if (known != e->tags.end()) e->unpushed.push_back(item_of(s.log, topic->logs[known->second].durable));
     return serve(t, *e);
   }
   e->push_left -= std::min<u64>(e->push_left, size);
@@ -124,7 +124,7 @@ void Sync::served(const TopicPtr& topic, LinkId link, u32 generation, Serve s, c
   if (s.kind == Serve::Kind::push) {
     // One page shows what there is; the rest is told, and pulled at the receiver's pace.
     if (end < s.to && known != e->tags.end()) {
-      wire::Item item = item_of(e->session, topic->logs[known->second]);
+      wire::Item item = item_of(s.log, topic->logs[known->second].durable);
       if (e->answering) e->unpushed.push_back(item);
       else send(*e, wire::Items{{item}});
     }
@@ -144,9 +144,9 @@ void Sync::spread(const TopicPtr& topic, store::LogNo no, std::optional<LinkId> 
   const LogEntry& entry = topic->logs[no];
   u64 pushed = 0;
   for (auto& [link, e] : t.exchanges) {
-    e.tags.emplace(tag_of(e.session, entry.pending.id), no);
+    const auto tag = tag_of(e.session, entry.pending.id);
+    e.tags.emplace(tag, no);
     if ((source && link == *source) || !e.hello_got || e.refused) continue;
-    auto tag = tag_of(e.session, entry.pending.id);
     const Lack lack = e.lack(tag, entry.durable);
     if (!lack) continue;
     auto queued = std::find_if(e.serves.begin(), e.serves.end(),
@@ -169,8 +169,9 @@ void Sync::announce(TopicSync& t, Exchange& e) {
   wire::Items news;
   for (store::LogNo no : std::exchange(e.announce, {})) {
     const LogEntry& entry = t.topic->logs[no];
-    if (!e.lack(tag_of(e.session, entry.pending.id), entry.durable)) continue;
-    news.items.push_back(item_of(e.session, entry));
+    const auto tag = tag_of(e.session, entry.pending.id);
+    if (!e.lack(tag, entry.durable)) continue;
+    news.items.push_back(item_of(tag, entry.durable));
     if (news.items.size() == wire::items_max) send(e, std::exchange(news, {}));
   }
   if (!news.items.empty()) send(e, news);

@@ -156,14 +156,13 @@ bool load_logs(Topic& topic, const std::vector<std::pair<Bytes, Bytes>>& rows) {
 
 wire::LogTag tag_of(const Hash& session, const LogId& log) {
   wire::LogTag tag;
-  crypto::blake2b_into(tag, session.view(), {log.view()});
+  crypto::blake2b_into(tag.bytes, session.view(), {log.view()});
   return tag;
 }
 
-wire::Item item_of(const Hash& session, const LogEntry& entry) {
-  const Durable& held = entry.durable;
+wire::Item item_of(const wire::LogTag& tag, const Durable& held) {
   wire::Item item;
-  item.log = tag_of(session, entry.pending.id);
+  item.log = tag;
   item.length = held.spoken();
   item.ops = held.ops;
   item.time_s = held.time.ms() / 1000;
@@ -185,7 +184,8 @@ wire::Hello hello_of(const Hash& session, const Topic& topic, u8 again) {
   hello.count = topic.frontier().count;
   if (hello.count <= wire::hello_items_max)
     for (const auto& [id, no] : topic.numbers)
-      if (topic.logs[no].durable.spoken() > 0) hello.items.push_back(item_of(session, topic.logs[no]));
+      if (topic.logs[no].durable.spoken() > 0)
+        hello.items.push_back(item_of(tag_of(session, id), topic.logs[no].durable));
   return hello;
 }
 

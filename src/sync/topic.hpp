@@ -157,7 +157,7 @@ bool load_logs(Topic&, const std::vector<std::pair<Bytes, Bytes>>& rows);
 
 // ---- what is said of a frontier on one session -------------------------------------------------------------------------
 wire::LogTag tag_of(const Hash& session, const LogId& log);
-wire::Item item_of(const Hash& session, const LogEntry& entry);
+wire::Item item_of(const wire::LogTag&, const Durable&);
 wire::Fingerprint fingerprint_of(const Hash& session, const Topic& topic);
 wire::Hello hello_of(const Hash& session, const Topic& topic, u8 again);  // without a cursor
 

@@ -35,7 +35,7 @@ enum class Tag : u8 {
   fork_proof = 129,
 };
 
-using LogTag = std::array<u8, 8>;
+using LogTag = Fixed<struct LogOnSession, 8>;  // names a log on one session
 using Mac = std::array<u8, 16>;
 using Fingerprint = std::array<u8, 16>;
 using Epoch = std::array<u8, 8>;                   // names one life of a peer's row store

@@ -16,8 +16,9 @@ constexpr wire::LogTag their_log{0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee}
     our_log{0xdd, 0xdd, 0xdd, 0xdd, 0xdd, 0xdd, 0xdd, 0xdd};
 
 void replace(Bytes& in, const wire::LogTag& what, const wire::LogTag& with) {
-  for (auto at = in.begin(); (at = std::search(at, in.end(), what.begin(), what.end())) != in.end(); at += 8)
-    std::ranges::copy(with, at);
+  for (auto at = in.begin(); (at = std::search(at, in.end(), what.bytes.begin(), what.bytes.end())) != in.end();
+       at += 8)
+    std::ranges::copy(with.bytes, at);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Runs the siege: node test/siege/run.mjs [options of node --test]   (builds nothing: dist/ has to be there)
 // With SIEGE_ROOT another tree's dist/ is besieged, with SIEGE_QUOTAS an anchor with other options: an older one knows fewer.
+// SIEGE_ATTACKS="tiny logs,floods": only these.
 // Bundles the test and the attackers into build/test-siege and hands the test to `node --test`.
 import { build } from "esbuild";
 import { spawn } from "node:child_process";

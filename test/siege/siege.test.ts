@@ -156,7 +156,8 @@ async function measuredQuietly({ anchor, pair }: Scene): Promise<Figures> {
 async function underAttack(scene: Scene, share: number, quiet: Figures): Promise<string[]> {
   const broken: string[] = [];
   const spent = { bytes: 0, sockets: 0 };
-  for (const { name, seconds } of attacks) {
+  const wanted = process.env["SIEGE_ATTACKS"]?.split(",");
+  for (const { name, seconds } of attacks.filter(({ name }) => wanted?.includes(name) ?? true)) {
     const { then, reached, ...cost } = await suffered(scene, name, seconds * share);
     spent.bytes += cost.spent.bytes;
     spent.sockets += cost.spent.sockets;
