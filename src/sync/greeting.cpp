@@ -227,9 +227,10 @@ void Sync::answer_all(TopicSync& t, Exchange& e) {
   Topic& topic = *t.topic;
   const bool told = topic.frontier().count <= wire::hello_items_max;  // our own hello holds them all
   wire::Items news;
-  for (const auto& [tag, no] : e.tags) {
+  for (const auto& [id, no] : topic.numbers) {
     const Durable& held = topic.logs[no].durable;
     if (held.spoken() == 0) continue;
+    const auto tag = tag_of(e.session, id);
     if (told) {
       const Lack lack = e.lack(tag, held);
       if (lack && !e.refused && e.serves.size() < logs_max)

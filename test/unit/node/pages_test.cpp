@@ -316,7 +316,7 @@ TEST_CASE("who claims a fork and cannot prove it loses its link, and nothing is 
     wire::Proof proof{tag, 2, {Hash{}}, {}, 2, 2, page->time, page->signature};
     if (harm == 1) proof.size = 0;
     if (harm == 2) proof.peaks.clear();
-    if (harm == 3) proof.log[0] ^= 1;  // of a search that is not open: not heard
+    if (harm == 3) proof.log.bytes[0] ^= 1;  // of a search that is not open: not heard
     eve.say(proof, 1);
     CHECK(eve.linked() == (harm == 3));
     CHECK(s.intact());

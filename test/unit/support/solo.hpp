@@ -341,7 +341,7 @@ class Stranger {
   }
   wire::LogTag tag(const LogId& log) const {
     wire::LogTag out;
-    crypto::blake2b_into(out, session->handshake_hash().view(), {log.view()});
+    crypto::blake2b_into(out.bytes, session->handshake_hash().view(), {log.view()});
     return out;
   }
   LogId log_of(const DeviceId& device, u64 incarnation) const {

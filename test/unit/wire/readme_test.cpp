@@ -259,7 +259,7 @@ void put_entering(Vectors& out, const Example& e, const Talk& t) {
   held.id = e.topic.id;
   held.add_log(e.a.id(), Example::incarnation);
   held.logs[0].durable = {2, e.heads[2].ops, e.heads[2].time, e.peaks[2].root()};
-  out.put("log-tag", sync::tag_of(t.hash, e.log));
+  out.put("log-tag", sync::tag_of(t.hash, e.log).view());
   out.put("fingerprint", sync::fingerprint_of(t.hash, held));
   const wire::Hello hello = sync::hello_of(t.hash, held, 1);
   out.put("hello", wire::encode({.alias = 1}, hello));
