@@ -157,6 +157,11 @@ async function underAttack(scene: Scene, share: number, quiet: Figures): Promise
   const broken: string[] = [];
   const spent = { bytes: 0, sockets: 0 };
   const wanted = process.env["SIEGE_ATTACKS"]?.split(",");
+  for (const name of wanted ?? [])
+    assert.ok(
+      attacks.some(attack => attack.name === name),
+      `no such attack: ${name}`,
+    );
   for (const { name, seconds } of attacks.filter(({ name }) => wanted?.includes(name) ?? true)) {
     const { then, reached, ...cost } = await suffered(scene, name, seconds * share);
     spent.bytes += cost.spent.bytes;
